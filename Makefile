@@ -1,0 +1,56 @@
+# HER2 Review: `make run` starts the workstation, `make test` checks everything.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
+VENV := .venv
+BIN := $(VENV)/bin
+PORT ?= 8501
+
+.PHONY: help run test lint bench screenshots clean
+
+help:
+	@echo "make run          install on first use, then start the workstation on http://localhost:$(PORT)"
+	@echo "make test         lint, types and all tests, the browser journey included"
+	@echo "make lint         ruff and mypy only"
+	@echo "make bench        speed against the plain way, one run"
+	@echo "make screenshots  every page, light and dark, into build/screenshots"
+
+run: $(VENV)/.runtime
+	@echo "HER2 Review opens on http://localhost:$(PORT) - stop it with Ctrl+C."
+	@$(BIN)/streamlit run app.py --server.port $(PORT)
+
+test: lint
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.development
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.runtime
+	$(BIN)/python -m benchmarks
+
+screenshots: $(VENV)/.development
+	$(BIN)/python -m tests.browser.screenshots
+
+# The stamp files make a second run start at once; they are remade when a requirements file changes.
+$(VENV)/.runtime: requirements.txt | $(BIN)/python
+	@echo "Installing what the workstation needs (several minutes the first time)..."
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.development: requirements-dev.txt $(VENV)/.runtime
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "HER2 Review needs Python 3.11 or newer, and '$(PYTHON)' is not."; \
+	  echo "Install it (Debian: apt install python3.11 python3.11-venv) or name one: make run PYTHON=/path/to/python3.11"; \
+	  exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { \
+	  rm -rf $(VENV); \
+	  echo "The virtual environment could not be made; on Debian: apt install python3.11-venv"; \
+	  exit 1; }
+
+clean:
+	rm -rf build .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,49 @@
+"""HER2 Review: entry point of the Streamlit application.
+
+Run it with `make run`, or `streamlit run app.py`.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import streamlit as st
+
+from her2core.reviews.store import StoreError
+from her2core.text import markdown_text
+from pages import chrome, shared_models, ui
+
+_log = logging.getLogger(__name__)
+
+st.set_page_config(
+    page_title="HER2 Review",
+    page_icon=":material/biotech:",
+    layout="wide",
+    initial_sidebar_state="expanded",
+)
+shared_models.keep()
+chrome.draw()
+page = st.navigation(
+    {
+        "HER2 Review": [
+            st.Page(ui.REVIEW_PAGE, title="Review", icon=":material/biotech:", default=True),
+            st.Page(ui.WORKLIST_PAGE, title="Worklist", icon=":material/checklist:"),
+            st.Page(ui.REVIEW_LOG_PAGE, title="Review log", icon=":material/history:"),
+            st.Page(ui.EVALUATION_PAGE, title="Evaluation", icon=":material/monitoring:"),
+            st.Page(ui.MODELS_PAGE, title="Models", icon=":material/deployed_code:"),
+        ]
+    }
+)
+here = ui.services_or_stop()
+try:
+    ui.sidebar(here)
+    page.run()
+except StoreError as error:
+    _log.exception("The review store failed")
+    ui.calm_stop(markdown_text(str(error)))
+except Exception:
+    _log.exception("A page failed")
+    ui.calm_stop(
+        "Something went wrong on this page; what is recorded is safe. Try again, and if it "
+        "comes back, tell who runs this server: its log says what happened."
+    )

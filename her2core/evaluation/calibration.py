@@ -1,0 +1,54 @@
+"""Are the probabilities what they claim to be? Temperature scaling, calibration error, Brier score.
+
+Temperature scaling and the expected calibration error as in Guo et al., "On Calibration of Modern
+Neural Networks", ICML 2017.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax, softmax
+
+Floats = npt.NDArray[np.float64]
+Labels = npt.NDArray[np.int64]
+
+
+def fit_temperature(logits: Floats, labels: Labels) -> float:
+    """The temperature in [0.05, 20] that minimises the negative log likelihood.
+
+    Args:
+        logits: float (n, 4), scores before softmax, n >= 1.
+        labels: int (n,), true classes 0 to 3.
+    """
+
+    def loss(log_temperature: float) -> float:
+        rows = log_softmax(logits / np.exp(log_temperature), axis=1)
+        return float(-rows[np.arange(len(labels)), labels].mean())
+
+    found = minimize_scalar(loss, bounds=(np.log(0.05), np.log(20.0)), method="bounded")
+    return float(np.exp(found.x))
+
+
+def tempered(logits: Floats, temperature: float) -> Floats:
+    """Probabilities (n, 4) of logits (n, 4) divided by the temperature."""
+    return np.asarray(softmax(logits / temperature, axis=1))
+
+
+def expected_calibration_error(probabilities: Floats, labels: Labels, bins: int = 15) -> float:
+    """Mean gap, in [0, 1], between confidence and accuracy over equal-width confidence bins."""
+    confidence = probabilities.max(axis=1)
+    correct = probabilities.argmax(axis=1) == labels
+    which = np.minimum((confidence * bins).astype(int), bins - 1)
+    gaps = [
+        abs(confidence[which == b].mean() - correct[which == b].mean()) * (which == b).mean()
+        for b in range(bins)
+        if (which == b).any()
+    ]
+    return float(np.sum(gaps))
+
+
+def brier_score(probabilities: Floats, labels: Labels) -> float:
+    """Mean squared distance, in [0, 2], between probabilities and one-hot labels (Brier 1950)."""
+    return float(((probabilities - np.eye(4)[labels]) ** 2).sum(axis=1).mean())

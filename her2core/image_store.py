@@ -1,0 +1,133 @@
+"""Keeps every uploaded patch on disk, so that a review can be opened again with its exact pixels.
+
+One lossless PNG per upload, named by the sha256 of the uploaded bytes. The upload itself is not
+kept: its metadata may name a patient. A file is complete or absent, also after a power cut.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+import time
+from pathlib import Path
+
+from PIL import Image
+
+from her2core.image_formats import UnreadableImageError, read_image
+from her2core.patches import Patch, PatchError, Square, safe_name
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_UNFINISHED = ".part"
+# Another process may be writing right now; what is older was left behind by a crash.
+_STALE_SECONDS = 3600
+# Stored pictures passed the upload limits when they came; later limits do not lock them out.
+_NO_LIMIT = 2**31
+# A third of the time of Pillow's default for some 5 % more disk.
+_COMPRESSION = 3
+
+
+class ImageStore:
+    """A folder of patches, readable by its owner only (folder 0700, files 0600)."""
+
+    def __init__(self, root: Path) -> None:
+        """Open the folder, make it where it is missing, and clear what crashes left in it.
+
+        Raises:
+            OSError: the folder can be neither made nor opened.
+        """
+        self._root = Path(root)
+        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._root.chmod(0o700)
+        _remove_stale(self._root)
+
+    def put(self, patch: Patch) -> None:
+        """Keep a patch; does nothing where it is kept intact already. Durable when it returns.
+
+        Raises:
+            PatchError: the disk is full or the folder cannot be written.
+            ValueError: `patch.sha256` is not a sha256.
+        """
+        path = self._path(patch.sha256)
+        if path is None:
+            raise ValueError("A patch is stored under the sha256 of its upload.")
+        if _is_intact(path):
+            return
+        try:
+            _write_png(patch, path)
+        except OSError as error:
+            raise PatchError(
+                f"“{patch.name}” could not be kept ({error.strerror or 'write error'}); free disk "
+                "space or ask who looks after this computer, then upload it again."
+            ) from error
+
+    def load(self, sha256: str, name: str) -> Patch:
+        """The patch as it was uploaded, pixel for pixel, with its centred square.
+
+        Args:
+            sha256: of the uploaded bytes.
+            name: what to call it.
+
+        Raises:
+            PatchError: it is not kept here, or its file is damaged.
+        """
+        shown = safe_name(name)
+        path = self._path(sha256)
+        try:
+            if path is None:
+                raise FileNotFoundError
+            rgb = read_image(path.read_bytes(), _NO_LIMIT, 1).rgb
+        except (OSError, UnreadableImageError) as error:
+            state = "missing" if isinstance(error, FileNotFoundError) else "damaged or not readable"
+            raise PatchError(
+                f"The stored image of “{shown}” is {state}; upload the same file again to restore "
+                "it, its reviews are not affected."
+            ) from error
+        return Patch(shown, sha256, rgb, Square.centred(rgb.shape[1], rgb.shape[0]))
+
+    def has(self, sha256: str) -> bool:
+        """Whether a patch is kept here intact; False for anything that is not a sha256."""
+        path = self._path(sha256)
+        return path is not None and _is_intact(path)
+
+    def _path(self, sha256: str) -> Path | None:
+        """Where a patch lies; None for a name that could lead anywhere else."""
+        return self._root / f"{sha256}.png" if _SHA256.fullmatch(sha256) else None
+
+
+def _write_png(patch: Patch, path: Path) -> None:
+    """Write beside the final name, force to disk, then rename: never a half file under `path`."""
+    handle, unfinished = tempfile.mkstemp(suffix=_UNFINISHED, dir=path.parent)  # mode 0600
+    try:
+        with os.fdopen(handle, "wb") as file:
+            Image.fromarray(patch.rgb).save(file, "PNG", compress_level=_COMPRESSION)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(unfinished, path)
+    except BaseException:
+        Path(unfinished).unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _is_intact(path: Path) -> bool:
+    """Whether the file is there with all its checksums right; its pixels are not unpacked."""
+    try:
+        with Image.open(path, formats=("PNG",)) as image:
+            image.verify()
+    except Exception:  # whatever is wrong with it, it is to be written again
+        return False
+    return True
+
+
+def _remove_stale(root: Path) -> None:
+    for leftover in root.glob(f"*{_UNFINISHED}"):
+        try:
+            if time.time() - leftover.stat().st_mtime > _STALE_SECONDS:
+                leftover.unlink()
+        except OSError:  # another process was faster
+            continue

@@ -1,0 +1,95 @@
+"""Reads waiting patches in the background, one after another, so that no page waits for a batch.
+
+The patch in front of the reviewer is read by the page itself; this queue only fills the rest of the
+worklist. One thread per server. What was not read when the server stopped is found again by
+`refill`.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from her2core.image_store import ImageStore
+from her2core.patches import Patch, PatchError
+from her2core.reviews.store import ReviewStore
+from her2core.workbench import NoModelError, Workbench
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class QueueState:
+    """How far the reading is.
+
+    Attributes:
+        waiting: patches still to be read.
+        done: patches read since the queue was last empty.
+    """
+
+    waiting: int
+    done: int
+
+
+class ReadingQueue:
+    """A background thread from sha256 to recorded verdicts. Safe to use from several threads."""
+
+    def __init__(self, workbench: Workbench, images: ImageStore, store: ReviewStore) -> None:
+        self._workbench = workbench
+        self._images = images
+        self._store = store
+        self._waiting: OrderedDict[str, str] = OrderedDict()
+        self._changed = threading.Condition()
+        self._done = 0
+        self._thread: threading.Thread | None = None
+
+    def add(self, sha256: str, name: str) -> None:
+        """Queue a patch; one that already waits keeps its place."""
+        with self._changed:
+            if not self._waiting:
+                self._done = 0
+            self._waiting.setdefault(sha256, name)
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, name="reading", daemon=True)
+                self._thread.start()
+            self._changed.notify_all()
+
+    def refill(self) -> None:
+        """Queue every patch of the store for which no verdict is recorded."""
+        for item in self._store.worklist(""):
+            if not item.verdicts:
+                self.add(item.patch.sha256, item.patch.name)
+
+    def state(self) -> QueueState:
+        """How many patches wait and how many are read."""
+        with self._changed:
+            return QueueState(len(self._waiting), self._done)
+
+    def wait(self, timeout: float) -> bool:
+        """Wait until nothing is left to read; False when `timeout` seconds were not enough."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._waiting, timeout)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: bool(self._waiting))
+                sha256, name = next(iter(self._waiting.items()))
+            self._read(sha256, name)
+            with self._changed:
+                self._waiting.pop(sha256, None)
+                self._done += 1
+                self._changed.notify_all()
+
+    def _read(self, sha256: str, name: str) -> None:
+        """Read one patch; whatever goes wrong with it, the next one gets its turn."""
+        try:
+            patch: Patch = self._images.load(sha256, name)
+            verdicts = self._workbench.verdicts(patch)
+            self._store.record_verdicts(sha256, patch.square, verdicts)
+        except (PatchError, NoModelError) as error:
+            _log.warning("Not read: %s", error)
+        except Exception:
+            _log.exception("Patch %s could not be read", sha256[:12])

@@ -1,0 +1,171 @@
+"""The hash chain over the review log: each entry's hash covers its facts and the hash before it.
+
+The chain tells a log changed by accident, by a repair or by a casual edit. It cannot stop someone
+who rewrites all later entries as well; for that, note the last entry hash elsewhere (every export
+carries it) and check that it is still in the log.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+GENESIS = "0" * 64
+HASH_VERSION = 1
+
+
+@dataclass(frozen=True)
+class VerdictFacts:
+    """The part of an entry that is about one verdict, as the database holds it."""
+
+    architecture: str
+    model_id: str
+    probabilities: tuple[float, float, float, float]
+    demo: bool
+    agrees: bool | None
+
+
+@dataclass(frozen=True)
+class EntryFacts:
+    """Everything an entry's hash covers. `recorded_at` is the stored ISO text in UTC.
+
+    The id is not hashed: the chain itself fixes the order, and so a moved entry can be told from a
+    changed one.
+    """
+
+    patch_sha256: str
+    square: tuple[int, int, int]
+    reviewer: str
+    own_score: int
+    confidence: str
+    comment: str
+    seconds: float
+    blind: bool
+    supersedes: int | None
+    recorded_at: str
+    verdicts: tuple[VerdictFacts, ...]
+
+
+@dataclass(frozen=True)
+class ChainEntry:
+    """An entry as found in the database, which may have been tampered with."""
+
+    id: int
+    facts: EntryFacts
+    previous_hash: str
+    entry_hash: str
+
+
+@dataclass(frozen=True)
+class ChainHead:
+    """Where the log says it ends: number and hash of the last entry (0 and GENESIS if empty)."""
+
+    last_id: int
+    last_hash: str
+
+
+def entry_hash(facts: EntryFacts, previous_hash: str) -> str:
+    """sha256 (64 hex digits) over the canonical JSON of the facts and the previous hash."""
+    return hashlib.sha256(canonical_json(facts, previous_hash)).hexdigest()
+
+
+def canonical_json(facts: EntryFacts, previous_hash: str) -> bytes:
+    """The one spelling of an entry: ASCII JSON, sorted keys, no blanks, shortest exact floats."""
+    payload: Mapping[str, Any] = {
+        "version": HASH_VERSION,
+        "previous_hash": previous_hash,
+        "patch_sha256": facts.patch_sha256,
+        "square": list(facts.square),
+        "reviewer": facts.reviewer,
+        "own_score": facts.own_score,
+        "confidence": facts.confidence,
+        "comment": facts.comment,
+        "seconds": facts.seconds,
+        "blind": facts.blind,
+        "supersedes": facts.supersedes,
+        "recorded_at": facts.recorded_at,
+        "verdicts": [
+            {
+                "architecture": verdict.architecture,
+                "model_id": verdict.model_id,
+                "probabilities": list(verdict.probabilities),
+                "demo": verdict.demo,
+                "agrees": verdict.agrees,
+            }
+            for verdict in sorted(facts.verdicts, key=lambda v: f"{v.architecture} {v.model_id}")
+        ],
+    }
+    # default=repr: a tampered row may hold what JSON cannot (a blob); it must hash, not crash.
+    return json.dumps(payload, sort_keys=True, separators=(",", ":"), default=repr).encode("ascii")
+
+
+def verify(entries: Sequence[ChainEntry], head: ChainHead | None) -> list[str]:
+    """Check the whole log.
+
+    Args:
+        entries: all entries in the order of their ids.
+        head: where the log says it ends; None where that row is gone.
+
+    Returns:
+        One sentence per changed, missing or moved entry; empty when the log is intact.
+    """
+    found: list[str] = []
+    position = {entry.entry_hash: entry.id for entry in entries}
+    before = ChainHead(0, GENESIS)
+    explained = False  # the entry before this one is known to be changed or missing
+    for entry in entries:
+        gap = _missing(before.last_id + 1, entry.id - 1)
+        found += gap
+        explained = explained or bool(gap)
+        changed = entry_hash(entry.facts, entry.previous_hash) != entry.entry_hash
+        if changed:
+            found.append(
+                f"Entry {entry.id} was changed after it was recorded: "
+                "its content no longer matches its hash."
+            )
+        elif entry.previous_hash != before.last_hash:
+            found += _broken_link(entry, before, position, explained=explained)
+        before = ChainHead(entry.id, entry.entry_hash)
+        explained = changed
+    return found + _end(before, head, explained=explained)
+
+
+def _missing(first: int, last: int) -> list[str]:
+    if first > last:
+        return []
+    if first == last:
+        return [f"Entry {first} is missing."]
+    return [f"Entries {first} to {last} are missing."]
+
+
+def _broken_link(
+    entry: ChainEntry, before: ChainHead, position: Mapping[str, int], *, explained: bool
+) -> list[str]:
+    recorded_after = 0 if entry.previous_hash == GENESIS else position.get(entry.previous_hash)
+    if recorded_after is not None:
+        where = f"after entry {recorded_after}" if recorded_after else "as the first entry"
+        return [f"Entry {entry.id} is out of order: it was recorded {where}."]
+    if explained:
+        return []  # the entry it followed has its own sentence
+    if before.last_id == 0:
+        return [f"Entry {entry.id} is not the first of the log: an entry before it is missing."]
+    return [
+        f"Entry {entry.id} does not follow entry {before.last_id}: entry {before.last_id} was "
+        "replaced, or an entry between them is missing."
+    ]
+
+
+def _end(last: ChainHead, head: ChainHead | None, *, explained: bool) -> list[str]:
+    if head is None:
+        return ["The record of where the log ends is missing."]
+    if head.last_id > last.last_id:
+        return _missing(last.last_id + 1, head.last_id)
+    if head != last and not explained:
+        return [
+            f"Entry {last.last_id} is not the one recorded last: it was replaced, "
+            "or entries were added outside this program."
+        ]
+    return []

@@ -1,0 +1,157 @@
+"""The columns of the exported review log: stable names, what each one means, and its value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from her2core.reviews.records import Review
+from her2core.reviews.schema import utc_text
+from her2core.reviews.worklist import model_gap
+from her2core.scores import RESEARCH_NOTICE, HER2Score
+
+# always exported, in this order; another architecture found in a review follows them
+ARCHITECTURES = ("cnn", "densenet121")
+
+Value = str | int | float | None
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What goes into an export.
+
+    Attributes:
+        include_names: also export the names of the uploaded files. They may identify patients, so
+            by default a patch is named by its sha256 alone.
+    """
+
+    include_names: bool = False
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its name, what it means, and how its value is read; None is an empty cell."""
+
+    name: str
+    description: str
+    value: Callable[[Review, ExportOptions], Value]
+
+
+def _yes_no(answer: bool | None) -> str | None:
+    return None if answer is None else ("yes" if answer else "no")
+
+
+def utc_iso(review: Review) -> str:
+    """The time of recording as ISO 8601 in UTC with microseconds, as it is hashed."""
+    return utc_text(review.recorded_at)
+
+
+_ENTRY = (
+    Column("review_id", "Number of the entry in the review log.", lambda r, _: r.id),
+    Column("recorded_at", "When it was recorded: ISO 8601, UTC.", lambda r, _: utc_iso(r)),
+    Column("reviewer", "Name of the reviewer.", lambda r, _: r.reviewer),
+    Column("patch_sha256", "sha256 of the uploaded file.", lambda r, _: r.patch.sha256),
+    Column(
+        "file_name",
+        "Name of the uploaded file; empty unless names were asked for, as they may identify "
+        "patients.",
+        lambda r, options: r.patch.name if options.include_names else None,
+    ),
+    Column("square_x", "Left edge of the reviewed square, in pixels.", lambda r, _: r.square.x),
+    Column("square_y", "Upper edge of the reviewed square, in pixels.", lambda r, _: r.square.y),
+    Column("square_size", "Side of the reviewed square, in pixels.", lambda r, _: r.square.size),
+)
+_ANSWER = (
+    Column(
+        "model_gap",
+        "Grades (0 to 3) between the models' scores; empty with fewer than two models.",
+        lambda r, _: model_gap(r.verdicts),
+    ),
+    Column("own_score", "The reviewer's own score.", lambda r, _: r.own_score.label),
+    Column(
+        "confidence", "How sure the reviewer was: low, medium, high.", lambda r, _: r.confidence
+    ),
+    Column("comment", "The reviewer's comment.", lambda r, _: r.comment),
+    Column("seconds", "Time spent on the patch, in seconds.", lambda r, _: r.seconds),
+    Column(
+        "blind",
+        "yes: the models' verdicts stayed hidden until the score was saved.",
+        lambda r, _: _yes_no(r.blind),
+    ),
+    Column(
+        "supersedes",
+        "Number of the earlier entry which this one corrects.",
+        lambda r, _: r.supersedes,
+    ),
+    Column(
+        "superseded_by",
+        "Number of the later entry which corrects this one.",
+        lambda r, _: r.superseded_by,
+    ),
+    Column(
+        "entry_hash",
+        "sha256 over this entry and the hash of the one before it; shows a changed log.",
+        lambda r, _: r.entry_hash,
+    ),
+    Column("notice", "What the log may be used for.", lambda _, __: RESEARCH_NOTICE),
+)
+
+
+def _of_model(architecture: str) -> tuple[Column, ...]:
+    def probability(score: HER2Score) -> Column:
+        def value(review: Review, _: ExportOptions) -> Value:
+            verdict = review.verdict(architecture)
+            return None if verdict is None else verdict.probabilities[score]
+
+        return Column(
+            f"{architecture}_p_{score.column}",
+            f"Probability of {score.label} given by {architecture}, 0 to 1.",
+            value,
+        )
+
+    def model_id(review: Review, _: ExportOptions) -> Value:
+        verdict = review.verdict(architecture)
+        return None if verdict is None else verdict.model_id
+
+    def score(review: Review, _: ExportOptions) -> Value:
+        verdict = review.verdict(architecture)
+        return None if verdict is None else verdict.score.label
+
+    def agrees(review: Review, _: ExportOptions) -> Value:
+        return _yes_no(review.agrees.get(architecture))
+
+    def demo(review: Review, _: ExportOptions) -> Value:
+        verdict = review.verdict(architecture)
+        return None if verdict is None else _yes_no(verdict.demo)
+
+    return (
+        Column(
+            f"{architecture}_model_id",
+            f"Which {architecture} weights: name and start of their sha256; empty: no verdict.",
+            model_id,
+        ),
+        *(probability(grade) for grade in HER2Score),
+        Column(f"{architecture}_score", f"Most probable score of {architecture}.", score),
+        Column(
+            f"{architecture}_agrees",
+            f"Whether the reviewer agreed with {architecture}; empty: not answered, or blind.",
+            agrees,
+        ),
+        Column(f"{architecture}_demo", f"yes: {architecture} was a demonstration model.", demo),
+    )
+
+
+def columns_for(architectures: Iterable[str]) -> tuple[Column, ...]:
+    """The columns when these architectures take part."""
+    models = (column for name in architectures for column in _of_model(name))
+    return (*_ENTRY, *models, *_ANSWER)
+
+
+COLUMNS = columns_for(ARCHITECTURES)
+
+
+def columns_of(reviews: Sequence[Review]) -> tuple[Column, ...]:
+    """COLUMNS, and those of any other architecture that gave a verdict in these reviews."""
+    seen = {verdict.architecture for review in reviews for verdict in review.verdicts}
+    others = sorted(seen - set(ARCHITECTURES))
+    return columns_for((*ARCHITECTURES, *others)) if others else COLUMNS

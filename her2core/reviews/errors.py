@@ -1,0 +1,15 @@
+"""What can go wrong with the review store. str(error) is always one calm sentence for a page."""
+
+from __future__ import annotations
+
+
+class StoreError(RuntimeError):
+    """The database could not be used; nothing was recorded, and a page should keep its draft."""
+
+
+class ReviewNotFoundError(StoreError):
+    """The log has no review with this number."""
+
+
+class ReviewRefusedError(ValueError):
+    """What was to be recorded is incomplete or contradicts what the log already holds."""

@@ -1,0 +1,167 @@
+"""The review log as CSV, XLSX and JSON.
+
+Names and comments are hostile text: in a table file no cell is ever a formula. CSV disarms such
+text with an apostrophe and XLSX stores it as text, dropping only what XML cannot hold; JSON is
+lossless.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from openpyxl import Workbook
+from openpyxl.cell import WriteOnlyCell
+from openpyxl.styles import Alignment, Font
+from openpyxl.utils import get_column_letter
+
+from her2core import __version__
+from her2core.models.verdict import Verdict
+from her2core.reviews.columns import (
+    ARCHITECTURES,
+    COLUMNS,
+    Column,
+    ExportOptions,
+    Value,
+    columns_of,
+    utc_iso,
+)
+from her2core.reviews.records import Review
+from her2core.scores import RESEARCH_NOTICE
+from her2core.text import spreadsheet_text
+
+__all__ = ["ARCHITECTURES", "COLUMNS", "Column", "ExportOptions", "to_csv", "to_json", "to_xlsx"]
+
+JSON_SCHEMA_VERSION = 1
+_XLSX_MAX_TEXT = 32_767
+# what XML 1.0 cannot hold: control characters, lone surrogates, two non-characters
+_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # no UTF-8 for it
+_WIDTHS = {"comment": 60, "patch_sha256": 20, "entry_hash": 20, "file_name": 30, "notice": 30}
+_DEFAULT_OPTIONS = ExportOptions()
+
+
+def to_csv(reviews: Sequence[Review], options: ExportOptions = _DEFAULT_OPTIONS) -> bytes:
+    """The log as CSV: RFC 4180, UTF-8 with a byte order mark so that Excel reads it as such.
+
+    Text that a spreadsheet would take for a formula gets an apostrophe in front.
+    """
+    columns = columns_of(reviews)
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow([column.name for column in columns])
+    for review in reviews:
+        writer.writerow([_csv_cell(column.value(review, options)) for column in columns])
+    # the replacement shows that something was there
+    return _LONE_SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text.getvalue()).encode("utf-8-sig")
+
+
+def to_xlsx(reviews: Sequence[Review], options: ExportOptions = _DEFAULT_OPTIONS) -> bytes:
+    """The log as an Excel workbook; a second sheet tells what each column means.
+
+    Text stays text: no cell is a formula, and none becomes one when it is edited.
+    """
+    columns = columns_of(reviews)
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet("Reviews")
+    sheet.freeze_panes = "B2"
+    for number, column in enumerate(columns, start=1):
+        width = _WIDTHS.get(column.name, max(12, len(column.name) + 2))
+        sheet.column_dimensions[get_column_letter(number)].width = width
+    sheet.append([_xlsx_cell(sheet, column.name, bold=True) for column in columns])
+    for review in reviews:
+        sheet.append([_xlsx_cell(sheet, column.value(review, options)) for column in columns])
+    sheet.auto_filter.ref = f"A1:{get_column_letter(len(columns))}{len(reviews) + 1}"
+
+    about = book.create_sheet("Columns")
+    about.column_dimensions["A"].width = 28
+    about.column_dimensions["B"].width = 100
+    about.append([_xlsx_cell(about, RESEARCH_NOTICE, bold=True)])
+    about.append([_xlsx_cell(about, "Column", bold=True), _xlsx_cell(about, "Meaning", bold=True)])
+    for column in columns:
+        about.append([_xlsx_cell(about, column.name), _xlsx_cell(about, column.description)])
+    output = io.BytesIO()
+    book.save(output)
+    return output.getvalue()
+
+
+def to_json(reviews: Sequence[Review], options: ExportOptions = _DEFAULT_OPTIONS) -> bytes:
+    """The log as JSON (ASCII): every fact of every review, probabilities and text exact."""
+    document = {
+        "schema_version": JSON_SCHEMA_VERSION,
+        "application": "HER2 Review",
+        "version": __version__,
+        "notice": RESEARCH_NOTICE,
+        "file_names_included": options.include_names,
+        "reviews": [_as_json(review, options) for review in reviews],
+    }
+    return json.dumps(document, indent=2, allow_nan=False).encode("ascii")
+
+
+def _csv_cell(value: Value) -> Value:
+    return spreadsheet_text(value) if isinstance(value, str) else value
+
+
+def _xlsx_cell(sheet: Any, value: Value, *, bold: bool = False) -> Any:
+    if not isinstance(value, str):
+        return WriteOnlyCell(sheet, value)
+    # XML readers turn every line break into a line feed; doing it here keeps what is written
+    unbroken = value.replace("\r\n", "\n").replace("\r", "\n")
+    text = _NOT_XML.sub("", unbroken)[:_XLSX_MAX_TEXT]
+    cell = WriteOnlyCell(sheet, text)
+    cell.data_type = "s"  # openpyxl takes "=..." for a formula and "#N/A" for an error value
+    if spreadsheet_text(text) != text:
+        cell.quotePrefix = True  # stays text also when someone edits the cell
+    if bold:
+        cell.font = Font(bold=True)
+    if "\n" in text:
+        cell.alignment = Alignment(wrap_text=True, vertical="top")
+    return cell
+
+
+def _as_json(review: Review, options: ExportOptions) -> dict[str, Any]:
+    return {
+        "id": review.id,
+        "recorded_at": utc_iso(review),
+        "reviewer": review.reviewer,
+        "patch": {
+            "sha256": review.patch.sha256,
+            "file_name": review.patch.name if options.include_names else None,
+            "width": review.patch.width,
+            "height": review.patch.height,
+            "received_at": review.patch.received_at.isoformat(),
+            "warnings": [_without_name(text, review, options) for text in review.patch.warnings],
+        },
+        "square": {"x": review.square.x, "y": review.square.y, "size": review.square.size},
+        "verdicts": [_verdict_json(verdict, review) for verdict in review.verdicts],
+        "own_score": review.own_score.label,
+        "confidence": review.confidence,
+        "comment": review.comment,
+        "seconds": review.seconds,
+        "blind": review.blind,
+        "supersedes": review.supersedes,
+        "superseded_by": review.superseded_by,
+        "previous_hash": review.previous_hash,
+        "entry_hash": review.entry_hash,
+    }
+
+
+def _verdict_json(verdict: Verdict, review: Review) -> dict[str, Any]:
+    return {
+        "architecture": verdict.architecture,
+        "model_id": verdict.model_id,
+        "probabilities": list(verdict.probabilities),
+        "score": verdict.score.label,
+        "demo": verdict.demo,
+        "agrees": review.agrees.get(verdict.architecture),
+    }
+
+
+def _without_name(text: str, review: Review, options: ExportOptions) -> str:
+    if options.include_names or not review.patch.name:
+        return text
+    return text.replace(review.patch.name, "(file name left out)")

@@ -1,0 +1,14 @@
+"""Run by Alembic: applies the migrations on the connection which the store hands over."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from her2core.reviews.schema import Base
+
+connection = context.config.attributes.get("connection")
+if connection is None:
+    raise RuntimeError("Migrations run when the store opens; see her2core.reviews.migrations.")
+context.configure(connection=connection, target_metadata=Base.metadata, render_as_batch=True)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,230 @@
+"""Reading the store: rows into records. Every function works inside the caller's transaction."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, Row, String, select, type_coerce
+from sqlalchemy.orm import Session, aliased
+
+from her2core.models.verdict import Verdict
+from her2core.patches import Square
+from her2core.reviews.chain import ChainEntry, ChainHead, EntryFacts, VerdictFacts
+from her2core.reviews.records import PatchRecord, Review, ReviewFilter, WorklistItem
+from her2core.reviews.schema import (
+    HEAD_ID,
+    LogHeadRow,
+    PatchRow,
+    ReviewerRow,
+    ReviewRow,
+    ReviewVerdictRow,
+    VerdictRow,
+)
+from her2core.reviews.worklist import model_gap
+from her2core.scores import HER2Score
+
+_Successor = aliased(ReviewRow)
+_Loaded = Row[ReviewRow, PatchRow, str, int | None]
+
+
+def reviews_where(session: Session, *conditions: ColumnElement[bool]) -> list[Review]:
+    """All reviews that meet the conditions on ReviewRow and ReviewerRow, newest first."""
+    rows = session.execute(
+        select(ReviewRow, PatchRow, ReviewerRow.name, _Successor.id)
+        .join(PatchRow, ReviewRow.patch_id == PatchRow.id)
+        .join(ReviewerRow, ReviewRow.reviewer_id == ReviewerRow.id)
+        .outerjoin(_Successor, _Successor.supersedes == ReviewRow.id)
+        .where(*conditions)
+        .order_by(ReviewRow.id.desc())
+    ).all()
+    wanted = (
+        select(ReviewRow.id)
+        .join(ReviewerRow, ReviewRow.reviewer_id == ReviewerRow.id)
+        .where(*conditions)
+    )
+    answers: dict[int, list[tuple[VerdictRow, bool | None]]] = defaultdict(list)
+    for review_id, verdict, agrees in session.execute(
+        select(ReviewVerdictRow.review_id, VerdictRow, ReviewVerdictRow.agrees)
+        .join(VerdictRow, ReviewVerdictRow.verdict_id == VerdictRow.id)
+        .where(ReviewVerdictRow.review_id.in_(wanted))
+        .order_by(VerdictRow.architecture, VerdictRow.id)
+    ):
+        answers[review_id].append((verdict, agrees))
+    return [_review(row, answers[row[0].id]) for row in rows]
+
+
+def sql_conditions(wanted: ReviewFilter) -> list[ColumnElement[bool]]:
+    """The part of a filter that the database can decide."""
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.reviewers:
+        conditions.append(ReviewerRow.name.in_(wanted.reviewers))
+    if wanted.scores:
+        conditions.append(ReviewRow.own_score.in_([int(score) for score in wanted.scores]))
+    if wanted.since is not None:
+        conditions.append(ReviewRow.recorded_at >= wanted.since)
+    if wanted.until is not None:
+        conditions.append(ReviewRow.recorded_at <= wanted.until)
+    if not wanted.include_superseded:
+        later = aliased(ReviewRow)
+        conditions.append(~select(later.id).where(later.supersedes == ReviewRow.id).exists())
+    return conditions
+
+
+def matches(review: Review, wanted: ReviewFilter) -> bool:
+    """The part of a filter that is decided here: what follows from the probabilities, and text.
+
+    Text is compared here because databases fold only ASCII letters. A review without verdicts
+    neither agrees nor disagrees, and one with fewer than two has no gap.
+    """
+    needle = wanted.text.strip().casefold()
+    texts = (review.comment, review.patch.name, review.patch.sha256)
+    if needle and not any(needle in text.casefold() for text in texts):
+        return False
+    if wanted.model_gap and model_gap(review.verdicts) not in wanted.model_gap:
+        return False
+    if wanted.agreement == "any":
+        return True
+    if not review.verdicts:
+        return False
+    same = all(verdict.score == review.own_score for verdict in review.verdicts)
+    return same if wanted.agreement == "agrees" else not same
+
+
+def worklist(session: Session, reviewer: str) -> list[WorklistItem]:
+    """All patches as this reviewer's worklist; the unreviewed ones first, in order of arrival."""
+    later = aliased(ReviewRow)
+    own: dict[int, int] = {}
+    for patch_id, review_id in session.execute(
+        select(ReviewRow.patch_id, ReviewRow.id)
+        .join(ReviewerRow, ReviewRow.reviewer_id == ReviewerRow.id)
+        .where(
+            ReviewerRow.name == reviewer,
+            ~select(later.id).where(later.supersedes == ReviewRow.id).exists(),
+        )
+        .order_by(ReviewRow.id)
+    ):
+        own[patch_id] = review_id  # the newest wins
+    readings: dict[int, list[VerdictRow]] = defaultdict(list)
+    for row in session.scalars(select(VerdictRow).order_by(VerdictRow.id)):
+        readings[row.patch_id].append(row)
+    items = [
+        WorklistItem(to_patch(row), _latest(readings[row.id]), own.get(row.id))
+        for row in session.scalars(select(PatchRow).order_by(PatchRow.id))
+    ]
+    return sorted(items, key=lambda item: item.review_id is not None)
+
+
+def chain_entries(session: Session) -> list[ChainEntry]:
+    """The whole log as raw facts, readable even where someone tampered with it."""
+    verdicts: dict[int, list[VerdictFacts]] = defaultdict(list)
+    answers = session.execute(
+        select(ReviewVerdictRow.review_id, ReviewVerdictRow.agrees, VerdictRow).outerjoin(
+            VerdictRow, ReviewVerdictRow.verdict_id == VerdictRow.id
+        )
+    )
+    for review_id, agrees, row in answers:
+        if row is not None:
+            verdicts[review_id].append(
+                VerdictFacts(row.architecture, row.model_id, _probabilities(row), row.demo, agrees)
+            )
+    rows = session.execute(
+        select(
+            ReviewRow.id,
+            ReviewRow.square_x,
+            ReviewRow.square_y,
+            ReviewRow.square_size,
+            ReviewRow.own_score,
+            ReviewRow.confidence,
+            ReviewRow.comment,
+            ReviewRow.seconds,
+            ReviewRow.blind,
+            ReviewRow.supersedes,
+            type_coerce(ReviewRow.recorded_at, String).label("recorded_text"),
+            ReviewRow.previous_hash,
+            ReviewRow.entry_hash,
+            PatchRow.sha256,
+            ReviewerRow.name,
+        )
+        .outerjoin(PatchRow, ReviewRow.patch_id == PatchRow.id)
+        .outerjoin(ReviewerRow, ReviewRow.reviewer_id == ReviewerRow.id)
+        .order_by(ReviewRow.id)
+    )
+    return [
+        ChainEntry(
+            id=row.id,
+            facts=EntryFacts(
+                patch_sha256=row.sha256,
+                square=(row.square_x, row.square_y, row.square_size),
+                reviewer=row.name,
+                own_score=row.own_score,
+                confidence=row.confidence,
+                comment=row.comment,
+                seconds=row.seconds,
+                blind=row.blind,
+                supersedes=row.supersedes,
+                recorded_at=row.recorded_text,
+                verdicts=tuple(verdicts[row.id]),
+            ),
+            previous_hash=row.previous_hash,
+            entry_hash=row.entry_hash,
+        )
+        for row in rows
+    ]
+
+
+def chain_head(session: Session) -> ChainHead | None:
+    """Where the log says it ends."""
+    row = session.get(LogHeadRow, HEAD_ID)
+    return None if row is None else ChainHead(row.last_id, row.last_hash)
+
+
+def to_patch(row: PatchRow) -> PatchRecord:
+    """A patch row as record."""
+    return PatchRecord(
+        row.sha256, row.name, row.width, row.height, row.received_at, tuple(row.warnings)
+    )
+
+
+def to_verdict(row: VerdictRow) -> Verdict:
+    """A verdict row as the model gave it."""
+    return Verdict(row.architecture, row.model_id, _probabilities(row), row.demo)
+
+
+def _latest(rows: Sequence[VerdictRow]) -> tuple[Verdict, ...]:
+    """Each architecture's last reading of the square that was read last."""
+    if not rows:
+        return ()
+    square = _square(rows[-1])
+    last = {row.architecture: row for row in rows if _square(row) == square}
+    return tuple(to_verdict(last[architecture]) for architecture in sorted(last))
+
+
+def _review(row: _Loaded, answers: Sequence[tuple[VerdictRow, bool | None]]) -> Review:
+    entry, patch, reviewer, superseded_by = row
+    return Review(
+        id=entry.id,
+        recorded_at=entry.recorded_at,
+        patch=to_patch(patch),
+        square=_square(entry),
+        reviewer=reviewer,
+        verdicts=tuple(to_verdict(verdict) for verdict, _ in answers),
+        agrees={verdict.architecture: agrees for verdict, agrees in answers},
+        own_score=HER2Score(entry.own_score),
+        confidence=entry.confidence,  # type: ignore[arg-type]  # one of three, by a constraint
+        comment=entry.comment,
+        seconds=entry.seconds,
+        blind=entry.blind,
+        supersedes=entry.supersedes,
+        superseded_by=superseded_by,
+        previous_hash=entry.previous_hash,
+        entry_hash=entry.entry_hash,
+    )
+
+
+def _square(row: ReviewRow | VerdictRow) -> Square:
+    return Square(row.square_x, row.square_y, row.square_size)
+
+
+def _probabilities(row: VerdictRow) -> tuple[float, float, float, float]:
+    return (row.p_0, row.p_1plus, row.p_2plus, row.p_3plus)

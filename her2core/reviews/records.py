@@ -1,0 +1,125 @@
+"""The typed records that pass between pages and the review store. No SQL here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from her2core.models.verdict import Verdict
+from her2core.patches import Square
+from her2core.scores import HER2Score
+
+Confidence = Literal["low", "medium", "high"]
+
+
+@dataclass(frozen=True)
+class PatchRecord:
+    """A patch the store knows. `warnings` are the quality sentences shown to the reviewer."""
+
+    sha256: str
+    name: str
+    width: int
+    height: int
+    received_at: datetime
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ReviewDraft:
+    """What the reviewer has answered, not yet recorded.
+
+    Attributes:
+        patch_sha256: the patch reviewed (must be known to the store).
+        square: the part of the image the models saw.
+        reviewer: name of the reviewer, 1 to 80 characters.
+        verdicts: the verdicts of the models for this square, shown or (blind) kept hidden.
+        agrees: architecture -> True (agree), False (disagree) or None (not answered; always None
+            for a blind review, because the verdicts were hidden).
+        own_score: the reviewer's own score.
+        confidence: how sure the reviewer is of it.
+        comment: free text, at most 4,000 characters.
+        seconds: time spent on the patch, >= 0.
+        blind: the verdicts stayed hidden until the score was saved.
+        supersedes: id of the earlier review by the same reviewer that this one corrects.
+    """
+
+    patch_sha256: str
+    square: Square
+    reviewer: str
+    verdicts: tuple[Verdict, ...]
+    agrees: Mapping[str, bool | None]
+    own_score: HER2Score
+    confidence: Confidence
+    comment: str = ""
+    seconds: float = 0.0
+    blind: bool = False
+    supersedes: int | None = None
+
+
+@dataclass(frozen=True)
+class Review:
+    """A recorded review; never changed once written.
+
+    `entry_hash` is the sha256 over this entry's canonical JSON and `previous_hash`, the hash of
+    the entry before it; `superseded_by` is set where a later entry corrects this one.
+    """
+
+    id: int
+    recorded_at: datetime
+    patch: PatchRecord
+    square: Square
+    reviewer: str
+    verdicts: tuple[Verdict, ...]
+    agrees: Mapping[str, bool | None]
+    own_score: HER2Score
+    confidence: Confidence
+    comment: str
+    seconds: float
+    blind: bool
+    supersedes: int | None
+    superseded_by: int | None
+    previous_hash: str
+    entry_hash: str
+
+    def verdict(self, architecture: str) -> Verdict | None:
+        """The verdict of one architecture, or None where that model gave none."""
+        return next((v for v in self.verdicts if v.architecture == architecture), None)
+
+
+@dataclass(frozen=True)
+class ReviewFilter:
+    """Which reviews to list; an empty field does not narrow.
+
+    Attributes:
+        reviewers: names.
+        scores: the reviewer's own scores.
+        agreement: "agrees" (own score equals every model's), "disagrees" (differs from one).
+        model_gap: grades between the two models' verdicts: any of 0, 1, 2, 3.
+        since, until: inclusive bounds on the time of recording (UTC).
+        text: case-insensitive part of the comment, the file name or the sha256.
+        include_superseded: also list entries that a later one corrects.
+    """
+
+    reviewers: tuple[str, ...] = ()
+    scores: tuple[HER2Score, ...] = ()
+    agreement: Literal["any", "agrees", "disagrees"] = "any"
+    model_gap: tuple[int, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    text: str = ""
+    include_superseded: bool = False
+
+
+@dataclass(frozen=True)
+class WorklistItem:
+    """A patch as one reviewer's worklist shows it.
+
+    `review_id` is this reviewer's current review of it, None while unreviewed; `verdicts` are the
+    latest recorded ones (empty until the models have read the patch).
+    """
+
+    patch: PatchRecord
+    verdicts: tuple[Verdict, ...] = field(default=())
+    review_id: int | None = None

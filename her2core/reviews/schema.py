@@ -1,0 +1,177 @@
+"""The tables of the review store as SQLAlchemy mappings; valid on SQLite and PostgreSQL.
+
+Changes go through a new file in migrations/versions; a test compares both.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    CheckConstraint,
+    Dialect,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+HEAD_ID = 1
+
+
+def utc_text(moment: datetime) -> str:
+    """The moment as 32 characters of ISO 8601 in UTC, which sort like the time does.
+
+    A moment without a zone is taken to be UTC already.
+    """
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return aware.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+class UtcText(TypeDecorator[datetime]):
+    """A time kept as the exact text that is hashed, so that no driver can round or shift it."""
+
+    impl = String(32)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:
+        """Python to database."""
+        return None if value is None else utc_text(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:
+        """Database to Python."""
+        return None if value is None else datetime.fromisoformat(value)
+
+
+class Base(DeclarativeBase):
+    """Names every constraint, so that later migrations can address it on any database."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class ReviewerRow(Base):
+    """A person who has recorded at least one review."""
+
+    __tablename__ = "reviewer"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(80), unique=True)
+
+
+class PatchRow(Base):
+    """An uploaded image, known by the sha256 of its bytes; ids follow the order of arrival."""
+
+    __tablename__ = "patch"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    name: Mapped[str] = mapped_column(Text)
+    width: Mapped[int] = mapped_column(Integer)
+    height: Mapped[int] = mapped_column(Integer)
+    received_at: Mapped[datetime] = mapped_column(UtcText)
+    warnings: Mapped[list[str]] = mapped_column(JSON)
+
+
+class VerdictRow(Base):
+    """One reading of one square by one model; append-only.
+
+    `reading` counts up where the same model gave other probabilities for the same square, e.g.
+    after its temperature was fitted anew: what an earlier reviewer saw stays.
+    """
+
+    __tablename__ = "verdict"
+    __table_args__ = (
+        UniqueConstraint(
+            "patch_id", "square_x", "square_y", "square_size", "model_id", "reading",
+            name="uq_verdict_reading",
+        ),
+        CheckConstraint("square_size > 0", name="square_size"),
+    )  # fmt: skip
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    patch_id: Mapped[int] = mapped_column(ForeignKey("patch.id"))
+    square_x: Mapped[int] = mapped_column(Integer)
+    square_y: Mapped[int] = mapped_column(Integer)
+    square_size: Mapped[int] = mapped_column(Integer)
+    architecture: Mapped[str] = mapped_column(String(40))
+    model_id: Mapped[str] = mapped_column(String(200))
+    reading: Mapped[int] = mapped_column(Integer)
+    p_0: Mapped[float] = mapped_column(Double)
+    p_1plus: Mapped[float] = mapped_column(Double)
+    p_2plus: Mapped[float] = mapped_column(Double)
+    p_3plus: Mapped[float] = mapped_column(Double)
+    demo: Mapped[bool] = mapped_column(Boolean)
+
+
+class ReviewRow(Base):
+    """One entry of the review log; append-only, hash-chained.
+
+    Ids are given by the store, 1, 2, 3 ... without gaps, so that a missing entry shows. `token` is
+    the client's own number of the answer: a doubled click is recorded once.
+    """
+
+    __tablename__ = "review"
+    __table_args__ = (
+        CheckConstraint("own_score BETWEEN 0 AND 3", name="own_score"),
+        CheckConstraint("confidence IN ('low', 'medium', 'high')", name="confidence"),
+        CheckConstraint("seconds >= 0", name="seconds"),
+        CheckConstraint("square_size > 0", name="square_size"),
+        Index("ix_review_reviewer_id_patch_id", "reviewer_id", "patch_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    token: Mapped[str | None] = mapped_column(String(64), unique=True)
+    patch_id: Mapped[int] = mapped_column(ForeignKey("patch.id"), index=True)
+    square_x: Mapped[int] = mapped_column(Integer)
+    square_y: Mapped[int] = mapped_column(Integer)
+    square_size: Mapped[int] = mapped_column(Integer)
+    reviewer_id: Mapped[int] = mapped_column(ForeignKey("reviewer.id"))
+    own_score: Mapped[int] = mapped_column(Integer)
+    confidence: Mapped[str] = mapped_column(String(10))
+    comment: Mapped[str] = mapped_column(Text)
+    seconds: Mapped[float] = mapped_column(Double)
+    blind: Mapped[bool] = mapped_column(Boolean)
+    supersedes: Mapped[int | None] = mapped_column(ForeignKey("review.id"), unique=True)
+    recorded_at: Mapped[datetime] = mapped_column(UtcText, index=True)
+    previous_hash: Mapped[str] = mapped_column(String(64))
+    entry_hash: Mapped[str] = mapped_column(String(64), unique=True)
+
+
+class ReviewVerdictRow(Base):
+    """A verdict that belonged to a review, and the answer to it (NULL: not answered)."""
+
+    __tablename__ = "review_verdict"
+
+    review_id: Mapped[int] = mapped_column(ForeignKey("review.id"), primary_key=True)
+    verdict_id: Mapped[int] = mapped_column(ForeignKey("verdict.id"), primary_key=True)
+    agrees: Mapped[bool | None] = mapped_column(Boolean)
+
+
+class LogHeadRow(Base):
+    """The single row that says where the log ends.
+
+    It shows entries cut off at the end, and on PostgreSQL it is the row writers queue up for.
+    """
+
+    __tablename__ = "log_head"
+    __table_args__ = (CheckConstraint(f"id = {HEAD_ID}", name="single_row"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    last_id: Mapped[int] = mapped_column(Integer)
+    last_hash: Mapped[str] = mapped_column(String(64))

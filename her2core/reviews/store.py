@@ -1,0 +1,219 @@
+"""The review store: append-only, hash-chained, durable. The one way to its database.
+
+Every write is one transaction that takes the write lock first, so that two writers can neither
+lose an entry nor fork the chain. When `save_review` has returned, the entry survives a killed
+process and a power cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from her2core.models.verdict import Verdict
+from her2core.patches import Square
+from her2core.reviews import queries, validation, writing
+from her2core.reviews.chain import ChainHead, verify
+from her2core.reviews.database import calm_errors, for_writing, open_engine, readable_rows
+from her2core.reviews.errors import ReviewNotFoundError, ReviewRefusedError, StoreError
+from her2core.reviews.migrations import migrate
+from her2core.reviews.records import PatchRecord, Review, ReviewDraft, ReviewFilter, WorklistItem
+from her2core.reviews.schema import PatchRow, ReviewerRow, ReviewRow
+
+__all__ = ["ReviewNotFoundError", "ReviewRefusedError", "ReviewStore", "StoreError"]
+
+BUSY_SECONDS = 10.0
+# the same bytes give the same probabilities within this, so a closer reading is no new one
+SAME_READING = 1e-5
+
+
+class ReviewStore:
+    """All reviews, patches and verdicts of one installation. Safe to share between threads.
+
+    Every method raises StoreError where the database cannot be used.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        busy_seconds: float = BUSY_SECONDS,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """Open the store; create and migrate its database where needed.
+
+        Args:
+            url: SQLAlchemy URL of the database.
+            busy_seconds: how long to wait for another writer before giving up.
+            clock: gives the time of recording.
+
+        Raises:
+            StoreError: it cannot be opened, or was written by a newer version.
+        """
+        self._clock = clock
+        with calm_errors():
+            self._engine = open_engine(url, busy_seconds)
+            self._writer = for_writing(self._engine)
+            migrate(self._writer)
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._engine.dispose()
+
+    # patches and verdicts ------------------------------------------------------------------------
+
+    def add_patch(self, patch: PatchRecord) -> PatchRecord:
+        """Record a patch; one already known by its sha256 comes back as it was first recorded.
+
+        Raises:
+            ReviewRefusedError: the record is not valid.
+        """
+        validation.check_patch(patch)
+        with self._writing() as session:
+            known = writing.find_patch(session, patch.sha256)
+            if known is not None:
+                return queries.to_patch(known)
+            row = PatchRow(
+                sha256=patch.sha256,
+                name=patch.name,
+                width=int(patch.width),
+                height=int(patch.height),
+                received_at=patch.received_at,
+                warnings=list(patch.warnings),
+            )
+            session.add(row)
+            session.flush()
+            session.refresh(row)
+            return queries.to_patch(row)
+
+    def patch(self, sha256: str) -> PatchRecord | None:
+        """The patch with this sha256, if known."""
+        with self._reading() as session:
+            row = writing.find_patch(session, sha256)
+            return None if row is None else queries.to_patch(row)
+
+    def patches(self) -> list[PatchRecord]:
+        """All patches in order of arrival."""
+        with self._reading() as session:
+            rows = session.scalars(select(PatchRow).order_by(PatchRow.id))
+            return [queries.to_patch(row) for row in rows]
+
+    def record_verdicts(self, sha256: str, square: Square, verdicts: Iterable[Verdict]) -> None:
+        """Record what the models said of a square; a verdict already recorded is not repeated.
+
+        Raises:
+            ReviewRefusedError: the patch is unknown, the square leaves it, or a verdict is not
+                valid.
+        """
+        verdicts = tuple(verdicts)
+        validation.check_verdicts(verdicts)
+        with self._writing() as session:
+            patch = writing.known_patch(session, sha256)
+            validation.check_square(square, queries.to_patch(patch))
+            for verdict in verdicts:
+                writing.verdict_row(session, patch.id, square, verdict, SAME_READING)
+
+    # reviews -------------------------------------------------------------------------------------
+
+    def save_review(self, draft: ReviewDraft, *, token: str | None = None) -> Review:
+        """Append a review to the log; it is on the disk when this returns.
+
+        Args:
+            draft: the reviewer's answer.
+            token: the client's own random id of this answer, e.g. a UUID made when the form was
+                opened. Saving the same answer again with it returns the review already recorded,
+                so that a doubled click or a retry after an error is safe.
+
+        Raises:
+            ReviewRefusedError: something is missing or contradicts the log; the sentence says
+                what to do.
+            StoreError: the database could not be written; keep the draft and try again.
+        """
+        validation.check_draft(draft)
+        validation.check_token(token)
+        with self._writing() as session:
+            if token is not None:
+                earlier = queries.reviews_where(session, ReviewRow.token == token)
+                if earlier:
+                    return writing.same_answer(earlier[0], draft)
+            review_id = writing.append_review(session, draft, token, self._clock())
+            return _one_review(session, review_id)
+
+    def review(self, review_id: int) -> Review:
+        """One review by its number.
+
+        Raises:
+            ReviewNotFoundError: the log has none with this number.
+        """
+        with self._reading() as session:
+            return _one_review(session, review_id)
+
+    def reviews(self, wanted: ReviewFilter | None = None) -> list[Review]:
+        """The reviews that pass the filter, newest first; without one, all current reviews."""
+        wanted = wanted or ReviewFilter()
+        with self._reading() as session:
+            found = queries.reviews_where(session, *queries.sql_conditions(wanted))
+        return [review for review in found if queries.matches(review, wanted)]
+
+    def reviewers(self) -> list[str]:
+        """Names of all who have recorded a review, in alphabetical order."""
+        with self._reading() as session:
+            return sorted(session.scalars(select(ReviewerRow.name)), key=str.casefold)
+
+    def worklist(self, reviewer: str) -> list[WorklistItem]:
+        """All patches; those this reviewer has not reviewed first, each in order of arrival.
+
+        A name that could not be recorded simply has no reviews yet.
+        """
+        try:
+            name = validation.reviewer_name(reviewer)
+        except ReviewRefusedError:
+            name = ""
+        with self._reading() as session:
+            return queries.worklist(session, name)
+
+    # the chain -----------------------------------------------------------------------------------
+
+    def verify_chain(self) -> list[str]:
+        """One sentence per changed, missing or moved entry of the log; empty when intact."""
+        with self._reading() as session:
+            return verify(queries.chain_entries(session), queries.chain_head(session))
+
+    def head(self) -> ChainHead | None:
+        """Number and hash of the last entry; None where that record is gone."""
+        with self._reading() as session:
+            return queries.chain_head(session)
+
+    def has_entry_hash(self, value: str) -> bool:
+        """Whether an entry with this hash, noted earlier elsewhere, is still in the log."""
+        with self._reading() as session:
+            return (
+                session.scalar(select(ReviewRow.id).where(ReviewRow.entry_hash == value))
+                is not None
+            )
+
+    # ---------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _reading(self) -> Iterator[Session]:
+        with readable_rows(), calm_errors(), Session(self._engine) as session:
+            yield session
+
+    @contextmanager
+    def _writing(self) -> Iterator[Session]:
+        """One transaction that holds the write lock from its start and ends on the disk."""
+        with calm_errors(), Session(self._writer, expire_on_commit=False) as session:
+            writing.locked_head(session)
+            yield session
+            session.commit()
+
+
+def _one_review(session: Session, review_id: int) -> Review:
+    found = queries.reviews_where(session, ReviewRow.id == review_id)
+    if not found:
+        raise ReviewNotFoundError(f"The review log has no entry {review_id}.")
+    return found[0]

@@ -1,0 +1,145 @@
+"""What may be recorded. Pure checks that raise ReviewRefusedError with one sentence."""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Sequence
+from typing import get_args
+
+from her2core.models.verdict import Verdict
+from her2core.patches import Square
+from her2core.reviews.errors import ReviewRefusedError
+from her2core.reviews.records import Confidence, PatchRecord, ReviewDraft
+from her2core.scores import HER2Score
+
+MAX_REVIEWER = 80
+MAX_COMMENT = 4000
+MAX_TOKEN = 64
+# float32 softmax sums to 1 within 1e-6; more than this is not a distribution
+SUM_TOLERANCE = 1e-4
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+# Cc control characters; Cs lone surrogates, which no database can encode; Zl, Zp line separators;
+# and the bidirectional overrides, with which one name can be made to look like another
+_FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
+_BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def reviewer_name(text: str) -> str:
+    """The name as it is recorded: trimmed, in Unicode normal form C.
+
+    Raises:
+        ReviewRefusedError: it is empty, longer than 80 characters or holds control characters.
+    """
+    name = unicodedata.normalize("NFC", text.strip())
+    if not name:
+        raise ReviewRefusedError("Enter your name as reviewer before saving.")
+    if len(name) > MAX_REVIEWER:
+        raise ReviewRefusedError(f"The reviewer's name is longer than {MAX_REVIEWER} characters.")
+    if any(unicodedata.category(c) in _FORBIDDEN_CATEGORIES or c in _BIDI for c in name):
+        raise ReviewRefusedError("The reviewer's name holds a control character; type it again.")
+    return name
+
+
+def check_patch(patch: PatchRecord) -> None:
+    """Check a patch before it is recorded.
+
+    Raises:
+        ReviewRefusedError: the sha256 is not one, the size is not positive, or a text cannot be
+            stored.
+    """
+    if not _SHA256.fullmatch(patch.sha256):
+        raise ReviewRefusedError("The patch has no valid sha256; upload it again.")
+    if patch.width < 1 or patch.height < 1:
+        raise ReviewRefusedError("The patch has no pixels; upload it again.")
+    if not all(_storable(text) for text in (patch.name, *patch.warnings)):
+        raise ReviewRefusedError("The patch's file name cannot be stored; rename it and try again.")
+
+
+def check_square(square: Square, patch: PatchRecord) -> None:
+    """Refuse a square that leaves the image or has no area."""
+    inside = (
+        square.size > 0
+        and square.x >= 0
+        and square.y >= 0
+        and square.x + square.size <= patch.width
+        and square.y + square.size <= patch.height
+    )
+    if not inside:
+        raise ReviewRefusedError(
+            f"The reviewed square leaves the {patch.width} x {patch.height} image; choose it again."
+        )
+
+
+def check_verdicts(verdicts: Sequence[Verdict]) -> None:
+    """Refuse verdicts without a name or that are no distributions; one per architecture."""
+    names = [verdict.architecture for verdict in verdicts]
+    if len(set(names)) != len(names):
+        raise ReviewRefusedError("Two verdicts come from the same architecture; reload the patch.")
+    for verdict in verdicts:
+        if not (_short(verdict.architecture, 40) and _short(verdict.model_id, 200)):
+            raise ReviewRefusedError("A verdict does not name its model; reload the patch.")
+        if not _is_distribution(verdict.probabilities):
+            raise ReviewRefusedError(
+                f"The probabilities of {verdict.architecture} are not four numbers that sum to 1; "
+                "reload the patch."
+            )
+
+
+def check_draft(draft: ReviewDraft) -> None:
+    """Check all of a draft that can be checked without the database.
+
+    Raises:
+        ReviewRefusedError: the first thing that is missing or contradicts itself.
+    """
+    reviewer_name(draft.reviewer)
+    if not isinstance(draft.own_score, HER2Score):
+        raise ReviewRefusedError("Choose your own score (0, 1+, 2+ or 3+) before saving.")
+    if draft.confidence not in get_args(Confidence):
+        raise ReviewRefusedError("Choose how sure you are (low, medium or high) before saving.")
+    if len(draft.comment) > MAX_COMMENT:
+        raise ReviewRefusedError(
+            f"The comment has {len(draft.comment):,} characters; shorten it to {MAX_COMMENT:,}."
+        )
+    if not _storable(draft.comment):
+        raise ReviewRefusedError(
+            "The comment holds a character that cannot be stored; remove it and save again."
+        )
+    if not math.isfinite(draft.seconds) or draft.seconds < 0:
+        raise ReviewRefusedError("The time spent on the patch is not a number of seconds.")
+    check_verdicts(draft.verdicts)
+    unknown = set(draft.agrees) - {verdict.architecture for verdict in draft.verdicts}
+    if unknown:
+        raise ReviewRefusedError(
+            f"There is an answer to {min(unknown)}, which gave no verdict; reload the patch."
+        )
+    if any(answer not in (True, False, None) for answer in draft.agrees.values()):
+        raise ReviewRefusedError("An answer to a verdict is neither agree nor disagree.")
+    if draft.blind and any(answer is not None for answer in draft.agrees.values()):
+        raise ReviewRefusedError(
+            "A blind review cannot agree or disagree with verdicts that were hidden."
+        )
+
+
+def check_token(token: str | None) -> None:
+    """Refuse a token that is empty, too long or not plain text."""
+    if token is not None and not (_short(token, MAX_TOKEN) and _storable(token)):
+        raise ReviewRefusedError("The answer's token is not valid; reload the page.")
+
+
+def _short(text: str, longest: int) -> bool:
+    return 0 < len(text) <= longest and _storable(text)
+
+
+def _storable(text: str) -> bool:
+    """PostgreSQL takes no NUL, UTF-8 no lone surrogate."""
+    return "\0" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
+
+
+def _is_distribution(probabilities: Sequence[float]) -> bool:
+    return (
+        len(probabilities) == len(HER2Score)
+        and all(math.isfinite(p) and 0 <= p <= 1 for p in probabilities)
+        and abs(sum(probabilities) - 1) <= SUM_TOLERANCE
+    )

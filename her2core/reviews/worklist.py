@@ -1,0 +1,88 @@
+"""The order in which a reviewer meets the patches, and which one comes next. Pure functions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+from her2core.models.verdict import Verdict
+from her2core.reviews.records import WorklistItem
+from her2core.scores import grade_gap
+
+Order = Literal["arrival", "doubt", "name"]
+
+
+def model_gap(verdicts: Sequence[Verdict]) -> int | None:
+    """Grades (0 to 3) between the lowest and the highest verdict; None with fewer than two."""
+    if len(verdicts) < 2:
+        return None
+    scores = [verdict.score for verdict in verdicts]
+    return grade_gap(min(scores), max(scores))
+
+
+def entropy(verdicts: Sequence[Verdict]) -> float:
+    """Mean Shannon entropy of the verdicts in bits, in [0, 2]; 0 without a verdict."""
+    if not verdicts:
+        return 0.0
+    return sum(_bits(verdict.probabilities) for verdict in verdicts) / len(verdicts)
+
+
+def ordered(items: Sequence[WorklistItem], order: Order) -> list[WorklistItem]:
+    """The items in the order asked for, whether reviewed or not.
+
+    Args:
+        items: a reviewer's worklist.
+        order: "arrival": first come first; "doubt": widest gap between the models first, then
+            highest entropy, patches without a verdict last; "name": as people sort file names.
+    """
+    by_arrival = sorted(items, key=lambda item: (item.patch.received_at, item.patch.sha256))
+    if order == "doubt":
+        return sorted(by_arrival, key=_certainty)
+    if order == "name":
+        return sorted(by_arrival, key=lambda item: _natural(item.patch.name))
+    return by_arrival
+
+
+def next_unreviewed(items: Sequence[WorklistItem], sha256: str | None) -> str | None:
+    """The first unreviewed patch after `sha256`, going round at the end.
+
+    Returns:
+        Its sha256, or None when all other patches are reviewed.
+    """
+    keys = [item.patch.sha256 for item in items]
+    start = keys.index(sha256) + 1 if sha256 in keys else 0
+    round_trip = [*items[start:], *items[:start]]
+    return next(
+        (
+            item.patch.sha256
+            for item in round_trip
+            if item.review_id is None and item.patch.sha256 != sha256
+        ),
+        None,
+    )
+
+
+def _certainty(item: WorklistItem) -> tuple[int, float]:
+    gap = model_gap(item.verdicts)
+    return (-gap if gap is not None else 1, -entropy(item.verdicts))
+
+
+def _bits(probabilities: Sequence[float]) -> float:
+    return -sum(p * math.log2(p) for p in probabilities if p > 0)
+
+
+def _natural(name: str) -> list[tuple[int, int, str]]:
+    """Digits compare as numbers, so that patch 10 comes after patch 9."""
+    parts: list[tuple[int, int, str]] = []
+    digits = ""
+    for char in [*name.casefold(), ""]:
+        if char.isdecimal():
+            digits += char
+            continue
+        if digits:
+            parts.append((0, int(digits), digits))
+            digits = ""
+        if char:
+            parts.append((1, 0, char))
+    return parts

@@ -1,0 +1,106 @@
+"""The four HER2 IHC scores: their order, names, defining criteria and what follows from them.
+
+Source of the criteria: ASCO/CAP guideline update 2018 (Wolff et al., J Clin Oncol 36:2105),
+affirmed 2023 (Wolff et al., J Clin Oncol 41:3867). HER2-low as used in DESTINY-Breast04
+(Modi et al., N Engl J Med 2022).
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+RESEARCH_NOTICE = "Research use only. Not a diagnostic device, not diagnostic advice."
+
+
+class HER2Score(IntEnum):
+    """HER2 IHC score on its ordinal scale; the integer is the class index of every model."""
+
+    ZERO = 0
+    ONE_PLUS = 1
+    TWO_PLUS = 2
+    THREE_PLUS = 3
+
+    @property
+    def label(self) -> str:
+        """The score as pathologists write it: "0", "1+", "2+" or "3+"."""
+        return _LABELS[self]
+
+    @property
+    def folder(self) -> str:
+        """Name of the dataset folder that holds this class, e.g. "class_1+"."""
+        return f"class_{self.label}"
+
+    @property
+    def column(self) -> str:
+        """Suffix of a table column, e.g. "1plus" in "p_1plus"."""
+        return self.label.replace("+", "plus")
+
+    @property
+    def status(self) -> str:
+        """The status word that goes with the score: negative, equivocal or positive."""
+        return _STATUS[self]
+
+    @property
+    def criterion(self) -> str:
+        """The ASCO/CAP 2018 staining pattern which defines the score."""
+        return _CRITERIA[self]
+
+    @property
+    def meaning(self) -> str:
+        """What the score would mean for a tumour, worded as research information."""
+        return _MEANING[self]
+
+    @classmethod
+    def from_label(cls, text: str) -> HER2Score:
+        """Read "0", "1+", "2+", "3+" (also "1", "class_2+").
+
+        Raises:
+            ValueError: the text names no score; there is no default class.
+        """
+        key = text.strip().removeprefix("class_").removesuffix("+")
+        try:
+            return cls(int(key))
+        except ValueError:
+            raise ValueError(f"'{text}' is not a HER2 score; use 0, 1+, 2+ or 3+.") from None
+
+
+_LABELS = {
+    HER2Score.ZERO: "0",
+    HER2Score.ONE_PLUS: "1+",
+    HER2Score.TWO_PLUS: "2+",
+    HER2Score.THREE_PLUS: "3+",
+}
+_STATUS = {
+    HER2Score.ZERO: "negative",
+    HER2Score.ONE_PLUS: "negative (HER2-low)",
+    HER2Score.TWO_PLUS: "equivocal",
+    HER2Score.THREE_PLUS: "positive",
+}
+_CRITERIA = {
+    HER2Score.ZERO: (
+        "no staining, or faint incomplete membrane staining in 10 % of tumour cells or less"
+    ),
+    HER2Score.ONE_PLUS: "faint, incomplete membrane staining in more than 10 % of tumour cells",
+    HER2Score.TWO_PLUS: (
+        "weak to moderate complete membrane staining in more than 10 % of tumour cells, "
+        "or intense complete staining in 10 % or less"
+    ),
+    HER2Score.THREE_PLUS: (
+        "complete, intense, circumferential membrane staining in more than 10 % of tumour cells"
+    ),
+}
+_MEANING = {
+    HER2Score.ZERO: "A 0 tumour is HER2-negative and not HER2-low; faint staining in up to 10 % "
+    "of cells is studied as HER2-ultralow.",
+    HER2Score.ONE_PLUS: "A 1+ tumour is HER2-negative and counts as HER2-low.",
+    HER2Score.TWO_PLUS: "A 2+ tumour is equivocal: reflex ISH decides; "
+    "not amplified means HER2-low.",
+    HER2Score.THREE_PLUS: "A 3+ tumour is HER2-positive.",
+}
+
+CLASS_LABELS: tuple[str, ...] = tuple(score.label for score in HER2Score)
+
+
+def grade_gap(first: HER2Score, second: HER2Score) -> int:
+    """Number of grades (0 to 3) between two scores."""
+    return abs(int(first) - int(second))

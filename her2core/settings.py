@@ -1,0 +1,97 @@
+"""One frozen Settings object, read once from the environment and .streamlit/secrets.toml.
+
+Every limit and place the product uses stands here with its default, so that a hospital's IT lead
+finds them on one page. Environment variables win over the file, the file over the default.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+SHIPPED_DATA = PROJECT_ROOT / "data"
+
+
+@dataclass(frozen=True)
+class UploadLimits:
+    """What an uploaded file may be. Sizes in bytes, pixels and files."""
+
+    max_bytes: int = 200 * 1024 * 1024
+    max_pixels: int = 100_000_000
+    min_side: int = 32
+    max_files: int = 500
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where things are kept and how much is accepted.
+
+    Attributes:
+        home: folder of this installation's own data (database, stored patches, own bundles).
+        database_url: SQLAlchemy URL of the review store.
+        bundle_dirs: folders searched for model bundles, in order.
+        demo_dir: folder of the shipped synthetic sample patches.
+        limits: upload limits.
+    """
+
+    home: Path
+    database_url: str
+    bundle_dirs: tuple[Path, ...]
+    demo_dir: Path = SHIPPED_DATA / "demo"
+    limits: UploadLimits = field(default_factory=UploadLimits)
+
+    @property
+    def image_dir(self) -> Path:
+        """Folder in which uploaded patches are kept, each under its sha256."""
+        return self.home / "patches"
+
+
+def load_settings(
+    environ: Mapping[str, str] | None = None,
+    secrets_file: Path = PROJECT_ROOT / ".streamlit" / "secrets.toml",
+) -> Settings:
+    """Read the settings.
+
+    Args:
+        environ: environment variables, `os.environ` by default. Known: HER2_HOME, DATABASE_URL,
+            HER2_BUNDLES (folders joined by the system's path separator), HER2_MAX_BYTES,
+            HER2_MAX_PIXELS, HER2_MAX_FILES.
+        secrets_file: TOML file whose [her2] table holds the same names in lower case.
+
+    Raises:
+        ValueError: a number is not a positive whole number; the message names the setting.
+    """
+    environ = os.environ if environ is None else environ
+    file_values: dict[str, object] = {}
+    if secrets_file.is_file():
+        file_values = tomllib.loads(secrets_file.read_text(encoding="utf-8")).get("her2", {})
+
+    def text(name: str) -> str | None:
+        value = environ.get(name) or file_values.get(name.lower())
+        return None if value is None else str(value)
+
+    def number(name: str, default: int) -> int:
+        value = text(name)
+        if value is None:
+            return default
+        if not value.isdecimal() or int(value) == 0:
+            raise ValueError(f"Setting {name} must be a positive whole number, not '{value}'.")
+        return int(value)
+
+    home = Path(text("HER2_HOME") or SHIPPED_DATA / "workspace").expanduser().resolve()
+    own_bundles = [Path(part) for part in (text("HER2_BUNDLES") or "").split(os.pathsep) if part]
+    defaults = UploadLimits()
+    return Settings(
+        home=home,
+        database_url=text("DATABASE_URL") or f"sqlite:///{home / 'her2review.sqlite3'}",
+        bundle_dirs=(*own_bundles, home / "bundles", SHIPPED_DATA / "bundles"),
+        limits=UploadLimits(
+            max_bytes=number("HER2_MAX_BYTES", defaults.max_bytes),
+            max_pixels=number("HER2_MAX_PIXELS", defaults.max_pixels),
+            max_files=number("HER2_MAX_FILES", defaults.max_files),
+        ),
+    )

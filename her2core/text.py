@@ -1,0 +1,51 @@
+"""Foreign text (file names, comments) made inert for the place where it is going to be shown.
+
+A name is data: it is kept as it came and disarmed only at the sink. Each sink has its own function
+here, because what is harmless in a table cell may be a directive in Markdown, and vice versa.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+# What spreadsheets take for the start of a formula, ASCII and full width.
+_FORMULA_START = frozenset("=+-@\t\r\n＝＋－＠")
+_ASCII_PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
+# Streamlit finds emoji codes, links and arrows in the text left after parsing, when backslashes are
+# gone; an invisible word joiner inside the pattern is what keeps them from being found.
+_JOINER = "\N{WORD JOINER}"
+_FOUND_AFTER_PARSING = re.compile(r"(?<=[:@<>~=-])|(?<=www)(?=\.)", re.IGNORECASE)
+
+
+def printable(text: str) -> str:
+    """The text on one line, without control, format, private, unassigned and surrogate characters.
+
+    Bidirectional overrides are format characters. Runs of whitespace become one space; the result
+    is in Unicode normal form C.
+    """
+    one_line = " ".join(text.split())
+    kept = (char for char in one_line if char.isprintable())
+    return unicodedata.normalize("NFC", " ".join("".join(kept).split()))
+
+
+def spreadsheet_text(text: str) -> str:
+    """The text as a spreadsheet shows it without ever computing it.
+
+    Text which starts like a formula, also behind leading blanks, gets an apostrophe in front; all
+    other text comes back unchanged, and so does text that already carries the apostrophe.
+    """
+    first = text.lstrip(" \N{NO-BREAK SPACE}\N{ZERO WIDTH NO-BREAK SPACE}\0")[:1]
+    return f"'{text}" if first in _FORMULA_START and first else text
+
+
+def markdown_text(text: str) -> str:
+    """The text escaped so that st.markdown, labels and captions show it letter by letter.
+
+    Inert: HTML, links and bare addresses, images, emphasis, headings, lists, tables, code, LaTeX
+    between dollars, `:red[...]` directives, `:emoji:` and `:material/icon:` codes, arrows. Line
+    breaks become spaces. The result carries backslashes and invisible word joiners: it is for
+    Markdown only.
+    """
+    joined = _FOUND_AFTER_PARSING.sub(_JOINER, printable(text))
+    return _ASCII_PUNCTUATION.sub(r"\\\1", joined)

@@ -1,0 +1,82 @@
+"""The study's augmentation: one affine warp for rotation, shift, shear, zoom and flips; brightness.
+
+Composing the five geometric changes into a single matrix resamples the picture once instead of
+five times, so that thin membranes stay thin.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Ranges of the random changes; the defaults are the study's.
+
+    Attributes:
+        rotation: degrees, drawn from [-rotation, rotation].
+        shift: share of the side, in both directions.
+        zoom, shear: drawn from [1 - zoom, 1 + zoom] and [-shear, shear].
+        flips: mirror left-right and top-bottom, each with probability one half.
+        brightness: factor drawn from this range.
+        colour: beyond the study: each channel's gain strays by up to this share.
+    """
+
+    rotation: float = 40.0
+    shift: float = 0.2
+    zoom: float = 0.2
+    shear: float = 0.2
+    flips: bool = True
+    brightness: tuple[float, float] = (0.8, 1.2)
+    colour: float = 0.0
+
+
+NO_AUGMENTATION = Augmentation(0.0, 0.0, 0.0, 0.0, False, (1.0, 1.0), 0.0)
+
+
+def affine_matrix(
+    augmentation: Augmentation, side: int, rng: np.random.Generator
+) -> npt.NDArray[np.float64]:
+    """Draw the 2 x 3 matrix from output to input pixel coordinates of a (side, side) picture."""
+    angle = np.deg2rad(rng.uniform(-augmentation.rotation, augmentation.rotation))
+    shear = rng.uniform(-augmentation.shear, augmentation.shear)
+    zoom = rng.uniform(1 - augmentation.zoom, 1 + augmentation.zoom)
+    shift = rng.uniform(-augmentation.shift, augmentation.shift, 2) * side
+    flip = np.where(rng.random(2) < 0.5, -1.0, 1.0) if augmentation.flips else np.ones(2)
+    rotate = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    linear = rotate @ np.array([[1.0, shear], [0.0, 1.0]]) @ np.diag(flip) / zoom
+    centre = np.full(2, (side - 1) / 2)
+    return np.column_stack([linear, centre - linear @ centre + shift])
+
+
+def augment(
+    rgb: npt.NDArray[np.uint8], augmentation: Augmentation, rng: np.random.Generator
+) -> npt.NDArray[np.float32]:
+    """Change one picture at random.
+
+    Args:
+        rgb: uint8 (side, side, 3).
+        augmentation: ranges.
+        rng: source of randomness.
+
+    Returns:
+        float32 (side, side, 3) in [0, 1]. Where the warp looks beyond the border, tissue is
+        mirrored in.
+    """
+    side = rgb.shape[0]
+    matrix = affine_matrix(augmentation, side, rng)
+    warped = cv2.warpAffine(
+        rgb,
+        matrix,
+        (side, side),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REFLECT_101,
+    )
+    gain = rng.uniform(*augmentation.brightness) * (
+        1 + rng.uniform(-augmentation.colour, augmentation.colour, 3)
+    )
+    return np.asarray(np.clip(warped.astype(np.float32) * (gain / 255).astype(np.float32), 0, 1))

@@ -1,0 +1,100 @@
+"""Labelled patches on disk: class folders with an optional truth.csv, and their pixels."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from her2core.patches import MODEL_SIDE, PatchError, decode
+from her2core.scores import HER2Score
+from her2core.settings import UploadLimits
+
+IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff"}
+
+
+class DatasetError(ValueError):
+    """The folder cannot be used for training; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class LabelledFile:
+    """One patch of a dataset; `group` is its patient, slide or core, or "" where unknown."""
+
+    path: Path
+    label: HER2Score
+    group: str
+
+
+@dataclass(frozen=True)
+class PatchSet:
+    """Pixels and labels: images uint8 (n, side, side, 3), labels int64 (n,), groups (n,)."""
+
+    images: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.int64]
+    groups: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def list_class_folders(folder: Path) -> list[LabelledFile]:
+    """List class_0, class_1+, class_2+ and class_3+ below `folder`, in sorted order.
+
+    The group comes from the `group` column of truth.csv beside the class folders, where it exists.
+
+    Raises:
+        DatasetError: there is no such folder, or it holds no picture in any class folder.
+    """
+    if not folder.is_dir():
+        raise DatasetError(f"There is no folder {folder}.")
+    groups: dict[str, str] = {}
+    if (folder / "truth.csv").is_file():
+        with (folder / "truth.csv").open(newline="", encoding="utf-8") as handle:
+            groups = {row["file"]: row["group"] for row in csv.DictReader(handle)}
+    found = [
+        LabelledFile(path, score, groups.get(f"{score.folder}/{path.name}", ""))
+        for score in HER2Score
+        for path in sorted((folder / score.folder).glob("*"))
+        if path.suffix.lower() in IMAGE_SUFFIXES
+    ]
+    if not found:
+        names = ", ".join(score.folder for score in HER2Score)
+        raise DatasetError(f"{folder} holds no pictures; expected class folders {names}.")
+    return found
+
+
+def load_patches(
+    files: Sequence[LabelledFile],
+    size: int = MODEL_SIDE,
+    progress: Callable[[int, int], None] | None = None,
+) -> PatchSet:
+    """Decode patches by the code that serves the pages, so that training sees what they see.
+
+    Args:
+        files: patches to read.
+        size: side of the pictures in memory; below 224 for a cheap first training stage.
+        progress: told (done, total) after each patch.
+
+    Raises:
+        DatasetError: a picture cannot be read; the message names it.
+    """
+    images = np.empty((len(files), size, size, 3), np.uint8)
+    for index, file in enumerate(files):
+        try:
+            patch = decode(file.path.read_bytes(), file.path.name, UploadLimits())
+        except (OSError, PatchError) as error:
+            raise DatasetError(f"{file.path}: {error}") from error
+        if size == MODEL_SIDE:
+            images[index] = np.round(patch.pixels() * 255).astype(np.uint8)
+        else:
+            images[index] = cv2.resize(patch.field(), (size, size), interpolation=cv2.INTER_AREA)
+        if progress is not None:
+            progress(index + 1, len(files))
+    labels = np.array([int(file.label) for file in files], np.int64)
+    return PatchSet(images, labels, tuple(file.group for file in files))

@@ -1,0 +1,421 @@
+"""One object per server: the models, loaded in the background, and what they have said so far.
+
+TensorFlow is imported only in the loading thread, so that the first page is drawn before it. The
+command line reads patches through the same object, so that it gives the same verdicts.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from her2core.models.card import BundleError, ModelCard
+from her2core.models.registry import ARCHITECTURES, choose, chosen
+from her2core.models.verdict import Verdict
+from her2core.patches import Patch
+from her2core.scores import HER2Score
+from her2core.settings import Settings
+from her2core.xai.explanation import Explanation, Method
+
+if TYPE_CHECKING:
+    from her2core.models.classifier import Classifier
+    from her2core.xai.grad_cam import GradCam
+    from her2core.xai.shap_values import ShapExplainer
+
+Phase = Literal["idle", "loading", "ready", "failed"]
+_log = logging.getLogger(__name__)
+_READINGS_KEPT = 256
+_MAPS_KEPT = 256
+_BATCH = 8
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class NoModelError(RuntimeError):
+    """No model can answer; str(error) is one sentence saying why."""
+
+
+@dataclass(frozen=True)
+class ModelState:
+    """How far one architecture is.
+
+    Attributes:
+        architecture: registry name.
+        phase: "failed" means that it cannot be used; the sentence says why.
+        sentence: for people.
+        seconds: time its loading took, 0 while it is not done.
+    """
+
+    architecture: str
+    phase: Phase
+    sentence: str
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class LoadState:
+    """How far all models are.
+
+    Attributes:
+        phase: "ready" as soon as every model is either ready or failed and at least one is ready.
+        models: one state per architecture.
+        seconds: from the start of loading until verdicts could be given, or until now.
+    """
+
+    phase: Phase
+    models: tuple[ModelState, ...]
+    seconds: float
+
+    @property
+    def finished(self) -> bool:
+        """Nothing is left to wait for: verdicts come at once, or no model is usable."""
+        return self.phase in ("ready", "failed")
+
+    @property
+    def ready(self) -> tuple[str, ...]:
+        """Architectures that can read patches."""
+        return tuple(model.architecture for model in self.models if model.phase == "ready")
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """One sentence for each architecture that cannot be used."""
+        return tuple(model.sentence for model in self.models if model.phase == "failed")
+
+
+@dataclass(frozen=True)
+class _Reading:
+    verdict: Verdict
+    features: npt.NDArray[np.float32]
+    hidden: npt.NDArray[np.float32]
+
+
+@dataclass
+class _Model:
+    """A loaded model with its explainers. SHAP is made on first use: compiling it takes seconds."""
+
+    classifier: Classifier
+    grad_cam: GradCam
+    shap: ShapExplainer | None = None
+    reading: threading.Lock = field(default_factory=threading.Lock)
+    explaining: threading.Lock = field(default_factory=threading.Lock)
+
+    def shap_explainer(self) -> ShapExplainer:
+        with self.explaining:
+            if self.shap is None:
+                from her2core.xai.shap_values import ShapExplainer
+
+                self.shap = ShapExplainer(self.classifier)
+            return self.shap
+
+
+class Workbench:
+    """The models of one server. Safe to use from several threads."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        architectures: Iterable[str] = tuple(ARCHITECTURES),
+        *,
+        maps: bool = True,
+    ) -> None:
+        """Nothing is loaded yet.
+
+        Args:
+            settings: where bundles are.
+            architectures: registry names of the models wanted.
+            maps: compile SHAP as soon as the models are ready, instead of at its first use.
+
+        Raises:
+            ValueError: an architecture is not known.
+        """
+        self._settings = settings
+        self._maps_wanted = maps
+        self._wanted = tuple(dict.fromkeys(architectures))
+        for name in self._wanted:
+            if name not in ARCHITECTURES:
+                raise ValueError(f"“{name}” is no model; known are {', '.join(ARCHITECTURES)}.")
+        self._lock = threading.Lock()
+        self._attempted = threading.Event()
+        self._started: float | None = None
+        self._seconds = 0.0
+        self._models: dict[str, _Model] = {}
+        self._states = {
+            name: ModelState(name, "idle", f"{_title(name)} is not loaded yet.")
+            for name in self._wanted
+        }
+        self._readings: _Recent[tuple[str, str], _Reading] = _Recent(_READINGS_KEPT)
+        self._maps: _Recent[tuple[str, str, Method, HER2Score], Explanation] = _Recent(_MAPS_KEPT)
+
+    def start_loading(self) -> None:
+        """Start the thread that loads the models; further calls change nothing."""
+        with self._lock:
+            if self._started is not None:
+                return
+            self._started = time.monotonic()
+            for name in self._wanted:
+                self._states[name] = ModelState(name, "loading", f"{_title(name)} is loading.")
+        threading.Thread(target=self._load_all, name="models", daemon=True).start()
+
+    def state(self) -> LoadState:
+        """How far loading is; returns at once."""
+        with self._lock:
+            models = tuple(self._states.values())
+            started, seconds = self._started, self._seconds
+        if started is None:
+            return LoadState("idle", models, 0.0)
+        if not self._attempted.is_set():
+            return LoadState("loading", models, time.monotonic() - started)
+        usable = any(model.phase == "ready" for model in models)
+        return LoadState("ready" if usable else "failed", models, seconds)
+
+    def wait(self, timeout: float | None = None) -> LoadState:
+        """Load if nobody has asked for it yet, and wait until it is finished or time is up."""
+        self.start_loading()
+        self._attempted.wait(timeout)
+        return self.state()
+
+    def cards(self) -> dict[str, ModelCard]:
+        """Architecture -> card of the model in use; only models that are loaded."""
+        return {name: model.classifier.bundle.card for name, model in self._loaded().items()}
+
+    def verdicts(self, patch: Patch) -> tuple[Verdict, ...]:
+        """What each usable model says of the patch's square; waits for the models.
+
+        Raises:
+            NoModelError: no model could be loaded.
+        """
+        models = self._usable()
+        return tuple(self._read(model, patch).verdict for model in models.values())
+
+    def score_batch(self, patches: Iterable[Patch]) -> Iterator[tuple[Verdict, ...]]:
+        """The verdicts of many patches, in their order, a few read at a time.
+
+        Patches are taken from the iterable only as they are needed, and let go at once.
+
+        Raises:
+            NoModelError: no model could be loaded.
+        """
+        models = self._usable()
+        waiting = iter(patches)
+        while chunk := [(patch.key, patch.pixels()) for patch in islice(waiting, _BATCH)]:
+            columns = [self._read_many(model, chunk) for model in models.values()]
+            yield from zip(*columns, strict=True)
+
+    def explain(
+        self, patch: Patch, architecture: str, method: Method, target: HER2Score
+    ) -> Explanation:
+        """The heat map of one model for one class; waits for the models.
+
+        Raises:
+            NoModelError: this model is not usable.
+        """
+        model = self._usable().get(architecture)
+        if model is None:
+            raise NoModelError(self._why_not(architecture))
+        key = (patch.key, model.classifier.model_id, method, target)
+        kept = self._maps.get(key)
+        if kept is not None:
+            return kept
+        if method == "grad_cam":
+            reading = self._read(model, patch)
+            explanation = model.grad_cam(reading.features, target, reading.hidden)
+        else:
+            explainer = model.shap_explainer()
+            with model.explaining:
+                kept = self._maps.get(key)  # another session may just have asked for the same
+                explanation = kept or explainer(patch.pixels(), target)
+        self._maps.put(key, explanation)
+        return explanation
+
+    def reload(self, architecture: str) -> ModelState:
+        """Load the chosen bundle of one architecture again and put it in use.
+
+        Until it is ready the former one keeps reading; where it cannot be loaded, the former one
+        stays.
+
+        Raises:
+            BundleError: the bundle cannot be used.
+        """
+        folder = chosen(self._settings).get(architecture)
+        if folder is None:
+            raise BundleError(_no_bundle(architecture))
+        self._swap(architecture, folder)
+        return self._states[architecture]
+
+    def use(self, architecture: str, folder: Path) -> ModelState:
+        """Load another bundle, then record it as the chosen one and put it in use.
+
+        Raises:
+            BundleError: the bundle cannot be used or the choice not be recorded; nothing changed.
+        """
+        self._swap(architecture, folder, lambda: choose(self._settings, architecture, folder))
+        return self._states[architecture]
+
+    def _swap(
+        self, architecture: str, folder: Path, before: Callable[[], None] = lambda: None
+    ) -> None:
+        if architecture not in self._wanted:
+            raise BundleError(f"“{architecture}” is not among the models used here.")
+        self.wait()
+        model, state = _load(architecture, folder)
+        before()
+        with self._lock:
+            self._models[architecture] = model
+            self._states[architecture] = state
+
+    def _load_all(self) -> None:
+        """Body of the loading thread: whatever happens, nobody is left waiting."""
+        try:
+            try:
+                folders = chosen(self._settings)
+            except BundleError as error:
+                for name in self._wanted:
+                    self._fail(name, str(error))
+                return
+            for name in self._wanted:
+                self._load_one(name, folders.get(name))
+        finally:
+            with self._lock:
+                self._seconds = time.monotonic() - (self._started or time.monotonic())
+            self._attempted.set()
+        if self._maps_wanted:
+            self._prepare_shap()
+
+    def _load_one(self, name: str, folder: Path | None) -> None:
+        if folder is None:
+            self._fail(name, _no_bundle(name))
+            return
+        try:
+            model, state = _load(name, folder)
+        except BundleError as error:
+            self._fail(name, str(error))
+        except Exception:
+            _log.exception("%s could not be loaded from %s", name, folder)
+            self._fail(
+                name,
+                f"{_title(name)} could not be started from bundle “{folder.name}”; "
+                "the server's log says why.",
+            )
+        else:
+            with self._lock:
+                self._models[name] = model
+                self._states[name] = state
+
+    def _prepare_shap(self) -> None:
+        """Compile SHAP while nobody waits for it; where that fails, asking for a map tells."""
+        for model in self._loaded().values():
+            try:
+                model.shap_explainer()
+            except Exception:
+                _log.exception("SHAP could not be prepared for %s", model.classifier.model_id)
+
+    def _fail(self, name: str, sentence: str) -> None:
+        with self._lock:
+            self._states[name] = ModelState(name, "failed", sentence)
+
+    def _loaded(self) -> dict[str, _Model]:
+        with self._lock:
+            return {name: self._models[name] for name in self._wanted if name in self._models}
+
+    def _usable(self) -> dict[str, _Model]:
+        self.wait()
+        models = self._loaded()
+        if not models:
+            raise NoModelError(" ".join(self.state().failures))
+        return models
+
+    def _why_not(self, architecture: str) -> str:
+        state = self._states.get(architecture)
+        return state.sentence if state else f"“{architecture}” is not among the models used here."
+
+    def _read(self, model: _Model, patch: Patch) -> _Reading:
+        key = (patch.key, model.classifier.model_id)
+        kept = self._readings.get(key)
+        if kept is None:
+            self._read_many(model, [(patch.key, patch.pixels())])
+            kept = self._readings.get(key)
+        assert kept is not None
+        return kept
+
+    def _read_many(
+        self, model: _Model, patches: list[tuple[str, npt.NDArray[np.float32]]]
+    ) -> list[Verdict]:
+        """Verdicts for (key, pixels) pairs; what is not known yet is read in one go and kept."""
+        classifier = model.classifier
+        with model.reading:
+            kept = {key: self._readings.get((key, classifier.model_id)) for key, _ in patches}
+            new = {key: pixels for key, pixels in patches if kept[key] is None}
+            if new:
+                columns = classifier.read(np.stack(list(new.values())))
+                for key, row, features, hidden in zip(new, *columns, strict=True):
+                    # Copies: views would keep the whole batch in memory.
+                    reading = _Reading(classifier.verdict(row), features.copy(), hidden.copy())
+                    self._readings.put((key, classifier.model_id), reading)
+                    kept[key] = reading
+        return [known.verdict for key, _ in patches if (known := kept[key]) is not None]
+
+
+class _Recent(Generic[K, V]):
+    """The most recently used values, up to a number. Safe to use from several threads."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._kept: OrderedDict[K, V] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: K) -> V | None:
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+            return self._kept.get(key)
+
+    def put(self, key: K, value: V) -> None:
+        with self._lock:
+            self._kept[key] = value
+            self._kept.move_to_end(key)
+            while len(self._kept) > self._most:
+                self._kept.popitem(last=False)
+
+
+def _load(architecture: str, folder: Path) -> tuple[_Model, ModelState]:
+    """Load, verify, compile and warm up one bundle; imports TensorFlow.
+
+    Raises:
+        BundleError: the bundle cannot be used.
+    """
+    started = time.monotonic()
+    from her2core.models.bundle import load_bundle
+    from her2core.models.classifier import Classifier
+    from her2core.xai.grad_cam import GradCam
+
+    bundle = load_bundle(folder)
+    if bundle.card.architecture != architecture:
+        raise BundleError(
+            f"Model bundle “{folder.name}” is a {bundle.card.architecture}, not a {architecture}; "
+            "choose one of the same architecture."
+        )
+    classifier = Classifier(bundle)
+    model = _Model(classifier, GradCam(classifier))
+    state = ModelState(architecture, "ready", f"{_title(architecture)} is ready.")
+    return model, replace(state, seconds=time.monotonic() - started)
+
+
+def _title(architecture: str) -> str:
+    return ARCHITECTURES[architecture].title
+
+
+def _no_bundle(architecture: str) -> str:
+    return (
+        f"No bundle of {_title(architecture)} was found; put one into a folder named by "
+        "HER2_BUNDLES, or choose one on the Models page."
+    )

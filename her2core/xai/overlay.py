@@ -1,0 +1,189 @@
+"""Heat maps drawn over the image, for the screen and for exported pictures. No tensorflow.
+
+Colours stay apart for colour-blind eyes. What a map does not speak of stays transparent, and even
+at full opacity the tissue shines through. Under SHAP's red and blue the tissue turns grey: on brown
+membranes and blue nuclei they would be taken for stain, or stain for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
+
+from her2core.models.verdict import Verdict
+from her2core.scores import RESEARCH_NOTICE
+from her2core.xai.explanation import Explanation, Method
+
+Pixels = npt.NDArray[np.uint8]
+METHOD_TITLES: dict[Method, str] = {"grad_cam": "Grad-CAM", "shap": "SHAP"}
+_MOST_OPAQUE = 0.9
+_STRIP_WIDTH = 448
+
+
+@dataclass(frozen=True)
+class ColourStop:
+    """One colour of a map.
+
+    Attributes:
+        value: the heat it stands for, in [0, 1] for Grad-CAM and [-1, 1] for SHAP.
+        rgb: 0 to 255 each.
+        cover: how much of the image it covers at full opacity, in [0, 0.9].
+    """
+
+    value: float
+    rgb: tuple[int, int, int]
+    cover: float
+
+
+_COLOURS: dict[Method, tuple[tuple[float, tuple[int, int, int]], ...]] = {
+    # Dark violet over teal to yellow, rising steadily in lightness.
+    "grad_cam": (
+        (0.0, (68, 1, 84)),
+        (0.25, (59, 82, 139)),
+        (0.5, (33, 145, 140)),
+        (0.75, (94, 201, 98)),
+        (1.0, (253, 231, 37)),
+    ),
+    # Blue against, red for; nothing in between.
+    "shap": (
+        (-1.0, (0, 68, 204)),
+        (-0.5, (66, 133, 244)),
+        (0.0, (245, 245, 245)),
+        (0.5, (240, 80, 90)),
+        (1.0, (200, 0, 40)),
+    ),
+}
+
+
+def colour_stops(method: Method) -> tuple[ColourStop, ...]:
+    """The colours of a method's map, lowest heat first, for drawing its legend."""
+    return tuple(
+        ColourStop(value, rgb, float(_cover(method, np.array([value], np.float32))[0]))
+        for value, rgb in _COLOURS[method]
+    )
+
+
+def blend(rgb: Pixels, explanation: Explanation, opacity: float) -> Pixels:
+    """Draw a heat map over the field it belongs to.
+
+    Args:
+        rgb: uint8 (H, W, 3), the square the model saw, at any resolution.
+        explanation: its heat map.
+        opacity: 0 (the image untouched) to 1; more is taken as 1, less as 0.
+
+    Returns:
+        uint8 (H, W, 3), a new array. Under SHAP the image is grey from opacity 0.5 on.
+    """
+    height, width = rgb.shape[:2]
+    heat = _resized(explanation.heat, width, height)
+    strength = min(max(float(opacity), 0.0), 1.0)
+    cover = strength * _cover(explanation.method, heat)[..., None]
+    ground = _greyed(rgb, min(1.0, 2.0 * strength)) if explanation.method == "shap" else rgb
+    mixed = (1.0 - cover) * ground + cover * _colours(explanation.method, heat)
+    drawn: Pixels = np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
+    return drawn
+
+
+def verdict_line(verdict: Verdict) -> str:
+    """A verdict as one line, e.g. "CNN 2+ (equivocal): 0 3 %, 1+ 12 %, 2+ 71 %, 3+ 14 %"."""
+    from her2core.models.registry import ARCHITECTURES
+
+    known = ARCHITECTURES.get(verdict.architecture)
+    title = known.title if known else verdict.architecture
+    shares = ", ".join(
+        f"{type(verdict.score)(i).label} {100 * p:.0f} %"
+        for i, p in enumerate(verdict.probabilities)
+    )
+    return f"{title} {verdict.score.label} ({verdict.score.status}): {shares}"
+
+
+def map_line(explanation: Explanation) -> str:
+    """What a map is, as one line, e.g. "Grad-CAM for 2+ · cnn-0123456789ab"."""
+    title = METHOD_TITLES[explanation.method]
+    return f"{title} for {explanation.target.label} · {explanation.model_id}"
+
+
+def annotate(rgb: Pixels, title: Sequence[str], verdicts: Sequence[str]) -> Pixels:
+    """Write a caption strip below an image: titles, verdicts and the research notice.
+
+    Args:
+        rgb: uint8 (H, W, 3).
+        title: lines such as the patch's name and `map_line`; long ones are wrapped.
+        verdicts: lines such as `verdict_line`.
+
+    Returns:
+        uint8 (H + strip, W', 3) with the image unchanged at the top; W' is at least 448, a
+        narrower image stands left on white.
+    """
+    height, width = rgb.shape[:2]
+    full_width = max(width, _STRIP_WIDTH)
+    size = max(13, full_width // 42)
+    margin = size // 2
+    font = ImageFont.load_default(size)
+    room = full_width - 2 * margin
+    lines = [
+        (line, colour)
+        for texts, colour in (
+            (title, (20, 20, 20)),
+            (verdicts, (20, 20, 20)),
+            ([RESEARCH_NOTICE], (150, 30, 30)),
+        )
+        for text in texts
+        for line in _wrapped(text, font, room)
+    ]
+    step = round(size * 1.35)
+    canvas = Image.new("RGB", (full_width, height + 2 * margin + step * len(lines)), "white")
+    canvas.paste(Image.fromarray(np.ascontiguousarray(rgb)), (0, 0))
+    draw = ImageDraw.Draw(canvas)
+    for row, (line, colour) in enumerate(lines):
+        draw.text((margin, height + margin + row * step), line, fill=colour, font=font)
+    return np.asarray(canvas)
+
+
+def _resized(heat: npt.NDArray[np.float32], width: int, height: int) -> npt.NDArray[np.float32]:
+    shrinks = width < heat.shape[1]
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(heat, (width, height), interpolation=how), dtype=np.float32)
+
+
+def _greyed(rgb: Pixels, share: float) -> npt.NDArray[np.float32]:
+    """The image with its colours taken out by `share` and lightened a little."""
+    lightness = cv2.cvtColor(np.ascontiguousarray(rgb), cv2.COLOR_RGB2GRAY).astype(np.float32)
+    grey = (255.0 - 0.75 * (255.0 - lightness))[..., None]
+    return np.asarray((1.0 - share) * rgb + share * grey, dtype=np.float32)
+
+
+def _cover(method: Method, heat: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Share of the image covered at full opacity: nothing at zero heat, rising with its size."""
+    size = np.clip(np.abs(heat), 0.0, 1.0)
+    # Single SHAP pixels are small and faint: the root lifts them above the eye's threshold.
+    return (_MOST_OPAQUE * (np.sqrt(size) if method == "shap" else size)).astype(np.float32)
+
+
+def _colours(method: Method, heat: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    values, colours = zip(*_COLOURS[method], strict=True)
+    table = np.array(colours, dtype=np.float32)
+    channels = [np.interp(heat, values, table[:, channel]) for channel in range(3)]
+    return np.stack(channels, axis=-1).astype(np.float32)
+
+
+def _wrapped(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, room: int) -> list[str]:
+    """The text in lines of at most `room` pixels, broken at blanks, else within a word."""
+    lines = [""]
+    for word in text.split():
+        joined = f"{lines[-1]} {word}".strip()
+        if font.getlength(joined) <= room:
+            lines[-1] = joined
+            continue
+        if lines[-1]:
+            lines.append("")
+        for character in word:
+            if lines[-1] and font.getlength(lines[-1] + character) > room:
+                lines.append("")
+            lines[-1] += character
+    return lines

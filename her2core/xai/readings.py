@@ -1,0 +1,54 @@
+"""One plain sentence per heat map: what it shows, and what it cannot show."""
+
+from __future__ import annotations
+
+from her2core.scores import HER2Score
+
+_FIELD = 224
+
+
+def grad_cam_reading(target: HER2Score, grid: tuple[int, int], empty: bool) -> str:
+    """The sentence for a Grad-CAM map.
+
+    Args:
+        target: the class explained.
+        grid: rows and columns of the feature map the heat was computed on.
+        empty: the map is zero everywhere.
+    """
+    rows, columns = grid
+    if empty:
+        return (
+            f"Nothing in this patch raised the network's score for {target.label} at this depth, "
+            "so the map is empty; that says nothing about what speaks against it."
+        )
+    return (
+        f"Warmer areas raised the network's score for {target.label}; the map has only "
+        f"{rows} x {columns} cells, each about {_FIELD // rows} of {_FIELD} pixels wide, so it "
+        "points to regions, cannot outline membranes or cells, and shows nothing that speaks "
+        "against the class."
+    )
+
+
+def shap_reading(
+    target: HER2Score, samples: int, completeness_gap: float, empty: bool = False
+) -> str:
+    """The sentence for a SHAP map.
+
+    Args:
+        target: the class explained.
+        samples: number of samples drawn.
+        completeness_gap: sum of attributions minus (f(x) - E[f]), in probability.
+        empty: the map is zero everywhere.
+    """
+    if empty:
+        return (
+            f"No pixel moves the probability of {target.label} measurably, so the map is empty: "
+            "the network is certain whatever single pixels change."
+        )
+    gap = 0.0 if abs(completeness_gap) < 0.005 else completeness_gap
+    return (
+        f"Red speaks for {target.label}, blue against it, compared with the model's stored "
+        f"background patches; an estimate from {samples} samples, smoothed over a few pixels, that "
+        f"misses the exact sum by {gap:+.2f} in probability, and it shows what moved the network, "
+        "not what the tissue is."
+    )

@@ -1,0 +1,173 @@
+"""One entry of the log, opened: image, verdicts as recorded then, maps on request, corrections."""
+
+from __future__ import annotations
+
+import logging
+
+import streamlit as st
+
+from her2core import screen
+from her2core.charts import legend_figure, probability_figure
+from her2core.models.verdict import Verdict
+from her2core.patches import Patch, PatchError
+from her2core.recorded_maps import OtherModelLoadedError, explain_recorded, overlay
+from her2core.reviews.records import Review
+from her2core.scores import HER2Score
+from her2core.text import markdown_text, printable
+from her2core.xai.explanation import Method
+from pages import ui
+from pages.log_parts import times
+from pages.review_parts.verdicts import agreement_line, compared
+
+_log = logging.getLogger(__name__)
+_METHODS: dict[str, str] = {"none": "No overlay", "grad_cam": "Grad-CAM", "shap": "SHAP"}
+
+
+def draw(here: ui.Services, review: Review) -> None:
+    """Everything the log holds of one review."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader(f"Entry {review.id}", anchor=False, width="content")
+        st.markdown(f":gray[{markdown_text(review.patch.name)}]", width="stretch")
+        st.page_link(
+            ui.REVIEW_PAGE,
+            label="Open on the Review page",
+            icon=":material/open_in_new:",
+            query_params={"patch": review.patch.sha256},
+        )
+    left, right = st.columns([45, 55], gap="medium")
+    with right:
+        _answer(review)
+        if review.verdicts:
+            agreement_line(review.verdicts)
+            st.plotly_chart(
+                probability_figure(review.verdicts, dark=ui.is_dark()),
+                theme=None,
+                key="log_probabilities",
+                config={"displayModeBar": False},
+            )
+            ids = ", ".join(
+                f"{v.model_id}{' (demo model)' if v.demo else ''}" for v in review.verdicts
+            )
+            st.caption(f"Verdicts as recorded then, by {markdown_text(ids)}.")
+        else:
+            st.info("No verdict was recorded with this review.")
+        _history(here, review)
+    with left:
+        _picture(here, review)
+
+
+def _answer(review: Review) -> None:
+    blind = "blind" if review.blind else "verdicts in sight"
+    st.markdown(
+        f"**{markdown_text(review.reviewer)}: {ui.score_text(review.own_score)}**  \n"
+        f":gray[{review.confidence} confidence · {blind} · {review.seconds:.0f} s · "
+        f"recorded {times.shown(review.recorded_at)}]"
+    )
+    if review.superseded_by is not None:
+        st.warning(f"Entry {review.superseded_by} corrects this one.", icon=":material/edit_note:")
+    lines = []
+    for verdict in review.verdicts:
+        agrees = review.agrees.get(verdict.architecture)
+        words = {True: "agreed", False: "disagreed", None: "not asked"}[agrees]
+        # The comparison is written for the reviewer's own eyes elsewhere; here it is the log's.
+        said = compared(review.own_score, verdict).replace(", as you do", ", the same")
+        lines.append(f"{said} :gray[· {words}]")
+    if lines:
+        st.markdown("  \n".join(lines))
+    if review.comment:
+        st.markdown(":gray[Comment]")
+        st.text("\n".join(printable(line) for line in review.comment.splitlines()))
+
+
+def _picture(here: ui.Services, review: Review) -> None:
+    try:
+        patch = ui.load_patch(review.patch.sha256, review.patch.name).with_square(review.square)
+    except (PatchError, ValueError) as error:
+        st.warning(markdown_text(str(error)), icon=":material/broken_image:")
+        return
+    _overlays(here, patch, review)
+
+
+@st.fragment
+def _overlays(here: ui.Services, patch: Patch, review: Review) -> None:
+    """The image; with an overlay chosen, the maps of the recorded models below it."""
+    method = "none"
+    if review.verdicts:
+        method = st.segmented_control(
+            "Overlay",
+            list(_METHODS),
+            default="none",
+            required=True,
+            format_func=_METHODS.__getitem__,
+            key=f"log_overlay_{review.id}",
+            label_visibility="collapsed",
+        )
+    st.image(screen.framed(patch, longest=900), width="stretch", alt="The patch as reviewed")
+    if method == "none":
+        return
+    if not here.workbench.state().finished:
+        st.info("The models are still loading. Ask again in a moment.")
+        return
+    opacity = st.slider("Opacity of the map (%)", 0, 100, 55, 5, key=f"log_opacity_{review.id}")
+    st.plotly_chart(
+        legend_figure(method, dark=ui.is_dark()),
+        theme=None,
+        key=f"log_legend_{review.id}",
+        config={"displayModeBar": False, "staticPlot": True},
+    )
+    columns = st.columns(len(review.verdicts), gap="small")
+    for column, verdict in zip(columns, review.verdicts, strict=True):
+        with column:
+            _map(here, patch, verdict, method, opacity / 100)
+
+
+def _map(here: ui.Services, patch: Patch, verdict: Verdict, method: Method, opacity: float) -> None:
+    title = f"{ui.model_title(verdict.architecture)}, {_METHODS[method]} for {verdict.score.label}"
+    try:
+        with st.spinner(f"Computing {title}…"):
+            explanation = explain_recorded(here.workbench, patch, verdict, method)
+        picture = screen.png(overlay(patch, explanation, opacity), longest=700)
+    except OtherModelLoadedError as error:
+        st.info(markdown_text(str(error)), icon=":material/swap_horiz:")
+        return
+    except Exception:
+        _log.exception("A map could not be computed")
+        st.warning(f"{title}: the map could not be computed. The record stands without it.")
+        return
+    st.image(picture, caption=title, width="stretch", alt=title)
+    st.caption(markdown_text(explanation.reading))
+
+
+def _history(here: ui.Services, review: Review) -> None:
+    chain = _corrections(here, review)
+    if len(chain) < 2:
+        return
+    st.markdown("**Corrections**")
+    st.dataframe(
+        [
+            {
+                "Entry": entry.id,
+                "Recorded": times.shown(entry.recorded_at),
+                "Own score": HER2Score(entry.own_score).label,
+                "Confidence": entry.confidence,
+                "Comment": printable(entry.comment),
+                "": "shown here" if entry.id == review.id else "",
+            }
+            for entry in chain
+        ],
+        hide_index=True,
+        alt="Entries which correct one another, oldest first",
+    )
+
+
+def _corrections(here: ui.Services, review: Review) -> list[Review]:
+    """The entries that correct one another, this one among them, oldest first."""
+    chain = [review]
+    met = {review.id}
+    while (earlier := chain[0].supersedes) is not None and earlier not in met:
+        met.add(earlier)
+        chain.insert(0, here.store.review(earlier))
+    while (later := chain[-1].superseded_by) is not None and later not in met:
+        met.add(later)
+        chain.append(here.store.review(later))
+    return chain

@@ -1,0 +1,127 @@
+"""Export of the entries shown: tables at a click, the ZIP with pictures only when asked for."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict
+from functools import partial
+
+import streamlit as st
+
+from her2core.models.registry import find_bundles
+from her2core.recorded_maps import exported_overlays
+from her2core.reviews.archive import to_zip
+from her2core.reviews.export import ExportOptions, to_csv, to_json, to_xlsx
+from her2core.reviews.records import Review, ReviewFilter
+from pages import ui
+
+_log = logging.getLogger(__name__)
+_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+_NAME = "her2-review-log"
+
+
+def draw(here: ui.Services, reviews: list[Review], wanted: ReviewFilter) -> None:
+    """Buttons that export exactly these reviews.
+
+    Args:
+        here: the services.
+        reviews: what to export, in this order.
+        wanted: the filter that chose them, for the manifest.
+    """
+    with st.expander(f"Export these {len(reviews)} entries", icon=":material/download:"):
+        options = ExportOptions(
+            include_names=st.checkbox(
+                "Include original file names (they may identify patients)",
+                key="log_include_names",
+                help="File names often hold case numbers or patients' names. Without them a patch "
+                "is named by its sha256 alone. Comments and reviewers' names are always exported; "
+                "read them before you pass a file on.",
+            )
+        )
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            for label, make, ending, mime in (
+                ("CSV", to_csv, "csv", "text/csv"),
+                ("Excel", to_xlsx, "xlsx", _XLSX),
+                ("JSON", to_json, "json", "application/json"),
+            ):
+                st.download_button(
+                    label,
+                    data=partial(make, reviews, options),
+                    file_name=f"{_NAME}.{ending}",
+                    mime=mime,
+                    icon=":material/table_view:" if ending != "json" else ":material/data_object:",
+                    on_click="ignore",
+                    key=f"log_export_{ending}",
+                )
+            _zip(here, reviews, wanted, options)
+
+
+def _zip(
+    here: ui.Services, reviews: list[Review], wanted: ReviewFilter, options: ExportOptions
+) -> None:
+    """Build the ZIP when asked; any click meanwhile, "Stop" among them, ends the building."""
+    asked_for = (tuple((r.id, r.entry_hash) for r in reviews), options)
+    ready = st.session_state.get("log_zip")
+    if ready is not None and ready[0] == asked_for:
+        st.download_button(
+            f"Download ZIP ({_megabytes(len(ready[1]))})",
+            data=ready[1],
+            file_name=f"{_NAME}.zip",
+            mime="application/zip",
+            type="primary",
+            icon=":material/folder_zip:",
+            on_click="ignore",
+            key="log_export_zip",
+        )
+        return
+    st.session_state.pop("log_zip", None)
+    loading = not here.workbench.state().finished
+    place = st.empty()
+    if not place.button(
+        "Prepare ZIP with images and overlays",
+        icon=":material/folder_zip:",
+        disabled=loading,
+        help="The models are still loading; the overlays need them."
+        if loading
+        else "The log, every patch, Grad-CAM and SHAP overlays with the verdicts written on them, "
+        "and a manifest with sha256 sums. A review takes about two seconds where its overlays "
+        "were not computed before.",
+        key="log_zip_prepare",
+    ):
+        return
+    place.button("Stop", icon=":material/stop_circle:", key="log_zip_stop")
+    bar = st.progress(0.0, "Preparing…")
+
+    def progress(done: int, total: int) -> bool:
+        # A click elsewhere ends this run here, by an exception of streamlit's; to_zip cleans up.
+        bar.progress(done / max(1, total), f"{done} of {total} entries")
+        return True
+
+    used = {verdict.model_id for review in reviews for verdict in review.verdicts}
+    cards = {
+        entry.card.model_id: {"model_id": entry.card.model_id, **asdict(entry.card)}
+        for entry in find_bundles(here.settings)
+        if entry.card is not None and entry.card.model_id in used
+    }
+    names = {review.patch.sha256: review.patch.name for review in reviews}
+    try:
+        with to_zip(
+            reviews,
+            lambda sha256: here.images.load(sha256, names[sha256]),
+            partial(exported_overlays, here.workbench, include_name=options.include_names),
+            cards.values(),
+            options,
+            progress,
+            used_filter=wanted,
+        ) as file:
+            st.session_state["log_zip"] = (asked_for, file.read())
+    except OSError:
+        _log.exception("The ZIP could not be written")
+        bar.empty()
+        st.error("The ZIP could not be written. Free disk space for temporary files, then retry.")
+        return
+    st.rerun()
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 2**20:.1f} MB" if count >= 2**20 else f"{max(1, count // 1024)} kB"

@@ -1,0 +1,116 @@
+"""Which entries of the log to show: one row of controls becomes a ReviewFilter."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Literal
+
+import streamlit as st
+
+from her2core.reviews.records import ReviewFilter
+from her2core.scores import HER2Score
+from pages.log_parts import times
+
+_AGREEMENT: dict[str, Literal["any", "agrees", "disagrees"]] = {
+    "Any": "any",
+    "Same as every model": "agrees",
+    "Differs from a model": "disagrees",
+}
+_GAPS = {0: "none", 1: "1 grade", 2: "2 grades", 3: "3 grades"}
+_KEYS = ("text", "reviewers", "scores", "agreement", "gaps", "days", "corrected")
+
+
+def ask(names: list[str]) -> ReviewFilter:
+    """Draw the controls.
+
+    Args:
+        names: reviewers to choose from.
+
+    Returns:
+        The filter as set now.
+    """
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        text = st.text_input(
+            "Search",
+            key=_key("text"),
+            placeholder="Comment, file name or sha256",
+            icon=":material/search:",
+            persist_state="session",
+            width="stretch",
+        )
+        narrowed = sum(bool(st.session_state.get(_key(name))) for name in _KEYS[1:5])
+        narrowed -= st.session_state.get(_key("agreement")) == "Any"
+        narrowed += bool(st.session_state.get(_key("days")))
+        label = f"Filters ({narrowed})" if narrowed else "Filters"
+        with st.popover(label, icon=":material/filter_alt:", width="content"):
+            chosen = _details(names)
+        corrected = st.checkbox(
+            "Corrected entries too",
+            key=_key("corrected"),
+            persist_state="session",
+            help="An entry is never changed. A correction is a new entry that names the old one.",
+            width="content",
+        )
+    return ReviewFilter(**chosen, text=text.strip(), include_superseded=corrected)
+
+
+def clear() -> None:
+    """Forget every filter; for a button's on_click."""
+    blank = {"text": "", "agreement": "Any", "corrected": False}
+    for name in _KEYS:
+        st.session_state[_key(name)] = blank.get(name, [] if name != "days" else ())
+
+
+def _details(names: list[str]) -> dict:
+    reviewers = st.multiselect(
+        "Reviewers",
+        names,
+        key=_key("reviewers"),
+        placeholder="All reviewers",
+        persist_state="session",
+    )
+    scores = st.pills(
+        "Own score",
+        list(HER2Score),
+        selection_mode="multi",
+        format_func=lambda score: score.label,
+        key=_key("scores"),
+        persist_state="session",
+    )
+    agreement = st.segmented_control(
+        "Own score and the models",
+        list(_AGREEMENT),
+        default="Any",
+        required=True,
+        key=_key("agreement"),
+        persist_state="session",
+    )
+    gaps = st.pills(
+        "Gap between the models",
+        list(_GAPS),
+        selection_mode="multi",
+        format_func=_GAPS.__getitem__,
+        key=_key("gaps"),
+        persist_state="session",
+    )
+    days = st.date_input("Recorded from, to", value=(), key=_key("days"), persist_state="session")
+    first, last = _bounds(days)
+    st.button("Clear filters", icon=":material/filter_alt_off:", on_click=clear)
+    return {
+        "reviewers": tuple(reviewers),
+        "scores": tuple(scores),
+        "agreement": _AGREEMENT[agreement],
+        "model_gap": tuple(gaps),
+        "since": None if first is None else times.first_moment(first),
+        "until": None if last is None else times.last_moment(last),
+    }
+
+
+def _bounds(days: object) -> tuple[date | None, date | None]:
+    """First and last day chosen; an unfinished range is open at its end."""
+    chosen = [day for day in days if isinstance(day, date)] if isinstance(days, tuple) else []
+    return (chosen[0] if chosen else None), (chosen[1] if len(chosen) > 1 else None)
+
+
+def _key(name: str) -> str:
+    return f"log_{name}"

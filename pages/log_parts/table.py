@@ -1,0 +1,88 @@
+"""The log as a table of which one row can be opened."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from her2core.reviews.records import Review
+from her2core.reviews.worklist import model_gap
+from her2core.text import printable
+from pages import ui
+from pages.log_parts import times
+
+_AGREES = {True: "agrees", False: "disagrees", None: "–"}
+
+
+def draw(reviews: list[Review], *, height: int | str = "auto") -> Review | None:
+    """Show the reviews in the order given.
+
+    Returns:
+        The review opened: the row chosen, else the one the address names (?review=id), else None.
+    """
+    ids = [review.id for review in reviews]
+    with_corrections = any(r.supersedes or r.superseded_by for r in reviews)
+    event = st.dataframe(
+        as_frame(reviews, with_corrections=with_corrections),
+        height=height,
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-row",
+        # Rows are chosen by position: another list of rows needs another widget.
+        key=f"log_table_{hash(tuple(ids))}",
+        column_config={
+            "Entry": st.column_config.NumberColumn(width=60, format="%d"),
+            "Recorded": st.column_config.TextColumn(width=130),
+            "Own": st.column_config.TextColumn("Own score", width=80),
+            **{
+                ui.model_title(name): st.column_config.TextColumn(width=width)
+                for name, width in zip(ui.ARCHITECTURES, (55, 100), strict=True)
+            },
+            "Gap": st.column_config.NumberColumn(
+                width=60, help="Grades between the two models' verdicts"
+            ),
+            "File": st.column_config.TextColumn(width=180),
+            "Comment": st.column_config.TextColumn(width="medium"),
+        },
+        alt="Reviews, newest first. Choose a row to open its image and verdicts.",
+    )
+    rows = event.selection.rows
+    if rows and rows[0] < len(reviews):
+        return reviews[rows[0]]
+    asked = st.query_params.get("review", "")
+    return next((review for review in reviews if str(review.id) == asked), None)
+
+
+def as_frame(reviews: list[Review], *, with_corrections: bool) -> pd.DataFrame:
+    """One row per review, for reading; exports have their own columns."""
+    rows = []
+    for review in reviews:
+        row: dict[str, object] = {
+            "Entry": review.id,
+            "Recorded": times.shown(review.recorded_at),
+            "Reviewer": printable(review.reviewer),
+            "Own": review.own_score.label,
+        }
+        for architecture in ui.ARCHITECTURES:
+            verdict = review.verdict(architecture)
+            row[ui.model_title(architecture)] = "–" if verdict is None else verdict.score.label
+        row["Gap"] = model_gap(review.verdicts)
+        row["File"] = printable(review.patch.name)
+        row["Comment"] = printable(review.comment)
+        for architecture in ui.ARCHITECTURES:
+            row[f"With {ui.model_title(architecture)}"] = _AGREES[review.agrees.get(architecture)]
+        row["Confidence"] = review.confidence
+        row["Blind"] = "blind" if review.blind else "–"
+        if with_corrections:
+            row["Correction"] = _correction(review)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _correction(review: Review) -> str:
+    parts = []
+    if review.supersedes is not None:
+        parts.append(f"corrects {review.supersedes}")
+    if review.superseded_by is not None:
+        parts.append(f"corrected by {review.superseded_by}")
+    return ", ".join(parts)

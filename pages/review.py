@@ -1,0 +1,142 @@
+"""Review: the patch large, both second readers beside it, and the reviewer's answer."""
+
+from __future__ import annotations
+
+import logging
+
+import streamlit as st
+
+from her2core.models.verdict import Verdict
+from her2core.patches import Patch, PatchError
+from her2core.quality import QualityReport, assess
+from her2core.reviews.records import Review, WorklistItem
+from her2core.reviews.worklist import next_unreviewed, ordered
+from her2core.text import markdown_text
+from pages import ui
+from pages.review_parts import answer, navigation, recorded, upload, verdicts, viewer
+from pages.review_parts.draft import Draft, opened
+
+_log = logging.getLogger(__name__)
+
+
+def main() -> None:
+    """Draw the page."""
+    here = ui.services_or_stop()
+    items = ordered(here.store.worklist(ui.reviewer()), ui.order())
+    _advance_after_saving(items)
+    if message := st.session_state.pop("toast", None):
+        st.toast(message, icon=":material/check_circle:")
+    if not items:
+        upload.results_box()
+        upload.empty_state(here)
+        return
+    item = navigation.current(items)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        navigation.header(items, item)
+        with st.popover("Add patches", icon=":material/add_photo_alternate:"):
+            upload.uploader(here)
+            upload.sample_button(here)
+    upload.results_box()
+    _workplace(here, items, item)
+
+
+def _workplace(here: ui.Services, items: list[WorklistItem], item: WorklistItem) -> None:
+    """Image at the left, second readers and answer at the right."""
+    draft = opened(item.patch.sha256)
+    review = here.store.review(item.review_id) if item.review_id is not None else None
+    shown_review = review if draft.correcting is None else None
+    try:
+        patch = _with_square(ui.load_patch(item.patch.sha256, item.patch.name), draft, review)
+    except PatchError as error:
+        st.warning(markdown_text(str(error)), icon=":material/broken_image:")
+        return
+    left, right = st.columns([58, 42], gap="medium")
+    with right:
+        readings = _readings(here, patch, shown_review)
+    hidden = ui.blind_mode() and review is None and not ui.was_seen(here, item.patch.sha256)
+    with left:
+        viewer.draw(here, patch, readings or (), hidden)
+        if shown_review is None:
+            viewer.square_controls(patch)
+    with right:
+        _quality(patch, item)
+        if hidden:
+            st.info(
+                "Blind mode: the verdicts stay hidden until your own score is saved.",
+                icon=":material/visibility_off:",
+            )
+        elif readings:
+            if ui.blind_mode() and review is None:
+                st.caption(
+                    ":material/visibility: The verdicts of this patch were on your screen before; "
+                    "this review is recorded as not blind."
+                )
+            ui.mark_seen(here, [item.patch.sha256])
+            verdicts.draw(readings)
+        if shown_review is not None:
+            recorded.draw(shown_review, next_unreviewed(items, item.patch.sha256))
+        elif readings is not None:
+            answer.form(here, patch, readings, hidden)
+
+
+def _readings(here: ui.Services, patch: Patch, review: Review | None) -> tuple[Verdict, ...] | None:
+    """The verdicts for this square: as recorded for a review, else read now.
+
+    Returns:
+        None while the models are loading; empty when no model can read.
+    """
+    if review is not None and review.verdicts:
+        return review.verdicts
+    state = here.workbench.state()
+    if not state.finished:
+        st.info(
+            "The models are loading. The verdicts appear here by themselves.",
+            icon=":material/hourglass_top:",
+        )
+        return None
+    if not state.ready:
+        st.warning(
+            "No model could be loaded, so there is no second reader. Your own review can be saved "
+            "without verdicts.",
+            icon=":material/warning:",
+        )
+        return ()
+    try:
+        readings = here.workbench.verdicts(patch)
+        told = (patch.key, *(reading.model_id for reading in readings))
+        if told not in here.recorded:
+            here.store.record_verdicts(patch.sha256, patch.square, readings)
+            here.recorded.add(told)
+    except Exception:
+        _log.exception("Patch %s could not be read", patch.sha256[:12])
+        st.warning("The models could not read this patch.", icon=":material/warning:")
+        return ()
+    return readings
+
+
+def _with_square(patch: Patch, draft: Draft, review: Review | None) -> Patch:
+    square = draft.square or (review.square if review else None)
+    return patch.with_square(square) if square else patch
+
+
+def _quality(patch: Patch, item: WorklistItem) -> None:
+    """What the reviewer should know of the image before trusting any verdict."""
+    report = _assessed(patch.key, patch)
+    warnings = tuple(dict.fromkeys((*report.warnings, *item.patch.warnings)))
+    if warnings:
+        st.warning("  \n".join(map(markdown_text, warnings)), icon=":material/report:")
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def _assessed(key: str, _patch: Patch) -> QualityReport:
+    return assess(_patch)
+
+
+def _advance_after_saving(items: list[WorklistItem]) -> None:
+    """After a review the next unreviewed patch comes up; after a blind one its verdicts first."""
+    saved = st.session_state.pop("just_saved", None)
+    if saved and not saved[1]:
+        navigation.go_to(next_unreviewed(items, saved[0]))
+
+
+main()

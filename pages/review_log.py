@@ -1,0 +1,105 @@
+"""Review log: every recorded review, narrowed, opened and exported. Entries are never changed."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from her2core.reviews.records import Review, ReviewFilter
+from her2core.reviews.store import ReviewStore
+from her2core.text import markdown_text
+from pages import ui
+from pages.log_parts import detail, exports, filters, table
+
+_NAMED = 5  # broken entries named in full; their number is always given
+
+
+def main() -> None:
+    """Draw the page."""
+    here = ui.services_or_stop()
+    st.title("Review log", anchor=False)
+    head = here.store.head()
+    if head is not None and head.last_id == 0:
+        st.info(
+            "No review is recorded yet. Open a patch, give your own score and save it; it appears "
+            "here at once.",
+            icon=":material/rate_review:",
+        )
+        st.page_link(ui.REVIEW_PAGE, label="Review a patch", icon=":material/arrow_forward:")
+        return
+
+    wanted = filters.ask(here.store.reviewers())
+    shown, withheld = _withhold(here, here.store.reviews(wanted))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**{_entries(len(shown))}** shown", width="content")
+        _chain_state(here.store)
+    if withheld:
+        st.caption(
+            f":material/visibility_off: Blind mode: {_entries(withheld)} of patches you have not "
+            "reviewed stay hidden, because they show verdicts and other scores."
+        )
+    if not shown and withheld:
+        return
+    if not shown:
+        st.info("No entry fits these filters.", icon=":material/filter_alt_off:")
+        st.button("Clear filters", key="log_clear", on_click=filters.clear)
+        return
+    opened = table.draw(shown, height=320 if len(shown) > 8 else "auto")
+    exports.draw(here, shown, wanted)
+    if opened is None:
+        st.caption("Choose a row at its left edge to open its image, verdicts and corrections.")
+        return
+    st.divider()
+    detail.draw(here, opened)
+
+
+def _withhold(here: ui.Services, reviews: list[Review]) -> tuple[list[Review], int]:
+    """Keep entries from a blind reviewer whose patch is still to be reviewed; note the others.
+
+    Returns:
+        What may be shown, and how many entries were withheld.
+    """
+    shown = reviews
+    if ui.blind_mode():
+        name = ui.reviewer()
+        own = here.store.reviews(ReviewFilter(reviewers=(name,))) if name else []
+        known = {review.patch.sha256 for review in own}
+        shown = [
+            review
+            for review in reviews
+            if review.patch.sha256 in known or ui.was_seen(here, review.patch.sha256)
+        ]
+    # What stood in this table can no longer be reviewed blind.
+    ui.mark_seen(here, {review.patch.sha256 for review in shown})
+    return shown, len(reviews) - len(shown)
+
+
+def _chain_state(store: ReviewStore) -> None:
+    """Whether the log is as it was written, looked at again with each new entry or minute."""
+    head = store.head()
+    number = 0 if head is None else head.last_id
+    broken = _broken(store, "" if head is None else head.last_hash)
+    if not broken:
+        st.markdown(
+            f":green-badge[:material/verified: Log intact: {_entries(number)}]",
+            width="content",
+            help="Each entry carries the hash of the one before it; all of them fit.",
+        )
+        return
+    more = f" And {len(broken) - _NAMED} more." if len(broken) > _NAMED else ""
+    st.error(
+        "The log was changed outside this program. "
+        f"{markdown_text(' '.join(broken[:_NAMED]))}{more}",
+        icon=":material/gpp_bad:",
+    )
+
+
+@st.cache_data(ttl=60, max_entries=8, show_spinner="Checking the log…")
+def _broken(_store: ReviewStore, latest_hash: str) -> list[str]:
+    return _store.verify_chain()
+
+
+def _entries(number: int) -> str:
+    return "1 entry" if number == 1 else f"{number} entries"
+
+
+main()

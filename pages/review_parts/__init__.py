@@ -1,0 +1,1 @@
+"""The parts of the Review page, one idea a file."""

@@ -1,0 +1,185 @@
+"""The reviewer's answer, by button or keyboard: saved durably, or kept with a reason why not.
+
+Keys: 0 to 3 own score; A, D agree or disagree with the CNN, with Shift for DenseNet121; L, M, H
+confidence; Enter saves. Streamlit leaves keys alone while a text is being typed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import get_args
+
+import streamlit as st
+
+from her2core.models.verdict import Verdict
+from her2core.patches import Patch
+from her2core.reviews.records import Confidence, Review, ReviewDraft
+from her2core.scores import HER2Score
+from her2core.text import markdown_text
+from pages import ui
+from pages.review_parts.draft import Draft, discard, draft_of
+
+MAX_COMMENT = 4000
+_log = logging.getLogger(__name__)
+_KEYS = {"cnn": ("A", "D"), "densenet121": ("Shift+A", "Shift+D")}
+
+
+@st.fragment
+def form(here: ui.Services, patch: Patch, verdicts: Sequence[Verdict], blind: bool) -> None:
+    """The answer form; a fragment, so that a key press redraws this form alone.
+
+    Args:
+        here: the services.
+        patch: the patch in front, with the square the verdicts are for.
+        verdicts: for that square; empty when no model could read it.
+        blind: the verdicts are hidden, so there is nothing to agree with yet.
+    """
+    draft = draft_of(patch.sha256)
+    with st.container(gap="xsmall", key="answer"):
+        _choice(
+            "Own score",
+            [
+                (score.label, str(int(score)), draft.score == score, _set_score, (draft, score))
+                for score in HER2Score
+            ],
+        )
+        if not blind:
+            for verdict in verdicts:
+                _agreement(draft, verdict.architecture)
+        _choice(
+            "Confidence",
+            [
+                (
+                    level.capitalize(),
+                    level[0].upper(),
+                    draft.confidence == level,
+                    _set_confidence,
+                    (draft, level),
+                )
+                for level in get_args(Confidence)
+            ],
+        )
+        comment_key = f"comment-{draft.token}"
+        draft.comment = st.text_area(
+            "Comment",
+            draft.comment,
+            key=comment_key,
+            height=68,
+            max_chars=MAX_COMMENT,
+            placeholder="Comment (free text, optional)",
+            label_visibility="collapsed",
+        )
+        label = "Save correction" if draft.correcting else "Save"
+        if st.button(
+            label, type="primary", icon=":material/save:", shortcut="Enter", width="stretch"
+        ):
+            _try_to_save(here, patch, draft, verdicts, blind)
+        problem = st.session_state.get("save_problem")
+        if problem and problem[0] == draft.token:
+            st.warning(markdown_text(problem[1]), icon=":material/error:")
+
+
+def save(
+    here: ui.Services, patch: Patch, draft: Draft, verdicts: Sequence[Verdict], blind: bool
+) -> Review:
+    """Record the draft; durable when it returns.
+
+    Raises:
+        ValueError: something is missing or wrong; the message says what.
+        Exception: the store cannot be written to.
+    """
+    if not ui.reviewer():
+        raise ValueError("Give your name under “Reviewer” at the left, then save again.")
+    if draft.score is None:
+        raise ValueError("Choose your own score first: 0, 1+, 2+ or 3+ (keys 0 to 3).")
+    return here.store.save_review(
+        ReviewDraft(
+            patch_sha256=patch.sha256,
+            square=patch.square,
+            reviewer=ui.reviewer(),
+            verdicts=tuple(verdicts),
+            agrees={
+                v.architecture: None if blind else draft.agrees.get(v.architecture)
+                for v in verdicts
+            },
+            own_score=draft.score,
+            confidence=draft.confidence,
+            comment=draft.comment,
+            seconds=draft.time_spent(),
+            blind=blind,
+            supersedes=draft.correcting,
+        ),
+        token=draft.token,
+    )
+
+
+def _try_to_save(
+    here: ui.Services, patch: Patch, draft: Draft, verdicts: Sequence[Verdict], blind: bool
+) -> None:
+    """Save and draw the page anew, or say why not and keep the draft as it is."""
+    st.session_state.pop("save_problem", None)
+    try:
+        review = save(here, patch, draft, verdicts, blind)
+    except ValueError as error:
+        st.session_state["save_problem"] = (draft.token, str(error))
+        return
+    except Exception:
+        _log.exception("A review could not be saved")
+        st.session_state["save_problem"] = (
+            draft.token,
+            "Not saved: the review store does not answer. Your answer is kept here; try again in "
+            "a moment, and tell who runs this server if it stays so.",
+        )
+        return
+    discard(patch.sha256)
+    st.session_state["just_saved"] = (patch.sha256, review.blind)
+    st.session_state["toast"] = (
+        f"Saved: {review.own_score.label} by {markdown_text(review.reviewer)}"
+    )
+    st.rerun(scope="app")
+
+
+def _agreement(draft: Draft, architecture: str) -> None:
+    agree, disagree = _KEYS[architecture]
+    given = draft.agrees.get(architecture)
+    _choice(
+        ui.model_title(architecture),
+        [
+            ("Agree", agree, given is True, _set_agrees, (draft, architecture, True)),
+            ("Disagree", disagree, given is False, _set_agrees, (draft, architecture, False)),
+        ],
+    )
+
+
+def _choice(label: str, options: Sequence[tuple]) -> None:
+    """A labelled row of buttons of which one is chosen; each shows its key."""
+    name, row = st.columns([1, 3.4], gap="small", vertical_alignment="center")
+    name.markdown(f"**{label}**")
+    with row.container(horizontal=True, gap="xsmall"):
+        for text, shortcut, chosen, action, args in options:
+            st.button(
+                text,
+                key=f"{label}-{text}",
+                type="primary" if chosen else "secondary",
+                icon=":material/check:" if chosen else None,
+                shortcut=shortcut,
+                width="stretch",
+                on_click=action,
+                args=args,
+            )
+
+
+def _set_score(draft: Draft, score: HER2Score) -> None:
+    draft.score = score
+
+
+def _set_agrees(draft: Draft, architecture: str, agrees: bool) -> None:
+    if draft.agrees.get(architecture) is agrees:
+        del draft.agrees[architecture]
+    else:
+        draft.agrees[architecture] = agrees
+
+
+def _set_confidence(draft: Draft, level: Confidence) -> None:
+    draft.confidence = level

@@ -1,0 +1,75 @@
+"""Which patch is in front of the reviewer, and how to come to another one.
+
+The address names it (?patch=sha256), so that a reload, a link from the log and the browser's back
+button lead where they should; leaving for another page and coming back does too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from her2core.reviews.records import WorklistItem
+from her2core.reviews.worklist import next_unreviewed
+from her2core.text import markdown_text
+from pages import ui
+
+
+def current(items: Sequence[WorklistItem]) -> WorklistItem:
+    """The item shown now; at first the first unreviewed one. `items` must not be empty."""
+    by_key = {item.patch.sha256: item for item in items}
+    asked = st.query_params.get("patch")
+    if asked and asked not in by_key:
+        st.info("The patch of this link is not in this workspace.", icon=":material/link_off:")
+        asked = None
+    chosen = asked or st.session_state.get("last_patch")
+    if chosen not in by_key:
+        chosen = next_unreviewed(items, None) or items[0].patch.sha256
+    go_to(chosen)
+    return by_key[chosen]
+
+
+def go_to(sha256: str | None) -> None:
+    """Bring a patch to the front with the next run; None changes nothing."""
+    if sha256 is None:
+        return
+    st.session_state["last_patch"] = sha256
+    if st.query_params.get("patch") != sha256:
+        st.query_params["patch"] = sha256
+
+
+def header(items: Sequence[WorklistItem], item: WorklistItem) -> None:
+    """Name, place in the worklist, previous and next."""
+    keys = [other.patch.sha256 for other in items]
+    at = keys.index(item.patch.sha256)
+    left = sum(other.review_id is None for other in items)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.button(
+            "Previous",
+            icon=":material/chevron_left:",
+            shortcut="Left",
+            disabled=at == 0,
+            on_click=go_to,
+            args=(keys[max(0, at - 1)],),
+        )
+        st.button(
+            "Next",
+            icon=":material/chevron_right:",
+            shortcut="Right",
+            disabled=at == len(keys) - 1,
+            on_click=go_to,
+            args=(keys[min(len(keys) - 1, at + 1)],),
+        )
+        todo = f"{left} to review" if left else "all reviewed"
+        st.markdown(f"**{at + 1} of {len(keys)}** · {todo}", width="content")
+        st.markdown(
+            f"{markdown_text(item.patch.name)} :gray[{item.patch.width} × {item.patch.height} px]",
+            width="stretch",
+        )
+
+
+def to_review(sha256: str) -> None:
+    """Open a patch on the Review page, from any page."""
+    st.session_state["last_patch"] = sha256
+    st.switch_page(ui.REVIEW_PAGE, query_params={"patch": sha256})

@@ -1,0 +1,59 @@
+"""A review that is recorded: what was answered, how it compares, and the way to correct it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from her2core.reviews.records import Review
+from her2core.text import markdown_text
+from pages import ui
+from pages.review_parts import navigation
+from pages.review_parts.draft import begin_correction
+from pages.review_parts.verdicts import compared
+
+
+def draw(review: Review, following: str | None) -> None:
+    """The reviewer's own record of this patch.
+
+    Args:
+        review: the current review, not superseded.
+        following: sha256 of the next unreviewed patch, None when all are reviewed.
+    """
+    with st.container(border=True, gap="xsmall", key="recorded"):
+        blind = " · blind" if review.blind else ""
+        st.markdown(
+            f"**Your review: {ui.score_text(review.own_score)}**  \n"
+            f":gray[{review.confidence} confidence{blind} · "
+            f"saved {review.recorded_at:%d %b %Y %H:%M} UTC]"
+        )
+        st.markdown("  \n".join(_line(review, name) for name in ui.ARCHITECTURES))
+        if review.comment:
+            st.caption(markdown_text(review.comment))
+    with st.container(horizontal=True, gap="small"):
+        st.button(
+            "Next patch" if following else "All patches are reviewed",
+            type="primary",
+            icon=":material/arrow_forward:" if following else ":material/done_all:",
+            shortcut="Enter" if following else None,
+            disabled=following is None,
+            width="stretch",
+            on_click=navigation.go_to,
+            args=(following,),
+        )
+        st.button(
+            "Correct this review",
+            icon=":material/edit:",
+            width="stretch",
+            on_click=begin_correction,
+            args=(review,),
+            help="The entry stays in the log; your correction is added and takes its place.",
+        )
+
+
+def _line(review: Review, architecture: str) -> str:
+    verdict = review.verdict(architecture)
+    if verdict is None:
+        return f":gray[No verdict by {ui.model_title(architecture)} was recorded]"
+    agrees = review.agrees.get(architecture)
+    said = "" if agrees is None else f" :gray[· you {'agreed' if agrees else 'disagreed'}]"
+    return compared(review.own_score, verdict) + said

@@ -1,0 +1,93 @@
+"""Both verdicts side by side: scores, probabilities on one axis, agreement, what it would mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from her2core.charts import percent, probability_figure
+from her2core.models.verdict import Verdict
+from her2core.reviews.worklist import model_gap
+from her2core.scores import HER2Score
+from pages import ui
+
+
+def draw(verdicts: Sequence[Verdict]) -> None:
+    """The verdicts and everything that follows from them."""
+    for column, verdict in zip(st.columns(len(verdicts), gap="small"), verdicts, strict=True):
+        with column.container(border=True, gap="xxsmall", key=f"verdict-{verdict.architecture}"):
+            _card(verdict)
+    agreement_line(verdicts)
+    figure = probability_figure(verdicts, dark=ui.is_dark())
+    figure.update_layout(height=185)
+    figure.update_xaxes(title_text=None)
+    figure.update_yaxes(title_text=None)
+    st.plotly_chart(
+        figure,
+        theme=None,
+        config={"displayModeBar": False, "staticPlot": False},
+        alt=_in_words(verdicts),
+        key="probabilities",
+    )
+    meanings = dict.fromkeys(verdict.score.meaning for verdict in verdicts)
+    st.caption("**Research information.** " + " ".join(meanings))
+
+
+def agreement_line(verdicts: Sequence[Verdict]) -> None:
+    """Whether the models agree, in colour, sign and words."""
+    gap = model_gap(verdicts)
+    if gap is None:
+        st.markdown(":gray-badge[:material/looks_one: Only one model has read this patch]")
+        return
+    said = ", ".join(f"{ui.model_title(v.architecture)} {v.score.label}" for v in verdicts)
+    if gap == 0:
+        text = (
+            f":green-badge[:material/check_circle: The models agree on {verdicts[0].score.label}]"
+        )
+    elif gap == 1:
+        text = f":orange-badge[:material/swap_vert: The models differ by one grade: {said}]"
+    else:
+        text = f":red-badge[:material/priority_high: The models differ by {gap} grades: {said}]"
+    st.markdown(text)
+
+
+def compared(own: HER2Score, verdict: Verdict) -> str:
+    """The own score against one verdict, as one Markdown line."""
+    title = ui.model_title(verdict.architecture)
+    difference = int(verdict.score) - int(own)
+    if difference == 0:
+        return f":green[:material/check:] {title} says {verdict.score.label}, as you do"
+    grades = "one grade" if abs(difference) == 1 else f"{abs(difference)} grades"
+    where = "higher" if difference > 0 else "lower"
+    colour = "orange" if abs(difference) == 1 else "red"
+    sign = "arrow_upward" if difference > 0 else "arrow_downward"
+    return f":{colour}[:material/{sign}:] {title} says {verdict.score.label}, {grades} {where}"
+
+
+def _card(verdict: Verdict) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(f"**{ui.model_title(verdict.architecture)}**", width="content")
+        if verdict.demo:
+            st.badge(
+                "demo model",
+                color="violet",
+                help="Trained for demonstration only; see the Models page.",
+            )
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.title(verdict.score.label, anchor=False, width="content")
+        st.markdown(
+            f"{verdict.score.status}  \n:gray[{percent(verdict.confidence)} confidence]",
+            width="content",
+        )
+
+
+def _in_words(verdicts: Sequence[Verdict]) -> str:
+    parts = []
+    for verdict in verdicts:
+        shares = ", ".join(
+            f"{score.label} {percent(p)}"
+            for score, p in zip(HER2Score, verdict.probabilities, strict=True)
+        )
+        parts.append(f"{ui.model_title(verdict.architecture)}: {shares}")
+    return "Class probabilities. " + "; ".join(parts)

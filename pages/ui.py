@@ -1,0 +1,225 @@
+"""What all pages share: the server's one set of services, who is reviewing, how things are worded.
+
+TensorFlow is never imported here: the workbench imports it in its own thread, so that the first
+page is drawn before it is loaded.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+import streamlit as st
+
+from her2core.charts import model_name
+from her2core.image_store import ImageStore
+from her2core.patches import Patch
+from her2core.reading_queue import ReadingQueue
+from her2core.reviews.store import ReviewStore
+from her2core.reviews.worklist import Order
+from her2core.scores import RESEARCH_NOTICE, HER2Score
+from her2core.settings import Settings, load_settings
+from her2core.text import markdown_text
+from her2core.workbench import Workbench
+
+ARCHITECTURES = ("cnn", "densenet121")
+MAX_REVIEWER = 80
+
+REVIEW_PAGE = "pages/review.py"
+WORKLIST_PAGE = "pages/worklist.py"
+REVIEW_LOG_PAGE = "pages/review_log.py"
+EVALUATION_PAGE = "pages/evaluation.py"
+MODELS_PAGE = "pages/models.py"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Services:
+    """What one server holds, shared by all sessions.
+
+    Attributes:
+        seen: (reviewer, sha256) pairs whose verdicts were on a screen: such a patch can no longer
+            be reviewed blind, whatever the switch says.
+        recorded: patch keys with the model ids whose verdicts are in the store, so that drawing a
+            page does not write to it again.
+        mapping: computes heat maps, so that the answer keys work while SHAP takes its seconds.
+    """
+
+    settings: Settings
+    workbench: Workbench
+    store: ReviewStore
+    images: ImageStore
+    queue: ReadingQueue
+    seen: set[tuple[str, str]] = field(default_factory=set)
+    recorded: set[tuple[str, ...]] = field(default_factory=set)
+    mapping: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="maps")
+    )
+
+
+@st.cache_resource(show_spinner=False)
+def services() -> Services:
+    """The services of this server, made once; the models start loading in the background.
+
+    Raises:
+        ValueError: a setting is wrong.
+        Exception: the review store cannot be opened.
+    """
+    settings = load_settings()
+    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    store = ReviewStore(settings.database_url)
+    images = ImageStore(settings.image_dir)
+    workbench = Workbench(settings)
+    workbench.start_loading()
+    queue = ReadingQueue(workbench, images, store)
+    threading.Thread(target=_refill, args=(queue,), name="refill", daemon=True).start()
+    return Services(settings, workbench, store, images, queue)
+
+
+def services_or_stop() -> Services:
+    """The services, or one calm sentence and the end of this page."""
+    try:
+        return services()
+    except ValueError as error:
+        problem = markdown_text(str(error))
+    except Exception:
+        _log.exception("The services could not be started")
+        problem = (
+            "The review store cannot be opened. Check that its disk is there, is not full and may "
+            "be written to (setting HER2_HOME), or that the database of DATABASE_URL answers."
+        )
+    return calm_stop(problem)
+
+
+def calm_stop(problem: str) -> NoReturn:
+    """One sentence (Markdown) on what is wrong, a way to try again, and the end of the page."""
+    st.error(problem, icon=":material/error:")
+    if st.button("Try again", icon=":material/refresh:", key="try-again"):
+        st.rerun()
+    st.stop()
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def load_patch(sha256: str, name: str) -> Patch:
+    """The stored image with its largest centred square; the last few stay in memory.
+
+    Raises:
+        PatchError: the image is not in the store any more, or damaged.
+    """
+    return services().images.load(sha256, name)
+
+
+def reviewer() -> str:
+    """Name of who is reviewing; empty until given."""
+    return str(st.session_state.get("reviewer") or "").strip()
+
+
+def blind_mode() -> bool:
+    """Whether verdicts stay hidden until the own score is saved."""
+    return bool(st.session_state.get("blind", False))
+
+
+def order() -> Order:
+    """The order of the worklist, chosen on its page and kept for stepping through patches."""
+    chosen: Order = st.session_state.get("order") or "arrival"
+    return chosen
+
+
+def was_seen(here: Services, sha256: str) -> bool:
+    """Whether the verdicts of this patch were already on this reviewer's screen."""
+    return sha256 in _seen_here() or (reviewer(), sha256) in here.seen
+
+
+def mark_seen(here: Services, keys: Iterable[str]) -> None:
+    """Remember that the verdicts of these patches are on the screen now."""
+    keys = list(keys)
+    _seen_here().update(keys)
+    if reviewer():
+        here.seen.update((reviewer(), key) for key in keys)
+
+
+def is_dark() -> bool:
+    """Whether the browser shows the dark theme."""
+    return st.context.theme.type == "dark"
+
+
+def model_title(architecture: str) -> str:
+    """The model's name as people write it."""
+    return model_name(architecture)
+
+
+def score_text(score: HER2Score) -> str:
+    """A score with its status word, e.g. "2+ · equivocal"."""
+    return f"{score.label} · {score.status}"
+
+
+def sidebar(here: Services) -> None:
+    """Who is reviewing, blind mode, the state of the models and the permanent notice."""
+    with st.sidebar:
+        names = here.store.reviewers()
+        current = reviewer()
+        options = sorted({*names, *([current] if current else [])}, key=str.casefold)
+        st.selectbox(
+            "Reviewer",
+            options,
+            index=None,
+            key="reviewer",
+            placeholder="Type your name",
+            accept_new_options=True,
+            persist_state="session",
+            help="Your reviews are recorded under this name. Type a new one or choose yours.",
+        )
+        st.toggle(
+            "Blind mode",
+            key="blind",
+            persist_state="session",
+            help="Verdicts, chart and overlays stay hidden until your own score is saved. "
+            "The record says that the review was blind.",
+        )
+        st.divider()
+        _models_state(here)
+        st.caption(f":material/science: {RESEARCH_NOTICE}")
+
+
+def _seen_here() -> set[str]:
+    seen: set[str] = st.session_state.setdefault("seen", set())
+    return seen
+
+
+def _models_state(here: Services) -> None:
+    """The state of the models, looked at every second until there is nothing to wait for."""
+    state = here.workbench.state()
+    busy = not state.finished or here.queue.state().waiting > 0
+    st.session_state["models_ready_at_draw"] = state.finished
+    st.fragment(_draw_models_state, run_every=1.0 if busy else None)(here)
+
+
+def _draw_models_state(here: Services) -> None:
+    state = here.workbench.state()
+    if state.finished and not st.session_state.get("models_ready_at_draw", True):
+        # The page beside this fragment waits for verdicts: draw it again, once.
+        st.rerun(scope="app")
+    if not state.finished:
+        st.markdown(":gray[:material/hourglass_top: Models are loading…]")
+        return
+    for message in state.failures:
+        st.warning(markdown_text(message), icon=":material/warning:")
+    if state.ready:
+        titles = " and ".join(model_title(name) for name in state.ready)
+        st.markdown(f":green[:material/check_circle:] {titles} ready")
+    reading = here.queue.state()
+    if reading.waiting:
+        total = reading.waiting + reading.done
+        st.progress(reading.done / total, f"Reading patches: {reading.done} of {total}")
+
+
+def _refill(queue: ReadingQueue) -> None:
+    try:
+        queue.refill()
+    except Exception:
+        _log.exception("The waiting patches could not be listed")

@@ -1,0 +1,60 @@
+"""A server and a browser for the tests of this folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.browser.server import CHROMIUM, CHROMIUM_ARGS, ROOT, Server
+
+
+@pytest.fixture(scope="session")
+def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
+    """The shipped model bundles, or small stand-ins with seeded weights where there are none."""
+    from tests.browser.bundles import usable_bundles
+
+    return usable_bundles(tmp_path_factory.mktemp("bundles"))
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, bundles: Path | None) -> Iterator[Server]:
+    """A running server whose workspace is empty at the module's first test."""
+    running = Server(tmp_path_factory.mktemp("server") / "home", bundles)
+    running.home.mkdir()
+    running.start()
+    try:
+        yield running
+    finally:
+        running.kill()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Debian's chromium under Playwright."""
+    if not CHROMIUM.exists():
+        pytest.skip(f"{CHROMIUM} is not installed")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        running = play.chromium.launch(executable_path=str(CHROMIUM), args=CHROMIUM_ARGS)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def page(browser, request):
+    """A fresh page of 1440 x 900; any uncaught script error fails the test.
+
+    How it looked at the end is kept in build/browser, to find out why one failed.
+    """
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, accept_downloads=True)
+    opened = context.new_page()
+    opened.set_default_timeout(60_000)
+    errors: list[str] = []
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    yield opened
+    opened.screenshot(path=ROOT / "build" / "browser" / f"{request.node.name}.png")
+    context.close()
+    assert not errors, errors

@@ -1,0 +1,153 @@
+"""Every page, light and dark, at 1440x900 and 1024x768, into build/screenshots.
+
+Run it with `make screenshots`. It uses the shipped synthetic samples; `--patches DIR` takes the
+first images of a folder instead (never publish pictures of tissue you may not share).
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.browser.bundles import usable_bundles
+from tests.browser.server import CHROMIUM, CHROMIUM_ARGS, ROOT, Server
+
+SIZES = ((1440, 900), (1024, 768))
+PATIENCE = 600_000
+
+
+def main() -> None:
+    """Start a server, seed it, take the pictures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=ROOT / "build" / "screenshots")
+    parser.add_argument("--patches", type=Path, help="folder of images to use for the pictures")
+    parser.add_argument("--themes", default="light,dark")
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder) / "home"
+        home.mkdir()
+        server = Server(home, usable_bundles(Path(folder) / "bundles"))
+        server.start()
+        try:
+            with sync_playwright() as play:
+                browser = play.chromium.launch(executable_path=str(CHROMIUM), args=CHROMIUM_ARGS)
+                shoot_empty(browser, server.url, arguments.out)
+                seed(browser, server.url, arguments.patches)
+                for theme in arguments.themes.split(","):
+                    for size in SIZES:
+                        shoot_all(browser, server.url, arguments.out, theme, size)
+                browser.close()
+        finally:
+            server.kill()
+
+
+def opened(browser: Browser, theme: str, size: tuple[int, int]) -> Page:
+    """A fresh session."""
+    width, height = size
+    page = browser.new_context(
+        viewport={"width": width, "height": height},
+        color_scheme="dark" if theme == "dark" else "light",
+    ).new_page()
+    page.set_default_timeout(PATIENCE)
+    return page
+
+
+def settled(page: Page) -> None:
+    """Nothing is running and no toast lies over the page."""
+    page.wait_for_timeout(1200)
+    page.wait_for_function(
+        "() => !document.querySelector('[data-test-script-state=\"running\"]')"
+        " && !document.querySelector('[data-testid=\"stToast\"]')"
+    )
+    page.wait_for_timeout(300)
+
+
+def sign_in(page: Page, name: str) -> None:
+    """Give the reviewer's name."""
+    sidebar = page.get_by_test_id("stSidebar")
+    if not sidebar.get_by_role("combobox").is_visible():
+        page.get_by_test_id("stExpandSidebarButton").click()
+    field = sidebar.get_by_role("combobox")
+    field.click()
+    field.fill(name)
+    field.press("Enter")
+    settled(page)
+
+
+def shoot_empty(browser: Browser, url: str, out: Path) -> None:
+    """The first page a new installation shows."""
+    for theme in ("light", "dark"):
+        page = opened(browser, theme, SIZES[0])
+        page.goto(url)
+        page.get_by_role("button", name="Try a sample").wait_for()
+        settled(page)
+        page.screenshot(path=out / f"empty-{theme}-1440.png")
+        page.context.close()
+
+
+def seed(browser: Browser, url: str, patches: Path | None) -> None:
+    """Patches, and a few reviews by two reviewers."""
+    page = opened(browser, "light", SIZES[0])
+    page.goto(url)
+    if patches is None:
+        page.get_by_role("button", name="Try a sample").click()
+    else:
+        files = sorted(p for p in patches.iterdir() if p.suffix in (".png", ".jpg", ".tif"))
+        step = max(1, len(files) // 12)
+        page.locator('input[type="file"]').first.set_input_files(files[::step][:12])
+    page.get_by_text(re.compile(r"^1 of ")).wait_for()
+    page.get_by_text("CNN and DenseNet121 ready").wait_for()
+    for name, keys in (("Dr. Ada", "2130"), ("Dr. Ben", "21")):
+        sign_in(page, name)
+        for key in keys:
+            page.get_by_text("Own score").wait_for()
+            for press in (key, "a", "Enter"):
+                page.keyboard.press(press)
+                page.wait_for_timeout(900)
+            settled(page)
+    page.context.close()
+
+
+def shoot_all(browser: Browser, url: str, out: Path, theme: str, size: tuple[int, int]) -> None:
+    """All pages in one theme and size."""
+    page = opened(browser, theme, size)
+
+    def shoot(name: str) -> None:
+        settled(page)
+        page.mouse.move(size[0] // 2, 4)
+        page.screenshot(path=out / f"{name}-{theme}-{size[0]}.png")
+
+    page.goto(url)
+    page.get_by_text("CNN and DenseNet121 ready").wait_for(state="attached")
+    sign_in(page, "Dr. Ada")
+    page.get_by_text("Own score").wait_for()
+    shoot("review")
+    page.get_by_role("radio", name="Grad-CAM").click()
+    page.get_by_role("img", name="DenseNet121, Grad-CAM").first.wait_for()
+    shoot("review-grad-cam")
+    page.get_by_role("radio", name="SHAP").click()
+    page.get_by_role("img", name="DenseNet121, SHAP").first.wait_for()
+    shoot("review-shap")
+    page.get_by_role("radio", name="No overlay").click()
+    page.get_by_role("button", name="Previous").click()
+    page.get_by_text("Your review:").wait_for()
+    shoot("review-recorded")
+    for name in ("Worklist", "Review log", "Evaluation", "Models"):
+        page.get_by_role("link", name=name, exact=True).click()
+        page.get_by_role("heading", name=name, exact=True).wait_for()
+        shoot(name.lower().replace(" ", "-"))
+    sign_in(page, "Dr. Cy")
+    page.get_by_text("Blind mode").click()
+    page.get_by_role("link", name="Review", exact=True).click()
+    page.get_by_text("Own score").wait_for()
+    shoot("review-blind")
+    page.context.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,252 @@
+"""A reviewer's day in a real browser: upload, compare, look why, answer by keyboard, export.
+
+Real patches, the real server, Debian's chromium. Nothing is replaced.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import re
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from her2core.reviews.records import ReviewFilter
+from her2core.reviews.store import ReviewStore
+from tests.browser.server import Server
+
+pytestmark = [pytest.mark.browser, pytest.mark.real_images]
+
+HOSTILE_NAMES = ("=cmd|'/c calc'!A1.jpg", "<img src=x onerror=alert(1)>.jpg")
+HOSTILE_COMMENT = "=1+1 <script>alert(1)</script> [x](javascript:alert(1)) apical staining"
+
+
+def sign_in(page, name: str) -> None:
+    """Give the reviewer's name; the field lets go of the keyboard by itself."""
+    field = page.get_by_test_id("stSidebar").get_by_role("combobox")
+    field.click()
+    field.fill(name)
+    field.press("Enter")
+    page.get_by_test_id("stSidebar").get_by_label("Clear value").or_(
+        page.get_by_test_id("stSidebar").get_by_text(name)
+    ).first.wait_for()
+
+
+def models_ready(page) -> None:
+    """Wait until both networks read; a busy machine takes its time."""
+    page.get_by_text("CNN and DenseNet121 ready").wait_for(timeout=600_000)
+
+
+def settled(page) -> None:
+    """Wait until the server has nothing more to draw."""
+    page.wait_for_timeout(150)
+    page.wait_for_function(
+        "() => !document.querySelector('[data-testid=\"stStatusWidget\"]')"
+        " && !document.querySelector('[data-test-script-state=\"running\"]')"
+    )
+
+
+def press(page, key: str) -> None:
+    page.keyboard.press(key)
+    settled(page)
+
+
+def chosen(page, label: str):
+    """The button of an answer that is chosen: it carries the primary look."""
+    return page.get_by_test_id("stBaseButton-primary").filter(has_text=label)
+
+
+def place(page, text: str) -> None:
+    """Wait until the header says where in the worklist we are."""
+    page.get_by_text(re.compile(rf"^{re.escape(text)}")).first.wait_for()
+
+
+def payloads(patches: list[Path]) -> list[dict[str, object]]:
+    """Three real patches, two of them under hostile names, and a text called an image."""
+    names = (patches[0].name, *HOSTILE_NAMES)
+    good = [
+        {"name": name, "mimeType": "image/jpeg", "buffer": path.read_bytes()}
+        for name, path in zip(names, patches, strict=False)
+    ]
+    return [*good, {"name": "notes.png", "mimeType": "image/png", "buffer": b"no image at all"}]
+
+
+def upload(page, patches: list[Path]) -> None:
+    """Take the patches in, from the empty page or through "Add patches"."""
+    first, further = page.get_by_text("Try a sample"), page.get_by_text("Add patches")
+    first.or_(further).first.wait_for()
+    if further.count():
+        further.click()
+    page.locator('input[type="file"]').first.set_input_files(payloads(patches))
+    place(page, "1 of 3")
+
+
+def recorded(server: Server, reviewer: str):
+    """One reviewer's entries, oldest first, read from the database of the running server."""
+    store = ReviewStore(f"sqlite:///{server.home / 'her2review.sqlite3'}")
+    try:
+        wanted = ReviewFilter(reviewers=(reviewer,), include_superseded=True)
+        return store.reviews(wanted)[::-1]
+    finally:
+        store.close()
+
+
+def three_scores_apart(patches: list[Path]) -> list[Path]:
+    return [patches[0], patches[len(patches) // 2], patches[-1]]
+
+
+def test_from_upload_to_export(server, page, real_patches, tmp_path):
+    alerts: list[str] = []
+    page.on("dialog", lambda dialog: (alerts.append(dialog.message), dialog.dismiss()))
+    patches = three_scores_apart(real_patches)
+
+    # 1. the first page is up and says what to do; upload
+    page.goto(server.url)
+    page.get_by_role("button", name="Try a sample").wait_for()
+    page.get_by_text("Research use only").first.wait_for()
+    upload(page, patches)
+    page.get_by_text("1 file could not be used").wait_for()
+    page.get_by_text("notes.png").first.wait_for()
+    page.locator(".st-key-close-results button").click()
+
+    # 2. both verdicts side by side, on one chart
+    models_ready(page)
+    page.get_by_text(re.compile("The models (agree|differ)")).wait_for()
+    assert page.locator('[class*="st-key-verdict-"]').count() == 2
+    page.locator(".js-plotly-plot").wait_for()
+    assert page.get_by_text("Research information.").count() == 1
+
+    # 3. why: both methods, both models
+    for method in ("Grad-CAM", "SHAP"):
+        page.get_by_role("radio", name=method).click()
+        for model in ("CNN", "DenseNet121"):
+            page.get_by_role("img", name=f"{model}, {method} for").first.wait_for(timeout=120_000)
+    page.get_by_role("img", name="Original").wait_for()
+    page.get_by_role("radio", name="No overlay").click()
+    page.get_by_role("img", name="The patch").wait_for()
+
+    # 4. answer by keyboard alone
+    sign_in(page, "Dr. Ada")
+    settled(page)
+    press(page, "2")
+    chosen(page, "2+").wait_for()
+    press(page, "a")
+    press(page, "Shift+D")
+    press(page, "h")
+    chosen(page, "High").wait_for()
+    assert chosen(page, "Disagree").count() == 1
+    press(page, "Enter")
+    page.get_by_text("Saved: 2+").wait_for()
+    place(page, "2 of 3")
+
+    # keys are text while a comment is being written
+    comment = page.get_by_placeholder("Comment")
+    comment.click()
+    page.keyboard.type(HOSTILE_COMMENT)
+    assert chosen(page, "1+").count() == 0
+    comment.blur()
+    settled(page)
+    press(page, "3")
+    press(page, "ArrowRight")
+    place(page, "3 of 3")
+    press(page, "ArrowLeft")
+    place(page, "2 of 3")
+    assert page.get_by_placeholder("Comment").input_value() == HOSTILE_COMMENT
+    chosen(page, "3+").wait_for()
+
+    # blind: this patch was seen, so it counts as not blind; the third is then reviewed so too
+    press(page, "Enter")
+    page.get_by_text("Saved: 3+").wait_for()
+    place(page, "3 of 3")
+
+    # 5. the log has what was answered, and the export carries it with image and overlay
+    first, second = recorded(server, "Dr. Ada")
+    assert (int(first.own_score), dict(first.agrees)) == (
+        2,
+        {"cnn": True, "densenet121": False},
+    )
+    assert (int(second.own_score), second.comment) == (3, HOSTILE_COMMENT)
+    page.get_by_role("link", name="Review log").click()
+    page.get_by_text("2 entries").first.wait_for()
+    page.get_by_text("Export these 2 entries").click()
+    page.get_by_role("button", name="Prepare ZIP").click()
+    link = page.get_by_role("button", name=re.compile("Download ZIP"))
+    link.wait_for(timeout=240_000)
+    with page.expect_download() as download:
+        link.click()
+    archive = tmp_path / "export.zip"
+    download.value.save_as(archive)
+    check_archive(archive, patches)
+    assert not alerts
+
+
+def check_archive(archive: Path, patches: list[Path]) -> None:
+    """The review, its image and its overlays are in the ZIP, whole and inert."""
+    with zipfile.ZipFile(archive) as opened:
+        assert opened.testzip() is None
+        names = opened.namelist()
+        sha = hashlib.sha256(patches[0].read_bytes()).hexdigest()
+        assert f"patches/{sha}.png" in names
+        for entry in (1, 2):
+            for model in ("cnn", "densenet121"):
+                for method in ("grad_cam", "shap"):
+                    overlay = opened.read(f"overlays/{entry}_{model}_{method}.png")
+                    assert overlay.startswith(b"\x89PNG")
+        table = next(name for name in names if name.endswith(".csv"))
+        rows = list(csv.DictReader(io.StringIO(opened.read(table).decode("utf-8-sig"))))
+        assert len(rows) == 2
+        assert any(sha in row.values() for row in rows)
+        assert not any(value and value[0] in "=+-@" for row in rows for value in row.values())
+        manifest = next(name for name in names if "manifest" in name)
+        assert "sha256" in json.dumps(json.loads(opened.read(manifest)))
+
+
+def test_blind_mode_shows_nothing_before_the_own_score(server, page, real_patches):
+    # on a page without verdicts, so that none is seen before the switch is on
+    page.goto(f"{server.url}/models")
+    page.get_by_text("Blind mode").click()
+    page.get_by_role("link", name="Review", exact=True).click()
+    upload(page, three_scores_apart(real_patches))
+    models_ready(page)
+    page.get_by_text("the verdicts stay hidden").wait_for()
+    assert page.locator('[class*="st-key-verdict-"]').count() == 0
+    assert page.locator(".js-plotly-plot").count() == 0
+    assert page.get_by_role("radio", name="Grad-CAM").count() == 0
+
+    sign_in(page, "Dr. Blind")
+    settled(page)
+    press(page, "1")
+    press(page, "Enter")
+    page.get_by_text("Your review: 1+").wait_for()
+    page.get_by_text(re.compile("The models (agree|differ)")).wait_for()
+    press(page, "Enter")
+    place(page, "2 of 3")
+    assert page.locator('[class*="st-key-verdict-"]').count() == 0
+    (review,) = recorded(server, "Dr. Blind")
+    assert review.blind
+    assert set(review.agrees.values()) == {None}
+    assert len(review.verdicts) == 2
+
+
+def test_what_was_saved_is_there_after_the_server_was_killed(server, page, real_patches):
+    page.goto(server.url)
+    upload(page, three_scores_apart(real_patches))
+    models_ready(page)
+    sign_in(page, "Dr. Power Cut")
+    page.get_by_text("Own score").wait_for()
+    settled(page)
+    page.keyboard.press("0")
+    chosen(page, "0").first.wait_for()
+    page.keyboard.press("Enter")
+    page.get_by_text("Saved: 0").wait_for()
+    server.kill()
+
+    (review,) = recorded(server, "Dr. Power Cut")
+    assert int(review.own_score) == 0
+    server.start()
+    page.goto(f"{server.url}/review_log")
+    page.get_by_test_id("stDataFrame").wait_for()

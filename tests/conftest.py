@@ -1,0 +1,51 @@
+"""What all tests share: where real images lie, and that CI may skip nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import hostile
+import pytest
+
+from her2core.settings import UploadLimits
+
+ROOT = Path(__file__).resolve().parent.parent
+REQUIRE_ALL = os.environ.get("HER2_REQUIRE_ALL") == "1"
+
+
+def real_cores() -> Path:
+    """Folder of the real HER2 IHC images; it need not exist."""
+    return Path(os.environ.get("HER2_REAL_CORES") or ROOT.parent / "shared" / "real-cores")
+
+
+@pytest.fixture(scope="session")
+def real_patches() -> list[Path]:
+    """Real HER2 IHC patches of 448 x 448 pixels, sorted by name."""
+    files = sorted((real_cores() / "patches").glob("*.jpg"))
+    if not files:
+        pytest.skip(f"no real images in {real_cores()}; set HER2_REAL_CORES")
+    return files
+
+
+@pytest.fixture
+def limits() -> UploadLimits:
+    """The upload limits of a fresh installation."""
+    return UploadLimits()
+
+
+@pytest.fixture(scope="session")
+def brown_patch_png() -> bytes:
+    """A small procedural patch, brown rings round blue nuclei, as PNG bytes."""
+    return hostile.as_png(hostile.brown_patch())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Where everything is required (CI), a skipped test is a failed one."""
+    report = yield
+    if REQUIRE_ALL and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} was skipped, and HER2_REQUIRE_ALL=1 allows no skip."
+    return report

@@ -1,0 +1,473 @@
+"""Review and Worklist as a reviewer meets them, with the real store, images and networks."""
+
+from __future__ import annotations
+
+import ast
+import io
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import wait
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import streamlit as st
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from her2core.image_store import ImageStore
+from her2core.intake import take_in
+from her2core.reading_queue import ReadingQueue
+from her2core.reviews.records import Review, ReviewFilter
+from her2core.reviews.store import ReviewStore, StoreError
+from her2core.scores import RESEARCH_NOTICE, HER2Score
+from her2core.settings import Settings
+from her2core.workbench import Workbench
+from pages import ui
+from tests.tiny_bundles import bundle_root, noise
+
+ROOT = Path(__file__).resolve().parent.parent
+HOSTILE = "<img src=x onerror=alert(1)>.png"
+
+
+def png(seed: int, height: int = 224, width: int = 224) -> bytes:
+    """A small PNG; each seed has its own pixels."""
+    rgb = np.resize(noise(1, seed)[0], (height, width, 3))
+    buffer = io.BytesIO()
+    Image.fromarray(rgb).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="session")
+def workbench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
+    """Both networks, loaded once."""
+    home = tmp_path_factory.mktemp("models")
+    loaded = Workbench(Settings(home, "sqlite://", (bundle_root(),)))
+    assert loaded.wait().ready == ("cnn", "densenet121")
+    yield loaded
+    # TensorFlow must not be compiling any more when the interpreter ends.
+    for thread in threading.enumerate():
+        if thread.name == "models":
+            thread.join(timeout=300)
+
+
+@pytest.fixture
+def here(
+    workbench: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[ui.Services]:
+    """The services of a server with an empty workspace."""
+    settings = Settings(tmp_path, f"sqlite:///{tmp_path / 'reviews.sqlite3'}", (bundle_root(),))
+    store, images = ReviewStore(settings.database_url), ImageStore(settings.image_dir)
+    made = ui.Services(settings, workbench, store, images, ReadingQueue(workbench, images, store))
+    st.cache_resource.clear()
+    st.cache_data.clear()
+    monkeypatch.setattr(ui, "services", lambda: made)
+    yield made
+    assert made.queue.wait(60)
+    store.close()
+
+
+@pytest.fixture
+def app(here: ui.Services) -> AppTest:
+    """The application, not run yet."""
+    return AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+
+
+@pytest.fixture
+def three(here: ui.Services) -> list[str]:
+    """Three patches taken in; their sha256 in order of arrival."""
+    keys = []
+    for seed in (1, 2, 3):
+        taken = take_in(png(seed), f"p{seed}.png", here.images, here.store, here.settings.limits)
+        keys.append(str(taken.sha256))
+    return keys
+
+
+def text_of(app: AppTest) -> str:
+    """All that is said on the page, the sidebar included."""
+    parts: list[str] = []
+    for kind in ("title", "markdown", "caption", "info", "warning", "error", "success", "toast"):
+        parts += [str(element.value) for element in getattr(app, kind)]
+    return "\n".join(parts)
+
+
+def button(app: AppTest, label: str):
+    """The first button with this label."""
+    return next(one for one in app.button if one.label == label)
+
+
+def labels(app: AppTest) -> list[str]:
+    return [one.label for one in app.button]
+
+
+def sign_in(app: AppTest, name: str = "Dr. Ada") -> AppTest:
+    app.session_state["reviewer"] = name
+    return app.run()
+
+
+def reviews(here: ui.Services) -> list[Review]:
+    return here.store.reviews(ReviewFilter(include_superseded=True))
+
+
+def import_statements(path: Path) -> list[str]:
+    """The module's import statements, one a line."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return [
+        ast.unparse(node)
+        for node in tree.body
+        if isinstance(node, ast.Import | ast.ImportFrom) and "__future__" not in ast.unparse(node)
+    ]
+
+
+# the first page ----------------------------------------------------------------------------------
+
+
+def test_what_the_first_page_imports_does_not_load_tensorflow():
+    imports = [
+        line
+        for path in ("app.py", *(f"pages/{name}.py" for name in ("review", "worklist")))
+        for line in import_statements(ROOT / path)
+    ]
+    heavy = "{'tensorflow', 'keras', 'shap'}"
+    code = "\n".join(["import sys", *imports, f"print(sorted({heavy} & set(sys.modules)))"])
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_drawing_a_page_leaves_the_keras_session_of_the_shared_models_alone(app, monkeypatch):
+    import keras
+
+    cleared: list[bool] = []
+    monkeypatch.setattr(keras.backend, "clear_session", lambda: cleared.append(True))
+    app.run()
+    app.run()
+    assert not cleared
+
+
+def test_an_empty_workspace_says_what_this_is_and_how_to_begin(app):
+    app.run()
+    assert not app.exception
+    assert "HER2 IHC" in text_of(app)
+    assert RESEARCH_NOTICE in text_of(app)
+    assert "Try a sample" in labels(app)
+    assert app.file_uploader
+
+
+def test_the_worklist_of_an_empty_workspace_tells_the_next_step(app):
+    app.run()
+    app.switch_page(ui.WORKLIST_PAGE).run()
+    assert "Upload some on the Review page" in text_of(app)
+
+
+@pytest.mark.parametrize(
+    "page", [ui.REVIEW_LOG_PAGE, ui.EVALUATION_PAGE, ui.MODELS_PAGE], ids=lambda p: Path(p).stem
+)
+def test_every_other_page_can_be_opened_from_the_first(app, page):
+    app.run()
+    app.switch_page(page).run()
+    assert not app.exception
+    assert app.title[0].value == Path(page).stem.replace("_", " ").capitalize()
+
+
+# uploading ---------------------------------------------------------------------------------------
+
+
+def upload(app: AppTest, files: list[tuple[str, bytes]]) -> AppTest:
+    app.file_uploader[0].set_value([(name, data, "") for name, data in files])
+    return app.run()
+
+
+def test_a_batch_with_bad_files_goes_on_and_says_what_was_wrong(app, here):
+    app.run()
+    upload(
+        app,
+        [
+            ("good.png", png(1)),
+            ("notes.png", b"this is no image"),
+            ("empty.tif", b""),
+            ("again.png", png(1)),
+            (HOSTILE, png(2)),
+        ],
+    )
+    assert [patch.name for patch in here.store.patches()] == ["good.png", HOSTILE]
+    said = "\n".join(str(one.value) for one in app.info)
+    assert "2 patches taken in" in said
+    assert "2 files could not be used" in said
+    assert "same bytes" in said
+    assert "Traceback" not in text_of(app)
+    assert not app.exception
+
+
+def test_a_hostile_name_is_shown_letter_by_letter_and_never_as_html(app, here):
+    take_in(png(1), HOSTILE, here.images, here.store, here.settings.limits)
+    app.run()
+    said = text_of(app)
+    assert "onerror" in said
+    assert "<img" not in said.replace("\\<img", "")
+
+
+def test_the_same_upload_is_not_taken_in_twice_when_the_page_is_drawn_again(app, here):
+    app.run()
+    upload(app, [("good.png", png(1))])
+    first = here.store.patches()
+    app.run()
+    assert here.store.patches() == first
+    assert "already" not in text_of(app)
+
+
+def test_more_files_than_allowed_are_left_out_and_named(app, here, monkeypatch):
+    limits = here.settings.limits
+    fewer = replace(here, settings=replace(here.settings, limits=replace(limits, max_files=2)))
+    monkeypatch.setattr(ui, "services", lambda: fewer)
+    app.run()
+    upload(app, [(f"{seed}.png", png(seed)) for seed in range(3)])
+    assert len(here.store.patches()) == 2
+    assert "1 file beyond the limit" in text_of(app)
+
+
+# verdicts and answers ----------------------------------------------------------------------------
+
+
+def test_both_verdicts_stand_side_by_side_with_what_they_would_mean(app, three, here):
+    app.run()
+    verdicts = here.workbench.verdicts(here.images.load(three[0], "p1.png"))
+    titles = [title.value for title in app.title]
+    assert titles == [verdict.score.label for verdict in verdicts]
+    said = text_of(app)
+    assert "**CNN**" in said
+    assert "**DenseNet121**" in said
+    assert "demo model" in said
+    assert ("The models agree" in said) or ("The models differ" in said)
+    for verdict in verdicts:
+        assert verdict.score.meaning in said
+    assert "**1 of 3** · 3 to review" in said
+
+
+def test_a_saved_answer_is_recorded_and_the_next_unreviewed_patch_comes_up(app, three, here):
+    sign_in(app)
+    button(app, "2+").click().run()
+    button(app, "Agree").click().run()
+    button(app, "High").click().run()
+    app.text_area[0].set_value("=1+1 <b>bold</b>").run()
+    button(app, "Save").click().run()
+
+    (review,) = reviews(here)
+    assert review.patch.sha256 == three[0]
+    assert review.reviewer == "Dr. Ada"
+    assert review.own_score is HER2Score.TWO_PLUS
+    assert review.confidence == "high"
+    assert review.comment == "=1+1 <b>bold</b>"
+    assert dict(review.agrees) == {"cnn": True, "densenet121": None}
+    assert [verdict.architecture for verdict in review.verdicts] == ["cnn", "densenet121"]
+    assert not review.blind
+    assert review.seconds > 0
+    assert "Saved" in "\n".join(toast.value for toast in app.toast)
+    assert app.query_params["patch"] == three[1]
+    assert "**2 of 3** · 2 to review" in text_of(app)
+
+
+def test_nothing_is_saved_without_a_name_or_a_score_and_the_answer_stays(app, three, here):
+    app.run()
+    button(app, "Save").click().run()
+    assert "name" in "\n".join(one.value for one in app.warning)
+    button(app, "3+").click().run()
+    sign_in(app)
+    assert button(app, "3+").proto.type == "primary"
+    button(app, "Save").click().run()
+    assert [review.own_score for review in reviews(here)] == [HER2Score.THREE_PLUS]
+
+
+def test_when_the_store_fails_the_answer_is_kept_and_can_be_saved_later(
+    app, three, here, monkeypatch
+):
+    sign_in(app)
+    button(app, "1+").click().run()
+    app.text_area[0].set_value("weak, apical").run()
+
+    def refuse(*_: object, **__: object) -> Review:
+        raise StoreError("The disk is full.")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(here.store, "save_review", refuse)
+        button(app, "Save").click().run()
+        assert "Not saved" in "\n".join(one.value for one in app.warning)
+        assert not app.toast
+        assert app.text_area[0].value == "weak, apical"
+        assert button(app, "1+").proto.type == "primary"
+    button(app, "Save").click().run()
+    assert [review.comment for review in reviews(here)] == ["weak, apical"]
+
+
+def test_a_draft_waits_while_the_reviewer_looks_at_another_patch(app, three):
+    sign_in(app)
+    button(app, "2+").click().run()
+    app.text_area[0].set_value("to be decided").run()
+    button(app, "Next").click().run()
+    assert app.text_area[0].value == ""
+    button(app, "Previous").click().run()
+    assert app.text_area[0].value == "to be decided"
+    assert button(app, "2+").proto.type == "primary"
+
+
+def test_blind_mode_hides_every_verdict_until_the_own_score_is_saved(app, three, here):
+    app.session_state["blind"] = True
+    sign_in(app)
+    said = text_of(app)
+    assert "**CNN**" not in said
+    assert not app.title
+    assert "Agree" not in labels(app)
+    assert not [one for one in app.button_group if one.key == "overlay"]
+
+    button(app, "0").click().run()
+    button(app, "Save").click().run()
+    (review,) = reviews(here)
+    assert review.blind
+    assert set(review.agrees.values()) == {None}
+    # the same patch, now with its verdicts and how they compare
+    assert app.query_params["patch"] == three[0]
+    assert [title.value for title in app.title] == [v.score.label for v in review.verdicts]
+    assert "Your review: 0" in text_of(app)
+    button(app, "Next patch").click().run()
+    assert app.query_params["patch"] == three[1]
+    assert not app.title
+
+
+def test_a_patch_whose_verdicts_were_seen_cannot_be_reviewed_blind_any_more(app, three, here):
+    sign_in(app)
+    app.session_state["blind"] = True
+    app.run()
+    assert "not blind" in text_of(app)
+    button(app, "1+").click().run()
+    button(app, "Save").click().run()
+    assert [review.blind for review in reviews(here)] == [False]
+
+
+def test_a_correction_supersedes_and_keeps_the_first_entry(app, three, here):
+    sign_in(app)
+    button(app, "1+").click().run()
+    button(app, "Save").click().run()
+    button(app, "Previous").click().run()
+    button(app, "Correct this review").click().run()
+    button(app, "2+").click().run()
+    button(app, "Save correction").click().run()
+    later, first = reviews(here)
+    assert (first.own_score, later.own_score) == (HER2Score.ONE_PLUS, HER2Score.TWO_PLUS)
+    assert later.supersedes == first.id
+    assert first.superseded_by == later.id
+
+
+def test_a_link_opens_its_patch_and_a_wrong_one_says_so(app, three):
+    app.query_params["patch"] = three[2]
+    app.run()
+    assert "**3 of 3**" in text_of(app)
+    app.query_params["patch"] = "0" * 64
+    app.run()
+    assert "not in this workspace" in text_of(app)
+    assert not app.exception
+
+
+@pytest.mark.parametrize(("method", "word"), [("grad_cam", "Grad-CAM"), ("shap", "SHAP")])
+def test_maps_of_both_models_come_with_a_reading(app, three, method, word):
+    app.run()
+    overlay = next(one for one in app.button_group if one.key == "overlay")
+    overlay.set_value(method).run()
+    wait(app.session_state["maps"].values())
+    app.run()
+    captions = "\n".join(one.value for one in app.caption)
+    assert f"CNN, {word} for" in captions
+    assert f"DenseNet121, {word} for" in captions
+    assert captions.count("**CNN.**") == 1
+    assert not app.exception
+
+
+def test_the_square_of_an_oblong_image_can_be_moved_and_the_verdicts_follow(app, here):
+    taken = take_in(
+        png(5, height=224, width=448), "wide.png", here.images, here.store, here.settings.limits
+    )
+    sign_in(app)
+    assert "Not square" in "\n".join(one.label for one in app.expander)
+    slider = next(one for one in app.slider if one.label == "From left (px)")
+    assert slider.value == 112
+    slider.set_value(0).run()
+    button(app, "0").click().run()
+    button(app, "Save").click().run()
+    (review,) = reviews(here)
+    assert (review.square.x, review.square.y, review.square.size) == (0, 0, 224)
+    patch = here.images.load(str(taken.sha256), "wide.png").with_square(review.square)
+    assert review.verdicts == here.workbench.verdicts(patch)
+
+
+# the worklist ------------------------------------------------------------------------------------
+
+
+def read_all(here: ui.Services) -> None:
+    here.queue.refill()
+    assert here.queue.wait(60)
+
+
+def table(app: AppTest):
+    return app.dataframe[0].value
+
+
+def test_the_worklist_shows_state_and_verdicts_of_every_patch(app, three, here):
+    read_all(here)
+    sign_in(app)
+    button(app, "2+").click().run()
+    button(app, "Save").click().run()
+    app.switch_page(ui.WORKLIST_PAGE).run()
+    frame = table(app)
+    assert list(frame["State"]) == ["reviewed", "to review", "to review"]
+    expected = {item.patch.sha256: item.verdicts for item in here.store.worklist("Dr. Ada")}
+    assert list(frame["CNN"]) == [expected[key][0].score.label for key in three]
+    assert list(frame["DenseNet121"]) == [expected[key][1].score.label for key in three]
+    assert "**2** to review" in text_of(app)
+
+
+def test_blind_mode_hides_the_verdicts_in_the_worklist_too(app, three, here):
+    read_all(here)
+    app.session_state["blind"] = True
+    sign_in(app)
+    app.switch_page(ui.WORKLIST_PAGE).run()
+    assert set(table(app)["CNN"]) == {"hidden"}
+    assert table(app)["Confidence"].isna().all()
+
+
+def test_the_order_of_the_worklist_is_the_order_of_the_review_page(app, here):
+    for seed, name in ((1, "b10.png"), (2, "b9.png"), (3, "a.png")):
+        take_in(png(seed), name, here.images, here.store, here.settings.limits)
+    app.run()
+    app.switch_page(ui.WORKLIST_PAGE).run()
+    order = next(one for one in app.button_group if one.key == "order")
+    order.set_value("name").run()
+    assert list(table(app)["Patch"]) == ["a.png", "b9.png", "b10.png"]
+    app.switch_page(ui.REVIEW_PAGE).run()
+    assert "**3 of 3**" in text_of(app)  # b10.png, in front from before, is now the last
+
+
+# when something is broken ------------------------------------------------------------------------
+
+
+def test_a_store_that_does_not_answer_is_one_calm_sentence(app, here, monkeypatch):
+    def down(_: str) -> Callable[[], None]:
+        raise StoreError("The review store does not answer; try again in a moment.")
+
+    monkeypatch.setattr(here.store, "worklist", down)
+    app.run()
+    assert "does not answer" in "\n".join(one.value for one in app.error)
+    assert not app.exception
+    assert "Try again" in labels(app)
+
+
+def test_an_image_that_is_gone_is_told_and_the_others_go_on(app, three, here):
+    for file in here.settings.image_dir.rglob(f"{three[0]}*"):
+        file.unlink()
+    sign_in(app)
+    assert "p1" in "\n".join(one.value for one in app.warning)
+    assert not app.exception
+    button(app, "Next").click().run()
+    assert app.title

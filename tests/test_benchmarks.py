@@ -1,0 +1,70 @@
+"""The benchmark compares like with like and reports a missed goal as missed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.speed import _eager_grad_cam, a_patch, bundles, faster, medians, share, table
+from her2core.models.registry import chosen
+from her2core.scores import HER2Score
+from her2core.xai.grad_cam import GradCam
+from tests.tiny_bundles import NAMES, bundle_root, classifier
+
+
+def test_ratios_and_goals() -> None:
+    assert faster("n", "a", peer=1.0, ours=0.25, goal=4.0).holds is True
+    assert faster("n", "a", peer=1.0, ours=0.26, goal=4.0).holds is False
+    assert faster("n", "a", peer=1.0, ours=0.5, goal=None).holds is None
+    assert share("n", "a", peer=1.0, ours=0.1, goal=0.1).holds is True
+    missed = share("n", "a", peer=1.0, ours=0.2, goal=0.1)
+    assert (missed.ratio, missed.holds) == (pytest.approx(0.2), False)
+
+
+def test_the_table_shows_every_row_and_every_miss() -> None:
+    rows = [
+        faster("quick thing", "slow thing", 1.0, 0.2, 4.0),
+        share("small part", "the whole", 1.0, 0.2, 0.1),
+    ]
+    text = table(rows)
+    assert "quick thing" in text
+    assert "5.00x" in text
+    assert "the whole" in text
+    assert text.count("NO") == 1
+
+
+def test_both_sides_take_turns_and_the_first_turn_does_not_count() -> None:
+    calls: list[tuple[str, int]] = []
+    times = medians([lambda n: calls.append(("a", n)), lambda n: calls.append(("b", n))], 2)
+    assert calls == [("a", -1), ("b", -1), ("a", 0), ("b", 0), ("a", 1), ("b", 1)]
+    assert all(seconds >= 0 for seconds in times)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_eager_peer_draws_the_same_map(name: str) -> None:
+    pixels = a_patch(5).pixels()[None]
+    features = classifier(name).infer(pixels)[1]
+    grad_cam = GradCam(classifier(name))
+    maps = {target: grad_cam(features, target) for target in HER2Score}
+    eager = _eager_grad_cam(classifier(name).bundle.model)
+    compared = 0
+    for target, ours in maps.items():
+        if ours.scale > 0:
+            assert np.allclose(eager(pixels, int(target))[0], ours.heat, atol=1e-4)
+            compared += 1
+    assert compared
+
+
+def test_every_turn_reads_another_patch() -> None:
+    assert a_patch(1).key != a_patch(2).key
+    assert not np.array_equal(a_patch(1).rgb, a_patch(2).rgb)
+
+
+def test_installed_bundles_are_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HER2_BUNDLES", str(bundle_root()))
+    settings, source = bundles(tmp_path)
+    assert source == "installed"
+    assert chosen(settings) == {name: bundle_root() / name for name in NAMES}
+    assert not any(tmp_path.iterdir())

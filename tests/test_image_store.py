@@ -1,0 +1,122 @@
+"""What was uploaded comes back pixel for pixel, or one sentence says that it cannot."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+
+import hostile
+import numpy as np
+import pytest
+from PIL import Image
+
+from her2core.image_store import ImageStore
+from her2core.patches import Patch, PatchError, Square, decode
+
+
+@pytest.fixture
+def patch(brown_patch_png, limits) -> Patch:
+    return decode(brown_patch_png, "core 7.png", limits)
+
+
+@pytest.fixture
+def store(tmp_path) -> ImageStore:
+    return ImageStore(tmp_path / "home" / "patches")
+
+
+def stored_file(tmp_path, patch):
+    return tmp_path / "home" / "patches" / f"{patch.sha256}.png"
+
+
+def test_a_patch_comes_back_with_its_exact_pixels_in_a_later_run(store, patch, tmp_path):
+    assert not store.has(patch.sha256)
+    store.put(patch)
+    assert store.has(patch.sha256)
+    again = ImageStore(tmp_path / "home" / "patches").load(patch.sha256, patch.name)
+    assert again == patch
+    assert np.array_equal(again.rgb, patch.rgb)
+    assert np.array_equal(again.pixels(), patch.pixels())
+
+
+def test_a_lossy_and_turned_upload_is_kept_as_it_was_decoded(store, limits):
+    picture = Image.fromarray(hostile.brown_patch())
+    data = hostile.encoded(picture, "JPEG", exif=hostile.upside_down(6))
+    patch = decode(data, "a.jpg", limits)
+    store.put(patch)
+    assert np.array_equal(store.load(patch.sha256, "a.jpg").rgb, patch.rgb)
+
+
+def test_no_metadata_of_the_upload_is_kept(store, tmp_path, limits):
+    exif = Image.Exif()
+    exif[0x010E] = "Jane Doe, born 1950"
+    data = hostile.as_png(hostile.brown_patch(), exif=exif, icc_profile=b"Jane Doe" * 20)
+    patch = decode(data, "Jane Doe.png", limits)
+    store.put(patch)
+    kept = stored_file(tmp_path, patch)
+    assert b"Jane Doe" not in kept.read_bytes()
+    with Image.open(kept) as image:
+        image.load()
+        assert image.info == {}
+
+
+def test_only_the_owner_may_read(store, patch, tmp_path):
+    store.put(patch)
+    kept = stored_file(tmp_path, patch)
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert stat.S_IMODE(kept.parent.stat().st_mode) == 0o700
+
+
+def test_putting_twice_writes_once(store, patch, tmp_path):
+    store.put(patch)
+    before = stored_file(tmp_path, patch).stat()
+    store.put(patch.with_square(Square(0, 0, 40)))
+    after = stored_file(tmp_path, patch).stat()
+    assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+
+
+def test_a_missing_file_is_one_sentence(store, patch):
+    with pytest.raises(PatchError, match=r"“core 7\.png” is missing; upload"):
+        store.load(patch.sha256, patch.name)
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-40], lambda data: b"", lambda data: b"x"])
+def test_a_damaged_file_is_told_and_healed_by_the_same_upload(store, patch, tmp_path, damage):
+    store.put(patch)
+    kept = stored_file(tmp_path, patch)
+    kept.write_bytes(damage(kept.read_bytes()))
+    assert not store.has(patch.sha256)
+    with pytest.raises(PatchError, match="damaged"):
+        store.load(patch.sha256, patch.name)
+    store.put(patch)
+    assert store.load(patch.sha256, patch.name) == patch
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "", "A" * 64, "a" * 63, "a" * 64 + "\n", "."])
+def test_nothing_but_a_sha256_leads_to_a_file(store, patch, name):
+    assert not store.has(name)
+    with pytest.raises(PatchError):
+        store.load(name, "a.png")
+    with pytest.raises(ValueError, match="sha256"):
+        store.put(Patch("a.png", name, patch.rgb, patch.square))
+
+
+def test_what_a_crash_left_is_cleared_and_what_is_being_written_is_not(store, patch, tmp_path):
+    root = tmp_path / "home" / "patches"
+    store.put(patch)
+    old, new = root / "old.part", root / "new.part"
+    for file in (old, new):
+        file.write_bytes(b"half")
+    two_hours_ago = time.time() - 7200
+    os.utime(old, (two_hours_ago, two_hours_ago))
+    os.utime(stored_file(tmp_path, patch), (two_hours_ago, two_hours_ago))
+    ImageStore(root)
+    assert sorted(file.name for file in root.iterdir()) == [f"{patch.sha256}.png", "new.part"]
+
+
+def test_a_failed_write_is_one_sentence_and_leaves_nothing(store, patch, tmp_path):
+    root = tmp_path / "home" / "patches"
+    stored_file(tmp_path, patch).mkdir()  # the final name is taken by a folder
+    with pytest.raises(PatchError, match="could not be kept"):
+        store.put(patch)
+    assert [file.name for file in root.iterdir()] == [f"{patch.sha256}.png"]

@@ -1,0 +1,437 @@
+"""Review log, Evaluation and Models as a reviewer meets them, over a real store and bundles."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import threading
+import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Element
+
+from her2core import charts
+from her2core.evaluation.comparisons import current_reviews, model_with_reviewers
+from her2core.image_store import ImageStore
+from her2core.models.verdict import Verdict
+from her2core.reading_queue import ReadingQueue
+from her2core.reviews.records import PatchRecord, Review, ReviewDraft, ReviewFilter
+from her2core.reviews.store import ReviewStore
+from her2core.scores import HER2Score
+from her2core.settings import Settings
+from her2core.workbench import Workbench
+from pages import ui
+from tests.review_samples import tamper
+from tests.tiny_bundles import a_patch, bundle_root
+
+ROOT = Path(__file__).resolve().parent.parent
+LOG, EVALUATION, MODELS = "pages/review_log.py", "pages/evaluation.py", "pages/models.py"
+COMMENT = "<script>alert(1)</script> **crush** artefact\nsecond line"
+HOSTILE_NAME = "=cmd|'/c calc'!A1 <img src=x onerror=alert(1)>.png"
+
+
+def services_of(home: Path, *bundle_dirs: Path) -> ui.Services:
+    """What a server with this workspace and these bundle folders holds; nothing loaded yet."""
+    home.mkdir(parents=True)
+    chosen = Settings(home, f"sqlite:///{home / 'reviews.sqlite3'}", bundle_dirs)
+    workbench, store = Workbench(chosen), ReviewStore(chosen.database_url)
+    images = ImageStore(chosen.image_dir)
+    return ui.Services(chosen, workbench, store, images, ReadingQueue(workbench, images, store))
+
+
+@pytest.fixture(scope="module")
+def seeded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ui.Services]:
+    """A server with both models, four patches and six entries, the models' verdicts real."""
+    folder = tmp_path_factory.mktemp("log")
+    bundles = folder / "bundles"
+    shutil.copytree(bundle_root(), bundles)
+    (bundles / "torn").mkdir()
+    (bundles / "torn" / "card.json").write_text("{")
+    made = services_of(folder / "home", bundles, folder / "home" / "bundles")
+    made.workbench.wait()
+    seed(made)
+    yield made
+    # TensorFlow must not be compiling any more when the interpreter ends.
+    for thread in threading.enumerate():
+        if thread.name == "models":
+            thread.join(timeout=300)
+
+
+def serve(monkeypatch: pytest.MonkeyPatch, made: ui.Services) -> ui.Services:
+    """Let the pages find these services."""
+    st.cache_resource.clear()
+    st.cache_data.clear()
+    monkeypatch.setattr(ui, "services", lambda: made)
+    made.seen.clear()
+    return made
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch, seeded: ui.Services) -> ui.Services:
+    """The seeded server."""
+    return serve(monkeypatch, seeded)
+
+
+def seed(here: ui.Services) -> None:
+    """Ada reads four patches (one twice: a correction), Bo one of them blind."""
+    when = datetime(2026, 3, 1, tzinfo=UTC)
+    for number in range(4):
+        patch = a_patch(number)
+        name = HOSTILE_NAME if number == 0 else f"case-{number}.png"
+        here.images.put(patch)
+        here.store.add_patch(PatchRecord(patch.sha256, name, patch.width, patch.height, when))
+        verdicts = here.workbench.verdicts(patch)
+        if number == 3:  # read by a model which is not there any more
+            old = Verdict("cnn", "cnn-000000000000", (0.1, 0.1, 0.1, 0.7), demo=False)
+            verdicts = (old, verdicts[1])
+        here.store.record_verdicts(patch.sha256, patch.square, verdicts)
+        draft = ReviewDraft(
+            patch_sha256=patch.sha256,
+            square=patch.square,
+            reviewer="Ada",
+            verdicts=verdicts,
+            agrees={v.architecture: v.score == HER2Score(number) for v in verdicts},
+            own_score=HER2Score(number),
+            confidence="medium",
+            comment=COMMENT if number == 0 else "",
+            seconds=8.0,
+        )
+        saved = here.store.save_review(draft)
+        if number == 1:
+            second = replace(draft, own_score=HER2Score.TWO_PLUS, supersedes=saved.id)
+            here.store.save_review(second)
+        if number == 2:
+            unasked = {v.architecture: None for v in verdicts}
+            here.store.save_review(replace(draft, reviewer="Bo", blind=True, agrees=unasked))
+
+
+def opened(page: str, **state: object) -> AppTest:
+    """A page of the app, opened in a fresh session."""
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
+    for name, value in state.items():
+        app.session_state[name] = value
+    return rerun(app.switch_page(page))
+
+
+def rerun(changed: AppTest | Element) -> AppTest:
+    """Run the app with what was changed in it or in one of its widgets."""
+    app = changed.run()
+    assert not app.exception, app.exception
+    return app
+
+
+def entries(app: AppTest) -> list[int]:
+    """The numbers in the log table."""
+    return list(app.dataframe[0].value["Entry"])
+
+
+def by_key(elements: object, key: str):
+    return next(element for element in elements if element.key == key)
+
+
+def shown_text(app: AppTest) -> str:
+    """All that is written on the page."""
+    parts = [*app.markdown, *app.caption, *app.text, *app.info, *app.warning, *app.error]
+    return "\n".join(str(part.value) for part in parts)
+
+
+# ---- review log ---------------------------------------------------------------------------------
+
+
+def test_log_lists_current_entries_newest_first(here):
+    app = opened(LOG)
+    assert entries(app) == [6, 5, 4, 3, 1]
+    assert entries(app) == sorted(entries(app), reverse=True)
+    assert "Log intact: 6 entries" in shown_text(app)
+
+
+def entries_of(here: ui.Services, wanted: ReviewFilter) -> list[int]:
+    return [review.id for review in here.store.reviews(wanted)]
+
+
+def test_corrected_entries_appear_when_asked_for(here):
+    app = opened(LOG)
+    before = entries(app)
+    rerun(app.checkbox(key="log_corrected").check())
+    assert set(entries(app)) - set(before) == {2}
+    assert "corrected by 3" in list(app.dataframe[0].value["Correction"])
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "wanted"),
+    [
+        ("log_text", "CRUSH", ReviewFilter(text="crush")),
+        ("log_reviewers", ["Bo"], ReviewFilter(reviewers=("Bo",))),
+        ("log_scores", [HER2Score.TWO_PLUS], ReviewFilter(scores=(HER2Score.TWO_PLUS,))),
+        ("log_agreement", "Differs from a model", ReviewFilter(agreement="disagrees")),
+        ("log_gaps", [0], ReviewFilter(model_gap=(0,))),
+    ],
+)
+def test_filters_narrow_the_log(here, key, value, wanted):
+    app = opened(LOG, **{key: value})
+    expected = entries_of(here, wanted)
+    if expected:
+        assert entries(app) == expected
+    else:
+        assert "No entry fits these filters." in shown_text(app)
+
+
+def test_filters_by_day(here):
+    today = datetime.now(UTC).date()
+    assert entries(opened(LOG, log_days=(today, today))) == entries_of(here, ReviewFilter())
+    app = opened(LOG, log_days=(today.replace(year=today.year - 1, day=1),) * 2)
+    assert "No entry fits these filters." in shown_text(app)
+    rerun(by_key(app.button, "log_clear").click())
+    assert entries(app) == entries_of(here, ReviewFilter())
+
+
+def test_an_opened_row_shows_image_verdicts_and_inert_comment(here):
+    app = opened(LOG)
+    row = entries(app).index(1)
+    app.session_state[app.dataframe[0].key] = {
+        "selection": {"rows": [row], "columns": [], "cells": []}
+    }
+    rerun(app)
+
+    assert [head.value for head in app.subheader] == ["Entry 1"]
+    assert len(app.image) == 1
+    assert len(app.get("plotly_chart")) == 1
+    assert "<script>alert(1)</script> **crush** artefact\nsecond line" in [
+        text.value for text in app.text
+    ]
+    for words in (*app.markdown, *app.caption):
+        assert "<script" not in words.value
+        assert "<img" not in words.value
+
+
+def test_an_entry_is_reached_by_its_address_and_shows_its_corrections(here):
+    app = opened(LOG)
+    app.query_params["review"] = "3"
+    rerun(app)
+    assert [head.value for head in app.subheader] == ["Entry 3"]
+    history = app.dataframe[1].value
+    assert list(history["Entry"]) == [2, 3]
+    assert list(history["Own score"]) == ["1+", "2+"]
+
+
+def test_maps_come_on_request_from_the_recorded_model(here):
+    app = opened(LOG)
+    app.query_params["review"] = "1"
+    rerun(app)
+    app.session_state["log_overlay_1"] = "grad_cam"
+    rerun(app)
+    assert len(app.image) == 3
+    assert "cannot" in shown_text(app)
+
+
+def test_another_model_never_explains_a_recorded_verdict(here):
+    app = opened(LOG)
+    app.query_params["review"] = "6"
+    rerun(app)
+    app.session_state["log_overlay_6"] = "grad_cam"
+    rerun(app)
+    assert len(app.image) == 2
+    (said,) = [info.value for info in app.info if "would not" in info.value]
+    assert "000000000000" in said
+
+
+def test_zip_is_built_when_asked_and_names_no_file_unasked(here):
+    app = opened(LOG, log_text="crush")
+    rerun(by_key(app.button, "log_zip_prepare").click())
+
+    _, data = app.session_state["log_zip"]
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        names = archive.namelist()
+        manifest = json.loads(archive.read("manifest.json"))
+        text = b"".join(archive.read(n) for n in names if n.endswith((".csv", ".json")))
+    sha256 = here.store.review(1).patch.sha256
+    assert f"patches/{sha256}.png" in names
+    assert {f"overlays/1_{a}_{m}.png" for a in ui.ARCHITECTURES for m in ("grad_cam", "shap")} <= {
+        *names
+    }
+    assert b"onerror" not in text
+    assert manifest["filter"]["text"] == "crush"
+    assert manifest["missing"] == []
+    assert {card["model_id"] for card in manifest["models"]} == {
+        card.model_id for card in here.workbench.cards().values()
+    }
+    assert "log_export_zip" in [button.key for button in app.download_button]
+
+    # Another choice of rows is another export.
+    rerun(app.text_input(key="log_text").set_value(""))
+    assert "log_export_zip" not in [button.key for button in app.download_button]
+
+
+def test_zip_says_which_overlays_could_not_be_made(here):
+    app = opened(LOG, log_text=here.store.review(6).patch.sha256)
+    rerun(by_key(app.button, "log_zip_prepare").click())
+    _, data = app.session_state["log_zip"]
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        manifest = json.loads(archive.read("manifest.json"))
+        names = archive.namelist()
+    assert "overlays/6_densenet121_shap.png" in names
+    assert "overlays/6_cnn_shap.png" not in names
+    assert [missing["review_id"] for missing in manifest["missing"]] == [6]
+
+
+def test_file_names_are_exported_only_on_purpose(here):
+    app = opened(LOG)
+    box = app.checkbox(key="log_include_names")
+    assert box.value is False
+    assert "may identify patients" in box.label
+
+
+def test_a_blind_reviewer_sees_no_entry_of_a_patch_still_to_be_read(here):
+    app = opened(LOG, reviewer="Bo", blind=True)
+    own = here.store.reviews(ReviewFilter(reviewers=("Bo",)))
+    known = {review.patch.sha256 for review in own}
+    expected = [r.id for r in here.store.reviews() if r.patch.sha256 in known]
+    assert entries(app) == expected
+    assert "stay hidden" in shown_text(app)
+
+
+# ---- evaluation ---------------------------------------------------------------------------------
+
+
+def figures(reviews: list[Review], architecture: str) -> list[str]:
+    report = model_with_reviewers(reviews, architecture)
+    return [
+        charts.interval_text(report.exact, as_percent=True),
+        charts.interval_text(report.within_one, as_percent=True),
+        charts.interval_text(report.kappa),
+    ]
+
+
+def test_evaluation_shows_the_agreement_of_the_current_reviews(here):
+    app = opened(EVALUATION, evaluation_version_cnn="All versions pooled")
+    table = app.dataframe[0].value
+    reviews = current_reviews(here.store.reviews(ReviewFilter(include_superseded=True)))
+
+    columns = ["Same score", "At most one grade apart", "Weighted kappa"]
+    assert list(table["Pairs"]) == [5, 5, 4]
+    assert list(table["Patches"]) == [4, 4, 4]
+    assert list(table.loc[0, columns]) == figures(reviews, "cnn")
+    assert list(table.loc[1, columns]) == figures(reviews, "densenet121")
+    assert "Agreement is not accuracy" in shown_text(app)
+
+
+def test_evaluation_keeps_versions_of_a_model_apart(here):
+    app = opened(EVALUATION)
+    version = app.selectbox(key="evaluation_version_cnn")
+    assert version.options[0] == "cnn-000000000000"
+    assert list(app.dataframe[0].value["Pairs"]) == [1, 5, 1]
+
+
+def test_evaluation_narrows_to_blind_reviews(here):
+    app = opened(EVALUATION, evaluation_reading="Blind only")
+    assert list(app.dataframe[0].value["Pairs"]) == [1, 1, 1]
+    app = opened(EVALUATION, evaluation_reviewers=["Ada"], evaluation_reading="Blind only")
+    assert "No review fits these filters" in shown_text(app)
+
+
+def test_evaluation_leaves_the_place_of_a_labelled_set(here):
+    app = opened(EVALUATION)
+    assert "not available in this version" in shown_text(app)
+    card_tables = [frame.value for frame in app.dataframe if "95 % interval" in frame.value]
+    assert [list(table["n"]) for table in card_tables] == [[4], [4]]
+
+
+# ---- models -------------------------------------------------------------------------------------
+
+
+def test_models_page_shows_each_card_in_plain_words(here):
+    app = opened(MODELS)
+    text = shown_text(app)
+    assert "19\\,265\\,348 parameters" in text
+    assert text.count("Demonstration model") == 2
+    assert text.count("verified]") == 2
+    assert "random weights" in text
+    assert [list(frame.value["95 % interval"]) for frame in app.dataframe] == [
+        ["0.200 to 0.300"],
+        ["0.200 to 0.300"],
+    ]
+
+
+def test_a_broken_bundle_is_named_with_its_reason(here):
+    warnings = "\n".join(warning.value for warning in opened(MODELS).warning)
+    assert "torn" in warnings
+    assert "not valid JSON" in warnings
+
+
+def test_another_bundle_is_put_in_use(here, tmp_path):
+    own = here.settings.home / "bundles" / "own"
+    shutil.copytree(bundle_root() / "cnn", own)
+    card = json.loads((own / "card.json").read_text())
+    (own / "card.json").write_text(json.dumps(card | {"name": "<b>Own</b>", "demo": False}))
+    try:
+        app = opened(MODELS)
+        (button,) = [button for button in app.button if button.label == "Use this CNN"]
+        rerun(button.click())
+        assert here.workbench.cards()["cnn"].name == "<b>Own</b>"
+        assert "<b>" not in shown_text(app)
+        assert shown_text(app).count("Demonstration model") == 2  # the demo is listed, not in use
+        (back,) = [button for button in app.button if button.label == "Use this CNN"]
+        rerun(back.click())
+        assert here.workbench.cards()["cnn"].demo
+    finally:
+        shutil.rmtree(own)
+
+
+# ---- nothing there yet, or not right -------------------------------------------------------------
+
+
+@pytest.fixture
+def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ui.Services:
+    """A server without models and reviews."""
+    made = services_of(tmp_path / "home", tmp_path / "home" / "bundles")
+    made.workbench.wait()
+    return serve(monkeypatch, made)
+
+
+def test_empty_pages_say_what_to_do_next(bare):
+    assert "No review is recorded yet" in shown_text(opened(LOG))
+    evaluation = shown_text(opened(EVALUATION))
+    assert "No review is recorded yet" in evaluation
+    assert "No model bundle was found" in evaluation
+    models = opened(MODELS)
+    assert "No CNN bundle was found" in shown_text(models)
+    assert str(bare.settings.home / "bundles") in models.code[0].value
+
+
+def test_a_log_changed_from_outside_is_said_aloud(bare, tmp_path):
+    patch = a_patch(1)
+    bare.store.add_patch(
+        PatchRecord(patch.sha256, "x.png", patch.width, patch.height, datetime.now(UTC))
+    )
+    bare.store.save_review(
+        ReviewDraft(patch.sha256, patch.square, "Ada", (), {}, HER2Score.ONE_PLUS, "low")
+    )
+    assert "Log intact: 1 entry" in shown_text(opened(LOG))
+
+    tamper(tmp_path, "UPDATE review SET own_score = 3")
+    st.cache_data.clear()
+    app = opened(LOG)
+    assert "changed outside this program" in app.error[0].value
+    assert "intact" not in shown_text(app)
+
+
+def test_a_lost_image_does_not_hide_its_entry(bare):
+    patch = a_patch(1)
+    bare.store.add_patch(
+        PatchRecord(patch.sha256, "x.png", patch.width, patch.height, datetime.now(UTC))
+    )
+    bare.store.save_review(
+        ReviewDraft(patch.sha256, patch.square, "Ada", (), {}, HER2Score.ONE_PLUS, "low")
+    )
+    app = opened(LOG)
+    app.query_params["review"] = "1"
+    rerun(app)
+    assert "missing" in app.warning[0].value
+    assert "No verdict was recorded" in shown_text(app)

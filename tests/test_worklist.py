@@ -1,0 +1,87 @@
+"""The order in which patches come to a reviewer."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from her2core.models.verdict import Verdict
+from her2core.reviews.records import PatchRecord, WorklistItem
+from her2core.reviews.worklist import entropy, model_gap, next_unreviewed, ordered
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def verdict(architecture: str, *probabilities: float) -> Verdict:
+    return Verdict(architecture, f"{architecture}-0123456789ab", probabilities, True)  # type: ignore[arg-type]
+
+
+SURE_0 = verdict("cnn", 0.97, 0.01, 0.01, 0.01)
+UNSURE_0 = verdict("cnn", 0.4, 0.3, 0.2, 0.1)
+SURE_3 = verdict("densenet121", 0.01, 0.01, 0.01, 0.97)
+ALSO_0 = verdict("densenet121", 0.97, 0.01, 0.01, 0.01)
+
+
+def item(
+    name: str, minute: int, verdicts: tuple[Verdict, ...] = (), review_id: int | None = None
+) -> WorklistItem:
+    patch = PatchRecord(f"sha-{name}", name, 224, 224, START + timedelta(minutes=minute))
+    return WorklistItem(patch, verdicts, review_id)
+
+
+def names(items: list[WorklistItem]) -> list[str]:
+    return [one.patch.name for one in items]
+
+
+def test_arrival_order_does_not_change_when_a_patch_is_reviewed():
+    items = [item("c", 3), item("a", 1, review_id=9), item("b", 2)]
+    assert names(ordered(items, "arrival")) == ["a", "b", "c"]
+
+
+def test_name_order_counts_numbers_as_numbers():
+    items = [item("p10.png", 1), item("P9.png", 2), item("p1.png", 3)]
+    assert names(ordered(items, "name")) == ["p1.png", "P9.png", "p10.png"]
+
+
+def test_doubt_puts_the_widest_gap_first_then_the_least_sure_and_the_unread_last():
+    items = [
+        item("unread", 1),
+        item("agreed", 2, (SURE_0, ALSO_0)),
+        item("hesitant", 3, (UNSURE_0, ALSO_0)),
+        item("far apart", 4, (SURE_0, SURE_3)),
+    ]
+    assert names(ordered(items, "doubt")) == ["far apart", "hesitant", "agreed", "unread"]
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "gap"),
+    [((), None), ((SURE_0,), None), ((SURE_0, ALSO_0), 0), ((SURE_0, SURE_3), 3)],
+)
+def test_a_gap_needs_two_verdicts(verdicts, gap):
+    assert model_gap(verdicts) == gap
+
+
+def test_entropy_is_two_bits_when_nothing_is_known_and_zero_when_all_is():
+    assert entropy([verdict("cnn", 0.25, 0.25, 0.25, 0.25)]) == pytest.approx(2)
+    assert entropy([verdict("cnn", 0, 1, 0, 0)]) == 0
+
+
+def test_next_goes_round_and_never_names_the_patch_itself():
+    items = [item("a", 1), item("b", 2, review_id=1), item("c", 3)]
+    assert next_unreviewed(items, "sha-a") == "sha-c"
+    assert next_unreviewed(items, "sha-c") == "sha-a"
+    assert next_unreviewed([item("only", 1)], "sha-only") is None
+    assert next_unreviewed(items, None) == "sha-a"
+    assert next_unreviewed(items, "of another workspace") == "sha-a"
+
+
+@given(
+    st.lists(st.text(), max_size=8),
+    st.sampled_from(["arrival", "doubt", "name"]),
+)
+def test_every_order_keeps_every_patch_whatever_it_is_called(texts, order):
+    items = [item(text, minute) for minute, text in enumerate(texts)]
+    assert sorted(names(ordered(items, order))) == sorted(texts)

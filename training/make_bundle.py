@@ -1,0 +1,187 @@
+"""Make a model bundle of trained weights: fit the temperature, measure, write the card.
+
+    python -m training.make_bundle --arch cnn --weights RUN/best.weights.h5 --name "..." \\
+        --validation DIR --test DIR --background DIR [--cores-test DIR] --text CARD.toml --out DIR
+
+The figures are measured on the weights as they are stored (float16), on patches no training saw.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import os
+import sys
+import tempfile
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from her2core import __version__
+from her2core.evaluation.calibration import (
+    brier_score,
+    expected_calibration_error,
+    fit_temperature,
+    tempered,
+)
+from her2core.evaluation.metrics import core_score, labelled_set_metrics
+from her2core.models.card import BundleError, Metric, ModelCard
+from her2core.scores import HER2Score
+from her2core.training.datasets import DatasetError, PatchSet, list_class_folders, load_patches
+
+BACKGROUND_PATCHES = 20
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m training.make_bundle", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument("--arch", required=True, choices=("cnn", "densenet121"))
+    parser.add_argument("--weights", required=True, type=Path, help="best.weights.h5 of a run")
+    parser.add_argument("--validation", required=True, type=Path, help="fits the temperature")
+    parser.add_argument("--test", required=True, type=Path, help="class folders no training saw")
+    parser.add_argument("--background", required=True, type=Path, help="SHAP's background patches")
+    parser.add_argument("--cores-test", type=Path, help="crops of held-out cores (crop_cores)")
+    parser.add_argument(
+        "--text", required=True, type=Path, help="TOML: name, training_data, licence, split, notes"
+    )
+    parser.add_argument("--demo", action="store_true", help="mark as a demonstration bundle")
+    parser.add_argument("--out", required=True, type=Path, help="folder of the bundle")
+    return parser
+
+
+def choose_background(patches: PatchSet, count: int) -> npt.NDArray[np.uint8]:
+    """Patches nearest to the centres of k-means over small versions of them: uint8 (count, ...)."""
+    import cv2
+    from sklearn.cluster import KMeans
+
+    small = np.stack(
+        [
+            cv2.resize(image, (16, 16), interpolation=cv2.INTER_AREA).ravel()
+            for image in patches.images
+        ]
+    ).astype(np.float32)
+    clusters = KMeans(count, n_init=4, random_state=0).fit(small)
+    distance = clusters.transform(small)
+    nearest = np.unique(distance.argmin(axis=0))
+    return np.asarray(patches.images[nearest])
+
+
+def _logits(model: Any, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    import keras
+
+    to_logits = keras.Model(model.inputs[0], model.get_layer("logits").output)
+    parts = [
+        to_logits(images[start : start + 32].astype(np.float32) / 255, training=False)
+        for start in range(0, len(images), 32)
+    ]
+    return np.concatenate([np.asarray(part) for part in parts]).astype(np.float64)
+
+
+def _cores_metrics(predicted: npt.NDArray[np.int64], test: PatchSet) -> tuple[Metric, ...]:
+    """Per held-out core: which crops go far wrong, and the core's score by the 10 % rule."""
+    found, exact, near = [], 0, 0
+    cores = sorted(set(test.groups))
+    for core in cores:
+        mine = np.array([group == core for group in test.groups])
+        truth = HER2Score(int(test.labels[mine].max()))
+        calls, n = predicted[mine], int(mine.sum())
+        verdict = core_score([HER2Score(int(call)) for call in calls])
+        exact += verdict == truth
+        near += abs(int(verdict) - int(truth)) <= 1
+        where = f"held-out core {core} ({truth.label}; read as {verdict.label})"
+        for score in HER2Score:
+            share = float((calls == int(score)).mean())
+            found.append(Metric(f"crops called {score.label}", where, share, None, None, n))
+    everything = "held-out cores, more than 10 % of crops"
+    found.insert(0, Metric("cores exact", everything, exact / len(cores), None, None, len(cores)))
+    found.insert(
+        1, Metric("cores within one grade", everything, near / len(cores), None, None, len(cores))
+    )
+    return tuple(found)
+
+
+def make_bundle(args: argparse.Namespace) -> ModelCard:
+    """Fit, measure and write, as the command line says."""
+    from her2core.models.bundle import load_bundle, write_bundle
+    from her2core.models.registry import ARCHITECTURES
+
+    text = tomllib.loads(args.text.read_text(encoding="utf-8"))
+    model = ARCHITECTURES[args.arch].build()
+    model.load_weights(args.weights)
+    background = choose_background(
+        load_patches(list_class_folders(args.background)), BACKGROUND_PATCHES
+    )
+    card = ModelCard(
+        name=text["name"],
+        architecture=args.arch,
+        training_data=text["training_data"],
+        licence=text["licence"],
+        split=text["split"],
+        metrics=(),
+        temperature=1.0,
+        date=datetime.date.today().isoformat(),
+        code_version=__version__,
+        demo=args.demo,
+        notes=tuple(text.get("notes", ())),
+    )
+    with tempfile.TemporaryDirectory() as scratch:
+        # measured on what is stored, not on what was trained: float16 rounds the weights
+        write_bundle(model, card, Path(scratch) / "bundle", background)
+        stored = load_bundle(Path(scratch) / "bundle").model
+    validation = load_patches(list_class_folders(args.validation))
+    temperature = fit_temperature(_logits(stored, validation.images), validation.labels)
+    metrics = _measure(stored, temperature, args)
+    finished = replace(card, temperature=temperature, metrics=metrics)
+    return write_bundle(model, finished, args.out, background)
+
+
+def _measure(model: Any, temperature: float, args: argparse.Namespace) -> tuple[Metric, ...]:
+    test = load_patches(list_class_folders(args.test))
+    logits = _logits(model, test.images)
+    probabilities = tempered(logits, temperature)
+    name, n = "fresh synthetic patches", len(test)
+    found = list(labelled_set_metrics(probabilities.argmax(axis=1), test.labels, test.groups, name))
+    for figure, value in (
+        (
+            "calibration error before temperature",
+            expected_calibration_error(tempered(logits, 1.0), test.labels),
+        ),
+        ("calibration error", expected_calibration_error(probabilities, test.labels)),
+        ("Brier score", brier_score(probabilities, test.labels)),
+    ):
+        found.append(Metric(figure, name, value, None, None, n))
+    if args.cores_test is not None:
+        cores = load_patches(list_class_folders(args.cores_test))
+        calls = _logits(model, cores.images).argmax(axis=1)
+        found.extend(_cores_metrics(calls, cores))
+    return tuple(found)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command. Returns 0 when the bundle was written, 1 otherwise."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    args = _parser().parse_args(arguments)
+    try:
+        card = make_bundle(args)
+    except (BundleError, DatasetError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except (OSError, KeyError, tomllib.TOMLDecodeError) as error:
+        print(f"The bundle could not be made: {error}.", file=sys.stderr)
+        return 1
+    for metric in card.metrics:
+        interval = (
+            "" if metric.ci_low is None else f" ({metric.ci_low:.3f} to {metric.ci_high:.3f})"
+        )
+        print(f"{metric.name}, {metric.set}: {metric.value:.3f}{interval}, n = {metric.n}")
+    print(f"{card.model_id} written to {args.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

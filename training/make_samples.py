@@ -1,0 +1,55 @@
+"""Make the sample patches that "Try a sample" loads: synthetic, in mixed order, truth in truth.csv.
+
+    python -m training.make_samples --out data/demo
+
+The names do not tell the class, so that a blind reading of the samples stays blind.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from her2core.scores import HER2Score
+from her2core.training.synthetic import GeneratorConfig, make_patch
+
+CONFIG = GeneratorConfig(size=448, field_um=(110.0, 200.0), variety=0.5, stroma_only=0.0)
+# (class, draw): picked by eye so that two fields of each class show different growth patterns
+SAMPLES = (
+    (HER2Score.TWO_PLUS, 7),
+    (HER2Score.ZERO, 0),
+    (HER2Score.THREE_PLUS, 1),
+    (HER2Score.ONE_PLUS, 4),
+    (HER2Score.ZERO, 7),
+    (HER2Score.TWO_PLUS, 3),
+    (HER2Score.ONE_PLUS, 6),
+    (HER2Score.THREE_PLUS, 0),
+)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command. Returns 0."""
+    parser = argparse.ArgumentParser(
+        prog="python -m training.make_samples", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder to write")
+    out: Path = parser.parse_args(arguments).out
+    out.mkdir(parents=True, exist_ok=True)
+    with (out / "truth.csv").open("w", newline="", encoding="utf-8") as handle:
+        writer = csv.writer(handle)
+        writer.writerow(("file", "label", "field_um"))
+        for number, (score, draw) in enumerate(SAMPLES, start=1):
+            patch = make_patch(score, np.random.default_rng([77, int(score), draw]), CONFIG)
+            name = f"synthetic-sample-{number}.png"
+            Image.fromarray(patch.rgb).save(out / name, optimize=True)
+            writer.writerow((name, score.label, round(patch.field_um, 1)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

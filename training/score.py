@@ -1,0 +1,300 @@
+"""Score patches from the command line, with the same code and models as the pages.
+
+    python -m training.score INPUT --out scores.csv [--models cnn,densenet121]
+
+One row per file and model: file, sha256, model, p_0, p_1plus, p_2plus, p_3plus, score, status,
+message. A file that cannot be read is a row with status "not scored", not an end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import hashlib
+import os
+import stat
+import sys
+import tempfile
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from her2core.models.registry import ARCHITECTURES
+from her2core.models.verdict import Verdict
+from her2core.patches import Patch, PatchError, decode, safe_name
+from her2core.quality import assess
+from her2core.scores import RESEARCH_NOTICE, HER2Score
+from her2core.settings import Settings, UploadLimits, load_settings
+from her2core.text import printable, spreadsheet_text
+from her2core.workbench import NoModelError, Workbench
+
+COLUMNS = (
+    "file",
+    "sha256",
+    "model",
+    *(f"p_{score.column}" for score in HER2Score),
+    "score",
+    "status",
+    "message",
+)
+SCORED, NOT_SCORED = "scored", "not scored"
+ALL_SCORED, NOTHING_DONE, SOME_NOT_SCORED, INTERRUPTED = 0, 1, 2, 130
+_EXTENSIONS = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff"})
+
+_MESSAGES_SHOWN = 10
+
+Row = dict[str, str]
+
+
+class _NothingDoneError(Exception):
+    """Why nothing can be scored; str(error) is one sentence."""
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What is kept of a file while its patch is on its way through the models."""
+
+    file: str
+    sha256: str
+    message: str
+    readable: bool
+
+
+def find_files(source: Path) -> list[Path]:
+    """The files to score: `source` itself, or all PNG, JPEG and TIFF files below it, sorted.
+
+    Hidden files and folders are left out, and links to folders are not followed.
+
+    Raises:
+        FileNotFoundError: there is no such file or folder.
+    """
+    if source.is_file():
+        return [source]
+    if not source.is_dir():
+        raise FileNotFoundError(source)
+    found: list[Path] = []
+    for folder, subfolders, names in os.walk(source):
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        found += [
+            Path(folder, name)
+            for name in names
+            if not name.startswith(".") and Path(name).suffix.lower() in _EXTENSIONS
+        ]
+    return sorted(found)
+
+
+def score_files(
+    files: Iterable[tuple[str, Path]], workbench: Workbench, limits: UploadLimits
+) -> Iterator[list[Row]]:
+    """The rows of each file, in the order of the files.
+
+    Args:
+        files: (name to write, path) pairs.
+        workbench: reads the patches.
+        limits: what a file may be.
+
+    Raises:
+        NoModelError: no model can be loaded.
+    """
+    state = workbench.wait()
+    cards = workbench.cards()
+    broken = [
+        (model.architecture, model.sentence) for model in state.models if model.phase == "failed"
+    ]
+    seen: deque[_Seen] = deque()
+
+    def patches() -> Iterator[Patch]:
+        for name, path in files:
+            entry, patch = _read(name, path, limits)
+            seen.append(entry)
+            if patch is not None:
+                yield patch
+
+    def rows_of(entry: _Seen, verdicts: Sequence[Verdict]) -> list[Row]:
+        if entry.readable:
+            rows = [_scored(entry, verdict) for verdict in verdicts]
+        else:
+            rows = [_not_scored(entry, card.model_id, entry.message) for card in cards.values()]
+        return rows + [_not_scored(entry, name, sentence) for name, sentence in broken]
+
+    for verdicts in workbench.score_batch(patches()):
+        while not seen[0].readable:
+            yield rows_of(seen.popleft(), ())
+        yield rows_of(seen.popleft(), verdicts)
+    for entry in seen:
+        yield rows_of(entry, ())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Returns:
+        0 all scored, 2 some not, 1 nothing could be done, 130 stopped by the user.
+    """
+    args = _parser().parse_args(arguments)
+    try:
+        return _run(args)
+    except (_NothingDoneError, NoModelError) as error:
+        print(error, file=sys.stderr)
+        return NOTHING_DONE
+    except KeyboardInterrupt:
+        print("Stopped; no scores were written.", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m training.score",
+        description="Score HER2 IHC patches with the models in use. " + RESEARCH_NOTICE,
+        epilog="Exit status: 0 every file was scored by every model; 2 some were not (their rows "
+        "say why); 1 nothing could be done; 130 stopped.",
+    )
+    parser.add_argument(
+        "input",
+        type=Path,
+        metavar="INPUT",
+        help="an image, or a folder searched with its subfolders for PNG, JPEG and TIFF files",
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="CSV", help="table to write (replaced at once)"
+    )
+    parser.add_argument(
+        "--models",
+        default=",".join(ARCHITECTURES),
+        help="which models, separated by commas (default: %(default)s)",
+    )
+    return parser
+
+
+def _run(args: argparse.Namespace) -> int:
+    source: Path = args.input
+    target: Path = args.out
+    try:
+        files = find_files(source)
+    except OSError:
+        raise _NothingDoneError(f"There is no file or folder “{_shown(source)}”.") from None
+    if not files:
+        raise _NothingDoneError(f"“{_shown(source)}” holds no PNG, JPEG or TIFF file.")
+    if target.is_dir() or not target.absolute().parent.is_dir():
+        raise _NothingDoneError(
+            f"“{_shown(target)}” cannot be written: name a file in a folder that exists."
+        )
+    if any(file.resolve() == target.resolve() for file in files):
+        raise _NothingDoneError(f"“{_shown(target)}” is one of the images; name another file.")
+    try:
+        settings = load_settings()
+        models = [name.strip() for name in args.models.split(",")]
+        workbench = Workbench(settings, models, maps=False)
+    except ValueError as error:
+        raise _NothingDoneError(str(error)) from None
+    tables = _tables(source, files, workbench, settings)
+    try:
+        _write(target, (row for rows in tables for row in rows))
+    except OSError as error:
+        raise _NothingDoneError(
+            f"“{_shown(target)}” cannot be written ({error.strerror}); choose another place."
+        ) from None
+    return _summary(tables, target)
+
+
+def _tables(
+    source: Path, files: Sequence[Path], workbench: Workbench, settings: Settings
+) -> list[list[Row]]:
+    """The rows of every file, with a progress bar where somebody watches."""
+    print("Loading the models…", file=sys.stderr)
+    root = source if source.is_dir() else source.parent
+    named = [(file.relative_to(root).as_posix(), file) for file in files]
+    scored = score_files(named, workbench, settings.limits)
+    return list(tqdm(scored, total=len(files), unit="file", disable=None))
+
+
+def _summary(tables: Sequence[Sequence[Row]], target: Path) -> int:
+    failed = [row for rows in tables for row in rows if row["status"] == NOT_SCORED]
+    complete = sum(all(row["status"] == SCORED for row in rows) for rows in tables)
+    print(
+        f"{complete} of {len(tables)} files scored by every model; {_shown(target)} written.",
+        file=sys.stderr,
+    )
+    for message in list(dict.fromkeys(row["message"] for row in failed))[:_MESSAGES_SHOWN]:
+        print(f"- {message}", file=sys.stderr)
+    if not failed:
+        return ALL_SCORED
+    return SOME_NOT_SCORED if len(failed) < sum(map(len, tables)) else NOTHING_DONE
+
+
+def _read(name: str, path: Path, limits: UploadLimits) -> tuple[_Seen, Patch | None]:
+    """Decode one file; a patch is returned only where it can be scored."""
+    sha256 = ""
+    try:
+        facts = path.stat()
+        if not stat.S_ISREG(facts.st_mode):
+            raise PatchError(f"“{safe_name(path.name)}” is not a file; give an image instead.")
+        if facts.st_size > limits.max_bytes:
+            raise PatchError(
+                f"“{safe_name(path.name)}” is larger than {limits.max_bytes / 2**20:,.6g} MB; "
+                "use a smaller region."
+            )
+        data = path.read_bytes()
+        sha256 = hashlib.sha256(data).hexdigest()
+        patch = decode(data, path.name, limits)
+    except PatchError as error:
+        return _Seen(name, sha256, str(error), readable=False), None
+    except OSError as error:
+        message = f"“{safe_name(path.name)}” cannot be opened ({error.strerror})."
+        return _Seen(name, sha256, message, readable=False), None
+    remarks = " ".join((*patch.notes, *assess(patch).warnings))
+    return _Seen(name, sha256, remarks, readable=True), patch
+
+
+def _scored(entry: _Seen, verdict: Verdict) -> Row:
+    chances = dict(zip(COLUMNS[3:7], verdict.probabilities, strict=True))
+    return {
+        **_row(entry, verdict.model_id, SCORED, entry.message),
+        # Nine digits carry a float32 exactly.
+        **{column: f"{chance:.9g}" for column, chance in chances.items()},
+        "score": verdict.score.label,
+    }
+
+
+def _not_scored(entry: _Seen, model: str, message: str) -> Row:
+    return _row(entry, model, NOT_SCORED, message)
+
+
+def _row(entry: _Seen, model: str, status: str, message: str) -> Row:
+    empty = dict.fromkeys(COLUMNS, "")
+    return {
+        **empty,
+        "file": spreadsheet_text(printable(entry.file)),
+        "sha256": entry.sha256,
+        "model": model,
+        "status": status,
+        "message": spreadsheet_text(printable(message)),
+    }
+
+
+def _write(target: Path, rows: Iterable[Row]) -> None:
+    """Write the table beside its place and move it there, so that no half table is ever seen."""
+    handle, partial = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.absolute().parent)
+    try:
+        with open(handle, "w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, COLUMNS)
+            writer.writeheader()
+            writer.writerows(rows)
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(partial, 0o666 & ~mask)
+        os.replace(partial, target)
+    except BaseException:
+        Path(partial).unlink(missing_ok=True)
+        raise
+
+
+def _shown(path: Path) -> str:
+    return printable(str(path))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
