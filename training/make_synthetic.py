@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import csv
 import io
+import multiprocessing
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -85,8 +86,10 @@ def write_set(jobs: list[Job], out: Path, workers: int) -> Iterator[dict[str, ob
         made: Iterator[tuple[dict[str, object], bytes]] = map(_row, jobs)
         yield from _save(made, out)
         return
+    # A forked process inherits the locks of TensorFlow's threads and may wait on them for ever.
+    fresh = multiprocessing.get_context("spawn")
     # one thread a worker: OpenCV's own threads would fight over the cores
-    with ProcessPoolExecutor(workers, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
+    with ProcessPoolExecutor(workers, fresh, cv2.setNumThreads, (1,)) as pool:
         yield from _save(pool.map(_row, jobs, chunksize=8), out)
 
 
