@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from her2core.scores import HER2Score
-from her2core.stain import measure
+from her2core.stain import measure, separate
 from her2core.training.synthetic import GeneratorConfig, StainTruth, make_patch
 from her2core.training.synthetic.staining import draw_staining
+from her2core.training.synthetic.tissue import lay_out_tissue
 from training import make_synthetic
 
 SMALL = GeneratorConfig(size=96, field_um=(50.0, 120.0), stroma_only=0.0)
@@ -112,3 +113,24 @@ def test_the_command_explains_wrong_arguments(tmp_path, capsys):
     wrong_field = ["--out", str(tmp_path / "x"), "--per-class", "1", "--field-um", "300", "50"]
     assert make_synthetic.main(wrong_field) == 1
     assert "MIN <= MAX" in capsys.readouterr().err
+
+
+def test_a_normal_duct_holds_no_tumour_and_its_lumen_is_glass():
+    layouts = [
+        lay_out_tissue(np.random.default_rng(seed), 200, 0.5, tumour_wanted=True)
+        for seed in range(80)
+    ]
+    with_duct = [layout for layout in layouts if layout.ducts]
+    assert 0 < len(with_duct) < 40
+    for layout in with_duct:
+        (duct,) = layout.ducts
+        assert not (layout.tumour & (duct.wall | duct.lumen)).any()
+        assert layout.glass[duct.lumen].all()
+
+
+def test_dense_chromogen_hides_the_counterstain_beneath_it():
+    config = GeneratorConfig(size=128, field_um=(60.0, 80.0), variety=0)
+    patch = make_patch(HER2Score.THREE_PLUS, np.random.default_rng(2), config)
+    haematoxylin, dab = separate(patch.rgb)
+    dense = dab > 0.6
+    assert haematoxylin[dense].mean() < haematoxylin[dab < 0.05].mean()

@@ -48,6 +48,11 @@ def _parser() -> argparse.ArgumentParser:
         help="keep every crop with tissue under its core's score: for measuring, not training",
     )
     parser.add_argument(
+        "--contradicted",
+        action="store_true",
+        help="take the cores whose stain does not match their score instead: to report them apart",
+    )
+    parser.add_argument(
         "--recolour",
         type=float,
         default=0.0,
@@ -61,7 +66,8 @@ def main(arguments: list[str] | None = None) -> int:
     args = _parser().parse_args(arguments)
     try:
         with (args.cores / "cores.csv").open(newline="", encoding="utf-8") as handle:
-            cores = [row for row in csv.DictReader(handle) if row["stain_matches_score"] == "yes"]
+            matches = "no" if args.contradicted else "yes"
+            cores = [row for row in csv.DictReader(handle) if row["stain_matches_score"] == matches]
     except OSError:
         print(f"There is no readable cores.csv in {args.cores}.", file=sys.stderr)
         return 1

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# How the demonstration bundles are made, from nothing: about two hours on two cores.
+# How the demonstration bundles are made, from nothing: about two hours on two idle cores.
 #   training/demo.sh CORES     CORES: folder of bozeklab/HER2-overexpression with cores.csv
 # Stopped and started again it goes on: finished sets stay, a training resumes at its last epoch.
 set -euo pipefail
@@ -19,45 +19,62 @@ make() {
 
 # Synthetic patches: full fields for the CNN and the last stage, small fields for DenseNet's first.
 synthetic=(training.make_synthetic --workers 2)
+full=(--field-um 50 600)
 small=(--size 112 --field-um 40 150)
-make synthetic-train "${synthetic[@]}" --per-class 2200 --seed 1
-make synthetic-val "${synthetic[@]}" --per-class 120 --seed 2
-make synthetic-test "${synthetic[@]}" --per-class 250 --seed 3
+make synthetic-train "${synthetic[@]}" --per-class 2200 --seed 1 "${full[@]}"
+make synthetic-val "${synthetic[@]}" --per-class 120 --seed 2 "${full[@]}"
+make synthetic-test "${synthetic[@]}" --per-class 250 --seed 3 "${full[@]}"
 make small-train "${synthetic[@]}" --per-class 2500 --seed 21 "${small[@]}"
 make small-val "${synthetic[@]}" --per-class 100 --seed 22 "${small[@]}"
 
-# Crops of real cores; the cores of the test set are in no training set.
+# Real cores in two halves: the shipped models learn from half a and are tested on half b; a second
+# pair of models, which is not shipped, learns from half b, so that each core is read by a model of
+# this recipe that never saw it.
+zero_a=a6d0d6a6,ccb66c10
+stained_a=154ae963,f8a2cea0,a5593c5e
+zero_b=9b0f64d1,aa1da043
+stained_b=fb95908d,0123a214,da5928b4,a1f1510c
 crop=(training.crop_cores --cores "$cores")
-make real-train-0 "${crop[@]}" --per-core 260 --only a6d0d6a6,ccb66c10 --seed 1
-make real-train-1 "${crop[@]}" --per-core 700 --only 154ae963,f8a2cea0,a5593c5e --seed 1 \
-  --recolour 0.66
-make real-small "${crop[@]}" --per-core 800 --only a6d0d6a6,ccb66c10,154ae963,f8a2cea0,a5593c5e \
-  --seed 5 --recolour 0.66 "${small[@]}"
-held_out=9b0f64d1,aa1da043,fb95908d,0123a214,da5928b4,a1f1510c
-make real-test "${crop[@]}" --per-core 150 --only $held_out --seed 2 --unselected
+make real-a-0 "${crop[@]}" --per-core 260 --only $zero_a --seed 1
+make real-a-1 "${crop[@]}" --per-core 700 --only $stained_a --seed 1 --recolour 0.66
+make real-b-0 "${crop[@]}" --per-core 260 --only $zero_b --seed 1
+make real-b-1 "${crop[@]}" --per-core 500 --only $stained_b --seed 1 --recolour 0.5
+make real-test-a "${crop[@]}" --per-core 150 --only $zero_a,$stained_a --seed 2 --unselected
+make real-test-b "${crop[@]}" --per-core 150 --only $zero_b,$stained_b --seed 2 --unselected
+make real-test-apart "${crop[@]}" --per-core 150 --seed 2 --unselected --contradicted
 
-mixed=$runs/synthetic-train=0.7,$runs/real-train-0=0.08,$runs/real-train-1=0.22
 # train RUN ...: leaves best.weights.h5 and a file `finished` in the run's folder
 train() {
   local run=$runs/$1
   shift
   [ -f "$run/finished" ] && return
-  $py -m training.train --validation $runs/synthetic-val --data "$mixed" --run "$run" "$@"
+  $py -m training.train --run "$run" "$@"
   touch "$run/finished"
 }
-train cnn-1 --arch cnn --config training/recipes/demo_cnn.toml
-train cnn-2 --arch cnn --config training/recipes/demo_cnn_2.toml \
-  --start $runs/cnn-1/best.weights.h5
-train densenet-1 --arch densenet121 --config training/recipes/demo_densenet_112.toml \
-  --data $runs/small-train=0.72,$runs/real-small=0.28 --validation $runs/small-val
-train densenet-2 --arch densenet121 --config training/recipes/demo_densenet_224.toml \
-  --start $runs/densenet-1/best.weights.h5
-
-bundle() {
-  $py -m training.make_bundle --demo --validation $runs/synthetic-val --test $runs/synthetic-test \
-    --background $runs/synthetic-train --cores-test $runs/real-test "$@"
+mixed() {
+  echo "--validation $runs/synthetic-val" \
+    "--data $runs/synthetic-train=0.66,$runs/real-$1-0=0.1,$runs/real-$1-1=0.24"
 }
-bundle --arch cnn --weights $runs/cnn-2/best.weights.h5 \
-  --text training/cards/demo_cnn.toml --out data/bundles/cnn-demo
-bundle --arch densenet121 --weights $runs/densenet-2/best.weights.h5 \
-  --text training/cards/demo_densenet121.toml --out data/bundles/densenet121-demo
+first_cnn=(--arch cnn --config training/recipes/demo_cnn.toml)
+second_cnn=(--arch cnn --config training/recipes/demo_cnn_2.toml)
+first_densenet=(--arch densenet121 --config training/recipes/demo_densenet_112.toml)
+second_densenet=(--arch densenet121 --config training/recipes/demo_densenet_224.toml)
+train cnn-1 "${first_cnn[@]}" --data $runs/synthetic-train --validation $runs/synthetic-val
+train cnn-2a "${second_cnn[@]}" $(mixed a) --start $runs/cnn-1/best.weights.h5
+train densenet-1 "${first_densenet[@]}" --data $runs/small-train --validation $runs/small-val
+train densenet-2a "${second_densenet[@]}" $(mixed a) --start $runs/densenet-1/best.weights.h5
+
+# bundle OTHER ARCH WEIGHTS OUT: measured on the half that training did not see
+bundle() {
+  local text=training/cards/demo_$2.toml
+  [ -d "$4" ] || $py -m training.make_bundle --demo --arch "$2" --weights "$3" --out "$4" \
+    --validation $runs/synthetic-val --test $runs/synthetic-test \
+    --background $runs/synthetic-train --cores-test $runs/real-test-"$1" --text "$text"
+}
+bundle b cnn $runs/cnn-2a/best.weights.h5 data/bundles/cnn-demo
+bundle b densenet121 $runs/densenet-2a/best.weights.h5 data/bundles/densenet121-demo
+
+train cnn-2b "${second_cnn[@]}" $(mixed b) --start $runs/cnn-1/best.weights.h5
+train densenet-2b "${second_densenet[@]}" $(mixed b) --start $runs/densenet-1/best.weights.h5
+bundle a cnn $runs/cnn-2b/best.weights.h5 $runs/bundles-b/cnn-b
+bundle a densenet121 $runs/densenet-2b/best.weights.h5 $runs/bundles-b/densenet121-b

@@ -13,11 +13,13 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.browser.actions import chosen, press, settled, sign_in
 from tests.browser.bundles import usable_bundles
 from tests.browser.server import CHROMIUM, CHROMIUM_ARGS, ROOT, Server
 
 SIZES = ((1440, 900), (1024, 768))
-PATIENCE = 600_000
+PATIENCE = 240_000
+LABELS = {"0": "0", "1": "1+", "2": "2+", "3": "3+"}
 
 
 def main() -> None:
@@ -57,26 +59,11 @@ def opened(browser: Browser, theme: str, size: tuple[int, int]) -> Page:
     return page
 
 
-def settled(page: Page) -> None:
+def still(page: Page) -> None:
     """Nothing is running and no toast lies over the page."""
-    page.wait_for_timeout(1200)
-    page.wait_for_function(
-        "() => !document.querySelector('[data-test-script-state=\"running\"]')"
-        " && !document.querySelector('[data-testid=\"stToast\"]')"
-    )
-    page.wait_for_timeout(300)
-
-
-def sign_in(page: Page, name: str) -> None:
-    """Give the reviewer's name."""
-    sidebar = page.get_by_test_id("stSidebar")
-    if not sidebar.get_by_role("combobox").is_visible():
-        page.get_by_test_id("stExpandSidebarButton").click()
-    field = sidebar.get_by_role("combobox")
-    field.click()
-    field.fill(name)
-    field.press("Enter")
     settled(page)
+    page.wait_for_function("() => !document.querySelector('[data-testid=\"stToast\"]')")
+    page.wait_for_timeout(500)
 
 
 def shoot_empty(browser: Browser, url: str, out: Path) -> None:
@@ -85,7 +72,7 @@ def shoot_empty(browser: Browser, url: str, out: Path) -> None:
         page = opened(browser, theme, SIZES[0])
         page.goto(url)
         page.get_by_role("button", name="Try a sample").wait_for()
-        settled(page)
+        still(page)
         page.screenshot(path=out / f"empty-{theme}-1440.png")
         page.context.close()
 
@@ -106,10 +93,12 @@ def seed(browser: Browser, url: str, patches: Path | None) -> None:
         sign_in(page, name)
         for key in keys:
             page.get_by_text("Own score").wait_for()
-            for press in (key, "a", "Enter"):
-                page.keyboard.press(press)
-                page.wait_for_timeout(900)
-            settled(page)
+            still(page)
+            press(page, key)
+            chosen(page, LABELS[key]).first.wait_for()
+            press(page, "a")
+            press(page, "Enter")
+            page.get_by_text(f"Saved: {LABELS[key]}").wait_for()
     page.context.close()
 
 
@@ -118,13 +107,16 @@ def shoot_all(browser: Browser, url: str, out: Path, theme: str, size: tuple[int
     page = opened(browser, theme, size)
 
     def shoot(name: str) -> None:
-        settled(page)
+        still(page)
         page.mouse.move(size[0] // 2, 4)
         page.screenshot(path=out / f"{name}-{theme}-{size[0]}.png")
 
     page.goto(url)
     page.get_by_text("CNN and DenseNet121 ready").wait_for(state="attached")
     sign_in(page, "Dr. Ada")
+    # her first patch is reviewed already; Enter goes on to the next that is not
+    page.get_by_text("Your review:").wait_for()
+    press(page, "Enter")
     page.get_by_text("Own score").wait_for()
     shoot("review")
     page.get_by_role("radio", name="Grad-CAM").click()

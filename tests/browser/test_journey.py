@@ -17,52 +17,13 @@ import pytest
 
 from her2core.reviews.records import ReviewFilter
 from her2core.reviews.store import ReviewStore
+from tests.browser.actions import chosen, models_ready, place, press, settled, sign_in
 from tests.browser.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.real_images]
 
 HOSTILE_NAMES = ("=cmd|'/c calc'!A1.jpg", "<img src=x onerror=alert(1)>.jpg")
 HOSTILE_COMMENT = "=1+1 <script>alert(1)</script> [x](javascript:alert(1)) apical staining"
-
-
-def sign_in(page, name: str) -> None:
-    """Give the reviewer's name; the field lets go of the keyboard by itself."""
-    field = page.get_by_test_id("stSidebar").get_by_role("combobox")
-    field.click()
-    field.fill(name)
-    field.press("Enter")
-    page.get_by_test_id("stSidebar").get_by_label("Clear value").or_(
-        page.get_by_test_id("stSidebar").get_by_text(name)
-    ).first.wait_for()
-
-
-def models_ready(page) -> None:
-    """Wait until both networks read; a busy machine takes its time."""
-    page.get_by_text("CNN and DenseNet121 ready").wait_for(timeout=600_000)
-
-
-def settled(page) -> None:
-    """Wait until the server has nothing more to draw."""
-    page.wait_for_timeout(150)
-    page.wait_for_function(
-        "() => !document.querySelector('[data-testid=\"stStatusWidget\"]')"
-        " && !document.querySelector('[data-test-script-state=\"running\"]')"
-    )
-
-
-def press(page, key: str) -> None:
-    page.keyboard.press(key)
-    settled(page)
-
-
-def chosen(page, label: str):
-    """The button of an answer that is chosen: it carries the primary look."""
-    return page.get_by_test_id("stBaseButton-primary").filter(has_text=label)
-
-
-def place(page, text: str) -> None:
-    """Wait until the header says where in the worklist we are."""
-    page.get_by_text(re.compile(rf"^{re.escape(text)}")).first.wait_for()
 
 
 def payloads(patches: list[Path]) -> list[dict[str, object]]:

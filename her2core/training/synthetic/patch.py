@@ -118,7 +118,9 @@ def _paint(
 ) -> SyntheticPatch:
     side = layout.tumour.shape[0]
     stain = draw_staining(score, _clustering(rng, cells, side, mpp), rng)
-    nucleus_density = float(np.exp(rng.uniform(np.log(0.12), np.log(0.48))))
+    # half the time as pale as the fitted scanner's slides, else the whole range of laboratories
+    pale = rng.random() < 0.5 or config.variety == 0
+    nucleus_density = float(np.exp(rng.uniform(*np.log((0.08, 0.26) if pale else (0.12, 0.50)))))
     count = len(cells.centres)
 
     tumour_area = cell_plane.fill(cells.outlines, np.ones(count, np.float32), side, mpp)
@@ -127,15 +129,19 @@ def _paint(
     outside = (~tumour & ~layout.glass).astype(np.float32)
     haematoxylin = stroma_h * outside
     ground = stroma_g * outside
+    if pale:
+        haematoxylin = np.float32(0.8) * haematoxylin + np.float32(0.25) * ground
+        ground *= np.float32(0.35)
 
-    cytoplasm = rng.uniform(0.05, 0.15) * np.exp(rng.normal(0, 0.12, count))
+    level = rng.uniform(0.02, 0.08) if pale else rng.uniform(0.05, 0.15)
+    cytoplasm = level * np.exp(rng.normal(0, 0.12, count))
     granular = np.clip(
         1 + 0.2 * smooth_noise(rng, side, 1.0 / mpp) + 0.2 * smooth_noise(rng, side, 30 / mpp),
         0.3,
         2.0,
     )
     body = cell_plane.fill(cells.outlines, cytoplasm.astype(np.float32), side, mpp) * granular
-    blue_share = np.float32(rng.uniform(0.2, 0.6))
+    blue_share = np.float32(rng.uniform(0.5, 0.9) if pale else rng.uniform(0.2, 0.6))
     haematoxylin += blue_share * body
     ground += (1 - blue_share) * body
     nuclei = cell_plane.draw_nuclei(
@@ -147,11 +153,18 @@ def _paint(
         vesicular=float(rng.beta(2.0, 1.2)),
     )
     haematoxylin = np.maximum(haematoxylin, nuclei)
+    for duct in layout.ducts:
+        benign_h, benign_g = tissue.draw_duct(rng, duct, side, mpp, nucleus_density, level)
+        haematoxylin = np.where(duct.wall, benign_h, haematoxylin)
+        ground = np.where(duct.wall, benign_g, ground)
     if rng.random() < 0.4:
         ground += tissue.draw_red_cells(rng, side, mpp, ~tumour)
 
     membranes = _membranes(rng, cells, stain, side, mpp)
     dab = membranes + _cytoplasmic_brown(rng, cells, stain, side, mpp, nuclei)
+    # dense chromogen hides the counterstain beneath it, as unmixing real slides shows
+    haematoxylin = haematoxylin * np.exp(-np.float32(4.0) * dab)
+    ground = ground * np.exp(-np.float32(1.5) * dab)
     extra_dab, extra_ground = tissue.draw_confusers(rng, side, mpp, layout, tumour)
     densities = optics.Densities(haematoxylin, dab + extra_dab, ground + extra_ground)
     softened = _soften(densities, 0.25 / mpp)
@@ -184,6 +197,10 @@ def _membranes(
     """Membrane DAB with the beads, thin stretches and blur of a real chromogen."""
     width = float(rng.uniform(0.5, 1.15))
     sharp = cell_plane.draw_membranes(cells, stain, side, mpp, width, rng)
+    if rng.random() < 0.6:
+        # a section is thicker than a membrane: one that leans shows as a fainter, shifted double
+        lean = _wobble(rng, side, mpp)(sharp) * np.float32(rng.uniform(0.2, 0.7))
+        sharp = np.maximum(sharp, cv2.GaussianBlur(lean, (0, 0), max(0.5, 0.5 / mpp)))
     uneven = 1 + rng.uniform(0.1, 0.4) * smooth_noise(rng, side, 1.6 / mpp)
     uneven = uneven + rng.uniform(0.0, 0.25) * smooth_noise(rng, side, 6 / mpp)
     blurred = cv2.GaussianBlur(
@@ -202,7 +219,7 @@ def _cytoplasmic_brown(
 ) -> Field:
     """Brown inside the cells: what accompanies strong membranes, and what stands without any."""
     count = len(cells.centres)
-    level = stain.density * rng.uniform(0.0, 0.22)
+    level = stain.density * rng.uniform(0.0, 0.32)
     if rng.random() < 0.25:
         # cytoplasmic staining without membranes fools readers, in every class
         level = level + rng.uniform(0.02, 0.14) * np.exp(rng.normal(0, 0.3, count))

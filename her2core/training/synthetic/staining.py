@@ -98,13 +98,13 @@ def draw_staining(
         rank = np.argsort(np.argsort(clustering + rng.normal(0, rng.uniform(0.1, 1.0), n)))
         pattern = np.searchsorted(np.cumsum(shares)[:3], (rank + 0.5) / n).astype(np.int64)
         pattern = _meet_rule(pattern, score, rng)
-    faint = rng.uniform(0.13, 0.23)
-    moderate = rng.uniform(0.30, 0.62)
-    intense = rng.uniform(0.95, 1.55)
+    faint = rng.uniform(0.12, 0.21)
+    moderate = rng.uniform(0.27, 0.54)
+    intense = rng.uniform(0.78, 1.50)
     spread = np.exp(rng.normal(0.0, rng.uniform(0.08, 0.25), n))
     density = np.choose(pattern, [0.0, faint, moderate, intense]) * spread
-    bounds_low = np.choose(pattern, [0.0, 0.10, 0.28, 0.85])
-    bounds_high = np.choose(pattern, [0.0, 0.25, 0.70, 1.90])
+    bounds_low = np.choose(pattern, [0.0, 0.10, 0.25, 0.70])
+    bounds_high = np.choose(pattern, [0.0, 0.23, 0.60, 1.90])
     density = np.clip(density, bounds_low, bounds_high)
     completeness = np.choose(
         pattern,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -16,11 +16,22 @@ _ELLIPSE = np.linspace(0, 2 * np.pi, 16, endpoint=False)
 
 
 @dataclass(frozen=True)
+class Duct:
+    """A normal duct: lumen and two-layered wall, (side, side) masks; centre and radius in µm."""
+
+    lumen: Mask
+    wall: Mask
+    centre: tuple[float, float]
+    radius: float
+
+
+@dataclass(frozen=True)
 class Layout:
     """Where tumour may grow and where glass shows; (side, side) boolean masks, the rest stroma."""
 
     tumour: Mask
     glass: Mask
+    ducts: tuple[Duct, ...] = ()
 
 
 def lay_out_tissue(
@@ -41,7 +52,7 @@ def lay_out_tissue(
         edge = np.cos(angle) * xx + np.sin(angle) * yy + smooth_noise(rng, side, 25 / mpp) * 4 / mpp
         glass = glass | (edge > offset)
     if not tumour_wanted:
-        return Layout(nothing, glass)
+        return _with_duct(rng, Layout(nothing, glass), mpp, chance=0.35)
     kind = rng.choice(["solid", "nests", "cords", "islands"], p=[0.45, 0.25, 0.15, 0.15])
     if kind == "solid":
         tumour = ~nothing
@@ -52,7 +63,66 @@ def lay_out_tissue(
     else:
         period = rng.uniform(40, 90) if kind == "nests" else rng.uniform(25, 50)
         tumour = smooth_noise(rng, side, period / mpp) > rng.uniform(-0.9, 0.5)
-    return Layout(tumour, glass)
+    if kind != "solid" and rng.random() < 0.3:
+        glass = glass | _retraction(rng, tumour, mpp)
+    return _with_duct(rng, Layout(tumour, glass), mpp, chance=0.12)
+
+
+def _retraction(rng: np.random.Generator, tumour: Mask, mpp: float) -> Mask:
+    """Clefts where nests have shrunk away from the stroma: a halo of glass, here and there."""
+    side = tumour.shape[0]
+    reach = max(1, round(rng.uniform(1.5, 6.0) / mpp))
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+    near = cv2.dilate(tumour.astype(np.uint8), kernel) > 0
+    torn = smooth_noise(rng, side, 30 / mpp) > rng.uniform(-0.8, 0.6)
+    return np.asarray(near & ~tumour & torn)
+
+
+def _with_duct(rng: np.random.Generator, layout: Layout, mpp: float, chance: float) -> Layout:
+    """Now and then a normal duct, which no tumour cell may cover and which does not count."""
+    side = layout.tumour.shape[0]
+    if rng.random() > chance:
+        return layout
+    field_um = side * mpp
+    radius = float(rng.uniform(8.0, 30.0))
+    centre = rng.uniform(0.0, field_um, 2)
+    yy, xx = np.mgrid[0:side, 0:side].astype(np.float32)
+    uneven = 1 + 0.12 * smooth_noise(rng, side, 25 / mpp)
+    squeezed = np.hypot(xx * mpp - centre[0], (yy * mpp - centre[1]) * rng.uniform(0.7, 1.4))
+    distance = squeezed * uneven
+    lumen, area = distance < radius, distance < radius + 15.0
+    duct = Duct(lumen, area & ~lumen, (float(centre[0]), float(centre[1])), radius)
+    return replace(
+        layout,
+        tumour=layout.tumour & ~area,
+        glass=(layout.glass & ~area) | lumen,
+        ducts=(*layout.ducts, duct),
+    )
+
+
+def draw_duct(
+    rng: np.random.Generator,
+    duct: Duct,
+    side: int,
+    mpp: float,
+    nucleus_density: float,
+    cytoplasm: float,
+) -> tuple[Field, Field]:
+    """Haematoxylin and ground densities of a normal duct's luminal and myoepithelial layers."""
+    wall = duct.wall.astype(np.float32)
+    from_lumen = cv2.distanceTransform((~duct.lumen).astype(np.uint8), cv2.DIST_L2, 5) * mpp
+    haematoxylin = np.float32(0.3 * cytoplasm) * wall
+    count = max(12, int(2 * np.pi * duct.radius / 4.5))
+    for depth, long_um, short_um in ((6.0, (3.2, 4.4), (2.2, 3.0)), (12.5, (3.0, 5.0), (1.0, 1.6))):
+        nuclei = _ellipses(rng, 8 * count, side * mpp, long_um, short_um, rng.uniform(0, np.pi, 1))
+        at = np.clip((nuclei.mean(axis=1) / mpp).astype(int), 0, side - 1)
+        there = np.abs(from_lumen[at[:, 1], at[:, 0]] - depth) < 1.5
+        there &= duct.wall[at[:, 1], at[:, 0]]
+        values = nucleus_density * np.exp(rng.normal(0.1, 0.15, int(there.sum())))
+        drawn = fill(nuclei[there], values.astype(np.float32), side, mpp)
+        haematoxylin = np.maximum(haematoxylin, drawn)
+    ground = np.float32(0.8 * cytoplasm) * wall * (1 + 0.2 * smooth_noise(rng, side, 2 / mpp))
+    return haematoxylin.astype(np.float32), ground.astype(np.float32)
 
 
 def draw_stroma(
