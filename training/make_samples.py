@@ -1,8 +1,8 @@
 """Make the sample patches that "Try a sample" loads: synthetic, in mixed order, truth in truth.csv.
 
-    python -m training.make_samples --out data/demo
+    python -m training.make_samples --out data/demo [--sheet docs/synthetic.jpg]
 
-The names do not tell the class, so that a blind reading of the samples stays blind.
+The sheet shows a row of patches per class as training sees them, for docs/synthetic.md. The names do not tell the class, so that a blind reading of the samples stays blind.
 """
 
 from __future__ import annotations
@@ -21,15 +21,30 @@ from her2core.training.synthetic import GeneratorConfig, make_patch
 CONFIG = GeneratorConfig(size=448, field_um=(110.0, 200.0), variety=0.5, stroma_only=0.0)
 # (class, draw): picked by eye so that two fields of each class show different growth patterns
 SAMPLES = (
-    (HER2Score.TWO_PLUS, 7),
+    (HER2Score.TWO_PLUS, 2),
     (HER2Score.ZERO, 0),
     (HER2Score.THREE_PLUS, 1),
     (HER2Score.ONE_PLUS, 4),
-    (HER2Score.ZERO, 7),
-    (HER2Score.TWO_PLUS, 3),
-    (HER2Score.ONE_PLUS, 6),
+    (HER2Score.ZERO, 4),
+    (HER2Score.TWO_PLUS, 6),
+    (HER2Score.ONE_PLUS, 5),
     (HER2Score.THREE_PLUS, 0),
 )
+
+
+def sheet(columns: int = 7, seed: int = 9) -> Image.Image:
+    """A row per class of patches with training's variety and fields of 50 to 600 µm."""
+    config = GeneratorConfig(field_um=(50.0, 600.0))
+    rows = [
+        np.hstack(
+            [
+                make_patch(score, np.random.default_rng([seed, int(score), draw]), config).rgb
+                for draw in range(columns)
+            ]
+        )
+        for score in HER2Score
+    ]
+    return Image.fromarray(np.vstack(rows))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -38,7 +53,11 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m training.make_samples", description=__doc__.splitlines()[0]
     )
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
-    out: Path = parser.parse_args(arguments).out
+    parser.add_argument("--sheet", type=Path, help="also write a contact sheet there")
+    args = parser.parse_args(arguments)
+    out: Path = args.out
+    if args.sheet is not None:
+        sheet().save(args.sheet, quality=85)
     out.mkdir(parents=True, exist_ok=True)
     with (out / "truth.csv").open("w", newline="", encoding="utf-8") as handle:
         writer = csv.writer(handle)
