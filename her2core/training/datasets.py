@@ -17,7 +17,7 @@ from her2core.patches import MODEL_SIDE, PatchError, decode
 from her2core.scores import HER2Score
 from her2core.settings import UploadLimits
 
-Part = Literal["", "train", "test"]
+Part = Literal["", "train", "validation", "test"]
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff"}
 
 

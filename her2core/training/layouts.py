@@ -21,6 +21,8 @@ _PARTS: Mapping[str, Part] = {
     "train_data_patch": "train",
     "test_data_patch": "test",
     "train": "train",
+    "val": "validation",
+    "validation": "validation",
     "test": "test",
 }
 _CLASS_NAME = re.compile(
@@ -93,13 +95,13 @@ def _folder(folder: Path) -> tuple[str, list[LabelledFile]]:
             raise DatasetError(f"{odd} is not named like a BCI patch, e.g. 00001_train_2+.png.")
     parts = {name: _PARTS[name] for name in names if name in _PARTS}
     if parts:
-        _all_known(folder, [name for name in names if name not in parts], "train and test parts")
+        _all_known(folder, [name for name in names if name not in parts], "parts (train, test)")
         if len(set(parts.values())) < len(parts):
             raise DatasetError(f"{folder} holds the same part twice: {', '.join(sorted(parts))}.")
         kind = "HER2-IHC-40x" if "train_data_patch" in parts else "train and test folders"
         return kind, [
             replace(file, part=parts[name])
-            for name in sorted(parts, key=lambda name: parts[name], reverse=True)
+            for name in sorted(parts, key=lambda name: parts[name] != "train")
             for file in _class_folders(folder / name)
         ]
     tables = [path for path in sorted(folder.glob("*.csv")) if path.name != TRUTH_FILE]
@@ -176,8 +178,8 @@ def _table(path: Path) -> Iterator[LabelledFile]:
             said = "" if before is score else f" as {before.label} and as {score.label}"
             raise DatasetError(f"{where}: “{cells['file']}” was listed in line {line} too{said}.")
         part = cells.get("part", "").lower()
-        if part not in ("", "train", "test"):
-            raise DatasetError(f"{where}: “{part}” is no part; use train or test, or none.")
+        if part not in ("", "train", "validation", "test"):
+            raise DatasetError(f"{where}: “{part}” is no part; use train, validation or test.")
         yield LabelledFile(image, score, cells.get("group", ""), part)  # type: ignore[arg-type]
 
 
@@ -221,7 +223,8 @@ def _statement(kind: str, files: Sequence[LabelledFile]) -> str:
     counts = Counter(file.label for file in files)
     classes = ", ".join(f"{counts[score]} of {score.label}" for score in HER2Score)
     parts = Counter(file.part for file in files if file.part)
-    split = f"; its own split: {parts['train']} train, {parts['test']} test" if parts else ""
+    shown = ", ".join(f"{count} {part}" for part, count in parts.items())
+    split = f"; its own split: {shown}" if parts else ""
     groups = {file.group for file in files} - {""}
     unknown = sum(not file.group for file in files)
     known = f"{len(groups)} groups" if groups else "no groups known"

@@ -1,9 +1,9 @@
 """Training, validation and test sides: whole groups, all classes on each side as far as they go.
 
 What belongs together stays together: the patches of a group (patient, slide, core) and exact copies
-of one picture. A patch without a known group stands for itself. A dataset's own test part stays the
-test part; an exact copy of one of its pictures on the training side takes the test copy's place,
-which is left out.
+of one picture. A patch without a known group stands for itself. A dataset's own parts stay
+what they are; but a picture of training that comes again in validation or test is left out there,
+and one of validation in test.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ import numpy.typing as npt
 from her2core.training.datasets import DatasetError, LabelledFile
 
 TRAIN, VALIDATION, TEST, LEFT_OUT = 0, 1, 2, 3
-SIDE_NAMES = ("train", "validation", "test", "left out")
+SIDE_NAMES = ("training", "validation", "test", "left out")
+_OWN_SIDES = {"validation": VALIDATION, "test": TEST}
 
 
 @dataclass(frozen=True)
@@ -54,38 +55,39 @@ def split_files(
     the stratification of multi-label data", ECML PKDD 2011). Training keeps every class.
 
     Args:
-        files: all patches.
+        files: all patches; a part that one names is the side it is on.
         sha256: of their pictures; exact copies stay on one side.
-        validation_share, test_share: in [0, 1), together below 1. Where the dataset has its own
-            test part, `test_share` is not used.
+        validation_share, test_share: in [0, 1), together below 1, of the patches that name no such
+            part. Where some do, that share is not used.
         seed: the same seed gives the same split.
 
     Raises:
-        DatasetError: a group is on both sides of the dataset's own split, or a wanted side stays
+        DatasetError: a group is on two sides of the dataset's own split, or a wanted side stays
             empty.
     """
     if min(validation_share, test_share) < 0 or validation_share + test_share >= 1:
         raise DatasetError("Validation and test share must be 0 or more and together below 1.")
-    side = np.full(len(files), TRAIN, np.int64)
-    own_test = np.array([file.part == "test" for file in files], bool)
-    from_layout = bool(own_test.any())
-    if from_layout:
-        _check_own_split(files, own_test)
-        side[own_test] = TEST
-        learnt = {sha256[row] for row in np.flatnonzero(~own_test).tolist()}
-        copies = [row for row in np.flatnonzero(own_test).tolist() if sha256[row] in learnt]
-        side[copies] = LEFT_OUT
-        test_share = 0.0
-    rows = np.flatnonzero(~own_test)
+    own = [_OWN_SIDES.get(file.part, TRAIN) for file in files]
+    side = np.array(own, np.int64)
+    from_layout = TEST in own
+    _check_own_split(files, own)
+    learnt: set[str] = set()
+    for wanted in (TRAIN, VALIDATION, TEST):
+        rows = [row for row, its in enumerate(own) if its == wanted]
+        side[[row for row in rows if sha256[row] in learnt]] = LEFT_OUT
+        learnt |= {sha256[row] for row in rows}
+    shares = [
+        0.0 if VALIDATION in own else validation_share,
+        0.0 if from_layout else test_share,
+    ]
+    free = [row for row, its in enumerate(own) if its == TRAIN]
+    units = _units([files[row].group for row in free], [sha256[row] for row in free])
+    members = [np.array(free, np.int64)[unit] for unit in units]
     labels = np.array([int(file.label) for file in files], np.int64)
-    units = _units(
-        [files[row].group for row in rows.tolist()], [sha256[row] for row in rows.tolist()]
-    )
-    shares = np.array([1 - validation_share - test_share, validation_share, test_share])
-    members = [rows[unit] for unit in units]
-    for unit, chosen in zip(members, _assign(members, labels, shares, seed), strict=True):
+    chosen_sides = _assign(members, labels, np.array([1 - sum(shares), *shares]), seed)
+    for unit, chosen in zip(members, chosen_sides, strict=True):
         side[unit] = chosen
-    for wanted, share in ((TRAIN, 1.0), (VALIDATION, validation_share), (TEST, test_share)):
+    for wanted, share in zip((TRAIN, VALIDATION, TEST), (1.0, *shares), strict=True):
         if share > 0 and not (side == wanted).any():
             raise DatasetError(
                 f"{len(members)} groups are too few: nothing is left for {SIDE_NAMES[wanted]}."
@@ -93,16 +95,19 @@ def split_files(
     return Split(side, from_layout, sum(not file.group for file in files))
 
 
-def _check_own_split(files: Sequence[LabelledFile], own_test: npt.NDArray[np.bool_]) -> None:
-    train = {file.group for file, test in zip(files, own_test, strict=True) if not test}
-    test = {file.group for file, test in zip(files, own_test, strict=True) if test}
-    shared = (train & test) - {""}
-    if shared:
-        raise DatasetError(
-            f"{len(shared)} groups are both in the train and in the test part, e.g. "
-            f"“{min(shared)}”; list the files in a CSV table without a part column to have them "
-            "split by group."
-        )
+def _check_own_split(files: Sequence[LabelledFile], own: Sequence[int]) -> None:
+    groups = [
+        {file.group for file, its in zip(files, own, strict=True) if its == side} - {""}
+        for side in (TRAIN, VALIDATION, TEST)
+    ]
+    for first, second in ((TRAIN, VALIDATION), (TRAIN, TEST), (VALIDATION, TEST)):
+        shared = groups[first] & groups[second]
+        if shared:
+            raise DatasetError(
+                f"{len(shared)} groups are both in {SIDE_NAMES[first]} and {SIDE_NAMES[second]}, "
+                f"e.g. “{min(shared)}”. Split by patient, slide or core; a CSV table without a "
+                "part column leaves that to this command."
+            )
 
 
 def _units(groups: Sequence[str], sha256: Sequence[str]) -> list[npt.NDArray[np.int64]]:
