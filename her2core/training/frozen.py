@@ -141,7 +141,7 @@ def feature_batches(
         return values, targets
 
     numbers = tf.data.Dataset.range(first_step * local, 1 << 40)
-    return numbers.map(as_tensors, deterministic=True).prefetch(8)
+    return numbers.map(as_tensors).prefetch(8)
 
 
 def _compute(

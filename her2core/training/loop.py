@@ -100,7 +100,7 @@ def run_phase(
                 )
             )
         started = time.monotonic()
-        _seed_dropout(phase.model, [phase.seed, progress.epochs])
+        _seed_dropout(phase.model, [phase.seed, progress.epochs, machines.number])
         total = np.zeros(2)
         for _ in range(phase.steps):
             total = total + step(feed)
@@ -220,7 +220,7 @@ def _share_statistics(model: Any, machines: Machines) -> None:
 
 
 def _seed_dropout(model: Any, seed: list[int]) -> None:
-    """Set every random layer's generator by the epoch, whatever was drawn before."""
+    """Set every random layer's generator by epoch and machine, whatever was drawn before."""
     layers = [layer for layer in model.layers if hasattr(layer, "seed_generator")]
     for place, layer in enumerate(layers):
         drawn = np.random.default_rng([*seed, place]).integers(0, 1 << 31, 2)
