@@ -161,12 +161,12 @@ def test_copies_across_sides_are_left_out_or_named(forty_x, tmp_path):
     assert "same.png" not in {file.path.name for file in prepared.files_of(TEST)}
     assert len(prepared.files_of(TEST)) == 17
     assert "dataset's own test part" in prepared.describe_split()
-    record(prepared, tmp_path / "run")
+    record(prepared, tmp_path / "run", started=False)
     assert "exact," in (tmp_path / "run" / "duplicates.csv").read_text()
-    record(prepared, tmp_path / "run")
+    record(prepared, tmp_path / "run", started=True)
     moved = prepare(Request(((forty_x, 1.0),), validation_share=0.25, seed=4), 64)
     with pytest.raises(DatasetError, match="not those the run"):
-        record(moved, tmp_path / "run")
+        record(moved, tmp_path / "run", started=True)
 
 
 def test_one_picture_under_two_labels_is_refused(forty_x):

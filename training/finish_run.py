@@ -73,6 +73,8 @@ def draft_card(
     known = f"{groups} groups" if groups else "no groups known"
     described = f"{len(train)} patches ({classes}), {known}. {'; '.join(prepared.statements)}."
     notes = [*text.notes, *prepared.warnings]
+    if not prepared.files_of(TEST):
+        notes.append("No patches were held out for a test: there are no figures.")
     if recipe.architecture == "densenet121":
         notes.append(_origin(recipe, start))
     return ModelCard(

@@ -119,7 +119,7 @@ def _train(args: argparse.Namespace, folder: Path) -> int:
         )
     run.folder.mkdir(parents=True, exist_ok=True)  # better now than after the first epoch
     prepared = _prepared(request, recipe)
-    record(prepared, run.folder)
+    record(prepared, run.folder, run.started)
     fit(recipe, prepared.mixture, prepared.validation, folder, args.start, machines)
     print(f"Best weights: {run.best}")
     if args.out is not None and (machines is None or machines.number == 0):
@@ -201,7 +201,8 @@ def _tell(card: ModelCard, out: Path) -> None:
 def _said(error: OSError, folder: Path) -> str:
     """One sentence for what the system refused."""
     where = error.filename or folder
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    # HDF5 reports the reason in its text only
+    if error.errno in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error):
         return (
             f"The disk is full: {where} could not be written. Free some space; the same command "
             "with --resume goes on at the last epoch."

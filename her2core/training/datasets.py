@@ -102,7 +102,7 @@ def load_patches(
                 images[index] = image
                 if progress is not None:
                     progress(index + 1, len(files))
-        except DatasetError:
+        except BaseException:  # the rest need not be decoded
             pool.shutdown(cancel_futures=True)
             raise
     labels = np.array([int(file.label) for file in files], np.int64)

@@ -58,8 +58,8 @@ class Run:
 
     @property
     def started(self) -> bool:
-        """Whether the folder holds a run."""
-        return (self.folder / RECIPE_FILE).exists()
+        """Whether the folder holds a run with at least one finished epoch."""
+        return self.state.is_file() or (self.head / STATE_FILE).is_file()
 
     def of_machine(self, machines: Machines) -> Run:
         """Where a machine keeps its files: the first in the folder itself, others below it."""
@@ -229,7 +229,7 @@ def _record(recipe: Recipe, run: Run) -> None:
     run.folder.mkdir(parents=True, exist_ok=True)
     path = run.folder / RECIPE_FILE
     wanted = json.loads(json.dumps(recipe.as_dict()))
-    if run.state.is_file() or (run.head / STATE_FILE).is_file():
+    if run.started:
         try:
             before = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):

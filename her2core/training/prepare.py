@@ -134,6 +134,8 @@ def prepare(
     split = split_files(
         files, prints.sha256, request.validation_share, request.test_share, request.seed
     )
+    if not len(split.rows(VALIDATION)):
+        raise DatasetError("No patch is left for validation, which selects the epoch.")
     copies = _copies(split, prints.sha256, near_duplicates(prints, split.side))
     origin = np.array(source)
     sets = [
@@ -155,8 +157,13 @@ def prepare(
     )
 
 
-def record(prepared: Prepared, folder: Path) -> None:
+def record(prepared: Prepared, folder: Path, started: bool) -> None:
     """Write the split and the copies found into a run's folder.
+
+    Args:
+        prepared: what is trained on.
+        folder: of the run.
+        started: the run has learnt something already, so that the split must be the same.
 
     Raises:
         DatasetError: the run was started with other patches or another split.
@@ -173,7 +180,7 @@ def record(prepared: Prepared, folder: Path) -> None:
     )
     path = folder / SPLIT_FILE
     folder.mkdir(parents=True, exist_ok=True)
-    if path.is_file() and path.read_bytes() != text:
+    if started and path.is_file() and path.read_bytes() != text:
         raise DatasetError(
             f"The patches or their split are not those the run in {folder} was started with; use "
             "the same data, shares and seed, or another run folder."
