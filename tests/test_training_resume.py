@@ -6,6 +6,7 @@ import errno
 import math
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import load
 
-from her2core.training import checkpoint
+from her2core.training import checkpoint, loop
 from her2core.training.batches import Mixture
 from her2core.training.checkpoint import CheckpointError, Progress, write_atomically
 from her2core.training.datasets import PatchSet
@@ -168,3 +169,18 @@ def test_a_damaged_checkpoint_is_named(tmp_path):
     optimizer.build(other.trainable_variables)
     with pytest.raises(CheckpointError, match="another network"):
         checkpoint.load_state(path, other, optimizer)
+
+
+def test_weights_are_not_begun_where_the_disk_cannot_hold_them(tmp_path, monkeypatch):
+    import keras
+
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    path = tmp_path / "best.weights.h5"
+    loop.save_weights(model, path)
+    before = path.read_bytes()
+    monkeypatch.setattr(loop.shutil, "disk_usage", lambda folder: SimpleNamespace(free=1000))
+    with pytest.raises(OSError, match="No space left") as caught:
+        loop.save_weights(model, path)
+    assert caught.value.errno == errno.ENOSPC
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]

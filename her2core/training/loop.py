@@ -7,8 +7,11 @@ together (see `her2core.training.machines`).
 
 from __future__ import annotations
 
+import errno
 import json
 import math
+import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -129,6 +132,9 @@ def save_weights(model: Any, path: Path) -> None:
         OSError: the file cannot be written.
     """
     partial = path.with_name(f"partial-{path.name}")
+    # HDF5 survives a disk that fills up, but not without complaints of its own: ask before
+    if shutil.disk_usage(path.parent).free < 4.2 * model.count_params() + (1 << 20):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
     try:
         model.save_weights(partial)
         partial.replace(path)
