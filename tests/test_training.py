@@ -1,8 +1,7 @@
-"""Training: what goes into a batch, what a recipe may say, and that a killed run goes on."""
+"""Training: what goes into a batch, what a recipe may say, what the command refuses."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,6 @@ from her2core.settings import UploadLimits
 from her2core.training.augment import NO_AUGMENTATION, Augmentation, affine_matrix, augment
 from her2core.training.batches import Mixture, draw_batch
 from her2core.training.datasets import DatasetError, PatchSet, list_class_folders, load_patches
-from her2core.training.fit import fit
 from her2core.training.recipe import Recipe, RecipeError, read_recipe
 from training import make_synthetic, train
 
@@ -133,19 +131,6 @@ def test_architectures_are_the_study_s():
     densenet = build_densenet121()
     assert densenet.get_layer("features").output.shape == (None, 7, 7, 1024)
     assert densenet.get_layer("probabilities").output.shape == (None, 4)
-
-
-def test_a_stopped_run_goes_on_at_its_last_epoch(tmp_path):
-    data = Mixture((patch_set([0, 1, 2, 3] * 2, 32),), (1.0,))
-    recipe = Recipe(
-        "densenet121", size=32, batch=4, epochs=1, steps_per_epoch=1, imagenet=False, seed=3
-    )
-    run = fit(recipe, data, patch_set([0, 1, 2, 3], 32), tmp_path / "run")
-    assert run.best.is_file()
-    assert len(run.history.read_text().splitlines()) == 1
-    fit(replace(recipe, epochs=2), data, patch_set([0, 1, 2, 3], 32), tmp_path / "run")
-    lines = run.history.read_text().splitlines()
-    assert [line[:11] for line in lines] == ['{"epoch": 0', '{"epoch": 1']
 
 
 def test_groups_on_both_sides_are_refused(synthetic, tmp_path, capsys):

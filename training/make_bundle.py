@@ -14,6 +14,7 @@ import os
 import sys
 import tempfile
 import tomllib
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,7 @@ def choose_background(patches: PatchSet, count: int) -> npt.NDArray[np.uint8]:
             for image in patches.images
         ]
     ).astype(np.float32)
-    clusters = KMeans(count, n_init=4, random_state=0).fit(small)
+    clusters = KMeans(min(count, len(small)), n_init=4, random_state=0).fit(small)
     distance = clusters.transform(small)
     nearest = np.unique(distance.argmin(axis=0))
     return np.asarray(patches.images[nearest])
@@ -107,7 +108,6 @@ def _cores_metrics(predicted: npt.NDArray[np.int64], test: PatchSet) -> tuple[Me
 
 def make_bundle(args: argparse.Namespace) -> ModelCard:
     """Fit, measure and write, as the command line says."""
-    from her2core.models.bundle import load_bundle, write_bundle
     from her2core.models.registry import ARCHITECTURES
 
     text = tomllib.loads(args.text.read_text(encoding="utf-8"))
@@ -116,7 +116,7 @@ def make_bundle(args: argparse.Namespace) -> ModelCard:
     background = choose_background(
         load_patches(list_class_folders(args.background)), BACKGROUND_PATCHES
     )
-    card = ModelCard(
+    draft = ModelCard(
         name=text["name"],
         architecture=args.arch,
         training_data=text["training_data"],
@@ -129,22 +129,60 @@ def make_bundle(args: argparse.Namespace) -> ModelCard:
         demo=args.demo,
         notes=tuple(text.get("notes", ())),
     )
+    validation = load_patches(list_class_folders(args.validation))
+    return assemble(
+        model, draft, background, validation, lambda stored, t: _measure(stored, t, args), args.out
+    )
+
+
+def assemble(
+    model: Any,
+    draft: ModelCard,
+    background: npt.NDArray[np.uint8],
+    validation: PatchSet,
+    measure: Callable[[Any, float], tuple[Metric, ...]],
+    out: Path,
+) -> ModelCard:
+    """Fit the temperature, measure and write a bundle.
+
+    Args:
+        model: trained network.
+        draft: card without temperature and metrics.
+        background: uint8 (k, 224, 224, 3), for SHAP.
+        validation: patches that fit the temperature.
+        measure: figures of (stored model, temperature).
+        out: folder of the bundle.
+
+    Raises:
+        BundleError: the bundle cannot be written.
+    """
+    from her2core.models.bundle import load_bundle, write_bundle
+
     with tempfile.TemporaryDirectory() as scratch:
         # measured on what is stored, not on what was trained: float16 rounds the weights
-        write_bundle(model, card, Path(scratch) / "bundle", background)
+        write_bundle(model, draft, Path(scratch) / "bundle", background)
         stored = load_bundle(Path(scratch) / "bundle").model
-    validation = load_patches(list_class_folders(args.validation))
     temperature = fit_temperature(_logits(stored, validation.images), validation.labels)
-    metrics = _measure(stored, temperature, args)
-    finished = replace(card, temperature=temperature, metrics=metrics)
-    return write_bundle(model, finished, args.out, background)
+    metrics = measure(stored, temperature)
+    finished = replace(draft, temperature=temperature, metrics=metrics)
+    return write_bundle(model, finished, out, background)
 
 
 def _measure(model: Any, temperature: float, args: argparse.Namespace) -> tuple[Metric, ...]:
     test = load_patches(list_class_folders(args.test))
+    found = measure_set(model, temperature, test, "fresh synthetic patches")
+    if args.cores_test is not None:
+        cores = load_patches(list_class_folders(args.cores_test))
+        calls = _logits(model, cores.images).argmax(axis=1)
+        found += _cores_metrics(calls, cores)
+    return found
+
+
+def measure_set(model: Any, temperature: float, test: PatchSet, name: str) -> tuple[Metric, ...]:
+    """Agreement and calibration on a labelled set, with intervals resampled by group."""
     logits = _logits(model, test.images)
     probabilities = tempered(logits, temperature)
-    name, n = "fresh synthetic patches", len(test)
+    n = len(test)
     found = list(labelled_set_metrics(probabilities.argmax(axis=1), test.labels, test.groups, name))
     for figure, value in (
         (
@@ -155,10 +193,6 @@ def _measure(model: Any, temperature: float, args: argparse.Namespace) -> tuple[
         ("Brier score", brier_score(probabilities, test.labels)),
     ):
         found.append(Metric(figure, name, value, None, None, n))
-    if args.cores_test is not None:
-        cores = load_patches(list_class_folders(args.cores_test))
-        calls = _logits(model, cores.images).argmax(axis=1)
-        found.extend(_cores_metrics(calls, cores))
     return tuple(found)
 
 

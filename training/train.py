@@ -1,99 +1,215 @@
-"""Train one network on class folders; a killed run goes on where it stopped.
+"""Train one network on labelled patches; a stopped run goes on where it stopped.
+
+    python -m training.train --arch cnn --data DIR --out BUNDLE [--config recipe.toml] [--resume]
+
+reads DIR (docs/training.md says which layouts), splits it by group, trains, fits the temperature
+and writes the finished model bundle with its card; checkpoints lie in BUNDLE.run beside it.
 
     python -m training.train --arch densenet121 --data DIR[=SHARE],DIR[=SHARE] --validation DIR \\
         --config recipe.toml --run FOLDER [--start weights.h5]
 
-Several folders are mixed: each gives its share of every batch (evenly where none is named). The
-best weights, by validation loss, are FOLDER/best.weights.h5; training.make_bundle makes a model
-bundle of them.
+only trains: several folders are mixed, each giving its share of every batch (evenly where none is
+named), and FOLDER/best.weights.h5 holds the best weights by validation loss. Started again, it goes
+on.
 """
 
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from tqdm import tqdm
 
+from her2core.models.card import BundleError, ModelCard
 from her2core.models.densenet121 import WeightsUnavailableError
-from her2core.training.batches import Mixture
-from her2core.training.datasets import (
-    DatasetError,
-    PatchSet,
-    list_class_folders,
-    load_patches,
-)
-from her2core.training.fit import fit
+from her2core.training.checkpoint import CheckpointError
+from her2core.training.datasets import DatasetError
+from her2core.training.fit import Run, fit
+from her2core.training.loop import TrainingError
+from her2core.training.machines import this_machine
+from her2core.training.prepare import Prepared, Request, prepare, record
 from her2core.training.recipe import Recipe, RecipeError, read_recipe
+from training.finish_run import finish_run, read_card_text
 
-
-def _load(folder: Path, size: int) -> PatchSet:
-    files = list_class_folders(folder)
-    bar = tqdm(total=len(files), desc=f"reading {folder.name}", unit="patch")
-    patches = load_patches(files, size, progress=lambda done, total: bar.update(1) and None)
-    bar.close()
-    return patches
-
-
-def _mixture(text: str, size: int) -> Mixture:
-    parts = [part.partition("=") for part in text.split(",") if part]
-    sets = tuple(_load(Path(name), size) for name, _, _ in parts)
-    weights = [float(share) if share else 1.0 for _, _, share in parts]
-    return Mixture(sets, tuple(weight / sum(weights) for weight in weights))
-
-
-def _check_groups(mixture: Mixture, validation: PatchSet) -> None:
-    """Refuse groups that stand on both sides; say it loudly where there are no groups."""
-    train = {group for part in mixture.sets for group in part.groups}
-    shared = (train & set(validation.groups)) - {""}
-    if shared:
-        raise DatasetError(
-            f"{len(shared)} groups are both in training and validation, e.g. '{min(shared)}'. "
-            "Split by patient, slide or core."
-        )
-    if "" in train | set(validation.groups):
-        print(
-            "WARNING: some patches have no group (patient, slide, core): the validation figures "
-            "may be far too good.",
-            file=sys.stderr,
-        )
+DONE, FAILED, INTERRUPTED = 0, 1, 130
+_FAULTS = (
+    BundleError,
+    CheckpointError,
+    DatasetError,
+    RecipeError,
+    TrainingError,
+    WeightsUnavailableError,
+)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m training.train", description=__doc__.splitlines()[0]
+        prog="python -m training.train",
+        description=__doc__.splitlines()[0],
+        epilog="Layouts, recipe entries and several machines: docs/training.md. Exit status: 0 "
+        "done; 1 not done, with the reason in one sentence; 130 stopped.",
     )
     parser.add_argument("--arch", required=True, choices=("cnn", "densenet121"))
-    parser.add_argument("--data", required=True, help="DIR[=SHARE] joined by commas")
-    parser.add_argument("--validation", required=True, type=Path, help="class folders")
+    parser.add_argument(
+        "--data", required=True, help="folder or CSV table; or DIR[=SHARE] joined by commas"
+    )
+    parser.add_argument("--out", type=Path, help="folder of the bundle to write; must be new")
     parser.add_argument("--config", type=Path, help="recipe TOML; the study's recipe without one")
-    parser.add_argument("--run", required=True, type=Path, help="folder of the run")
+    parser.add_argument("--run", type=Path, help="folder of the run (default: OUT.run)")
+    parser.add_argument("--resume", action="store_true", help="go on with an unfinished run")
+    parser.add_argument(
+        "--validation", type=Path, help="validation patches of their own (default: split off)"
+    )
+    parser.add_argument(
+        "--group-pattern",
+        metavar="REGEX",
+        help="one capture group finds patient, slide or core in the file name",
+    )
+    parser.add_argument(
+        "--validation-share", type=float, default=0.15, help="of the patches (default 0.15)"
+    )
+    parser.add_argument(
+        "--test-share",
+        type=float,
+        default=0.15,
+        help="of the patches, where the data has no test part (default 0.15)",
+    )
+    parser.add_argument("--seed", type=int, help="of split and training (default 0, the recipe's)")
+    parser.add_argument("--text", type=Path, help="TOML for the card: name, licence, notes ...")
     parser.add_argument("--start", type=Path, help="weights of an earlier stage")
     return parser
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command. Returns 0 when training ended, 1 otherwise."""
+    """Run the command. Returns 0 when it ended well, 1 with a sentence otherwise."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    args = _parser().parse_args(arguments)
+    parser = _parser()
+    args = parser.parse_args(arguments)
+    if args.out is None and (args.run is None or args.validation is None):
+        parser.error("name --out for a bundle, or --run and --validation for a training alone")
+    folder: Path = args.run or args.out.with_name(f"{args.out.name}.run")
     try:
-        recipe = read_recipe(args.config, args.arch) if args.config else Recipe(args.arch)
-        if args.start is not None and not args.start.is_file():
-            raise RecipeError(f"There is no file {args.start}.")
-        validation = _load(args.validation, recipe.size)
-        mixture = _mixture(args.data, recipe.size)
-        _check_groups(mixture, validation)
-        run = fit(recipe, mixture, validation, args.run, args.start)
-    except (DatasetError, RecipeError, WeightsUnavailableError) as error:
+        return _train(args, folder)
+    except _FAULTS as error:
         print(error, file=sys.stderr)
-        return 1
     except OSError as error:
-        print(f"Could not write the run: {error.strerror} ({error.filename}).", file=sys.stderr)
-        return 1
+        print(_said(error, folder), file=sys.stderr)
+    except KeyboardInterrupt:
+        print("Stopped; the same command with --resume goes on.", file=sys.stderr)
+        return INTERRUPTED
+    return FAILED
+
+
+def _train(args: argparse.Namespace, folder: Path) -> int:
+    if args.out is not None:
+        _refuse_finished(args.out)
+    recipe = _recipe(args)
+    text = read_card_text(args.text)
+    request = _request(args)
+    machines = this_machine() if os.environ.get("TF_CONFIG") else None
+    run = Run(folder) if machines is None else Run(folder).of_machine(machines)
+    if args.out is not None and run.started and not args.resume:
+        raise CheckpointError(
+            f"{run.folder} holds an unfinished run; --resume goes on with it, or name another "
+            "folder by --run."
+        )
+    run.folder.mkdir(parents=True, exist_ok=True)  # better now than after the first epoch
+    prepared = _prepared(request, recipe)
+    record(prepared, run.folder, run.started)
+    fit(recipe, prepared.mixture, prepared.validation, folder, args.start, machines)
     print(f"Best weights: {run.best}")
-    return 0
+    if args.out is not None and (machines is None or machines.number == 0):
+        _tell(finish_run(recipe, prepared, run, text, args.out, args.start), args.out)
+    return DONE
+
+
+def _refuse_finished(out: Path) -> None:
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise BundleError(
+            f"{out} already holds a bundle or other files, and nothing overwrites them; name a "
+            "new folder by --out."
+        )
+
+
+def _recipe(args: argparse.Namespace) -> Recipe:
+    recipe = read_recipe(args.config, args.arch) if args.config else Recipe(args.arch)
+    if recipe.architecture != args.arch:
+        raise RecipeError(f"{args.config} is a recipe for {recipe.architecture}.")
+    if args.start is not None and not args.start.is_file():
+        raise RecipeError(f"There is no file {args.start}.")
+    if args.seed is not None:
+        if args.seed < 0:
+            raise RecipeError("--seed must be 0 or more.")
+        recipe = replace(recipe, seed=args.seed)
+    return recipe
+
+
+def _request(args: argparse.Namespace) -> Request:
+    parts = [part.rpartition("=") for part in args.data.split(",") if part]
+    try:
+        sources = tuple(
+            (Path(name), float(share)) if mark else (Path(share), 1.0)
+            for name, mark, share in parts
+        )
+    except ValueError:
+        raise DatasetError(f"--data {args.data}: a share must be a number.") from None
+    if not sources or min(share for _, share in sources) <= 0:
+        raise DatasetError("--data needs a folder, and shares above 0.")
+    for path in (*(path for path, _ in sources), args.validation):
+        if path is not None and not path.exists():
+            raise DatasetError(f"There is no folder {path}.")
+    alone = args.out is None  # all patches but the validation folder are trained on
+    return Request(
+        sources,
+        args.validation,
+        args.group_pattern,
+        validation_share=args.validation_share,
+        test_share=0.0 if alone else args.test_share,
+        seed=args.seed or 0,
+    )
+
+
+def _prepared(request: Request, recipe: Recipe) -> Prepared:
+    with tqdm(unit="patch", desc="reading", disable=None) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        prepared = prepare(request, recipe.size, progress)
+    for statement in prepared.statements:
+        print(f"Recognised {statement}", flush=True)
+    print(prepared.describe_split(), flush=True)
+    for warning in prepared.warnings:
+        print(f"WARNING: {warning}", file=sys.stderr, flush=True)
+    return prepared
+
+
+def _tell(card: ModelCard, out: Path) -> None:
+    for metric in card.metrics:
+        interval = (
+            "" if metric.ci_low is None else f" ({metric.ci_low:.3f} to {metric.ci_high:.3f})"
+        )
+        print(f"{metric.name}, {metric.set}: {metric.value:.3f}{interval}, n = {metric.n}")
+    print(f"{card.model_id} written to {out}")
+
+
+def _said(error: OSError, folder: Path) -> str:
+    """One sentence for what the system refused."""
+    where = error.filename or folder
+    # HDF5 reports the reason in its text only
+    if error.errno in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error):
+        return (
+            f"The disk is full: {where} could not be written. Free some space; the same command "
+            "with --resume goes on at the last epoch."
+        )
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"{where} may not be written to; choose another folder or change its permissions."
+    return f"{where} could not be read or written: {error.strerror or error}."
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ def build_densenet121(
         raise WeightsUnavailableError(
             "The ImageNet weights of DenseNet121 could not be downloaded. Check the network, put "
             "the file keras asks for into ~/.keras/models, or train from random weights with "
-            "--weights none (needs far more data)."
+            "imagenet = false in the recipe (needs far more data)."
         ) from error
     x = keras.layers.Activation("linear", name=FEATURE_LAYER)(backbone.output)
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)

@@ -1,7 +1,7 @@
 """The study's augmentation: one affine warp for rotation, shift, shear, zoom and flips; brightness.
 
 Composing the five geometric changes into a single matrix resamples the picture once instead of
-five times, so that thin membranes stay thin.
+five times, so that thin membranes stay thin. Beyond the study: colour gains and stain densities.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import numpy.typing as npt
+
+from her2core.stain import DAB, HAEMATOXYLIN
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class Augmentation:
         flips: mirror left-right and top-bottom, each with probability one half.
         brightness: factor drawn from this range.
         colour: beyond the study: each channel's gain strays by up to this share.
+        stain: beyond the study: the densities of haematoxylin and of DAB stray, each for itself,
+            by up to this share. Keep it small: density is what tells 1+ from 2+.
     """
 
     rotation: float = 40.0
@@ -33,9 +37,15 @@ class Augmentation:
     flips: bool = True
     brightness: tuple[float, float] = (0.8, 1.2)
     colour: float = 0.0
+    stain: float = 0.0
 
 
 NO_AUGMENTATION = Augmentation(0.0, 0.0, 0.0, 0.0, False, (1.0, 1.0), 0.0)
+_RESIDUAL = np.cross(HAEMATOXYLIN, DAB)
+_STAINS = np.stack([HAEMATOXYLIN, DAB, _RESIDUAL / np.linalg.norm(_RESIDUAL)]).T
+_UNMIX = np.linalg.inv(_STAINS)
+# natural logarithm of the light that comes through, by pixel value; black counts as 1
+_LOG_LIGHT = np.log(np.maximum(np.arange(256), 1) / 255).astype(np.float32)
 
 
 def affine_matrix(
@@ -79,4 +89,34 @@ def augment(
     gain = rng.uniform(*augmentation.brightness) * (
         1 + rng.uniform(-augmentation.colour, augmentation.colour, 3)
     )
-    return np.asarray(np.clip(warped.astype(np.float32) * (gain / 255).astype(np.float32), 0, 1))
+    if augmentation.stain > 0:
+        changed = restained(warped, 1 + rng.uniform(-augmentation.stain, augmentation.stain, 2))
+        return np.asarray(np.clip(changed * gain.astype(np.float32), 0, 1))
+    return _brightened(warped, gain)
+
+
+def restained(
+    rgb: npt.NDArray[np.uint8], factors: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float32]:
+    """Multiply the optical densities of haematoxylin and DAB.
+
+    Unmixed after Ruifrok & Johnston with the vectors of `her2core.stain`, as in Tellez et al., IEEE
+    Trans Med Imaging 2018;37:2126. Mixing is linear in density, so that unmixing, the two factors
+    and mixing are one 3 x 3 matrix.
+
+    Args:
+        rgb: uint8 (H, W, 3).
+        factors: (2,), of haematoxylin and of DAB; 1 changes nothing.
+
+    Returns:
+        float32 (H, W, 3) in [0, 1], the residual colour unchanged.
+    """
+    matrix = _STAINS @ np.diag([*factors, 1.0]) @ _UNMIX
+    density = cv2.transform(_LOG_LIGHT[rgb], matrix)
+    return np.asarray(np.minimum(cv2.exp(density), 1.0))
+
+
+def _brightened(
+    rgb: npt.NDArray[np.uint8], gain: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float32]:
+    return np.asarray(np.clip(rgb.astype(np.float32) * (gain / 255).astype(np.float32), 0, 1))

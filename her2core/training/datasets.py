@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -15,6 +17,7 @@ from her2core.patches import MODEL_SIDE, PatchError, decode
 from her2core.scores import HER2Score
 from her2core.settings import UploadLimits
 
+Part = Literal["", "train", "validation", "test"]
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff"}
 
 
@@ -24,11 +27,19 @@ class DatasetError(ValueError):
 
 @dataclass(frozen=True)
 class LabelledFile:
-    """One patch of a dataset; `group` is its patient, slide or core, or "" where unknown."""
+    """One patch of a dataset.
+
+    Attributes:
+        path: of the picture.
+        label: its score.
+        group: its patient, slide or core, or "" where unknown.
+        part: which side of the dataset's own split it is on, or "" where it has none.
+    """
 
     path: Path
     label: HER2Score
     group: str
+    part: Part = ""
 
 
 @dataclass(frozen=True)
@@ -85,16 +96,24 @@ def load_patches(
         DatasetError: a picture cannot be read; the message names it.
     """
     images = np.empty((len(files), size, size, 3), np.uint8)
-    for index, file in enumerate(files):
+    with ThreadPoolExecutor() as pool:  # decoding and resizing let go of the interpreter
         try:
-            patch = decode(file.path.read_bytes(), file.path.name, UploadLimits())
-        except (OSError, PatchError) as error:
-            raise DatasetError(f"{file.path}: {error}") from error
-        if size == MODEL_SIDE:
-            images[index] = np.round(patch.pixels() * 255).astype(np.uint8)
-        else:
-            images[index] = cv2.resize(patch.field(), (size, size), interpolation=cv2.INTER_AREA)
-        if progress is not None:
-            progress(index + 1, len(files))
+            for index, image in enumerate(pool.map(lambda file: _pixels(file, size), files)):
+                images[index] = image
+                if progress is not None:
+                    progress(index + 1, len(files))
+        except BaseException:  # the rest need not be decoded
+            pool.shutdown(cancel_futures=True)
+            raise
     labels = np.array([int(file.label) for file in files], np.int64)
     return PatchSet(images, labels, tuple(file.group for file in files))
+
+
+def _pixels(file: LabelledFile, size: int) -> npt.NDArray[np.uint8]:
+    try:
+        patch = decode(file.path.read_bytes(), file.path.name, UploadLimits())
+    except (OSError, PatchError) as error:
+        raise DatasetError(f"{file.path}: {error}") from error
+    if size == MODEL_SIDE:
+        return np.asarray(np.round(patch.pixels() * 255).astype(np.uint8))
+    return np.asarray(cv2.resize(patch.field(), (size, size), interpolation=cv2.INTER_AREA))

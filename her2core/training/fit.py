@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from her2core.training.batches import Mixture, batches
+from her2core.training.checkpoint import CheckpointError, Progress, write_atomically
 from her2core.training.datasets import PatchSet
-from her2core.training.recipe import Recipe
+from her2core.training.frozen import FeatureCache, feature_batches, head_of, train_only_blocks
+from her2core.training.loop import (
+    BEST_FILE,
+    HISTORY_FILE,
+    STATE_FILE,
+    Phase,
+    run_phase,
+    save_weights,
+)
+from her2core.training.losses import class_weights, recipe_loss
+from her2core.training.machines import Machines, this_machine
+from her2core.training.recipe import Recipe, check
+
+RECIPE_FILE = "recipe.json"
+# what may differ when a run goes on: how long it goes on
+_MAY_CHANGE = {"epochs", "patience"}
 
 
 @dataclass(frozen=True)
@@ -23,16 +39,40 @@ class Run:
     @property
     def best(self) -> Path:
         """Weights of the epoch with the lowest validation loss."""
-        return self.folder / "best.weights.h5"
+        return self.folder / BEST_FILE
 
     @property
     def history(self) -> Path:
         """One JSON object a line: epoch, losses and accuracies."""
-        return self.folder / "history.jsonl"
+        return self.folder / HISTORY_FILE
+
+    @property
+    def state(self) -> Path:
+        """What a stopped run goes on from."""
+        return self.folder / STATE_FILE
+
+    @property
+    def head(self) -> Path:
+        """Folder of the head's phase on frozen features."""
+        return self.folder / "head"
+
+    @property
+    def started(self) -> bool:
+        """Whether the folder holds a run with at least one finished epoch."""
+        return self.state.is_file() or (self.head / STATE_FILE).is_file()
+
+    def of_machine(self, machines: Machines) -> Run:
+        """Where a machine keeps its files: the first in the folder itself, others below it."""
+        own = f"machine-{machines.number}"
+        return self if machines.number == 0 else Run(self.folder / own)
 
 
-def build(recipe: Recipe) -> Any:
-    """Build the recipe's network with fresh (or ImageNet) weights, ready to compile."""
+def build(recipe: Recipe, start_weights: Path | None = None) -> Any:
+    """Build the recipe's network with fresh, ImageNet or given weights.
+
+    Raises:
+        WeightsUnavailableError: ImageNet weights are wanted and cannot be had.
+    """
     import keras
 
     from her2core.models.cnn import build_cnn
@@ -42,11 +82,19 @@ def build(recipe: Recipe) -> Any:
     keras.config.set_dtype_policy("mixed_bfloat16" if recipe.mixed_precision else "float32")
     try:
         if recipe.architecture == "cnn":
-            return build_cnn(recipe.dropout)
-        start = "imagenet" if recipe.imagenet else None
-        return build_densenet121(start, recipe.dropout, size=recipe.size)  # type: ignore[arg-type]
+            model = build_cnn(recipe.dropout)
+        else:
+            wanted = recipe.imagenet and start_weights is None
+            start = "imagenet" if wanted else None
+            model = build_densenet121(start, recipe.dropout, size=recipe.size)  # type: ignore[arg-type]
     finally:
         keras.config.set_dtype_policy("float32")
+    if start_weights is not None:
+        model.load_weights(start_weights)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = recipe.batch_norm_momentum
+    return model
 
 
 def fit(
@@ -55,8 +103,13 @@ def fit(
     validation: PatchSet,
     folder: Path,
     start_weights: Path | None = None,
+    machines: Machines | None = None,
+    after_epoch: Callable[[Progress], None] | None = None,
 ) -> Run:
-    """Train and leave the best weights in `folder`; a killed run goes on at its last epoch.
+    """Train and leave the best weights in `folder`; a stopped run goes on at its last epoch.
+
+    The end is the same whether a run was stopped or not: batches and dropout depend on the seed,
+    epoch and step only, and everything else is in the checkpoint.
 
     Args:
         recipe: every choice of the run.
@@ -64,58 +117,127 @@ def fit(
         validation: patches of side `recipe.size` that select the epoch; never in `mixture`.
         folder: where checkpoints, best weights and the history go.
         start_weights: weights of an earlier stage (any input size for DenseNet121).
-    """
-    import keras
+        machines: who trains; by default as TF_CONFIG says.
+        after_epoch: told after each epoch, when its state is on disk.
 
-    run = Run(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    model = build(recipe)
-    if start_weights is not None:
-        model.load_weights(start_weights)
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = recipe.batch_norm_momentum
-    total = sum(len(part) for part in mixture.sets)
-    steps = recipe.steps_per_epoch or max(1, total // recipe.batch)
-    rate: Any = recipe.learning_rate
-    if recipe.cosine:
-        rate = keras.optimizers.schedules.CosineDecay(rate, recipe.epochs * steps, alpha=0.02)
-    model.compile(
-        keras.optimizers.Adam(rate),
-        keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing),
-        metrics=["accuracy"],
-        jit_compile=False,
+    Raises:
+        CheckpointError: the folder holds a run with another recipe, or a damaged one.
+        DatasetError: a class has no training patch.
+        OSError: the folder cannot be written to.
+        RecipeError: the recipe cannot be trained with.
+        TrainingError: the loss is no longer a number.
+        WeightsUnavailableError: ImageNet weights are wanted and cannot be had.
+    """
+    check(recipe)
+    mixture.by_class()
+    machines = machines or this_machine()
+    machines.rows(recipe.batch)
+    run = Run(folder).of_machine(machines)
+    _record(recipe, run)
+    with machines.strategy.scope():
+        # once the whole network has a state, whatever it starts from is overwritten by it
+        resumed = replace(recipe, imagenet=False) if run.state.is_file() else recipe
+        model = build(resumed, None if run.state.is_file() else start_weights)
+    least = math.inf
+    if recipe.head_epochs and not run.state.is_file():
+        least = _train_head(recipe, model, mixture, validation, run, machines, after_epoch)
+    train_only_blocks(model, recipe.trained_blocks)
+    rows = machines.rows(recipe.batch)
+    phase = _phase(recipe, mixture, recipe.epochs, recipe.main_rate, run.folder, machines)(
+        model,
+        lambda first: batches(mixture, recipe, first, rows),
+        (validation.images, validation.labels),
     )
-    done = _epochs_done(run)
-    inputs = validation.images.astype(np.float32) / 255
-    targets = np.eye(4, dtype=np.float32)[validation.labels]
-    (folder / "recipe.json").write_text(json.dumps(recipe.as_dict(), indent=1), encoding="utf-8")
-    model.fit(
-        batches(mixture, recipe, done * steps),
-        epochs=recipe.epochs,
-        steps_per_epoch=steps,
-        validation_data=(inputs, targets),
-        validation_batch_size=recipe.batch,
-        verbose=2,
-        callbacks=[
-            keras.callbacks.BackupAndRestore(folder / "backup"),
-            keras.callbacks.ModelCheckpoint(
-                run.best, monitor="val_loss", save_best_only=True, save_weights_only=True
-            ),
-            keras.callbacks.EarlyStopping(monitor="val_loss", patience=recipe.patience),
-            keras.callbacks.LambdaCallback(on_epoch_end=lambda e, logs: _note(run, e, logs)),
-        ],
-    )
+    run_phase(phase, machines, least, after_epoch)
     return run
 
 
-def _note(run: Run, epoch: int, logs: dict[str, float] | None) -> None:
-    line = {"epoch": epoch, **{name: round(float(v), 5) for name, v in (logs or {}).items()}}
-    with run.history.open("a", encoding="utf-8") as handle:
-        handle.write(json.dumps(line) + "\n")
+def _train_head(
+    recipe: Recipe,
+    model: Any,
+    mixture: Mixture,
+    validation: PatchSet,
+    run: Run,
+    machines: Machines,
+    after_epoch: Callable[[Progress], None] | None,
+) -> float:
+    """Train the head on cached features, leave it in `model`; returns its validation loss."""
+    from tqdm import tqdm
+
+    cache = FeatureCache(run.folder / "features")
+    with tqdm(unit="patch", desc="features", disable=None) as bar:
+
+        def tell(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        learnt = [cache.features(model, part.images, tell) for part in mixture.sets]
+        bar.reset()
+        checked = cache.features(model, validation.images, tell)
+    with machines.strategy.scope():
+        head = head_of(model)
+    phase = _phase(recipe, mixture, recipe.head_epochs, recipe.learning_rate, run.head, machines)(
+        head,
+        lambda first: feature_batches(mixture, learnt, recipe, machines, first),
+        (checked, validation.labels),
+    )
+    progress = run_phase(phase, machines, after_epoch=after_epoch)
+    head.load_weights(run.head / BEST_FILE)
+    save_weights(model, run.best)
+    return progress.best
 
 
-def _epochs_done(run: Run) -> int:
-    if not run.history.is_file():
-        return 0
-    return sum(1 for _ in run.history.open(encoding="utf-8"))
+def _phase(
+    recipe: Recipe, mixture: Mixture, epochs: int, rate: float, folder: Path, machines: Machines
+) -> Callable[[Any, Callable[[int], Any], Any], Phase]:
+    """What both phases of a run share."""
+    import keras
+
+    steps = recipe.steps_per_epoch or max(1, len(mixture) // recipe.batch)
+    schedule: Any = rate
+    if recipe.cosine:
+        schedule = keras.optimizers.schedules.CosineDecay(rate, epochs * steps, alpha=0.02)
+    weights = class_weights(mixture.counts()) if recipe.class_weights else None
+    with machines.strategy.scope():
+        optimizer = keras.optimizers.Adam(schedule)
+
+    def make(model: Any, feed: Callable[[int], Any], validation: Any) -> Phase:
+        return Phase(
+            model=model,
+            optimizer=optimizer,
+            loss=recipe_loss(recipe, weights),
+            validation_loss=recipe_loss(recipe),
+            epochs=epochs,
+            steps=steps,
+            patience=recipe.patience,
+            seed=recipe.seed,
+            folder=folder,
+            feed=feed,
+            validation=validation,
+            batch=recipe.batch,
+        )
+
+    return make
+
+
+def _record(recipe: Recipe, run: Run) -> None:
+    """Write the recipe beside the run; refuse to go on by another one.
+
+    Raises:
+        CheckpointError: names the first entry that differs.
+    """
+    run.folder.mkdir(parents=True, exist_ok=True)
+    path = run.folder / RECIPE_FILE
+    wanted = json.loads(json.dumps(recipe.as_dict()))
+    if run.started:
+        try:
+            before = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            before = {}
+        for name, value in wanted.items():
+            if name not in _MAY_CHANGE and before.get(name, value) != value:
+                raise CheckpointError(
+                    f"The run in {run.folder} was started with another {name} in its recipe; "
+                    "use the same recipe or another run folder."
+                )
+    write_atomically(path, json.dumps(wanted, indent=1).encode())

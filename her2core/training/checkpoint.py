@@ -1,0 +1,120 @@
+"""What a stopped run needs to go on as if it had never stopped: one file, written at once.
+
+Weights, optimizer and progress stand in one safetensors file that is put in place by a rename, so
+that a kill at any moment leaves the state of one epoch's end, never of two. Random numbers need no
+place in it: batches and dropout are seeded by epoch and step.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+_PROGRESS = "progress"
+
+
+class CheckpointError(ValueError):
+    """A checkpoint cannot be used; str(error) is one sentence."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is, at the end of an epoch.
+
+    Attributes:
+        epochs: finished epochs.
+        best: lowest validation loss so far; infinite before the first.
+        waited: epochs since then.
+        history: one record per epoch: losses, accuracies, learning rate.
+    """
+
+    epochs: int = 0
+    best: float = math.inf
+    waited: int = 0
+    history: tuple[dict[str, float], ...] = ()
+
+    def after(self, record: dict[str, float]) -> Progress:
+        """Progress after one more epoch, whose record holds "val_loss"."""
+        better = record["val_loss"] < self.best
+        return Progress(
+            self.epochs + 1,
+            record["val_loss"] if better else self.best,
+            0 if better else self.waited + 1,
+            (*self.history, {"epoch": self.epochs, **record}),
+        )
+
+    @property
+    def improved(self) -> bool:
+        """Whether the last epoch is the best so far."""
+        return self.epochs > 0 and self.waited == 0
+
+    def ended(self, epochs: int, patience: int) -> bool:
+        """Whether all epochs are done, or none of the last `patience` brought a better loss."""
+        return self.epochs >= epochs or self.waited >= patience
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file that is there whole or not at all, also after a power cut."""
+    partial = path.with_name(f".{path.name}.part")
+    try:
+        with partial.open("wb") as handle:
+            handle.write(data)
+            handle.flush()
+            os.fsync(handle.fileno())
+        os.replace(partial, path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def save_state(path: Path, model: Any, optimizer: Any, progress: Progress) -> None:
+    """Write the state at the end of an epoch.
+
+    Raises:
+        OSError: the file cannot be written; the one before it stays.
+    """
+    tensors = {f"weight/{weight.path}": weight.value.numpy() for weight in model.weights}
+    tensors |= {
+        f"optimizer/{place:04d}": np.asarray(variable.value.numpy())
+        for place, variable in enumerate(optimizer.variables)
+    }
+    write_atomically(path, save(tensors, {_PROGRESS: json.dumps(asdict(progress))}))
+
+
+def load_state(path: Path, model: Any, optimizer: Any) -> Progress:
+    """Put the state back into a model and a built optimizer of the same kind.
+
+    Raises:
+        CheckpointError: the file is damaged or belongs to another network.
+    """
+    try:
+        with safe_open(path, "np") as file:
+            progress = json.loads(file.metadata()[_PROGRESS])
+            named = {f"weight/{weight.path}": weight for weight in model.weights} | {
+                f"optimizer/{place:04d}": variable
+                for place, variable in enumerate(optimizer.variables)
+            }
+            if set(file.keys()) != set(named):
+                raise CheckpointError(f"The checkpoint {path} belongs to another network.")
+            for name, variable in named.items():
+                variable.assign(_fitting(file.get_tensor(name), variable, path))
+    except (SafetensorError, OSError, KeyError, TypeError, json.JSONDecodeError) as error:
+        raise CheckpointError(
+            f"The checkpoint {path} is damaged; delete the run folder and start again."
+        ) from error
+    return replace(Progress(**progress), history=tuple(progress["history"]))
+
+
+def _fitting(tensor: npt.NDArray[np.generic], variable: Any, path: Path) -> npt.NDArray[np.generic]:
+    if tuple(tensor.shape) != tuple(variable.shape):
+        raise CheckpointError(f"The checkpoint {path} belongs to another network.")
+    return tensor

@@ -1,0 +1,259 @@
+"""One phase of training: epochs of steps, validation, early stopping, checkpoints.
+
+Written out rather than left to `Model.fit` for two reasons: a stopped phase must go on with
+everything it had, the patience already spent included, and several machines must be able to train
+together (see `her2core.training.machines`).
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from her2core.training.checkpoint import (
+    CheckpointError,
+    Progress,
+    load_state,
+    save_state,
+    write_atomically,
+)
+from her2core.training.machines import Machines
+
+STATE_FILE = "state.safetensors"
+BEST_FILE = "best.weights.h5"
+HISTORY_FILE = "history.jsonl"
+
+
+class TrainingError(RuntimeError):
+    """Training cannot go on; str(error) is one sentence."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """What a phase is made of.
+
+    Attributes:
+        model: keras.Model with softmax outputs (n, 4); what is not trainable stays as it is.
+        optimizer: keras optimizer.
+        loss: per patch, of (targets, probabilities), both (n, 4).
+        validation_loss: the same without class weights.
+        epochs, steps, patience: as in the recipe.
+        seed: of dropout.
+        folder: where state, best weights and history go.
+        feed: tf.data.Dataset of batches from a step on; with several machines, of this one's rows.
+        validation: inputs (uint8 pictures or float32 features) and labels.
+        batch: patches a step over all machines.
+    """
+
+    model: Any
+    optimizer: Any
+    loss: Callable[[Any, Any], Any]
+    validation_loss: Callable[[Any, Any], Any]
+    epochs: int
+    steps: int
+    patience: int
+    seed: int
+    folder: Path
+    feed: Callable[[int], Any]
+    validation: tuple[npt.NDArray[Any], npt.NDArray[np.int64]]
+    batch: int
+
+
+def run_phase(
+    phase: Phase,
+    machines: Machines,
+    least_loss: float = math.inf,
+    after_epoch: Callable[[Progress], None] | None = None,
+) -> Progress:
+    """Train until the epochs are done or the patience is spent; go on where a state lies.
+
+    Args:
+        phase: what to train with what.
+        machines: who trains.
+        least_loss: validation loss to beat before weights count as the best.
+        after_epoch: told after each epoch, when its state is on disk.
+
+    Raises:
+        OSError: the folder cannot be written to.
+        CheckpointError: a state lies there that cannot be used.
+        TrainingError: the loss is no longer a number.
+    """
+    with machines.strategy.scope():
+        phase.optimizer.build(phase.model.trainable_variables)
+    progress = _resumed(phase, machines, least_loss)
+    step, answer = _step(phase, machines), _answer(phase.model)
+    feed: Iterator[Any] | None = None
+    while not progress.ended(phase.epochs, phase.patience):
+        if feed is None:
+            first = progress.epochs * phase.steps
+            feed = iter(
+                machines.strategy.distribute_datasets_from_function(
+                    lambda _: phase.feed(first)  # noqa: B023
+                )
+            )
+        started = time.monotonic()
+        _seed_dropout(phase.model, [phase.seed, progress.epochs, machines.number])
+        total = np.zeros(2)
+        for _ in range(phase.steps):
+            total = total + step(feed)
+        loss, accuracy = np.asarray(total, np.float64) / (phase.steps * phase.batch)
+        _share_statistics(phase.model, machines)
+        rate = _current_rate(phase.optimizer)
+        record = {"accuracy": accuracy, "loss": loss, "learning_rate": rate}
+        record |= _validate(phase, answer, machines)
+        if not np.isfinite(list(record.values())).all():
+            raise TrainingError("The loss is no longer a number; lower the learning rate.")
+        progress = progress.after({name: float(value) for name, value in record.items()})
+        if progress.improved:
+            save_weights(phase.model, phase.folder / BEST_FILE)
+        save_state(phase.folder / STATE_FILE, phase.model, phase.optimizer, progress)
+        _write_history(phase.folder, progress)
+        _tell(progress, phase.epochs, time.monotonic() - started)
+        if after_epoch is not None:
+            after_epoch(progress)
+    return progress
+
+
+def save_weights(model: Any, path: Path) -> None:
+    """Put the weights in place at once, so that a kill leaves the old file or the new one.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    partial = path.with_name(f"partial-{path.name}")
+    # HDF5 survives a disk that fills up, but not without complaints of its own: ask before
+    if shutil.disk_usage(path.parent).free < 4.2 * model.count_params() + (1 << 20):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+    try:
+        model.save_weights(partial)
+        partial.replace(path)
+    except RuntimeError as error:  # how HDF5 reports a disk that fills up while a file is closed
+        raise OSError(None, "writing the weights failed; is the disk full?", str(path)) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _resumed(phase: Phase, machines: Machines, least_loss: float) -> Progress:
+    phase.folder.mkdir(parents=True, exist_ok=True)
+    state = phase.folder / STATE_FILE
+    progress = Progress(best=least_loss)
+    if state.is_file():
+        progress = load_state(state, phase.model, phase.optimizer)
+    elsewhere = machines.sums([progress.epochs])[0] / machines.count
+    if elsewhere != progress.epochs:
+        raise CheckpointError(
+            "The machines stopped at different epochs; copy the first one's run folder over the "
+            "others' and start again."
+        )
+    return progress
+
+
+def _step(phase: Phase, machines: Machines) -> Callable[[Any], Any]:
+    """One compiled step over all machines: (summed loss, right answers) of the batch."""
+    import tensorflow as tf
+
+    model, optimizer = phase.model, phase.optimizer
+
+    def on_replica(inputs: Any, targets: Any) -> Any:
+        with tf.GradientTape() as tape:
+            probabilities = model(inputs, training=True)
+            summed = tf.reduce_sum(phase.loss(targets, probabilities))
+            mean = summed / phase.batch  # gradients of all replicas are added up
+        variables = model.trainable_variables
+        optimizer.apply_gradients(zip(tape.gradient(mean, variables), variables, strict=True))
+        right = tf.equal(tf.argmax(probabilities, 1), tf.argmax(targets, 1))
+        return tf.stack([summed, tf.reduce_sum(tf.cast(right, tf.float32))])
+
+    @tf.function  # type: ignore[untyped-decorator]
+    def step(feed: Any) -> Any:
+        each = machines.strategy.run(on_replica, args=next(feed))
+        return machines.strategy.reduce(tf.distribute.ReduceOp.SUM, each, axis=None)
+
+    return lambda feed: step(feed).numpy()
+
+
+def _answer(model: Any) -> Callable[[Any], Any]:
+    """Compiled probabilities of a batch; pictures come as uint8 and are scaled to [0, 1]."""
+    import tensorflow as tf
+
+    shape = [None, *model.inputs[0].shape[1:]]
+
+    @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32)])  # type: ignore[untyped-decorator]
+    def answer(inputs: Any) -> Any:
+        return model(inputs, training=False)
+
+    return lambda values: answer(
+        values.astype(np.float32) / 255 if values.dtype == np.uint8 else values
+    )
+
+
+def _validate(phase: Phase, answer: Callable[[Any], Any], machines: Machines) -> dict[str, float]:
+    """Mean loss and accuracy; each machine answers for every so-manieth batch."""
+    inputs, labels = phase.validation
+    each = max(1, phase.batch // machines.count)
+    sums = np.zeros(3)
+    for start in range(machines.number * each, len(labels), machines.count * each):
+        part = labels[start : start + each]
+        probabilities = answer(inputs[start : start + each])
+        loss = np.asarray(phase.validation_loss(np.eye(4, dtype=np.float32)[part], probabilities))
+        right = np.asarray(probabilities).argmax(axis=1) == part
+        sums += [loss.sum(dtype=np.float64), right.sum(), len(part)]
+    loss_sum, right_sum, count = machines.sums(sums)
+    return {"val_accuracy": right_sum / count, "val_loss": loss_sum / count}
+
+
+def _share_statistics(model: Any, machines: Machines) -> None:
+    """Average batch normalisation's moving statistics, which each machine gathers for itself."""
+    import tensorflow as tf
+
+    if machines.count == 1:
+        return
+    for weight in model.non_trainable_weights:
+        if "moving_" in weight.path:
+            each = machines.strategy.run(lambda w: tf.identity(w.value), args=(weight,))
+            weight.assign(machines.strategy.reduce(tf.distribute.ReduceOp.MEAN, each, axis=None))
+
+
+def _seed_dropout(model: Any, seed: list[int]) -> None:
+    """Set every random layer's generator by epoch and machine, whatever was drawn before."""
+    layers = [layer for layer in model.layers if hasattr(layer, "seed_generator")]
+    for place, layer in enumerate(layers):
+        drawn = np.random.default_rng([*seed, place]).integers(0, 1 << 31, 2)
+        state = layer.seed_generator.state
+        state.assign(drawn.astype(state.dtype))
+
+
+def _current_rate(optimizer: Any) -> float:
+    rate = optimizer.learning_rate
+    return float(rate.value.numpy() if hasattr(rate, "path") else rate)
+
+
+def _write_history(folder: Path, progress: Progress) -> None:
+    lines = [
+        {name: value if name == "epoch" else round(value, 7) for name, value in record.items()}
+        for record in progress.history
+    ]
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    write_atomically(folder / HISTORY_FILE, text.encode())
+
+
+def _tell(progress: Progress, epochs: int, seconds: float) -> None:
+    last = progress.history[-1]
+    best = ", best so far" if progress.improved else ""
+    print(
+        f"epoch {progress.epochs}/{epochs}: loss {last['loss']:.4f}, "
+        f"accuracy {last['accuracy']:.3f}, validation loss {last['val_loss']:.4f}, "
+        f"accuracy {last['val_accuracy']:.3f} ({seconds:.0f} s{best})",
+        flush=True,
+    )

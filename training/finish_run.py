@@ -1,0 +1,148 @@
+"""A finished run becomes a model bundle: temperature, figures on held-out patches, card."""
+
+from __future__ import annotations
+
+import datetime
+import tomllib
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from her2core import __version__
+from her2core.models.card import Metric, ModelCard
+from her2core.patches import MODEL_SIDE
+from her2core.scores import HER2Score
+from her2core.training.datasets import DatasetError, PatchSet, load_patches
+from her2core.training.fit import Run
+from her2core.training.prepare import Prepared
+from her2core.training.recipe import Recipe
+from her2core.training.splits import TEST, TRAIN, VALIDATION
+from training.make_bundle import BACKGROUND_PATCHES, assemble, choose_background, measure_set
+
+HELD_OUT = "held-out test patches"
+NO_LICENCE = (
+    "Not stated. Whoever passes this bundle on must say under which terms the patches and the "
+    "weights may be used."
+)
+# enough for SHAP's background to find the usual and the rare among the training patches
+_BACKGROUND_POOL = 2000
+
+
+@dataclass(frozen=True)
+class CardText:
+    """What a lab says about its bundle; what it leaves out is filled in from the data."""
+
+    name: str | None = None
+    training_data: str | None = None
+    licence: str | None = None
+    split: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+def read_card_text(path: Path | None) -> CardText:
+    """Read card.toml: name, training_data, licence, split (texts) and notes (a list of texts).
+
+    Raises:
+        DatasetError: the file cannot be read or holds something else; the message names it.
+    """
+    if path is None:
+        return CardText()
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise DatasetError(f"The card text {path} cannot be read: {error}.") from error
+    notes = values.pop("notes", [])
+    texts = {"name", "training_data", "licence", "split"}
+    if set(values) - texts or not all(isinstance(value, str) for value in values.values()):
+        raise DatasetError(f"{path} may hold the texts {', '.join(sorted(texts))} and notes only.")
+    if not isinstance(notes, list) or not all(isinstance(note, str) for note in notes):
+        raise DatasetError(f"notes in {path} must be a list of texts.")
+    return CardText(**values, notes=tuple(notes))
+
+
+def draft_card(
+    recipe: Recipe, prepared: Prepared, text: CardText, name: str, start: Path | None = None
+) -> ModelCard:
+    """The card without temperature and figures; nothing in it names a path of this machine."""
+    train = prepared.files_of(TRAIN)
+    counts = Counter(file.label for file in train)
+    classes = ", ".join(f"{counts[score]} of {score.label}" for score in HER2Score)
+    groups = len({file.group for file in train} - {""})
+    known = f"{groups} groups" if groups else "no groups known"
+    described = f"{len(train)} patches ({classes}), {known}. {'; '.join(prepared.statements)}."
+    notes = [*text.notes, *prepared.warnings]
+    if not prepared.files_of(TEST):
+        notes.append("No patches were held out for a test: there are no figures.")
+    if recipe.architecture == "densenet121":
+        notes.append(_origin(recipe, start))
+    return ModelCard(
+        name=text.name or name,
+        architecture=recipe.architecture,
+        training_data=text.training_data or described,
+        licence=text.licence or NO_LICENCE,
+        split=text.split or prepared.describe_split(),
+        metrics=(),
+        temperature=1.0,
+        date=datetime.date.today().isoformat(),
+        code_version=__version__,
+        demo=False,
+        notes=tuple(notes),
+    )
+
+
+def finish_run(
+    recipe: Recipe,
+    prepared: Prepared,
+    run: Run,
+    text: CardText,
+    out: Path,
+    start: Path | None = None,
+) -> ModelCard:
+    """Write the bundle of a run's best weights.
+
+    Raises:
+        BundleError: the bundle cannot be written, for instance because `out` holds something.
+        DatasetError: a test patch cannot be read.
+    """
+    from her2core.models.registry import ARCHITECTURES
+
+    model = ARCHITECTURES[recipe.architecture].build()
+    model.load_weights(run.best)
+    train = _some(prepared, recipe)
+    validation = prepared.validation
+    if recipe.size != MODEL_SIDE:
+        validation = load_patches(prepared.files_of(VALIDATION))
+    test = _own_groups(load_patches(prepared.files_of(TEST)))
+
+    def measure(stored: object, temperature: float) -> tuple[Metric, ...]:
+        return measure_set(stored, temperature, test, HELD_OUT) if len(test) else ()
+
+    background = choose_background(train, BACKGROUND_PATCHES)
+    draft = draft_card(recipe, prepared, text, out.name, start)
+    return assemble(model, draft, background, validation, measure, out)
+
+
+def _some(prepared: Prepared, recipe: Recipe) -> PatchSet:
+    """Training patches at the models' size, from which SHAP's background is chosen."""
+    files = prepared.files_of(TRAIN)
+    if len(files) > _BACKGROUND_POOL:
+        drawn = np.random.default_rng(recipe.seed).permutation(len(files))[:_BACKGROUND_POOL]
+        files = [files[row] for row in sorted(drawn.tolist())]
+    return load_patches(files)
+
+
+def _own_groups(patches: PatchSet) -> PatchSet:
+    """A patch without a known group counts as a group of its own."""
+    groups = tuple(group or f"patch {row}" for row, group in enumerate(patches.groups))
+    return PatchSet(patches.images, patches.labels, groups)
+
+
+def _origin(recipe: Recipe, weights: Path | None) -> str:
+    start = "ImageNet weights" if recipe.imagenet else "random weights"
+    if weights is not None:
+        start = "the weights of an earlier training"
+    if recipe.head_epochs:
+        return f"Head trained on frozen features of {start}, then the last blocks fine-tuned."
+    return f"Trained from {start}."
