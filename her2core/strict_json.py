@@ -10,9 +10,19 @@ import dataclasses
 import json
 import math
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from functools import cache
-from typing import Any, Literal, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import (
+    Any,
+    Literal,
+    NoReturn,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 T = TypeVar("T")
 _Reader = Callable[[Any, str], Any]
@@ -56,7 +66,7 @@ def read(kind: type[T], data: Any, where: str) -> T:
 def _object(kind: type[Any], data: Any, where: str) -> Any:
     if not isinstance(data, dict):
         raise ShapeError(f"{where} is not an object")
-    readers, may_lack = _fields(kind)
+    readers, may_lack = _fields(cast(Hashable, kind))
     for problem, names in (
         ("lacks", readers.keys() - data.keys() - may_lack),
         ("has the unknown field", data.keys() - readers.keys()),
@@ -73,7 +83,7 @@ def _object(kind: type[Any], data: Any, where: str) -> Any:
 
 
 @cache
-def _fields(kind: type[Any]) -> tuple[Mapping[str, _Reader], frozenset[str]]:
+def _fields(kind: Any) -> tuple[Mapping[str, _Reader], frozenset[str]]:
     hints = get_type_hints(kind)
     fields = dataclasses.fields(kind)
     may_lack = frozenset(field.name for field in fields if field.default is None)
@@ -98,7 +108,7 @@ def _reader(hint: Any) -> _Reader:
     if origin is dict:
         inside = _reader(arguments[1])
         return lambda value, where: _mapping(value, where, inside)
-    if dataclasses.is_dataclass(hint):
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
         return lambda value, where: _object(hint, value, where)
     raise TypeError(f"{hint} cannot be read from JSON.")
 

@@ -1,4 +1,4 @@
-"""Make a model bundle of trained weights: fit the temperature, measure, write the card.
+"""Make a model bundle of trained weights: fit the temperature and the sets, measure, write.
 
     python -m training.make_bundle --arch cnn --weights RUN/best.weights.h5 --name "..." \\
         --validation DIR --test DIR --background DIR [--cores-test DIR] --text CARD.toml --out DIR
@@ -22,14 +22,23 @@ import numpy as np
 import numpy.typing as npt
 
 from her2core import __version__
+from her2core.evaluation.bootstrap import group_codes, weight_blocks
 from her2core.evaluation.calibration import (
     brier_score,
     expected_calibration_error,
     fit_temperature,
     tempered,
 )
+from her2core.evaluation.figures import Sample, measure
 from her2core.evaluation.metrics import core_score, labelled_set_metrics
 from her2core.models.card import BundleError, Metric, ModelCard
+from her2core.models.conformal import (
+    COVERAGE,
+    SET_SIZE,
+    ConformalSets,
+    calibrate,
+    prediction_sets,
+)
 from her2core.scores import HER2Score
 from her2core.training.datasets import DatasetError, PatchSet, list_class_folders, load_patches
 
@@ -42,7 +51,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--arch", required=True, choices=("cnn", "densenet121"))
     parser.add_argument("--weights", required=True, type=Path, help="best.weights.h5 of a run")
-    parser.add_argument("--validation", required=True, type=Path, help="fits the temperature")
+    parser.add_argument(
+        "--validation",
+        required=True,
+        type=Path,
+        help="fits the temperature and prediction sets",
+    )
     parser.add_argument("--test", required=True, type=Path, help="class folders no training saw")
     parser.add_argument("--background", required=True, type=Path, help="SHAP's background patches")
     parser.add_argument("--cores-test", type=Path, help="crops of held-out cores (crop_cores)")
@@ -134,13 +148,47 @@ def make_bundle(args: argparse.Namespace) -> ModelCard:
         write_bundle(model, card, Path(scratch) / "bundle", background)
         stored = load_bundle(Path(scratch) / "bundle").model
     validation = load_patches(list_class_folders(args.validation))
-    temperature = fit_temperature(_logits(stored, validation.images), validation.labels)
-    metrics = _measure(stored, temperature, args)
-    finished = replace(card, temperature=temperature, metrics=metrics)
+    logits = _logits(stored, validation.images)
+    temperature = fit_temperature(logits, validation.labels)
+    # The same patches fitted one number, the temperature: what that costs is measured below.
+    sets = calibrate(tempered(logits, temperature), validation.labels, args.validation.name)
+    metrics = _measure(stored, temperature, sets, args)
+    finished = replace(card, temperature=temperature, metrics=metrics, conformal=sets)
     return write_bundle(model, finished, args.out, background)
 
 
-def _measure(model: Any, temperature: float, args: argparse.Namespace) -> tuple[Metric, ...]:
+def set_metrics(
+    probabilities: npt.NDArray[np.float64], test: PatchSet, sets: ConformalSets, name: str
+) -> tuple[Metric, ...]:
+    """How often the prediction sets hold the label, overall and per class, and their mean size.
+
+    Args:
+        probabilities: (n, 4) of the test set, after temperature.
+        test: patches no training or calibration saw.
+        sets: the calibrated thresholds.
+        name: name of the test set, for the metrics.
+    """
+    codes = group_codes([group or index for index, group in enumerate(test.groups)])
+    members = prediction_sets(probabilities, sets)
+    sample = Sample(test.labels, probabilities, probabilities, codes, members)
+    titles = {"set_coverage": COVERAGE, "set_size": SET_SIZE}
+    return tuple(
+        Metric(
+            f"{titles[figure.name]} of {figure.of}" if figure.of else titles[figure.name],
+            name,
+            figure.value.value,
+            figure.value.low,
+            figure.value.high,
+            figure.value.n,
+        )
+        for figure in measure(sample, weight_blocks(codes, 1000, 0))
+        if figure.name in titles and figure.value.value is not None
+    )
+
+
+def _measure(
+    model: Any, temperature: float, sets: ConformalSets, args: argparse.Namespace
+) -> tuple[Metric, ...]:
     test = load_patches(list_class_folders(args.test))
     logits = _logits(model, test.images)
     probabilities = tempered(logits, temperature)
@@ -155,6 +203,7 @@ def _measure(model: Any, temperature: float, args: argparse.Namespace) -> tuple[
         ("Brier score", brier_score(probabilities, test.labels)),
     ):
         found.append(Metric(figure, name, value, None, None, n))
+    found.extend(set_metrics(probabilities, test, sets, name))
     if args.cores_test is not None:
         cores = load_patches(list_class_folders(args.cores_test))
         calls = _logits(model, cores.images).argmax(axis=1)
