@@ -69,7 +69,7 @@ def evaluate(
     titles = {model.key: model.title for model in models}
     if len(models) > 1:
         samples[MEAN] = _sample(rows, tuple(models), codes)
-        titles[MEAN] = f"Mean of {' and '.join(titles.values())}"
+        titles[MEAN] = "Mean probability"
     return Evaluation(
         n=len(rows),
         groups=int(codes.max()) + 1,

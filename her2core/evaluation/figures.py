@@ -76,7 +76,7 @@ class CutOff:
 CUT_OFFS = (
     CutOff("3+ against the rest", (3,)),
     CutOff("2+ or 3+ against 0 or 1+", (2, 3)),
-    CutOff("1+ or more against 0, among true 0 and 1+", (1, 2, 3), (0, 1)),
+    CutOff("1+ against 0 (only these labels)", (1, 2, 3), (0, 1)),
 )
 
 

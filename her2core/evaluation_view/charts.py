@@ -20,6 +20,7 @@ LIGHT = ("#0072B2", "#D55E00", "#009E73", "#8A6A00", "#AA4499", "#555555")
 DARK = ("#56B4E9", "#FF9A4D", "#2FD0A0", "#F0E442", "#E29AC8", "#CCCCCC")
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 _MARKERS = ("circle", "square", "diamond", "triangle-up", "x", "cross")
+_LEGEND_LINE = 20
 _MARGIN = {"l": 8, "r": 12, "t": 34, "b": 8}
 
 
@@ -43,7 +44,6 @@ def draw(plot: Plot, *, dark: bool = False) -> go.Figure:
             "yref": "container",
             "yanchor": "top",
         },
-        margin=_MARGIN,
     )
     return figure
 
@@ -116,8 +116,9 @@ def _lines(plot: LinePlot, dark: bool) -> go.Figure:
         figure.add_annotation(
             text=html.escape(plot.note), showarrow=False, x=0.5, y=0.5, xref="paper", yref="paper"
         )
-    lay_out(figure, dark, height=330 + 20 * len(plot.series))
-    figure.update_layout(showlegend=True, legend=_legend_below(), hovermode="closest")
+    lay_out(figure, dark, height=330 + _LEGEND_LINE * len(plot.series))
+    _legend_below(figure, len(plot.series), room=52)
+    figure.update_layout(hovermode="closest")
     figure.update_xaxes(title_text=plot.x_title, range=_wider(plot.x_range))
     figure.update_yaxes(title_text=plot.y_title, range=_wider(plot.y_range))
     return figure
@@ -140,9 +141,7 @@ def _intervals(plot: IntervalPlot, dark: bool) -> go.Figure:
                 [one.high for _, one, _ in known],
             ),
             mode="markers",
-            customdata=[
-                f"{html.escape(plot.labels[i])}: {figure_text(one)}" for i, one, _ in known
-            ],
+            customdata=[f"{_in_lines(plot.labels[i])}: {figure_text(one)}" for i, one, _ in known],
             hovertemplate="%{customdata}<extra>" + html.escape(reader) + "</extra>",
             name=html.escape(reader),
             marker=_style(r, dark)["marker"],
@@ -156,13 +155,14 @@ def _intervals(plot: IntervalPlot, dark: bool) -> go.Figure:
                     showarrow=False,
                     font={"color": theme.faint, "size": 11},
                 )
-    lay_out(figure, dark, height=110 + (18 + 14 * readers) * len(plot.labels))
-    figure.update_layout(showlegend=True, legend=_legend_below())
+    rows = (18 + 14 * readers) * len(plot.labels)
+    lay_out(figure, dark, height=rows + 80 + _LEGEND_LINE * readers)
+    _legend_below(figure, readers, room=34)
     low, high = plot.x_range
     figure.update_xaxes(range=[low - 0.02, high + 0.02])
     figure.update_yaxes(
         tickvals=list(range(len(plot.labels))),
-        ticktext=[html.escape(label) for label in plot.labels],
+        ticktext=[_in_lines(label) for label in plot.labels],
         range=[len(plot.labels) - 0.5, -0.5],
         showgrid=False,
         zeroline=False,
@@ -203,6 +203,7 @@ def _table(plot: TablePlot, dark: bool) -> go.Figure:
                 font={"size": 13, "color": readable_on((ground[0], ground[1], ground[2]))},
             )
     lay_out(figure, dark, height=350)
+    figure.update_layout(margin=_MARGIN)
     axis = {"type": "category", "showgrid": False, "ticks": ""}
     figure.update_xaxes(title_text=html.escape(plot.x_title), **axis)
     figure.update_yaxes(title_text=html.escape(plot.y_title), autorange="reversed", **axis)
@@ -237,13 +238,28 @@ def _bars(
     }
 
 
-def _legend_below() -> dict[str, object]:
-    """One entry to a line under the plot: names carry figures and are long."""
-    return {"orientation": "v", "x": 0, "y": -0.2, "yanchor": "top", "itemclick": False}
+def _legend_below(figure: go.Figure, entries: int, room: int) -> None:
+    """One entry to a line under the plot, as names carry figures; `room` pixels for the axis."""
+    figure.update_layout(
+        showlegend=True,
+        legend={
+            "orientation": "v",
+            "x": 0,
+            "y": 0,
+            "yref": "container",
+            "yanchor": "bottom",
+            "itemclick": False,
+        },
+        margin={**_MARGIN, "b": room + _LEGEND_LINE * entries},
+    )
 
 
 def _legend_above() -> dict[str, object]:
     return {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "itemclick": False}
+
+
+def _in_lines(label: str) -> str:
+    return html.escape(label).replace("\n", "<br>")
 
 
 def _wider(ends: tuple[float, float]) -> list[float]:

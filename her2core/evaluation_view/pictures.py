@@ -202,7 +202,7 @@ def _intervals(plot: IntervalPlot) -> _Canvas:
     axes.frame("", "", y_ticks=False)
     for i, (label, values) in enumerate(zip(plot.labels, plot.values, strict=True)):
         _, middle = axes.at(0, i)
-        canvas.text((388, middle), label, anchor="rm")
+        canvas.text((388, middle), label.replace("\n", ": "), anchor="rm")
         for r, value in enumerate(values):
             y = middle + 24 * (r - (len(values) - 1) / 2)
             words = figure_text(value) if value.value is not None else "not defined"

@@ -73,7 +73,7 @@ class IntervalPlot:
     """Figures as points with intervals, one row for each label, one colour for each reader.
 
     Attributes:
-        labels: rows from top to bottom.
+        labels: rows from top to bottom; a line break may divide one.
         readers: names in the legend.
         values: per row, per reader.
     """
@@ -123,7 +123,7 @@ def confusion_plot(reader: ReaderEvaluation) -> TablePlot:
     """Counts and row shares."""
     n = sum(map(sum, reader.confusion))
     return TablePlot(
-        f"{reader.title}: labels and verdicts (n = {n})",
+        f"{reader.title}: confusion (n = {n})",
         f"{reader.title}",
         "Label",
         reader.confusion,
@@ -134,7 +134,7 @@ def confusion_plot(reader: ReaderEvaluation) -> TablePlot:
 def roc_plot(reader: ReaderEvaluation) -> LinePlot:
     """One ROC curve for each class against the rest."""
     return LinePlot(
-        f"{reader.title}: ROC, each class against the rest",
+        f"{reader.title}: ROC of each class",
         "False positive rate",
         "True positive rate",
         _class_lines(reader, "roc"),
@@ -146,7 +146,7 @@ def roc_plot(reader: ReaderEvaluation) -> LinePlot:
 def pr_plot(reader: ReaderEvaluation) -> LinePlot:
     """One precision-recall curve for each class against the rest."""
     return LinePlot(
-        f"{reader.title}: precision and recall, each class against the rest",
+        f"{reader.title}: precision and recall",
         "Recall",
         "Precision",
         _class_lines(reader, "pr"),
@@ -177,7 +177,7 @@ def reliability_plot(reader: ReaderEvaluation) -> LinePlot:
         )
     n = sum(one.n for one in reader.reliability)
     return LinePlot(
-        f"{reader.title}: is the confidence true? (n = {n})",
+        f"{reader.title}: calibration (n = {n})",
         "Confidence",
         "Share that is right",
         tuple(series),
@@ -208,7 +208,7 @@ def coverage_plot(readers: Sequence[ReaderEvaluation]) -> LinePlot:
     floor = max(0.0, min(0.9, min(ends, default=0.0)) - 0.05)
     n = readers[0].coverage[0].accuracy.n if readers else 0
     return LinePlot(
-        f"Accuracy when the least certain are left to the pathologist (n = {n})",
+        f"Least certain left to the pathologist (n = {n})",
         "Share of patches the model keeps",
         "Accuracy on these",
         series,
@@ -283,7 +283,7 @@ def _intervals(
     for name, of in keys:
         figures = [reader.figure(name, of) for reader in readers]
         row = tuple(figure.value if figure else nothing for figure in figures)
-        words = {"name": TITLES[name], "of": of, "both": f"{of}: {TITLES[name].lower()}"}[by]
+        words = {"name": TITLES[name], "of": of, "both": f"{of}\n{TITLES[name].lower()}"}[by]
         counts = sorted({value.n for value in row})
         span = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
         labels.append(f"{words} (n = {span})")
