@@ -65,15 +65,18 @@ def group_level(
     Returns:
         None where no group has several tissue patches.
     """
+    members: dict[str, list[int]] = {}
+    for index, group in enumerate(groups):
+        if group and tissue[index]:
+            members.setdefault(group, []).append(index)
     found = []
-    for group in dict.fromkeys(groups):
-        mine = np.array([name == group for name in groups]) & tissue
-        if group and mine.sum() > 1:
+    for group, mine in members.items():
+        if len(mine) > 1:
             truth, verdict = (
                 core_score([HER2Score(int(score)) for score in scores[mine]])
                 for scores in (labels, predicted)
             )
-            found.append(GroupVerdict(group, int(mine.sum()), int(truth), int(verdict)))
+            found.append(GroupVerdict(group, len(mine), int(truth), int(verdict)))
     if not found:
         return None
     gap = np.array([abs(one.truth - one.verdict) for one in found])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import pairwise
 
 from PIL import Image, ImageDraw, ImageFont
@@ -54,6 +55,12 @@ def picture(plot: Plot) -> bytes:
     return stream.getvalue()
 
 
+@cache
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    # Pillow unpacks its own font anew at every call.
+    return ImageFont.load_default(size)
+
+
 class _Canvas:
     """A white picture with a title, drawn on in output pixels."""
 
@@ -78,10 +85,10 @@ class _Canvas:
     ) -> None:
         """One line of text; too long ones are made smaller until they fit the picture."""
         room = WIDTH - 16 if anchor[0] == "m" else WIDTH - at[0] - 8 if anchor[0] == "l" else at[0]
-        font = ImageFont.load_default(size * _SCALE)
+        font = _font(size * _SCALE)
         while size > 9 and font.getlength(words) > room * _SCALE:
             size -= 1
-            font = ImageFont.load_default(size * _SCALE)
+            font = _font(size * _SCALE)
         self._draw.text(_scaled(at), words, fill=fill, font=font, anchor=anchor)
 
     def line(
