@@ -56,6 +56,9 @@ def labelled_set_metrics(
             With fewer than five groups no interval is given: it would feign knowledge.
         name: name of the set, for the metric.
         n_boot: resamples.
+
+    Returns:
+        One metric for each figure that is defined: kappa is not where only one score occurs.
     """
     codes = {group: index for index, group in enumerate(dict.fromkeys(groups))}
     member = np.array([codes[group] for group in groups])
@@ -66,12 +69,13 @@ def labelled_set_metrics(
     found = []
     for figure, function in FIGURES.items():
         value = float(function(total))
+        if not np.isfinite(value):
+            continue
         drawn = function(resamples)
-        low, high = (
-            percentile_interval(drawn[np.isfinite(drawn)]) if len(codes) >= 5 else (None, None)
-        )
-        if np.isfinite(value):
-            found.append(Metric(figure, name, value, low, high, len(labels)))
+        defined = drawn[np.isfinite(drawn)]
+        enough = len(codes) >= 5 and len(defined) > 0
+        low, high = percentile_interval(defined) if enough else (None, None)
+        found.append(Metric(figure, name, value, low, high, len(labels)))
     return tuple(found)
 
 
