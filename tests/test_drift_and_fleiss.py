@@ -54,7 +54,7 @@ def test_only_patches_scored_by_several_reviewers_count_each_reviewer_once():
     # agreement 1 and 0: observed 1/2; shares 1+ 1/2, 2+ 1/4, 3+ 1/4: chance 3/8; (1/8) / (5/8)
     assert kappa.value == pytest.approx(0.2)
     assert (kappa.n, people) == (2, 2)
-    assert "groups" in kappa.reason
+    assert "2 of the 5 patches" in kappa.reason
 
 
 def test_kappa_without_shared_patches_or_with_one_score_is_a_gap():

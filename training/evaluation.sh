@@ -30,7 +30,7 @@ report() {
 synthetic=data/runs/evaluation-synthetic
 [ -f $synthetic/truth.csv ] || $py -m training.make_synthetic --out $synthetic \
   --per-class 150 --seed 9001 --variety 1.3 --field-um 50 300 --workers 2
-report synthetic $synthetic --title "Fresh synthetic patches" --gallery 12
+report synthetic $synthetic --title "Fresh synthetic patches" --gallery 8
 
 if [ -n "${HER2_REAL_CORES:-}" ]; then
   # the cores which demo.sh keeps out of every training

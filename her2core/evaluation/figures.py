@@ -162,7 +162,15 @@ def measure(sample: Sample, blocks: Iterable[Floats]) -> tuple[Figure, ...]:
     return tuple(found)
 
 
-def interval_of(value: float, resampled: Floats, n: int, n_groups: int, *, share: bool) -> Interval:
+def interval_of(
+    value: float,
+    resampled: Floats,
+    n: int,
+    n_groups: int,
+    *,
+    share: bool,
+    units: str = "groups",
+) -> Interval:
     """A defined figure with the interval its resamples allow, or why there is none.
 
     Args:
@@ -173,15 +181,16 @@ def interval_of(value: float, resampled: Floats, n: int, n_groups: int, *, share
         share: it is a share in [0, 1]. Where every patch counts (or none) resampling cannot vary
             and would claim certainty; the interval is then the exact binomial one (Clopper and
             Pearson 1934) over the number of groups.
+        units: what the groups are called.
     """
     if n_groups < MIN_GROUPS:
-        few = f"No interval: {n_groups} of the {MIN_GROUPS} groups it needs at least."
+        few = f"No interval: {n_groups} of the {MIN_GROUPS} {units} it needs at least."
         return Interval(value, None, None, n, few)
     if share and value in (0.0, 1.0):
         edge = float(0.025 ** (1.0 / n_groups))
         low, high = (edge, 1.0) if value else (0.0, 1.0 - edge)
         every = "every" if value else "no"
-        reason = f"Exact binomial interval over {n_groups} groups, because {every} patch counts."
+        reason = f"Exact binomial interval over {n_groups} {units}, because {every} patch counts."
         return Interval(value, low, high, n, reason)
     defined = resampled[np.isfinite(resampled)]
     if len(defined) < max(1.0, (1 - _MAX_UNDEFINED_SHARE) * len(resampled)):

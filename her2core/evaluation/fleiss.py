@@ -74,4 +74,5 @@ def reviewers_kappa(
     if not np.isfinite(value):
         return Interval(None, None, None, n, "Undefined: all gave one and the same score."), people
     drawn = [fleiss_kappa(counts, weights) for weights in weight_blocks(codes, n_boot, seed)]
-    return interval_of(value, np.concatenate(drawn), n, len(patches), share=False), people
+    found = interval_of(value, np.concatenate(drawn), n, len(patches), share=False, units="patches")
+    return found, people

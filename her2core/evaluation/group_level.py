@@ -8,7 +8,7 @@ Patches with hardly any tissue do not count: the rule is about tissue.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -84,6 +84,8 @@ def group_level(
 
     def share(hit: npt.NDArray[np.bool_]) -> Interval:
         drawn = np.concatenate([weights @ hit / len(found) for weights in blocks])
-        return interval_of(float(hit.mean()), drawn, len(found), len(found), share=True)
+        n = len(found)
+        interval = interval_of(float(hit.mean()), drawn, n, n, share=True)
+        return replace(interval, reason=interval.reason.replace("patch counts", "group counts"))
 
     return GroupLevel(share(gap == 0), share(gap <= 1), tuple(found))

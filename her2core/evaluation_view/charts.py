@@ -70,19 +70,30 @@ def drift_chart(
                 [one.low for one in exact],
                 [one.high for one in exact],
             ),
-            mode="lines+markers+text",
-            text=[f"n = {point.report.n}" for point, _ in known],
-            textposition="bottom center" if style % 2 else "top center",
-            customdata=[figure_text(one) for one in exact],
-            hovertemplate="%{x}: %{customdata}, %{text}<extra>" + html.escape(name) + "</extra>",
+            mode="lines+markers",
+            customdata=[f"{figure_text(one)}, n = {one.n}" for one in exact],
+            hovertemplate="%{x}: %{customdata}<extra>" + html.escape(name) + "</extra>",
             name=html.escape(name),
             **_style(style, dark),
+        )
+        # the numbers stand in a row of their own below the plot, clear of lines and intervals
+        figure.add_scatter(
+            x=[point.start.isoformat() for point, _ in known],
+            y=[-0.12 * (style + 1)] * len(known),
+            mode="text",
+            text=[f"n = {one.n}" for one in exact],
+            textfont={"color": (DARK if dark else LIGHT)[style % len(LIGHT)], "size": 12},
+            hoverinfo="skip",
+            showlegend=False,
         )
     lay_out(figure, dark, height=300)
     figure.update_layout(showlegend=True, legend=_legend_above(), margin=_MARGIN)
     figure.update_xaxes(title_text="Reviews recorded in the period from", type="date")
     figure.update_yaxes(
-        title_text="Same score", range=[-0.08, 1.12], tickvals=[0, 0.25, 0.5, 0.75, 1]
+        title_text="Same score",
+        range=[-0.12 * (len(periods) + 0.6), 1.06],
+        tickvals=[0, 0.25, 0.5, 0.75, 1],
+        zeroline=False,
     )
     return figure
 

@@ -56,8 +56,10 @@ def drift_section(
     if not any(points for _, points in lines):
         st.caption("No review carries a verdict of a model yet.")
         return
+    figure = drift_chart(lines, dark=ui.is_dark())
+    figure.update_layout(paper_bgcolor=ui.page_ground())
     st.plotly_chart(
-        drift_chart(lines, dark=ui.is_dark()),
+        figure,
         theme=None,
         key="evaluation_drift",
         config=ui.chart_config("agreement-over-time"),
