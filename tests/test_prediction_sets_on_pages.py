@@ -9,13 +9,13 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from her2core.evaluation.metrics import set_metrics
 from her2core.models.card import CARD_FILE, Metric, ModelCard
 from her2core.models.conformal import COVERAGE, SET_SIZE, ConformalSets
 from her2core.scores import HER2Score
-from her2core.training.datasets import PatchSet
 from tests.report_samples import SETS, some_rows
 from tests.tiny_bundles import a_card, noise
-from training.make_bundle import main, set_metrics
+from training.make_bundle import main
 
 WIDE = ConformalSets(0.1, (0.7, 0.7, 0.7, 0.7), (60,) * 4, "validation")
 SURE = (0.01, 0.02, 0.96, 0.01)
@@ -66,10 +66,8 @@ def test_coverage_is_measured_overall_and_for_each_class():
     rows = some_rows(30)
     probabilities = np.array([next(iter(row.probabilities.values())) for row in rows])
     labels = np.array([row.label for row in rows])
-    patches = PatchSet(
-        np.zeros((len(rows), 1, 1, 3), np.uint8), labels, tuple(row.group for row in rows)
-    )
-    found = {metric.name: metric for metric in set_metrics(probabilities, patches, SETS, "test")}
+    groups = [row.group for row in rows]
+    found = {m.name: m for m in set_metrics(probabilities, labels, groups, SETS, "test")}
     assert set(found) == {
         COVERAGE,
         SET_SIZE,

@@ -22,23 +22,15 @@ import numpy as np
 import numpy.typing as npt
 
 from her2core import __version__
-from her2core.evaluation.bootstrap import group_codes, weight_blocks
 from her2core.evaluation.calibration import (
     brier_score,
     expected_calibration_error,
     fit_temperature,
     tempered,
 )
-from her2core.evaluation.figures import Sample, measure
-from her2core.evaluation.metrics import core_score, labelled_set_metrics
+from her2core.evaluation.metrics import core_score, labelled_set_metrics, set_metrics
 from her2core.models.card import BundleError, Metric, ModelCard
-from her2core.models.conformal import (
-    COVERAGE,
-    SET_SIZE,
-    ConformalSets,
-    calibrate,
-    prediction_sets,
-)
+from her2core.models.conformal import ConformalSets, calibrate
 from her2core.scores import HER2Score
 from her2core.training.datasets import DatasetError, PatchSet, list_class_folders, load_patches
 
@@ -157,35 +149,6 @@ def make_bundle(args: argparse.Namespace) -> ModelCard:
     return write_bundle(model, finished, args.out, background)
 
 
-def set_metrics(
-    probabilities: npt.NDArray[np.float64], test: PatchSet, sets: ConformalSets, name: str
-) -> tuple[Metric, ...]:
-    """How often the prediction sets hold the label, overall and per class, and their mean size.
-
-    Args:
-        probabilities: (n, 4) of the test set, after temperature.
-        test: patches no training or calibration saw.
-        sets: the calibrated thresholds.
-        name: name of the test set, for the metrics.
-    """
-    codes = group_codes([group or index for index, group in enumerate(test.groups)])
-    members = prediction_sets(probabilities, sets)
-    sample = Sample(test.labels, probabilities, probabilities, codes, members)
-    titles = {"set_coverage": COVERAGE, "set_size": SET_SIZE}
-    return tuple(
-        Metric(
-            f"{titles[figure.name]} of {figure.of}" if figure.of else titles[figure.name],
-            name,
-            figure.value.value,
-            figure.value.low,
-            figure.value.high,
-            figure.value.n,
-        )
-        for figure in measure(sample, weight_blocks(codes, 1000, 0))
-        if figure.name in titles and figure.value.value is not None
-    )
-
-
 def _measure(
     model: Any, temperature: float, sets: ConformalSets, args: argparse.Namespace
 ) -> tuple[Metric, ...]:
@@ -203,7 +166,7 @@ def _measure(
         ("Brier score", brier_score(probabilities, test.labels)),
     ):
         found.append(Metric(figure, name, value, None, None, n))
-    found.extend(set_metrics(probabilities, test, sets, name))
+    found.extend(set_metrics(probabilities, test.labels, test.groups, sets, name))
     if args.cores_test is not None:
         cores = load_patches(list_class_folders(args.cores_test))
         calls = _logits(model, cores.images).argmax(axis=1)
