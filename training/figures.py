@@ -136,7 +136,9 @@ def _report_lines(report: Report) -> Iterator[str]:
 
 
 def _card_lines(cards: Sequence[ModelCard]) -> Iterator[str]:
-    """What the cards of the shipped bundles state."""
+    """What the cards of the shipped bundles state; nothing where they state none of these."""
+    if not any(metric.name in _CARD_FIGURES for card in cards for metric in card.metrics):
+        return
     yield "What the bundles' cards state of themselves:"
     yield ""
     yield "| Bundle | Figure | Value | n | Measured on |"
