@@ -194,7 +194,13 @@ def interval_of(
         return Interval(value, low, high, n, reason)
     defined = resampled[np.isfinite(resampled)]
     if len(defined) < max(1.0, (1 - _MAX_UNDEFINED_SHARE) * len(resampled)):
-        return Interval(value, None, None, n, "No interval: too few patches to resample it.")
+        return Interval(
+            value,
+            None,
+            None,
+            n,
+            "No interval: it is undefined in too many resamples of the groups.",
+        )
     low, high = percentile_interval(defined)
     if high - low < 1e-12:
         return Interval(value, None, None, n, "No interval: resampling cannot vary it.")
