@@ -104,7 +104,7 @@ def test_make_bundle_writes_calibrated_sets_with_their_measured_coverage(tmp_pat
     assert read.conformal is not None
     assert read.conformal.n == (3, 3, 3, 3)
     assert read.conformal.thresholds == (1.0,) * 4  # three patches cannot rule anything out
-    assert read.conformal.calibration_set == "validation"
+    assert read.conformal.calibration_set == "validation patches"
     assert read.measured_coverage.value == 1.0
     assert read.measured_coverage.n == 12
     assert {metric.name for metric in read.metrics} >= {SET_SIZE, f"{COVERAGE} of 0"}

@@ -143,7 +143,7 @@ def make_bundle(args: argparse.Namespace) -> ModelCard:
     logits = _logits(stored, validation.images)
     temperature = fit_temperature(logits, validation.labels)
     # The same patches fitted one number, the temperature: what that costs is measured below.
-    sets = calibrate(tempered(logits, temperature), validation.labels, args.validation.name)
+    sets = calibrate(tempered(logits, temperature), validation.labels, "validation patches")
     metrics = _measure(stored, temperature, sets, args)
     finished = replace(card, temperature=temperature, metrics=metrics, conformal=sets)
     return write_bundle(model, finished, args.out, background)
