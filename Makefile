@@ -5,13 +5,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8501
 
-.PHONY: help run test lint bench screenshots clean
+.PHONY: help run test lint bench evaluation screenshots clean
 
 help:
 	@echo "make run          install on first use, then start the workstation on http://localhost:$(PORT)"
 	@echo "make test         lint, types and all tests, the browser journey included"
 	@echo "make lint         ruff and mypy only"
 	@echo "make bench        speed against the plain way, one run"
+	@echo "make evaluation   the shipped bundles on fresh patches, reports and the README's figures"
 	@echo "make screenshots  every page, light and dark, into build/screenshots"
 
 run: $(VENV)/.runtime
@@ -28,6 +29,9 @@ lint: $(VENV)/.development
 
 bench: $(VENV)/.runtime
 	$(BIN)/python -m benchmarks
+
+evaluation: $(VENV)/.runtime
+	training/evaluation.sh
 
 screenshots: $(VENV)/.development
 	$(BIN)/python -m tests.browser.screenshots

@@ -22,7 +22,9 @@ _FONT = '"Source Sans", "Source Sans Pro", "Segoe UI", Arial, sans-serif'
 
 
 @dataclass(frozen=True)
-class _Theme:
+class Theme:
+    """Colours of a ground: text, faint text, grid, and the ends of a scale of shares."""
+
     text: str
     faint: str
     grid: str
@@ -30,8 +32,8 @@ class _Theme:
     full: tuple[int, int, int]
 
 
-_LIGHT = _Theme("#31333F", "#5C6070", "rgba(110,115,130,0.28)", (240, 245, 250), (8, 69, 148))
-_DARK = _Theme("#FAFAFA", "#B4B8C4", "rgba(160,165,180,0.28)", (30, 38, 50), (158, 202, 225))
+_LIGHT = Theme("#31333F", "#5C6070", "rgba(110,115,130,0.28)", (240, 245, 250), (8, 69, 148))
+_DARK = Theme("#FAFAFA", "#B4B8C4", "rgba(160,165,180,0.28)", (30, 38, 50), (158, 202, 225))
 
 _LEGEND_ENDS: dict[Method, dict[float, str]] = {
     "grad_cam": {0.0: "0", 0.5: "speaks for the class", 1.0: "most"},
@@ -108,7 +110,7 @@ def probability_figure(verdicts: Sequence[Verdict], *, dark: bool = False) -> go
             },
             hovertemplate=_text(style.name) + ": %{y:.1f} % for %{x}<extra></extra>",
         )
-    _lay_out(figure, dark, height=240)
+    lay_out(figure, dark, height=240)
     figure.update_layout(
         barmode="group",
         bargap=0.25,
@@ -181,7 +183,7 @@ def confusion_figure(
             y1=i + 0.48,
             line={"color": theme.faint, "width": 1.5},
         )
-    _lay_out(figure, dark, height=300)
+    lay_out(figure, dark, height=300)
     figure.update_layout(margin={"l": 8, "r": 8, "t": 8, "b": 8})
     axis = {"type": "category", "showgrid": False, "ticks": ""}
     figure.update_xaxes(title_text=_text(x_title), **axis)
@@ -248,7 +250,7 @@ def agreement_interval_figure(
                 showarrow=False,
                 font={"color": theme.faint},
             )
-    _lay_out(chart, dark, height=90 + 34 * max(1, len(rows)))
+    lay_out(chart, dark, height=90 + 34 * max(1, len(rows)))
     chart.update_layout(margin={"l": 8, "r": 16, "t": 8, "b": 8})
     chart.update_xaxes(
         title_text=_text(x_title), range=[bounds[0] - 0.03, bounds[1] + 0.03], zeroline=False
@@ -290,7 +292,7 @@ def legend_figure(method: Method, *, dark: bool = False) -> go.Figure:
             hoverinfo="skip",
         )
     )
-    _lay_out(figure, dark, height=46)
+    lay_out(figure, dark, height=46)
     figure.update_layout(margin={"l": 48, "r": 48, "t": 4, "b": 26})
     ends = _LEGEND_ENDS[method]
     figure.update_xaxes(
@@ -329,7 +331,13 @@ def _style(architecture: str) -> _ModelStyle:
     return _MODELS.get(architecture, unknown)
 
 
-def _lay_out(figure: go.Figure, dark: bool, *, height: int) -> None:
+def theme_of(dark: bool) -> Theme:
+    """The colours of text, grid and ground for a light or a dark page."""
+    return _DARK if dark else _LIGHT
+
+
+def lay_out(figure: go.Figure, dark: bool, *, height: int) -> None:
+    """Give a figure the looks all of them share; `height` in pixels."""
     theme = _DARK if dark else _LIGHT
     figure.update_layout(
         template="none",

@@ -35,6 +35,7 @@ class Settings:
         database_url: SQLAlchemy URL of the review store.
         bundle_dirs: folders searched for model bundles, in order.
         demo_dir: folder of the shipped synthetic sample patches.
+        report_dirs: folders searched for evaluation reports, in order.
         limits: upload limits.
     """
 
@@ -42,6 +43,7 @@ class Settings:
     database_url: str
     bundle_dirs: tuple[Path, ...]
     demo_dir: Path = SHIPPED_DATA / "demo"
+    report_dirs: tuple[Path, ...] = (SHIPPED_DATA / "reports",)
     limits: UploadLimits = field(default_factory=UploadLimits)
 
     @property
@@ -89,6 +91,7 @@ def load_settings(
         home=home,
         database_url=text("DATABASE_URL") or f"sqlite:///{home / 'her2review.sqlite3'}",
         bundle_dirs=(*own_bundles, home / "bundles", SHIPPED_DATA / "bundles"),
+        report_dirs=(home / "reports", SHIPPED_DATA / "reports"),
         limits=UploadLimits(
             max_bytes=number("HER2_MAX_BYTES", defaults.max_bytes),
             max_pixels=number("HER2_MAX_PIXELS", defaults.max_pixels),

@@ -1,279 +1,29 @@
-"""Evaluation: what the reviews say about agreement, and where figures against labels belong."""
+"""Evaluation: how good the models are on labelled patches, and how reviewers agree with them."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-from her2core import charts
-from her2core.evaluation.agreement import AgreementReport, Interval
-from her2core.evaluation.comparisons import (
-    Reading,
-    by_reviewer,
-    current_reviews,
-    model_versions,
-    model_with_reviewers,
-    models_with_each_other,
-)
-from her2core.models.card import BundleError
-from her2core.models.registry import chosen, find_bundles
-from her2core.reviews.records import Review
-from her2core.text import markdown_text
-from pages import model_cards, ui
+from pages import ui
+from pages.evaluation_parts import agreement, cards, reports
 
-READINGS: dict[str, Reading | None] = {
-    "All reviews": None,
-    "Blind only": "blind",
-    "Unblinded only": "unblinded",
-}
-KAPPA_HELP = (
-    "Quadratic-weighted kappa (Cohen 1968): 1 is complete agreement, 0 what chance alone would "
-    "give; a gap of two grades weighs four times as much as a gap of one."
-)
+TABS = ("Model evaluation", "Agreement from reviews", "Model cards")
 
 
 def main() -> None:
+    """Draw the tab that is open; the others cost nothing."""
     st.title("Evaluation", anchor=False)
     here = ui.services_or_stop()
-    from_reviews, labelled = st.tabs(
-        ["Agreement from reviews", "Model evaluation on a labelled set"]
-    )
-    with from_reviews:
-        agreement_section(here.store.reviews())
-    with labelled:
-        labelled_set_section(here)
-
-
-def agreement_section(everything: list[Review]) -> None:
-    st.caption(
-        "Agreement is not accuracy: nobody here knows the true score. Reviewers saw the verdicts "
-        "before they scored unless the review was blind, which draws their scores towards the "
-        "models. Intervals are 95 % bootstrap intervals over patches; patches of the same tumour "
-        "are not known to the log, so the intervals are narrower than they should be."
-    )
-    if not everything:
-        st.info(
-            "No review is recorded yet. Review a patch; your score is compared with the models "
-            "here.",
-            icon=":material/rate_review:",
-        )
-        st.page_link(ui.REVIEW_PAGE, label="Review a patch", icon=":material/arrow_forward:")
-        return
-
-    names = sorted({review.reviewer for review in everything}, key=str.casefold)
-    left, right = st.columns([3, 2], vertical_alignment="bottom")
-    chosen_names = left.multiselect(
-        "Reviewers", names, placeholder="All reviewers", key="evaluation_reviewers"
-    )
-    reading = right.segmented_control(
-        "Reading", list(READINGS), default="All reviews", required=True, key="evaluation_reading"
-    )
-    reviews = current_reviews(
-        everything, reviewers=chosen_names, reading=READINGS[reading or "All reviews"]
-    )
-    versions = model_versions(reviews)
-    picked = _pick_versions(versions)
-    if not reviews:
-        st.info("No review fits these filters. Choose other reviewers or another reading.")
-        return
-    blind = sum(review.blind for review in reviews)
-    patches = len({review.patch.sha256 for review in reviews})
-    st.markdown(
-        f"**{_count(len(reviews), 'review')}** of {_count(patches, 'patch', 'patches')}: "
-        f"{blind} blind, {len(reviews) - blind} unblinded. Corrected entries do not count."
-    )
-
-    present = [name for name in ui.ARCHITECTURES if name in versions]
-    reports = {
-        ui.model_title(name): (
-            model_with_reviewers(reviews, name, model_id=picked.get(name)),
-            ui.model_title(name),
-            "Reviewers",
-        )
-        for name in present
-    }
-    titled = {f"{title} with the reviewers": report for title, report in reports.items()}
-    if len(present) == 2:
-        first, second = present
-        between = models_with_each_other(
-            reviews,
-            first,
-            second,
-            first_id=picked.get(first),
-            second_id=picked.get(second),
-        )
-        titled["The models with each other"] = (
-            between,
-            ui.model_title(first),
-            ui.model_title(second),
-        )
-    _overview(titled)
-    for column, (title, (report, rows, columns)) in zip(
-        st.columns(max(1, len(titled)), vertical_alignment="bottom"), titled.items(), strict=False
-    ):
-        with column:
-            _confusion(title, report, rows, columns)
-    if blind and blind < len(reviews):
-        _blind_and_unblinded(reviews, present, picked)
-    _per_reviewer(reviews, present, picked)
-
-
-def _pick_versions(versions: dict[str, tuple[str, ...]]) -> dict[str, str]:
-    """Where an architecture was reviewed in several versions, ask which one is meant."""
-    picked = {}
-    for architecture, ids in versions.items():
-        if len(ids) > 1:
-            everything = "All versions pooled"
-            answer = st.selectbox(
-                f"{ui.model_title(architecture)} version",
-                [*ids, everything],
-                key=f"evaluation_version_{architecture}",
-                help="The reviews hold verdicts of several bundles of this architecture. "
-                "The one met last comes first.",
-            )
-            if answer != everything:
-                picked[architecture] = answer
-    return picked
-
-
-def _overview(titled: dict[str, tuple[AgreementReport, str, str]]) -> None:
-    st.dataframe(
-        [
-            {
-                "Comparison": title,
-                "Pairs": report.n,
-                "Patches": report.groups,
-                "Same score": charts.interval_text(report.exact, as_percent=True),
-                "At most one grade apart": charts.interval_text(report.within_one, as_percent=True),
-                "Weighted kappa": charts.interval_text(report.kappa),
-            }
-            for title, (report, _, _) in titled.items()
-        ],
-        hide_index=True,
-        column_config={
-            "Comparison": st.column_config.TextColumn(width="medium"),
-            "Weighted kappa": st.column_config.TextColumn(help=KAPPA_HELP),
-            "Pairs": st.column_config.NumberColumn(
-                help="A review with a verdict of the model; for the models with each other, "
-                "a reviewed square of a patch, each once."
-            ),
-        },
-        alt="Agreement figures with their 95 % intervals",
-    )
-    for note in _notes(titled):
-        st.caption(note)
-    rows = [(title, report.kappa) for title, (report, _, _) in titled.items()]
-    if any(figure.value is not None for _, figure in rows):
-        st.plotly_chart(
-            charts.agreement_interval_figure(
-                rows, x_title="Quadratic-weighted kappa with 95 % interval", dark=ui.is_dark()
-            ),
-            theme=None,
-            key="evaluation_kappa",
-            config={"displayModeBar": False},
-        )
-
-
-def _notes(titled: dict[str, tuple[AgreementReport, str, str]]) -> list[str]:
-    """Why a figure or an interval is missing or found otherwise, each reason once."""
-    reasons: dict[str, list[str]] = {}
-
-    def note(figure: Interval, what: str, title: str) -> None:
-        if figure.reason:
-            place = f"{title}, {what}"
-            reasons.setdefault(figure.reason, []).append(place)
-
-    for title, (report, _, _) in titled.items():
-        note(report.exact, "same score", title)
-        note(report.within_one, "at most one grade apart", title)
-        note(report.kappa, "weighted kappa", title)
-    return [f"{'; '.join(places)}: {reason}" for reason, places in reasons.items()]
-
-
-def _confusion(title: str, report: AgreementReport, rows: str, columns: str) -> None:
-    st.markdown(f"**{title}** (n&nbsp;=&nbsp;{report.n})")
-    if report.n == 0:
-        st.caption("There is nothing to compare yet.")
-        return
-    st.plotly_chart(
-        charts.confusion_figure(report.confusion, columns, rows, dark=ui.is_dark()),
-        theme=None,
-        key=f"evaluation_confusion_{title}",
-        config={"displayModeBar": False},
-    )
-
-
-def _blind_and_unblinded(
-    reviews: list[Review], architectures: list[str], picked: dict[str, str]
-) -> None:
-    st.subheader("Blind and unblinded", divider=False)
-    st.caption(
-        "Higher agreement in unblinded reviews may mean that readers follow the verdict they saw."
-    )
-    rows = []
-    for architecture in architectures:
-        for label, reading in (("blind", "blind"), ("unblinded", "unblinded")):
-            kept = current_reviews(reviews, reading=reading)  # type: ignore[arg-type]
-            report = model_with_reviewers(kept, architecture, model_id=picked.get(architecture))
-            rows.append(_row(f"{ui.model_title(architecture)}, {label}", report))
-    st.dataframe(rows, hide_index=True, alt="Agreement in blind and in unblinded reviews")
-
-
-def _per_reviewer(reviews: list[Review], architectures: list[str], picked: dict[str, str]) -> None:
-    st.subheader("Each reviewer alone", divider=False)
-    rows = []
-    for architecture in architectures:
-        reports = by_reviewer(reviews, architecture, model_id=picked.get(architecture))
-        for name, report in reports.items():
-            rows.append({"Reviewer": name, **_row(ui.model_title(architecture), report)})
-    rows.sort(key=lambda row: str(row["Reviewer"]).casefold())
-    st.dataframe(rows, hide_index=True, alt="Agreement of each reviewer with each model")
-
-
-def _row(label: str, report: AgreementReport) -> dict[str, object]:
-    return {
-        "Model": label,
-        "Pairs": report.n,
-        "Patches": report.groups,
-        "Same score": charts.interval_text(report.exact, as_percent=True),
-        "At most one grade apart": charts.interval_text(report.within_one, as_percent=True),
-        "Weighted kappa": charts.interval_text(report.kappa),
-    }
-
-
-def labelled_set_section(here: ui.Services) -> None:
-    st.caption(
-        "These are the figures each model's card states, measured by whoever trained it on the "
-        "data named there. They do not say how the model does on your laboratory's slides. A "
-        "report on your own labelled patches is not available in this version."
-    )
-    try:
-        in_use = chosen(here.settings)
-    except BundleError as error:
-        st.error(markdown_text(str(error)), icon=":material/error:")
-        return
-    entries = [e for e in find_bundles(here.settings) if e.folder in in_use.values()]
-    if not entries:
-        st.info("No model bundle was found. The Models page says where to put one.")
-        st.page_link(ui.MODELS_PAGE, label="Models", icon=":material/arrow_forward:")
-        return
-    for entry in entries:
-        if entry.card is None:
-            st.warning(markdown_text(entry.problem or ""), icon=":material/broken_image:")
-            continue
-        card = entry.card
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            title = ui.model_title(card.architecture)
-            st.markdown(f"**{title}** · {markdown_text(card.name)}", width="content")
-            if card.demo:
-                st.badge("DEMO", color="violet", icon=":material/science:")
-        if card.demo:
-            st.caption(model_cards.DEMO_NOTE)
-        model_cards.metrics(card, key=f"evaluation_metrics_{card.architecture}")
-        st.caption(f"Trained on: {markdown_text(card.training_data)}")
-
-
-def _count(number: int, one: str, many: str | None = None) -> str:
-    return f"{number} {one if number == 1 else many or one + 's'}"
+    labelled, from_reviews, stated = st.tabs(TABS, on_change="rerun", key="evaluation_tab")
+    if labelled.open:
+        with labelled:
+            reports.draw(here)
+    if from_reviews.open:
+        with from_reviews:
+            agreement.draw(here.store.reviews())
+    if stated.open:
+        with stated:
+            cards.draw(here)
 
 
 main()

@@ -72,7 +72,7 @@ def _workplace(here: ui.Services, items: list[WorklistItem], item: WorklistItem)
                     "this review is recorded as not blind."
                 )
             ui.mark_seen(here, [item.patch.sha256])
-            verdicts.draw(readings)
+            verdicts.draw(readings, here.workbench.cards())
         if shown_review is not None:
             recorded.draw(shown_review, next_unreviewed(items, item.patch.sha256))
         elif readings is not None:

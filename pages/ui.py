@@ -148,6 +148,21 @@ def is_dark() -> bool:
     return st.context.theme.type == "dark"
 
 
+def page_ground() -> str:
+    """The page's own colour, so that a plot saved as a picture is legible on any ground."""
+    return "#12191d" if is_dark() else "#fbfcfc"
+
+
+def chart_config(name: str) -> dict[str, object]:
+    """A plot with one button, which saves it as PNG under this name."""
+    return {
+        "displaylogo": False,
+        "displayModeBar": True,
+        "modeBarButtons": [["toImage"]],
+        "toImageButtonOptions": {"format": "png", "scale": 2, "filename": name},
+    }
+
+
 def model_title(architecture: str) -> str:
     """The model's name as people write it."""
     return model_name(architecture)

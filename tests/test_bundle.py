@@ -17,6 +17,7 @@ from safetensors.numpy import load_file, save
 
 from her2core.models.bundle import BACKGROUND_FILE, WEIGHTS_FILE, load_bundle, write_bundle
 from her2core.models.card import CARD_FILE, BundleError, Metric, ModelCard
+from her2core.models.conformal import ConformalSets
 from her2core.models.registry import ARCHITECTURES, CHOICE_FILE, choose, chosen, find_bundles
 from tests.tiny_bundles import NAMES, a_card, bundle_root, classifier, noise, settings
 
@@ -49,6 +50,14 @@ def change_card(folder: Path, **changes: object) -> None:
         max_size=3,
     ).map(tuple),
     demo=st.booleans(),
+    conformal=st.none()
+    | st.builds(
+        ConformalSets,
+        st.floats(0.01, 0.5),
+        st.tuples(*[st.floats(0, 1)] * 4),
+        st.tuples(*[st.integers(0, 10**6)] * 4),
+        WORDS,
+    ),
 )
 def test_every_card_reads_back_unchanged(
     name: str,
@@ -56,10 +65,18 @@ def test_every_card_reads_back_unchanged(
     temperature: float,
     metrics: tuple[Metric, ...],
     demo: bool,
+    conformal: ConformalSets | None,
 ) -> None:
     card = dataclasses.replace(
-        FINISHED, name=name, notes=notes, temperature=temperature, metrics=metrics, demo=demo
+        FINISHED,
+        name=name,
+        notes=notes,
+        temperature=temperature,
+        metrics=metrics,
+        demo=demo,
+        conformal=conformal,
     )
+    assert ("conformal" in json.loads(card.to_json())) == (conformal is not None)
     assert ModelCard.from_json(card.to_json()) == card
 
 
@@ -68,7 +85,8 @@ def test_a_card_with_a_missing_or_wrong_field_is_refused(field: str) -> None:
     data = json.loads(FINISHED.to_json())
     wrong = {**data, field: {"neither": "nor"}}
     missing = {key: value for key, value in data.items() if key != field}
-    for broken in (wrong, missing):
+    # a card without calibrated prediction sets is whole
+    for broken in (wrong,) if field == "conformal" else (wrong, missing):
         with pytest.raises(BundleError, match=f"“b” cannot be used.*“{field}”.*copy"):
             ModelCard.from_json(json.dumps(broken), "b")
 
@@ -87,6 +105,9 @@ def test_a_card_with_a_missing_or_wrong_field_is_refused(field: str) -> None:
         {"weights_sha256": "../../etc/passwd"},
         {"date": "yesterday"},
         {"metrics": [{"name": "kappa"}]},
+        {"conformal": {"alpha": 0.1, "thresholds": [0.5] * 3, "n": [9] * 4, "calibration_set": ""}},
+        {"conformal": {"alpha": 0.1, "thresholds": [2] * 4, "n": [9] * 4, "calibration_set": ""}},
+        {"conformal": {"alpha": 1, "thresholds": [0.5] * 4, "n": [9] * 4, "calibration_set": ""}},
         {"metrics": [{"name": "k", "set": "s", "value": 1, "ci_low": 0.9, "ci_high": 0.1, "n": 2}]},
         {
             "metrics": [

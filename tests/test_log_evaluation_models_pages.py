@@ -33,6 +33,7 @@ from tests.tiny_bundles import a_patch, bundle_root
 
 ROOT = Path(__file__).resolve().parent.parent
 LOG, EVALUATION, MODELS = "pages/review_log.py", "pages/evaluation.py", "pages/models.py"
+FROM_REVIEWS = {"evaluation_tab": "Agreement from reviews"}
 COMMENT = "<script>alert(1)</script> **crush** artefact\nsecond line"
 HOSTILE_NAME = "=cmd|'/c calc'!A1 <img src=x onerror=alert(1)>.png"
 
@@ -310,7 +311,7 @@ def figures(reviews: list[Review], architecture: str) -> list[str]:
 
 
 def test_evaluation_shows_the_agreement_of_the_current_reviews(here):
-    app = opened(EVALUATION, evaluation_version_cnn="All versions pooled")
+    app = opened(EVALUATION, **FROM_REVIEWS, evaluation_version_cnn="All versions pooled")
     table = app.dataframe[0].value
     reviews = current_reviews(here.store.reviews(ReviewFilter(include_superseded=True)))
 
@@ -323,22 +324,35 @@ def test_evaluation_shows_the_agreement_of_the_current_reviews(here):
 
 
 def test_evaluation_keeps_versions_of_a_model_apart(here):
-    app = opened(EVALUATION)
+    app = opened(EVALUATION, **FROM_REVIEWS)
     version = app.selectbox(key="evaluation_version_cnn")
     assert version.options[0] == "cnn-000000000000"
     assert list(app.dataframe[0].value["Pairs"]) == [1, 5, 1]
 
 
 def test_evaluation_narrows_to_blind_reviews(here):
-    app = opened(EVALUATION, evaluation_reading="Blind only")
+    app = opened(EVALUATION, **FROM_REVIEWS, evaluation_reading="Blind only")
     assert list(app.dataframe[0].value["Pairs"]) == [1, 1, 1]
-    app = opened(EVALUATION, evaluation_reviewers=["Ada"], evaluation_reading="Blind only")
+    app = opened(
+        EVALUATION,
+        **FROM_REVIEWS,
+        evaluation_reviewers=["Ada"],
+        evaluation_reading="Blind only",
+    )
     assert "No review fits these filters" in shown_text(app)
 
 
-def test_evaluation_leaves_the_place_of_a_labelled_set(here):
-    app = opened(EVALUATION)
-    assert "not available in this version" in shown_text(app)
+def test_evaluation_shows_reviewers_with_each_other_and_drift(here):
+    app = opened(EVALUATION, **FROM_REVIEWS)
+    text = shown_text(app)
+    assert "of 2 reviewers over 1 patch that two or more scored" in text
+    rerun(app.segmented_control(key="evaluation_period").set_value("By week"))
+    assert len(app.get("plotly_chart")) == 5  # kappa, three confusions, drift
+
+
+def test_evaluation_shows_what_the_cards_state(here):
+    app = opened(EVALUATION, evaluation_tab="Model cards")
+    assert "not say how the model does on your laboratory" in shown_text(app)
     card_tables = [frame.value for frame in app.dataframe if "95 % interval" in frame.value]
     assert [list(table["n"]) for table in card_tables] == [[4], [4]]
 
@@ -397,9 +411,10 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ui.Services:
 
 def test_empty_pages_say_what_to_do_next(bare):
     assert "No review is recorded yet" in shown_text(opened(LOG))
-    evaluation = shown_text(opened(EVALUATION))
+    evaluation = shown_text(opened(EVALUATION, **FROM_REVIEWS))
     assert "No review is recorded yet" in evaluation
-    assert "No model bundle was found" in evaluation
+    cards = shown_text(opened(EVALUATION, evaluation_tab="Model cards"))
+    assert "No model bundle was found" in cards
     models = opened(MODELS)
     assert "No CNN bundle was found" in shown_text(models)
     assert str(bare.settings.home / "bundles") in models.code[0].value

@@ -30,11 +30,15 @@ def test_figures_equal_scikit_learn(pairs):
     macro = f1_score(labels, predicted, labels=[0, 1, 2, 3], average="macro", zero_division=0)
     assert found["macro F1"].value == pytest.approx(macro)
     if len(set(labels) | set(predicted)) > 1:
-        kappa = cohen_kappa_score(labels, predicted, weights="quadratic")
+        kappa = cohen_kappa_score(labels, predicted, weights="quadratic", labels=range(4))
         assert found["quadratic-weighted kappa"].value == pytest.approx(kappa)
     for metric in found.values():
         assert metric.n == len(labels)
-        assert metric.ci_low - 1e-9 <= metric.value <= metric.ci_high + 1e-9 or len(pairs) < 30
+        if metric.ci_low is not None:
+            assert metric.ci_low <= metric.ci_high
+        # a percentile interval of a share lies about it; that of a mean of ratios need not
+        if metric.name in ("exact", "within one grade") and len(pairs) >= 30:
+            assert metric.ci_low - 1e-9 <= metric.value <= metric.ci_high + 1e-9
 
 
 def test_few_groups_get_no_interval():

@@ -19,6 +19,7 @@ def test_a_fresh_installation_needs_no_setting():
     assert settings.image_dir == settings.home / "patches"
     assert settings.limits == UploadLimits()
     assert settings.bundle_dirs == (settings.home / "bundles", SHIPPED_DATA / "bundles")
+    assert settings.report_dirs == (settings.home / "reports", SHIPPED_DATA / "reports")
 
 
 def test_the_default_limits_are_those_promised():

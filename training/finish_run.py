@@ -12,6 +12,7 @@ import numpy as np
 
 from her2core import __version__
 from her2core.models.card import Metric, ModelCard
+from her2core.models.conformal import ConformalSets
 from her2core.patches import MODEL_SIDE
 from her2core.scores import HER2Score
 from her2core.training.datasets import DatasetError, PatchSet, load_patches
@@ -116,8 +117,8 @@ def finish_run(
         validation = load_patches(prepared.files_of(VALIDATION))
     test = _own_groups(load_patches(prepared.files_of(TEST)))
 
-    def measure(stored: object, temperature: float) -> tuple[Metric, ...]:
-        return measure_set(stored, temperature, test, HELD_OUT) if len(test) else ()
+    def measure(stored: object, temperature: float, sets: ConformalSets) -> tuple[Metric, ...]:
+        return measure_set(stored, temperature, sets, test, HELD_OUT) if len(test) else ()
 
     background = choose_background(train, BACKGROUND_PATCHES)
     draft = draft_card(recipe, prepared, text, out.name, start)

@@ -1,4 +1,4 @@
-"""Make a model bundle of trained weights: fit the temperature, measure, write the card.
+"""Make a model bundle of trained weights: fit the temperature and the sets, measure, write.
 
     python -m training.make_bundle --arch cnn --weights RUN/best.weights.h5 --name "..." \\
         --validation DIR --test DIR --background DIR [--cores-test DIR] --text CARD.toml --out DIR
@@ -29,8 +29,9 @@ from her2core.evaluation.calibration import (
     fit_temperature,
     tempered,
 )
-from her2core.evaluation.metrics import core_score, labelled_set_metrics
+from her2core.evaluation.metrics import core_score, labelled_set_metrics, set_metrics
 from her2core.models.card import BundleError, Metric, ModelCard
+from her2core.models.conformal import ConformalSets, calibrate
 from her2core.scores import HER2Score
 from her2core.training.datasets import DatasetError, PatchSet, list_class_folders, load_patches
 
@@ -43,7 +44,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--arch", required=True, choices=("cnn", "densenet121"))
     parser.add_argument("--weights", required=True, type=Path, help="best.weights.h5 of a run")
-    parser.add_argument("--validation", required=True, type=Path, help="fits the temperature")
+    parser.add_argument(
+        "--validation",
+        required=True,
+        type=Path,
+        help="fits the temperature and prediction sets",
+    )
     parser.add_argument("--test", required=True, type=Path, help="class folders no training saw")
     parser.add_argument("--background", required=True, type=Path, help="SHAP's background patches")
     parser.add_argument("--cores-test", type=Path, help="crops of held-out cores (crop_cores)")
@@ -130,9 +136,11 @@ def make_bundle(args: argparse.Namespace) -> ModelCard:
         notes=tuple(text.get("notes", ())),
     )
     validation = load_patches(list_class_folders(args.validation))
-    return assemble(
-        model, draft, background, validation, lambda stored, t: _measure(stored, t, args), args.out
-    )
+
+    def measure(stored: object, temperature: float, sets: ConformalSets) -> tuple[Metric, ...]:
+        return _measure(stored, temperature, sets, args)
+
+    return assemble(model, draft, background, validation, measure, args.out)
 
 
 def assemble(
@@ -140,7 +148,7 @@ def assemble(
     draft: ModelCard,
     background: npt.NDArray[np.uint8],
     validation: PatchSet,
-    measure: Callable[[Any, float], tuple[Metric, ...]],
+    measure: Callable[[Any, float, ConformalSets], tuple[Metric, ...]],
     out: Path,
 ) -> ModelCard:
     """Fit the temperature, measure and write a bundle.
@@ -150,7 +158,7 @@ def assemble(
         draft: card without temperature and metrics.
         background: uint8 (k, 224, 224, 3), for SHAP.
         validation: patches that fit the temperature.
-        measure: figures of (stored model, temperature).
+        measure: figures of (stored model, temperature, prediction sets).
         out: folder of the bundle.
 
     Raises:
@@ -162,15 +170,20 @@ def assemble(
         # measured on what is stored, not on what was trained: float16 rounds the weights
         write_bundle(model, draft, Path(scratch) / "bundle", background)
         stored = load_bundle(Path(scratch) / "bundle").model
-    temperature = fit_temperature(_logits(stored, validation.images), validation.labels)
-    metrics = measure(stored, temperature)
-    finished = replace(draft, temperature=temperature, metrics=metrics)
+    logits = _logits(stored, validation.images)
+    temperature = fit_temperature(logits, validation.labels)
+    # The same patches fitted one number, the temperature: what that costs is measured below.
+    sets = calibrate(tempered(logits, temperature), validation.labels, "validation patches")
+    metrics = measure(stored, temperature, sets)
+    finished = replace(draft, temperature=temperature, metrics=metrics, conformal=sets)
     return write_bundle(model, finished, out, background)
 
 
-def _measure(model: Any, temperature: float, args: argparse.Namespace) -> tuple[Metric, ...]:
+def _measure(
+    model: Any, temperature: float, sets: ConformalSets, args: argparse.Namespace
+) -> tuple[Metric, ...]:
     test = load_patches(list_class_folders(args.test))
-    found = measure_set(model, temperature, test, "fresh synthetic patches")
+    found = measure_set(model, temperature, sets, test, "fresh synthetic patches")
     if args.cores_test is not None:
         cores = load_patches(list_class_folders(args.cores_test))
         calls = _logits(model, cores.images).argmax(axis=1)
@@ -178,7 +191,9 @@ def _measure(model: Any, temperature: float, args: argparse.Namespace) -> tuple[
     return found
 
 
-def measure_set(model: Any, temperature: float, test: PatchSet, name: str) -> tuple[Metric, ...]:
+def measure_set(
+    model: Any, temperature: float, sets: ConformalSets, test: PatchSet, name: str
+) -> tuple[Metric, ...]:
     """Agreement and calibration on a labelled set, with intervals resampled by group."""
     logits = _logits(model, test.images)
     probabilities = tempered(logits, temperature)
@@ -193,6 +208,7 @@ def measure_set(model: Any, temperature: float, test: PatchSet, name: str) -> tu
         ("Brier score", brier_score(probabilities, test.labels)),
     ):
         found.append(Metric(figure, name, value, None, None, n))
+    found.extend(set_metrics(probabilities, test.labels, test.groups, sets, name))
     return tuple(found)
 
 

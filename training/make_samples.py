@@ -2,7 +2,8 @@
 
     python -m training.make_samples --out data/demo [--sheet docs/synthetic.jpg]
 
-The sheet shows a row of patches per class as training sees them, for docs/synthetic.md. The names do not tell the class, so that a blind reading of the samples stays blind.
+The sheet shows a row of patches per class as training sees them, for docs/synthetic.md. The names
+of the samples do not tell the class, so that a blind reading of them stays blind.
 """
 
 from __future__ import annotations

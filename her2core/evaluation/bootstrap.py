@@ -12,6 +12,8 @@ interval; whole groups as units: Davison and Hinkley, "Bootstrap Methods and the
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterator, Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -41,6 +43,38 @@ def resampled_totals(
         drawn = rng.multinomial(n_groups, frequency / n_groups, size=stop - start)
         totals[start:stop] = drawn @ distinct
     return totals
+
+
+def group_codes(groups: Sequence[Hashable]) -> npt.NDArray[np.int64]:
+    """Number of each item's group, counted from 0 in order of appearance: (n,)."""
+    position: dict[Hashable, int] = {}
+    return np.array([position.setdefault(group, len(position)) for group in groups], np.int64)
+
+
+def weight_blocks(
+    codes: npt.NDArray[np.int64], n_boot: int, seed: int
+) -> Iterator[npt.NDArray[np.float64]]:
+    """How often each item occurs in each resample of whole groups, some resamples at a time.
+
+    For figures which, unlike counts, need every item (areas under curves). The same arguments give
+    the same resamples, so that two readers of the same items can be compared pairwise.
+
+    Args:
+        codes: (n,), the group of each item as `group_codes` numbers them; n >= 1.
+        n_boot: resamples in all.
+        seed: seed of the random generator.
+
+    Yields:
+        Arrays (b, n) of whole numbers; all items of a group have the same weight in a row.
+    """
+    n_groups = int(codes.max()) + 1
+    rng = np.random.default_rng(seed)
+    even = np.full(n_groups, 1.0 / n_groups)
+    rows_at_once = max(1, _CHUNK_CELLS // len(codes))
+    for start in range(0, n_boot, rows_at_once):
+        size = min(rows_at_once, n_boot - start)
+        drawn = rng.multinomial(n_groups, even, size=size).astype(np.float64)
+        yield np.ascontiguousarray(drawn[:, codes])
 
 
 def percentile_interval(values: npt.NDArray[np.float64]) -> tuple[float, float]:

@@ -11,6 +11,8 @@ import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
+CALIBRATION_BINS = 15
+
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
 
@@ -36,11 +38,28 @@ def tempered(logits: Floats, temperature: float) -> Floats:
     return np.asarray(softmax(logits / temperature, axis=1))
 
 
-def expected_calibration_error(probabilities: Floats, labels: Labels, bins: int = 15) -> float:
+def untempered(probabilities: Floats, temperature: float) -> Floats:
+    """The probabilities (n, 4) as they were before their logits were divided by the temperature.
+
+    Softmax forgets only a constant of the logits, so p to the power of the temperature, made to
+    sum to 1, is what temperature 1 would have given.
+    """
+    logits = np.log(np.maximum(probabilities, np.finfo(np.float64).tiny))
+    return tempered(logits, 1.0 / temperature)
+
+
+def bin_numbers(confidence: Floats, bins: int = CALIBRATION_BINS) -> Labels:
+    """Which of the equal-width bins of [0, 1] each confidence (n,) lies in, from 0."""
+    return np.minimum((confidence * bins).astype(np.int64), bins - 1)
+
+
+def expected_calibration_error(
+    probabilities: Floats, labels: Labels, bins: int = CALIBRATION_BINS
+) -> float:
     """Mean gap, in [0, 1], between confidence and accuracy over equal-width confidence bins."""
     confidence = probabilities.max(axis=1)
     correct = probabilities.argmax(axis=1) == labels
-    which = np.minimum((confidence * bins).astype(int), bins - 1)
+    which = bin_numbers(confidence, bins)
     gaps = [
         abs(confidence[which == b].mean() - correct[which == b].mean()) * (which == b).mean()
         for b in range(bins)

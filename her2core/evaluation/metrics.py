@@ -8,8 +8,15 @@ import numpy as np
 import numpy.typing as npt
 
 from her2core.evaluation.agreement import quadratic_kappa
-from her2core.evaluation.bootstrap import percentile_interval, resampled_totals
+from her2core.evaluation.bootstrap import (
+    group_codes,
+    percentile_interval,
+    resampled_totals,
+    weight_blocks,
+)
+from her2core.evaluation.figures import Sample, measure
 from her2core.models.card import Metric
+from her2core.models.conformal import COVERAGE, SET_SIZE, ConformalSets, prediction_sets
 from her2core.scores import HER2Score
 
 Confusions = npt.NDArray[np.float64]
@@ -56,6 +63,9 @@ def labelled_set_metrics(
             With fewer than five groups no interval is given: it would feign knowledge.
         name: name of the set, for the metric.
         n_boot: resamples.
+
+    Returns:
+        One metric for each figure that is defined: kappa is not where only one score occurs.
     """
     codes = {group: index for index, group in enumerate(dict.fromkeys(groups))}
     member = np.array([codes[group] for group in groups])
@@ -66,13 +76,50 @@ def labelled_set_metrics(
     found = []
     for figure, function in FIGURES.items():
         value = float(function(total))
+        if not np.isfinite(value):
+            continue
         drawn = function(resamples)
-        low, high = (
-            percentile_interval(drawn[np.isfinite(drawn)]) if len(codes) >= 5 else (None, None)
-        )
-        if np.isfinite(value):
-            found.append(Metric(figure, name, value, low, high, len(labels)))
+        defined = drawn[np.isfinite(drawn)]
+        enough = len(codes) >= 5 and len(defined) > 0
+        low, high = percentile_interval(defined) if enough else (None, None)
+        found.append(Metric(figure, name, value, low, high, len(labels)))
     return tuple(found)
+
+
+def set_metrics(
+    probabilities: npt.NDArray[np.float64],
+    labels: npt.NDArray[np.int64],
+    groups: Sequence[str],
+    sets: ConformalSets,
+    name: str,
+    n_boot: int = 1000,
+) -> tuple[Metric, ...]:
+    """How often prediction sets hold the label, overall and per class, and their mean size.
+
+    Args:
+        probabilities: (n, 4), after temperature, of patches no training or calibration saw.
+        labels: int (n,), classes 0 to 3, n >= 1.
+        groups: (n,), resampled whole; a patch whose group is "" counts as a group of its own.
+        sets: the calibrated thresholds.
+        name: name of the set, for the metrics.
+        n_boot: resamples.
+    """
+    codes = group_codes([group or index for index, group in enumerate(groups)])
+    members = prediction_sets(probabilities, sets)
+    sample = Sample(labels, probabilities, probabilities, codes, members)
+    titles = {"set_coverage": COVERAGE, "set_size": SET_SIZE}
+    return tuple(
+        Metric(
+            f"{titles[figure.name]} of {figure.of}" if figure.of else titles[figure.name],
+            name,
+            figure.value.value,
+            figure.value.low,
+            figure.value.high,
+            figure.value.n,
+        )
+        for figure in measure(sample, weight_blocks(codes, n_boot, 0))
+        if figure.name in titles and figure.value.value is not None
+    )
 
 
 def core_score(predicted: Sequence[HER2Score]) -> HER2Score:

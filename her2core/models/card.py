@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import re
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date as calendar_date
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
+from her2core import strict_json
+from her2core.models.conformal import COVERAGE, ConformalSets
 from her2core.scores import CLASS_LABELS
 
 CARD_FILE = "card.json"
@@ -78,6 +78,8 @@ class ModelCard:
         background_sha256: of background.safetensors; filled in when the bundle is written.
         classes: class names in the order of the network's outputs.
         input: what the network takes.
+        conformal: thresholds of the prediction sets; None where none were calibrated, and then
+            the field is not in card.json.
     """
 
     name: str
@@ -96,11 +98,17 @@ class ModelCard:
     background_sha256: str = ""
     classes: tuple[str, ...] = CLASS_LABELS
     input: ModelInput = dataclasses.field(default_factory=ModelInput)
+    conformal: ConformalSets | None = None
 
     @property
     def model_id(self) -> str:
         """Architecture and the first 12 hex digits of the weights' sha256."""
         return f"{self.architecture}-{self.weights_sha256[:12]}"
+
+    @property
+    def measured_coverage(self) -> Metric | None:
+        """How often the prediction sets held the true score on held-out data, if measured."""
+        return next((metric for metric in self.metrics if metric.name == COVERAGE), None)
 
     @classmethod
     def read(cls, path: Path) -> ModelCard:
@@ -132,23 +140,22 @@ class ModelCard:
             BundleError: the text is no JSON, or not exactly a card.
         """
         try:
-            data = json.loads(text, parse_constant=_no_constant)
-        except (ValueError, RecursionError):
+            data = strict_json.parse(text)
+        except ValueError:
             _refuse(bundle, f"{CARD_FILE} is not valid JSON")
         try:
-            card = cls(**_fields(data, _CARD_FIELDS, "the card"))
+            card = strict_json.read(cls, data, "the card")
             _check(card)
-        except _CardProblemError as error:
+        except strict_json.ShapeError as error:
             _refuse(bundle, str(error))
         return card
 
     def to_json(self) -> str:
         """The card as indented JSON text, which `from_json` reads back unchanged."""
-        return json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False) + "\n"
-
-
-class _CardProblemError(Exception):
-    """Why a card is refused, without the bundle's name."""
+        fields = dataclasses.asdict(self)
+        if self.conformal is None:
+            del fields["conformal"]
+        return json.dumps(fields, indent=2, ensure_ascii=False) + "\n"
 
 
 def _refuse(bundle: str, reason: str) -> NoReturn:
@@ -157,124 +164,33 @@ def _refuse(bundle: str, reason: str) -> NoReturn:
     )
 
 
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
-
-
-_Reader = Callable[[Any, str], Any]
-
-
-def _fields(data: Any, readers: Mapping[str, _Reader], where: str) -> dict[str, Any]:
-    """The fields of a JSON object, each through its reader; none missing, none unknown."""
-    if not isinstance(data, dict):
-        raise _CardProblemError(f"{where} is not an object")
-    for problem, names in (
-        ("lacks", readers.keys() - data.keys()),
-        ("has the unknown field", data.keys() - readers.keys()),
-    ):
-        if names:
-            raise _CardProblemError(f"{where} {problem} “{sorted(names)[0][:60]}”")
-    return {name: reader(data[name], f"“{name}”") for name, reader in readers.items()}
-
-
-def _text(value: Any, where: str) -> str:
-    if not isinstance(value, str):
-        raise _CardProblemError(f"{where} is not text")
-    return value
-
-
-def _flag(value: Any, where: str) -> bool:
-    if not isinstance(value, bool):
-        raise _CardProblemError(f"{where} is neither true nor false")
-    return value
-
-
-def _whole(value: Any, where: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise _CardProblemError(f"{where} is not a whole number")
-    return value
-
-
-def _number(value: Any, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _CardProblemError(f"{where} is not a number")
-    try:
-        number = float(value)
-    except OverflowError:
-        number = math.inf
-    if not math.isfinite(number):
-        raise _CardProblemError(f"{where} is not a finite number")
-    return number
-
-
-def _number_or_none(value: Any, where: str) -> float | None:
-    return None if value is None else _number(value, where)
-
-
-def _list_of(reader: _Reader) -> _Reader:
-    def read(value: Any, where: str) -> tuple[Any, ...]:
-        if not isinstance(value, list):
-            raise _CardProblemError(f"{where} is not a list")
-        return tuple(reader(item, f"an entry of {where}") for item in value)
-
-    return read
-
-
-def _metric(value: Any, where: str) -> Metric:
-    return Metric(**_fields(value, _METRIC_FIELDS, where))
-
-
-def _input(value: Any, where: str) -> ModelInput:
-    return ModelInput(**_fields(value, _INPUT_FIELDS, where))
-
-
-_METRIC_FIELDS: dict[str, _Reader] = {
-    "name": _text,
-    "set": _text,
-    "value": _number,
-    "ci_low": _number_or_none,
-    "ci_high": _number_or_none,
-    "n": _whole,
-}
-_INPUT_FIELDS: dict[str, _Reader] = {"size": _whole, "range": _list_of(_number), "colour": _text}
-_CARD_FIELDS: dict[str, _Reader] = {
-    "name": _text,
-    "architecture": _text,
-    "training_data": _text,
-    "licence": _text,
-    "split": _text,
-    "metrics": _list_of(_metric),
-    "temperature": _number,
-    "date": _text,
-    "code_version": _text,
-    "demo": _flag,
-    "notes": _list_of(_text),
-    "parameters": _whole,
-    "weights_sha256": _text,
-    "background_sha256": _text,
-    "classes": _list_of(_text),
-    "input": _input,
-}
-
-
 def _check(card: ModelCard) -> None:
     """What each field may hold beyond its type."""
     if card.classes != CLASS_LABELS:
-        raise _CardProblemError("its classes are not 0, 1+, 2+, 3+ in this order")
+        raise strict_json.ShapeError("its classes are not 0, 1+, 2+, 3+ in this order")
     if card.input != ModelInput():
-        raise _CardProblemError("its input is not 224 pixels, RGB, in [0, 1]")
+        raise strict_json.ShapeError("its input is not 224 pixels, RGB, in [0, 1]")
     if card.temperature <= 0:
-        raise _CardProblemError("its temperature is not above zero")
+        raise strict_json.ShapeError("its temperature is not above zero")
     for name in ("weights_sha256", "background_sha256"):
         if not _SHA256.match(getattr(card, name)):
-            raise _CardProblemError(f"“{name}” is not a sha256 sum in lower-case hex digits")
+            raise strict_json.ShapeError(f"“{name}” is not a sha256 sum in lower-case hex digits")
     try:
         calendar_date.fromisoformat(card.date)
     except ValueError:
-        raise _CardProblemError("its date is not written YYYY-MM-DD") from None
+        raise strict_json.ShapeError("its date is not written YYYY-MM-DD") from None
+    if card.conformal is not None:
+        _check_conformal(card.conformal)
     for metric in card.metrics:
         low, high = metric.ci_low, metric.ci_high
         if (low is None) != (high is None):
-            raise _CardProblemError(f"the interval of “{metric.name[:60]}” has one end only")
+            raise strict_json.ShapeError(f"the interval of “{metric.name[:60]}” has one end only")
         if low is not None and high is not None and low > high:
-            raise _CardProblemError(f"the interval of “{metric.name[:60]}” is upside down")
+            raise strict_json.ShapeError(f"the interval of “{metric.name[:60]}” is upside down")
+
+
+def _check_conformal(sets: ConformalSets) -> None:
+    if not 0 < sets.alpha < 1:
+        raise strict_json.ShapeError("the “alpha” of its “conformal” sets is not between 0 and 1")
+    if not all(0 <= threshold <= 1 for threshold in sets.thresholds):
+        raise strict_json.ShapeError("a threshold of its “conformal” sets is not in [0, 1]")

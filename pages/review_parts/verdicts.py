@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
 from her2core.charts import percent, probability_figure
+from her2core.models.card import ModelCard
+from her2core.models.conformal import prediction_set, set_text
 from her2core.models.verdict import Verdict
 from her2core.reviews.worklist import model_gap
 from her2core.scores import HER2Score
+from her2core.text import markdown_text
 from pages import ui
 
 
-def draw(verdicts: Sequence[Verdict]) -> None:
-    """The verdicts and everything that follows from them."""
+def draw(verdicts: Sequence[Verdict], cards: Mapping[str, ModelCard]) -> None:
+    """The verdicts and everything that follows from them.
+
+    Args:
+        verdicts: one per model.
+        cards: architecture -> card of the bundle in use.
+    """
     for column, verdict in zip(st.columns(len(verdicts), gap="small"), verdicts, strict=True):
         with column.container(border=True, gap="xxsmall", key=f"verdict-{verdict.architecture}"):
             _card(verdict)
+            _set_line(verdict, cards.get(verdict.architecture))
     agreement_line(verdicts)
     figure = probability_figure(verdicts, dark=ui.is_dark())
     figure.update_layout(height=185)
@@ -80,6 +89,32 @@ def _card(verdict: Verdict) -> None:
             f"{verdict.score.status}  \n:gray[{percent(verdict.confidence)} confidence]",
             width="content",
         )
+
+
+def _set_line(verdict: Verdict, card: ModelCard | None) -> None:
+    """Which scores the model cannot tell apart; nothing where it is sure or was not calibrated.
+
+    A verdict recorded from another bundle than the one in use has other thresholds: nothing then.
+    """
+    if card is None or card.conformal is None or card.model_id != verdict.model_id:
+        return
+    members = prediction_set(verdict.probabilities, card.conformal)
+    if len(members) < 2:
+        return
+    promised = percent(1 - card.conformal.alpha)
+    coverage = card.measured_coverage
+    measured = (
+        f"coverage measured on held-out data {percent(coverage.value)} of {coverage.n}"
+        if coverage
+        else "coverage not measured on held-out data"
+    )
+    where = markdown_text(f" ({coverage.set})") if coverage else ""
+    st.markdown(
+        f"Cannot tell apart: **{set_text(members)}**  \n:gray[:small[{promised} sets; {measured}]]",
+        help=f"A conformal prediction set: the scores this model cannot rule out. On patches like "
+        f"those it was calibrated on, the set holds the true score for {promised} of the patches "
+        f"of each class{where}. On other scanners and stains it may hold it less often.",
+    )
 
 
 def _in_words(verdicts: Sequence[Verdict]) -> str:

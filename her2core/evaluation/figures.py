@@ -1,0 +1,362 @@
+"""Every figure of a reader on labelled patches, with intervals resampled by group.
+
+One code path gives a figure and its resamples: each function takes weights (b, n), how often each
+patch occurs in each of b resamples, and returns b values; weights of one give the figure itself.
+What is undefined (a class that no patch has) is NaN here and becomes "no value, because ..." in
+`measure`: never 0, never a crash.
+
+Areas under curves: Fawcett, "An introduction to ROC analysis", Pattern Recognit Lett 2006 (ties
+count half); the area under the precision-recall curve is the average precision, without
+interpolation (Davis and Goadrich, ICML 2006). Calibration: see calibration.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from her2core.evaluation.agreement import Interval, quadratic_kappa
+from her2core.evaluation.bootstrap import percentile_interval
+from her2core.evaluation.calibration import CALIBRATION_BINS, bin_numbers
+from her2core.scores import CLASS_LABELS
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+Key = tuple[str, str]
+
+# With fewer groups an interval would feign knowledge.
+MIN_GROUPS = 5
+_MAX_UNDEFINED_SHARE = 0.05
+_CLASSES = range(len(CLASS_LABELS))
+
+TITLES = {
+    "accuracy": "Accuracy",
+    "balanced_accuracy": "Balanced accuracy",
+    "within_one": "Within one grade",
+    "far_errors": "Far errors (two grades or more)",
+    "kappa": "Quadratic-weighted kappa",
+    "macro_f1": "Macro F1",
+    "macro_roc_auc": "Macro ROC AUC",
+    "macro_pr_auc": "Macro PR AUC",
+    "ece_before": "Calibration error before temperature",
+    "ece": "Calibration error",
+    "brier_before": "Brier score before temperature",
+    "brier": "Brier score",
+    "set_coverage": "Prediction sets hold the label",
+    "set_size": "Mean size of a prediction set",
+    "precision": "Precision",
+    "recall": "Recall",
+    "f1": "F1",
+    "specificity": "Specificity",
+    "roc_auc": "ROC AUC",
+    "pr_auc": "PR AUC",
+    "sensitivity": "Sensitivity",
+    "ppv": "Positive predictive value",
+    "npv": "Negative predictive value",
+}
+OVERALL = tuple(TITLES)[:14]
+PER_CLASS = ("recall", "specificity", "precision", "f1", "roc_auc", "pr_auc", "set_coverage")
+AT_CUT_OFF = ("sensitivity", "specificity", "ppv", "npv")
+# Shares and areas are read as per cent; these are not.
+PLAIN_NUMBERS = frozenset({"kappa", "ece", "ece_before", "brier", "brier_before", "set_size"})
+
+
+@dataclass(frozen=True)
+class CutOff:
+    """A clinical decision: which scores count as positive, among which scores."""
+
+    name: str
+    positive: tuple[int, ...]
+    among: tuple[int, ...] = (0, 1, 2, 3)
+
+
+CUT_OFFS = (
+    CutOff("3+ against the rest", (3,)),
+    CutOff("2+ or 3+ against 0 or 1+", (2, 3)),
+    CutOff("1+ against 0 (only these labels)", (1, 2, 3), (0, 1)),
+)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure of one reader.
+
+    Attributes:
+        name: a key of TITLES.
+        of: the class or the cut-off it is about; empty where it is about all patches.
+        value: figure, interval and the number of patches it rests on.
+    """
+
+    name: str
+    of: str
+    value: Interval
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What a reader said of n labelled patches.
+
+    Attributes:
+        labels: int (n,), true classes 0 to 3; n >= 1.
+        probabilities: (n, 4), as shown to people.
+        before: (n, 4), as they were before temperature scaling.
+        codes: int (n,), number of each patch's group from 0.
+        members: bool (n, 4), prediction sets; None where the reader has none.
+    """
+
+    labels: npt.NDArray[np.int64]
+    probabilities: Floats
+    before: Floats
+    codes: npt.NDArray[np.int64]
+    members: Bools | None = None
+
+    @property
+    def predicted(self) -> npt.NDArray[np.int64]:
+        """The most probable class; on an exact tie the lower one, as in `Verdict.score`."""
+        return np.asarray(self.probabilities.argmax(axis=1))
+
+
+@dataclass(frozen=True)
+class Share:
+    """Patches that count (`hit`) among those looked at (`base`): bool (n,), hit within base."""
+
+    hit: Bools
+    base: Bools
+    empty: str
+
+
+def measure(sample: Sample, blocks: Iterable[Floats]) -> tuple[Figure, ...]:
+    """All figures of a reader, each with its 95 % interval.
+
+    Args:
+        sample: what the reader said.
+        blocks: resampling weights as `weight_blocks` gives them.
+
+    Returns:
+        One figure for each of OVERALL, PER_CLASS and class, AT_CUT_OFF and cut-off; the figures of
+        prediction sets only where the sample has sets.
+    """
+    shares = _shares(sample)
+    ones = np.ones((1, len(sample.labels)))
+    values = {key: float(value[0]) for key, value in _all(sample, shares, ones).items()}
+    drawn: dict[Key, list[Floats]] = {key: [] for key in values}
+    for weights in blocks:
+        for key, part in _all(sample, shares, weights).items():
+            drawn[key].append(part)
+    found = []
+    for key, value in values.items():
+        resampled = np.concatenate(drawn[key]) if drawn[key] else np.empty(0)
+        share = shares.get(key)
+        base = np.ones(len(sample.labels), bool) if share is None else share.base
+        n = _n(key, sample) if share is None else int(base.sum())
+        if not np.isfinite(value):
+            reason = _why_undefined(key, sample) if share is None else share.empty
+            interval = Interval(None, None, None, n, reason)
+        else:
+            n_groups = len(np.unique(sample.codes[base]))
+            interval = interval_of(value, resampled, n, n_groups, share=share is not None)
+        found.append(Figure(*key, interval))
+    return tuple(found)
+
+
+def interval_of(
+    value: float,
+    resampled: Floats,
+    n: int,
+    n_groups: int,
+    *,
+    share: bool,
+    units: str = "groups",
+) -> Interval:
+    """A defined figure with the interval its resamples allow, or why there is none.
+
+    Args:
+        value: the figure.
+        resampled: its value in each resample, NaN where undefined.
+        n: number of patches it rests on.
+        n_groups: number of independent groups among these.
+        share: it is a share in [0, 1]. Where every patch counts (or none) resampling cannot vary
+            and would claim certainty; the interval is then the exact binomial one (Clopper and
+            Pearson 1934) over the number of groups.
+        units: what the groups are called.
+    """
+    if n_groups < MIN_GROUPS:
+        few = f"No interval: {n_groups} of the {MIN_GROUPS} {units} it needs at least."
+        return Interval(value, None, None, n, few)
+    if share and value in (0.0, 1.0):
+        edge = float(0.025 ** (1.0 / n_groups))
+        low, high = (edge, 1.0) if value else (0.0, 1.0 - edge)
+        every = "every" if value else "no"
+        reason = f"Exact binomial interval over {n_groups} {units}, because {every} patch counts."
+        return Interval(value, low, high, n, reason)
+    defined = resampled[np.isfinite(resampled)]
+    if len(defined) < max(1.0, (1 - _MAX_UNDEFINED_SHARE) * len(resampled)):
+        return Interval(
+            value,
+            None,
+            None,
+            n,
+            "No interval: it is undefined in too many resamples of the groups.",
+        )
+    low, high = percentile_interval(defined)
+    if high - low < 1e-12:
+        return Interval(value, None, None, n, "No interval: resampling cannot vary it.")
+    return Interval(value, low, high, n)
+
+
+def confusions(
+    labels: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64], weights: Floats
+) -> Floats:
+    """Counts (b, 4, 4) of weighted patches, truth in rows."""
+    cells = np.eye(16)[labels * 4 + predicted]
+    return np.asarray((weights @ cells).reshape(-1, 4, 4))
+
+
+def areas(scores: Floats, positive: Bools, weights: Floats) -> tuple[Floats, Floats]:
+    """Area under the ROC curve and average precision of weighted patches.
+
+    Args:
+        scores: (n,), higher speaks for positive.
+        positive: bool (n,).
+        weights: (b, n), >= 0.
+
+    Returns:
+        Two arrays (b,); NaN where a resample lacks positives or negatives (positives alone for
+        the average precision).
+    """
+    order = np.argsort(-scores, kind="stable")
+    last_of_tie = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
+    ordered = weights[:, order]
+    right = ordered * positive[order]
+    true = np.cumsum(right, axis=1)[:, last_of_tie]
+    called = np.cumsum(ordered, axis=1)[:, last_of_tie]
+    false = called - true
+    steps = np.diff(true, axis=1, prepend=0.0)
+    precision = np.divide(true, called, out=np.zeros_like(true), where=called > 0)
+    below = np.diff(false, axis=1, prepend=0.0)
+    positives, negatives = true[:, -1], false[:, -1]
+    # every negative is beaten by the positives above it, and tied with half of those beside it
+    beaten = (below * (true - 0.5 * steps)).sum(axis=1)
+    roc = _ratio(beaten, positives * negatives)
+    return roc, _ratio((steps * precision).sum(axis=1), positives)
+
+
+def _all(sample: Sample, shares: dict[Key, Share], weights: Floats) -> dict[Key, Floats]:
+    """Every figure of every resample, undefined ones NaN; the order is that of the report."""
+    masks = np.array([mask for s in shares.values() for mask in (s.hit, s.base)], float).T
+    sums = weights @ masks
+    share_values = {key: _ratio(sums[:, 2 * i], sums[:, 2 * i + 1]) for i, key in enumerate(shares)}
+    counts = confusions(sample.labels, sample.predicted, weights)
+    found: dict[Key, Floats] = {**_of_counts(counts), **_of_areas(sample, weights)}
+    found |= _of_calibration(sample, weights) | share_values
+    recalls = np.stack([found["recall", label] for label in CLASS_LABELS])
+    found["balanced_accuracy", ""] = recalls.mean(axis=0)
+    if sample.members is not None:
+        sizes = sample.members.sum(axis=1).astype(float)
+        found["set_size", ""] = _ratio(weights @ sizes, weights.sum(axis=1))
+    return {key: found[key] for key in _order() if key in found}
+
+
+def _order() -> list[Key]:
+    return [
+        *((name, "") for name in OVERALL),
+        *((name, label) for label in CLASS_LABELS for name in PER_CLASS),
+        *((name, cut.name) for cut in CUT_OFFS for name in AT_CUT_OFF),
+    ]
+
+
+def _shares(sample: Sample) -> dict[Key, Share]:
+    """Which patches count, and among which, for every figure that is a share of patches."""
+    labels, predicted = sample.labels, sample.predicted
+    everything = np.ones(len(labels), bool)
+    gap = np.abs(labels - predicted)
+    found: dict[Key, Share] = {
+        ("accuracy", ""): Share(gap == 0, everything, ""),
+        ("within_one", ""): Share(gap <= 1, everything, ""),
+        ("far_errors", ""): Share(gap >= 2, everything, ""),
+    }
+    for k, label in enumerate(CLASS_LABELS):
+        is_it, says_it = labels == k, predicted == k
+        none, only = f"No patch is labelled {label}.", f"Every patch is labelled {label}."
+        never = f"No patch was called {label}."
+        found["recall", label] = Share(says_it & is_it, is_it, none)
+        found["specificity", label] = Share(~says_it & ~is_it, ~is_it, only)
+        found["precision", label] = Share(says_it & is_it, says_it, never)
+    for cut in CUT_OFFS:
+        counted = np.isin(labels, cut.among)
+        is_it, says_it = np.isin(labels, cut.positive), np.isin(predicted, cut.positive)
+        for name, hit, base, empty in (
+            ("sensitivity", says_it, is_it, "No patch is truly positive here."),
+            ("specificity", ~says_it, ~is_it, "No patch is truly negative here."),
+            ("ppv", is_it, says_it, "No patch was called positive here."),
+            ("npv", ~is_it, ~says_it, "No patch was called negative here."),
+        ):
+            found[name, cut.name] = Share(hit & base & counted, base & counted, empty)
+    if sample.members is not None:
+        held = sample.members[np.arange(len(labels)), labels]
+        found["set_coverage", ""] = Share(held, everything, "")
+        for k, label in enumerate(CLASS_LABELS):
+            is_it = labels == k
+            none = f"No patch is labelled {label}."
+            found["set_coverage", label] = Share(held & is_it, is_it, none)
+    return found
+
+
+def _of_counts(counts: Floats) -> dict[Key, Floats]:
+    truth, called = counts.sum(axis=-1), counts.sum(axis=-2)
+    right = np.einsum("...ii->...i", counts)
+    f1 = np.where(truth > 0, _ratio(2 * right, truth + called), np.nan)
+    found: dict[Key, Floats] = {("kappa", ""): quadratic_kappa(counts)}
+    found["macro_f1", ""] = f1.mean(axis=1)
+    return found | {("f1", label): f1[:, k] for k, label in enumerate(CLASS_LABELS)}
+
+
+def _of_areas(sample: Sample, weights: Floats) -> dict[Key, Floats]:
+    found: dict[Key, Floats] = {}
+    pairs = []
+    for k, label in enumerate(CLASS_LABELS):
+        pair = areas(sample.probabilities[:, k], sample.labels == k, weights)
+        found["roc_auc", label], found["pr_auc", label] = pair
+        pairs.append(pair)
+    found["macro_roc_auc", ""] = np.mean([roc for roc, _ in pairs], axis=0)
+    found["macro_pr_auc", ""] = np.mean([pr for _, pr in pairs], axis=0)
+    return found
+
+
+def _of_calibration(sample: Sample, weights: Floats) -> dict[Key, Floats]:
+    found: dict[Key, Floats] = {}
+    total = weights.sum(axis=1)
+    for suffix, probabilities in (("_before", sample.before), ("", sample.probabilities)):
+        distance = ((probabilities - np.eye(4)[sample.labels]) ** 2).sum(axis=1)
+        found["brier" + suffix, ""] = _ratio(weights @ distance, total)
+        confidence = probabilities.max(axis=1)
+        surplus = confidence - (probabilities.argmax(axis=1) == sample.labels)
+        in_bin = np.eye(CALIBRATION_BINS)[bin_numbers(confidence)]
+        gaps = np.abs(weights @ (in_bin * surplus[:, None]))
+        found["ece" + suffix, ""] = _ratio(gaps.sum(axis=1), total)
+    return found
+
+
+def _ratio(top: Floats, bottom: Floats) -> Floats:
+    return np.asarray(np.divide(top, bottom, out=np.full(np.shape(top), np.nan), where=bottom > 0))
+
+
+def _n(key: Key, sample: Sample) -> int:
+    """Patches behind a figure that is no share: those of its class for F1, else all."""
+    if key[0] == "f1":
+        return int((sample.labels == CLASS_LABELS.index(key[1])).sum())
+    return len(sample.labels)
+
+
+def _why_undefined(key: Key, sample: Sample) -> str:
+    name, of = key
+    if name == "kappa":
+        return "Kappa is undefined: only one score occurs."
+    missing = [label for k, label in enumerate(CLASS_LABELS) if not (sample.labels == k).any()]
+    if of and of not in missing:
+        return f"Every patch is labelled {of}."
+    named = [of] if of else missing or list(CLASS_LABELS)
+    return f"No patch is labelled {' or '.join(named)}."

@@ -1,0 +1,78 @@
+"""Fleiss' kappa: how far several reviewers of the same patches agree beyond chance.
+
+Fleiss, "Measuring nominal scale agreement among many raters", Psychol Bull 76:378, 1971; with
+unequal numbers of raters as in Fleiss and Cuzick, Appl Psychol Meas 3:537, 1979. A nominal
+measure: 0 against 3+ weighs no more than 0 against 1+.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+
+from her2core.evaluation.agreement import Interval
+from her2core.evaluation.bootstrap import weight_blocks
+from her2core.evaluation.figures import interval_of
+from her2core.reviews.records import Review
+from her2core.scores import HER2Score
+
+Floats = npt.NDArray[np.float64]
+
+
+def fleiss_kappa(counts: Floats, weights: Floats) -> Floats:
+    """Fleiss' kappa of weighted subjects.
+
+    Args:
+        counts: (n, categories), how many raters put each subject there; at least two in a row.
+        weights: (b, n), how often each subject counts.
+
+    Returns:
+        (b,); NaN where all raters chose one and the same category throughout.
+    """
+    raters = counts.sum(axis=1)
+    agreement = (counts * (counts - 1)).sum(axis=1) / (raters * (raters - 1))
+    observed = weights @ agreement / weights.sum(axis=1)
+    shares = weights @ counts / (weights @ raters)[:, None]
+    chance = (shares**2).sum(axis=1)
+    room = 1.0 - chance
+    return np.asarray(
+        np.divide(observed - chance, room, out=np.full(len(room), np.nan), where=room > 1e-12)
+    )
+
+
+def reviewers_kappa(
+    reviews: Iterable[Review], n_boot: int = 2000, seed: int = 0
+) -> tuple[Interval, int]:
+    """Fleiss' kappa of the reviewers over the patches that several of them scored.
+
+    Args:
+        reviews: current reviews; of a reviewer's several reviews of one square the latest counts.
+        n_boot, seed: resampling of patches.
+
+    Returns:
+        The figure, whose n counts the squares scored by two or more reviewers, and how many
+        reviewers took part.
+    """
+    latest: dict[tuple[str, object], dict[str, HER2Score]] = {}
+    for review in sorted(reviews, key=lambda review: review.id):
+        place = (review.patch.sha256, review.square)
+        latest.setdefault(place, {})[review.reviewer] = review.own_score
+    shared = {place: scores for place, scores in latest.items() if len(scores) > 1}
+    people = len({name for scores in shared.values() for name in scores})
+    if not shared:
+        reason = "No patch has been scored by two reviewers yet."
+        return Interval(None, None, None, 0, reason), 0
+    counts = np.array(
+        [np.bincount(list(map(int, s.values())), minlength=4) for s in shared.values()], float
+    )
+    patches = list(dict.fromkeys(sha256 for sha256, _ in shared))
+    codes = np.array([patches.index(sha256) for sha256, _ in shared])
+    n = len(shared)
+    value = float(fleiss_kappa(counts, np.ones((1, n)))[0])
+    if not np.isfinite(value):
+        return Interval(None, None, None, n, "Undefined: all gave one and the same score."), people
+    drawn = [fleiss_kappa(counts, weights) for weights in weight_blocks(codes, n_boot, seed)]
+    found = interval_of(value, np.concatenate(drawn), n, len(patches), share=False, units="patches")
+    return found, people

@@ -1,0 +1,91 @@
+"""One verdict for each group (core, slide, patient) from its patches, by the 10 % rule.
+
+A group has the highest score that more than 10 % of its patches reach (`metrics.core_score`). The
+same rule makes the true score of the group, which is the patches' label where all carry one.
+Patches with hardly any tissue do not count: the rule is about tissue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from her2core.evaluation.agreement import Interval
+from her2core.evaluation.bootstrap import weight_blocks
+from her2core.evaluation.figures import interval_of
+from her2core.evaluation.metrics import core_score
+from her2core.scores import HER2Score
+
+NO_TISSUE = frozenset({"blank", "little_tissue"})
+
+
+@dataclass(frozen=True)
+class GroupVerdict:
+    """One group: its name, tissue patches, true score and the score read from its patches."""
+
+    group: str
+    n: int
+    truth: int
+    verdict: int
+
+
+@dataclass(frozen=True)
+class GroupLevel:
+    """How a reader does on groups of several patches.
+
+    Attributes:
+        exact, within_one: shares of groups; `n` of the figures counts groups.
+        groups: each group, in order of appearance.
+    """
+
+    exact: Interval
+    within_one: Interval
+    groups: tuple[GroupVerdict, ...]
+
+
+def group_level(
+    groups: Sequence[str],
+    labels: npt.NDArray[np.int64],
+    predicted: npt.NDArray[np.int64],
+    tissue: npt.NDArray[np.bool_],
+    n_boot: int,
+    seed: int,
+) -> GroupLevel | None:
+    """Judge the groups that have several tissue patches.
+
+    Args:
+        groups: (n,), name of each patch's group; patches without one ("") are left out.
+        labels, predicted: int (n,), classes 0 to 3.
+        tissue: bool (n,), whether a patch shows enough tissue to count.
+        n_boot, seed: resampling, here of groups.
+
+    Returns:
+        None where no group has several tissue patches.
+    """
+    members: dict[str, list[int]] = {}
+    for index, group in enumerate(groups):
+        if group and tissue[index]:
+            members.setdefault(group, []).append(index)
+    found = []
+    for group, mine in members.items():
+        if len(mine) > 1:
+            truth, verdict = (
+                core_score([HER2Score(int(score)) for score in scores[mine]])
+                for scores in (labels, predicted)
+            )
+            found.append(GroupVerdict(group, len(mine), int(truth), int(verdict)))
+    if not found:
+        return None
+    gap = np.array([abs(one.truth - one.verdict) for one in found])
+    blocks = list(weight_blocks(np.arange(len(found)), n_boot, seed))
+
+    def share(hit: npt.NDArray[np.bool_]) -> Interval:
+        drawn = np.concatenate([weights @ hit / len(found) for weights in blocks])
+        n = len(found)
+        interval = interval_of(float(hit.mean()), drawn, n, n, share=True)
+        return replace(interval, reason=interval.reason.replace("patch counts", "group counts"))
+
+    return GroupLevel(share(gap == 0), share(gap <= 1), tuple(found))

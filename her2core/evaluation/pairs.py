@@ -1,0 +1,95 @@
+"""Two readers on the same patches: who is right where the other is wrong, and by how much.
+
+McNemar, "Note on the sampling error of the difference between correlated proportions or
+percentages", Psychometrika 12:153, 1947; exact binomial form. The test takes patches for
+independent; the differences below it are resampled by group and do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import binomtest
+
+from her2core.evaluation.agreement import Interval, quadratic_kappa
+from her2core.evaluation.figures import Floats, Sample, confusions, interval_of
+
+
+@dataclass(frozen=True)
+class PairComparison:
+    """First against second reader.
+
+    Attributes:
+        first, second: keys of the readers.
+        n: patches both read.
+        only_first_right, only_second_right: patches which one of them alone got right.
+        p_value: exact two-sided McNemar p; None where they are right on the same patches.
+        accuracy_difference, kappa_difference: second minus first, with paired interval.
+    """
+
+    first: str
+    second: str
+    n: int
+    only_first_right: int
+    only_second_right: int
+    p_value: float | None
+    accuracy_difference: Interval
+    kappa_difference: Interval
+
+
+def compare(
+    names: tuple[str, str], first: Sample, second: Sample, blocks: Iterable[Floats]
+) -> PairComparison:
+    """Compare two readers.
+
+    Args:
+        names: keys of the readers.
+        first, second: what they said of the same patches, in the same order.
+        blocks: resampling weights; each resample is used for both readers.
+    """
+    first_right = first.predicted == first.labels
+    second_right = second.predicted == second.labels
+    ones = np.ones((1, len(first.labels)))
+    own = _differences(first, second, ones)
+    parts = [_differences(first, second, weights) for weights in blocks]
+    drawn = np.concatenate(parts) if parts else np.empty((0, 2))
+    groups = int(first.codes.max()) + 1
+    only_first = int((first_right & ~second_right).sum())
+    only_second = int((second_right & ~first_right).sum())
+
+    def interval(column: int) -> Interval:
+        value = float(own[0, column])
+        if not np.isfinite(value):
+            reason = "Kappa is undefined: only one score occurs."
+            return Interval(None, None, None, len(first.labels), reason)
+        return interval_of(value, drawn[:, column], len(first.labels), groups, share=False)
+
+    return PairComparison(
+        first=names[0],
+        second=names[1],
+        n=len(first.labels),
+        only_first_right=only_first,
+        only_second_right=only_second,
+        p_value=mcnemar_p(only_first, only_second),
+        accuracy_difference=interval(0),
+        kappa_difference=interval(1),
+    )
+
+
+def mcnemar_p(only_first: int, only_second: int) -> float | None:
+    """Exact two-sided p of McNemar's test; None where nothing is discordant."""
+    discordant = only_first + only_second
+    if discordant == 0:
+        return None
+    return float(binomtest(only_first, discordant, 0.5).pvalue)
+
+
+def _differences(first: Sample, second: Sample, weights: Floats) -> Floats:
+    """(b, 2): accuracy and kappa, second minus first."""
+    one = confusions(first.labels, first.predicted, weights)
+    two = confusions(second.labels, second.predicted, weights)
+    right = np.einsum("bii->b", two) - np.einsum("bii->b", one)
+    kappa = quadratic_kappa(two) - quadratic_kappa(one)
+    return np.stack([right / weights.sum(axis=1), kappa], axis=1)

@@ -1,0 +1,275 @@
+"""The evaluation report: what report.json holds, written and strictly read. Free of tensorflow.
+
+A report carries the row of every patch, so that a page can filter by class, group or quality and
+compute all figures anew from the file alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NoReturn
+
+from her2core import strict_json
+from her2core.evaluation.curves import CoveragePoint, Curve, ReliabilityBin
+from her2core.evaluation.figures import Figure
+from her2core.evaluation.gallery import GalleryEntry
+from her2core.evaluation.group_level import GroupLevel
+from her2core.evaluation.pairs import PairComparison
+from her2core.models.card import Metric
+from her2core.models.conformal import ConformalSets
+
+Schema = Literal["her2review-evaluation/1"]
+SCHEMA: Schema = "her2review-evaluation/1"
+REPORT_FILE = "report.json"
+PATCH_FOLDER = "patches"
+MEAN = "mean"
+_MAX_REPORT_BYTES = 512 * 1024 * 1024
+
+
+class ReportError(ValueError):
+    """A report cannot be used; str(error) names it, the reason and what to do."""
+
+
+@dataclass(frozen=True)
+class PatchRow:
+    """One labelled patch and what each model said of it.
+
+    Attributes:
+        sha256: of the file's bytes.
+        file: the file's name without its folder.
+        group: patient, slide or core; "" where unknown.
+        label: true class, 0 to 3.
+        probabilities: model key -> four class probabilities, as shown to people.
+        warnings: codes of the quality warnings (her2core.quality).
+        tissue: share of the square that is not empty glass, in [0, 1].
+    """
+
+    sha256: str
+    file: str
+    group: str
+    label: int
+    probabilities: dict[str, tuple[float, float, float, float]]
+    warnings: tuple[str, ...]
+    tissue: float
+
+
+@dataclass(frozen=True)
+class ReportModel:
+    """A model of the report, as its card describes it.
+
+    Attributes:
+        key: what rows and readers call it, the model id.
+        title: what people call it here, e.g. "CNN".
+        measured: the coverage of its prediction sets as the card states it; None without.
+        Others: as in the card.
+    """
+
+    key: str
+    title: str
+    architecture: str
+    name: str
+    demo: bool
+    temperature: float
+    training_data: str
+    licence: str
+    date: str
+    conformal: ConformalSets | None = None
+    measured: Metric | None = None
+
+
+@dataclass(frozen=True)
+class ReaderEvaluation:
+    """All that is known of one model, or of the mean of all.
+
+    Attributes:
+        key: the model's key, or "mean".
+        confusion: 4 x 4 counts, truth in rows.
+        row_shares: the same as shares of each row; None in a row without patches.
+        reliability_before: the bins without temperature scaling.
+        group_level: None where no group has several patches.
+        Others: see their types.
+    """
+
+    key: str
+    title: str
+    figures: tuple[Figure, ...]
+    confusion: tuple[tuple[int, int, int, int], ...]
+    row_shares: tuple[tuple[float | None, float | None, float | None, float | None], ...]
+    roc: tuple[Curve, ...]
+    pr: tuple[Curve, ...]
+    reliability: tuple[ReliabilityBin, ...]
+    reliability_before: tuple[ReliabilityBin, ...]
+    coverage: tuple[CoveragePoint, ...]
+    group_level: GroupLevel | None = None
+
+    def figure(self, name: str, of: str = "") -> Figure | None:
+        """The figure of this name, None where it was not measured."""
+        return next((f for f in self.figures if (f.name, f.of) == (name, of)), None)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Figures of a set of rows.
+
+    Attributes:
+        n: patches.
+        groups: independent units resampled.
+        ungrouped: patches whose group is unknown; each of them counts as a unit of its own.
+        n_boot, seed: of the resampling.
+    """
+
+    n: int
+    groups: int
+    ungrouped: int
+    n_boot: int
+    seed: int
+    readers: tuple[ReaderEvaluation, ...]
+    pairs: tuple[PairComparison, ...]
+
+    @property
+    def caution(self) -> str:
+        """What must be said beside every figure where groups are unknown, else empty."""
+        if not self.ungrouped:
+            return ""
+        which = (
+            "every patch" if self.ungrouped == self.n else f"{self.ungrouped} of {self.n} patches"
+        )
+        return (
+            f"The figures are optimistic: the patient, slide or core of {which} is unknown. "
+            "Patches of one tumour may be on both sides of training and test, and the intervals "
+            "count them as independent, so they are narrower than they should be."
+        )
+
+
+@dataclass(frozen=True)
+class Report:
+    """What report.json holds.
+
+    Attributes:
+        schema: version of the layout.
+        title: name of the report, for people.
+        created: when, ISO 8601 in UTC.
+        code_version: version of this project that wrote it.
+        data: names of the evaluated folders.
+        models: in the order they were named.
+        notes: further sentences, e.g. on files that could not be read.
+        evaluation: figures of all rows.
+        gallery: worst errors and largest disagreements; empty where no image may be shown.
+        rows: every patch.
+    """
+
+    schema: Schema
+    title: str
+    created: str
+    code_version: str
+    data: tuple[str, ...]
+    models: tuple[ReportModel, ...]
+    notes: tuple[str, ...]
+    evaluation: Evaluation
+    gallery: tuple[GalleryEntry, ...]
+    rows: tuple[PatchRow, ...]
+
+    @classmethod
+    def read(cls, path: Path) -> Report:
+        """Read a report.json.
+
+        Raises:
+            ReportError: the file is missing, is no JSON, or is not exactly a report.
+        """
+        name = path.parent.name
+        try:
+            if path.stat().st_size > _MAX_REPORT_BYTES:
+                _refuse(name, f"{path.name} is larger than a report can be")
+            text = path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            _refuse(name, f"{path.name} is missing")
+        except (OSError, UnicodeDecodeError):
+            _refuse(name, f"{path.name} cannot be read")
+        return cls.from_json(text, name)
+
+    @classmethod
+    def from_json(cls, text: str, name: str = "report") -> Report:
+        """Read a report from JSON text.
+
+        Raises:
+            ReportError: the text is no JSON, or not exactly a report.
+        """
+        try:
+            data = strict_json.parse(text)
+        except ValueError:
+            _refuse(name, f"{REPORT_FILE} is not valid JSON")
+        try:
+            report = strict_json.read(cls, data, "the report")
+            _check(report)
+        except strict_json.ShapeError as error:
+            _refuse(name, str(error))
+        return report
+
+    def to_json(self) -> str:
+        """JSON text which `from_json` reads back unchanged; one line for each row."""
+        fields = dataclasses.asdict(self)
+        rows = ",\n".join(_compact(row) for row in fields.pop("rows"))
+        others = ",\n".join(f"{_compact(key)}: {_compact(value)}" for key, value in fields.items())
+        return f'{{\n{others},\n"rows": [\n{rows}\n]\n}}\n'
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file beside its place and move it there, so that no half file is ever seen.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    handle, partial = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    try:
+        with open(handle, "wb") as file:
+            file.write(data)
+        os.chmod(partial, 0o644)
+        os.replace(partial, path)
+    except BaseException:
+        Path(partial).unlink(missing_ok=True)
+        raise
+
+
+def find_reports(folders: tuple[Path, ...]) -> dict[str, Path]:
+    """Readable name -> report.json of every report below these folders, own ones first.
+
+    A name met twice (an own report called like a shipped one) gets its folder's parent in front.
+    """
+    found: dict[str, Path] = {}
+    for root in folders:
+        for path in sorted(root.glob(f"*/{REPORT_FILE}")):
+            name = path.parent.name
+            found[name if name not in found else f"{root.parent.name}/{name}"] = path
+    return found
+
+
+def _compact(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def _refuse(name: str, reason: str) -> NoReturn:
+    raise ReportError(
+        f"Report “{name}” cannot be used: {reason}; make it again with `python -m "
+        "training.evaluate`."
+    )
+
+
+def _check(report: Report) -> None:
+    """What each field may hold beyond its type."""
+    keys = {model.key for model in report.models}
+    if not report.rows or not keys:
+        raise strict_json.ShapeError("it has no rows or no models")
+    for row in report.rows:
+        if row.label > 3 or row.probabilities.keys() != keys:
+            raise strict_json.ShapeError(f"the row of “{row.file[:60]}” does not fit its models")
+        for probabilities in row.probabilities.values():
+            if min(probabilities) < 0 or abs(sum(probabilities) - 1) > 1e-3:
+                raise strict_json.ShapeError(f"“{row.file[:60]}” has odd probabilities")
+    for entry in report.gallery:
+        if len(entry.sha256) != 64 or not set(entry.sha256) <= set("0123456789abcdef"):
+            raise strict_json.ShapeError("an entry of the gallery names no sha256 sum")

@@ -1,0 +1,219 @@
+"""The figures of one report, or of two side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import streamlit as st
+
+from her2core.evaluation.figures import AT_CUT_OFF, CUT_OFFS, OVERALL, PER_CLASS, TITLES
+from her2core.evaluation.report import Evaluation, ReaderEvaluation
+from her2core.evaluation_view.charts import draw as chart
+from her2core.evaluation_view.plots import (
+    Plot,
+    class_plot,
+    confusion_plot,
+    coverage_plot,
+    cut_off_plot,
+    figure_text,
+    main_plot,
+    pr_plot,
+    reliability_plot,
+    roc_plot,
+)
+from her2core.evaluation_view.words import METHOD, pair_lines
+from her2core.scores import CLASS_LABELS
+from her2core.text import markdown_text, printable
+from pages import ui
+
+Titled = Sequence[tuple[str, Evaluation]]
+Keys = Sequence[tuple[str, str, str]]
+
+_OVERALL: Keys = [(TITLES[name], name, "") for name in OVERALL]
+_CLASSES: Keys = [(f"{of}: {TITLES[name]}", name, of) for of in CLASS_LABELS for name in PER_CLASS]
+_CUT_OFFS: Keys = [
+    (f"{cut.name}: {TITLES[name].lower()}", name, cut.name)
+    for cut in CUT_OFFS
+    for name in AT_CUT_OFF
+]
+
+
+def draw(reports: Titled) -> None:
+    """Tables and plots; with two reports each plot stands beside its counterpart."""
+    if len(reports) == 2:
+        st.caption(
+            "The reports rest on different patches unless their data is the same: intervals that "
+            "overlap do not show that two models are equal, and no difference is tested here."
+        )
+    _table("Overall figures", reports, _OVERALL, "overall")
+    for title, found in reports:
+        for line in pair_lines(found):
+            where = f"**{markdown_text(title)}.** " if len(reports) == 2 else ""
+            st.markdown(where + markdown_text(line))
+    _side_by_side(
+        reports,
+        [
+            ("overall", lambda found: main_plot(found.readers)),
+            ("coverage", lambda found: coverage_plot(found.readers)),
+        ],
+    )
+    _groups(reports)
+    st.subheader("Clinical cut-offs", divider=False, anchor=False)
+    _table("Clinical cut-offs", reports, _CUT_OFFS, "cut_offs")
+    _side_by_side(
+        reports,
+        [
+            ("cut-offs", lambda found: cut_off_plot(found.readers)),
+            ("recall", lambda found: class_plot(found.readers, "recall")),
+        ],
+    )
+    with st.expander("All figures of each class"):
+        _table("Figures of each class", reports, _CLASSES, "classes")
+    st.subheader("One model at a time", divider=False, anchor=False)
+    _one_reader(reports)
+    st.caption(METHOD)
+
+
+def _one_reader(reports: Titled) -> None:
+    """Plots that show one reader at a time."""
+    titles = list(dict.fromkeys(r.title for _, found in reports for r in found.readers))
+    picked = st.segmented_control(
+        "Model", titles, default=titles[-1], required=True, key="report_reader"
+    )
+
+    def of_picked(plot: Callable[[ReaderEvaluation], Plot], found: Evaluation) -> Plot | None:
+        reader = next((r for r in found.readers if r.title == picked), None)
+        return plot(reader) if reader else None
+
+    plots = {
+        "confusion": confusion_plot,
+        "reliability": reliability_plot,
+        "roc": roc_plot,
+        "precision-recall": pr_plot,
+    }
+    _side_by_side(reports, [(name, partial(of_picked, plot)) for name, plot in plots.items()])
+
+
+def _side_by_side(
+    reports: Titled, plots: Sequence[tuple[str, Callable[[Evaluation], Plot | None]]]
+) -> None:
+    """One report: two plots to a row. Two reports: each plot of one beside that of the other."""
+    cells = [
+        (f"{name}-{number}", title, plot(found))
+        for name, plot in plots
+        for number, (title, found) in enumerate(reports)
+    ]
+    for start in range(0, len(cells), 2):
+        row = cells[start : start + 2]
+        columns = st.columns(2)
+        for column, (name, title, plot) in zip(columns, row, strict=False):
+            with column:
+                if plot is None:
+                    st.caption(f"{markdown_text(title)} holds no such model.")
+                    continue
+                _chart(name, title if len(reports) == 2 else "", plot)
+
+
+def _chart(name: str, report_title: str, plot: Plot) -> None:
+    figure = chart(plot, dark=ui.is_dark())
+    figure.update_layout(paper_bgcolor=ui.page_ground())
+    if report_title:
+        st.markdown(f":gray[{markdown_text(report_title)}]")
+    st.plotly_chart(
+        figure,
+        theme=None,
+        key=f"report_plot_{name}",
+        config=ui.chart_config(name),
+        alt=printable(plot.title),
+    )
+
+
+def _columns(reports: Titled) -> list[tuple[str, ReaderEvaluation]]:
+    """Every reader with a heading; of two reports the same reader stands side by side."""
+    readers = [
+        (f"{reader.title}, {report}" if len(reports) == 2 else reader.title, reader)
+        for report, found in reports
+        for reader in found.readers
+    ]
+    titles = list(dict.fromkeys(reader.title for _, reader in readers))
+    return sorted(readers, key=lambda entry: titles.index(entry[1].title))
+
+
+def _table(title: str, reports: Titled, keys: Keys, key: str) -> None:
+    """Every figure with interval and n; why one is missing stands below."""
+    readers = _columns(reports)
+    rows: list[dict[str, object]] = []
+    for words, name, of in keys:
+        cells = {printable(head): _cell(reader, name, of) for head, reader in readers}
+        if any(cell != "" for cell in cells.values()):
+            rows.append({"Figure": words, **cells})
+    st.dataframe(
+        rows,
+        hide_index=True,
+        height="content",
+        key=f"report_table_{key}",
+        alt=f"{title} with 95 % intervals and the number of patches",
+    )
+    for note in _reasons(readers, keys):
+        st.caption(markdown_text(note))
+
+
+def _cell(reader: ReaderEvaluation, name: str, of: str) -> str:
+    figure = reader.figure(name, of)
+    return "" if figure is None else f"{figure_text(figure.value)}, n = {figure.value.n}"
+
+
+def _reasons(readers: Sequence[tuple[str, ReaderEvaluation]], keys: Keys) -> list[str]:
+    """Why a value or an interval is missing, each reason once with where it holds."""
+    found: dict[str, list[str]] = {}
+    for head, reader in readers:
+        for words, name, of in keys:
+            figure = reader.figure(name, of)
+            if figure is not None and figure.value.reason:
+                found.setdefault(figure.value.reason, []).append(f"{head}, {words}")
+    return [
+        f"{reason} ({'; '.join(places[:3])}{'; ...' if len(places) > 3 else ''})"
+        for reason, places in found.items()
+    ]
+
+
+def _groups(reports: Titled) -> None:
+    """Verdicts on groups of several patches."""
+    levels = [(head, reader.group_level) for head, reader in _columns(reports)]
+    rows = [
+        {
+            "Model": printable(head),
+            "Groups": level.exact.n,
+            "Exact": figure_text(level.exact),
+            "Within one grade": figure_text(level.within_one),
+        }
+        for head, level in levels
+        if level is not None
+    ]
+    if not rows:
+        return
+    st.subheader("Groups of several patches", divider=False, anchor=False)
+    st.caption(
+        "A group (core, slide, patient) has the highest score that more than 10 % of its patches "
+        "with tissue reach."
+    )
+    st.dataframe(rows, hide_index=True, key="report_table_groups", alt="Verdicts on groups")
+    with st.expander("Each group"):
+        st.dataframe(
+            [
+                {
+                    "Model": printable(head),
+                    "Group": printable(one.group),
+                    "Patches": one.n,
+                    "Label": CLASS_LABELS[one.truth],
+                    "Verdict": CLASS_LABELS[one.verdict],
+                }
+                for head, level in levels
+                if level is not None
+                for one in level.groups
+            ],
+            hide_index=True,
+            key="report_table_each_group",
+            alt="Label and verdict of each group",
+        )

@@ -1,0 +1,71 @@
+"""Agreement from reviews, further: several reviewers of one patch, and drift over time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import streamlit as st
+
+from her2core import charts
+from her2core.evaluation.drift import Period, drift
+from her2core.evaluation.fleiss import reviewers_kappa
+from her2core.evaluation_view.charts import drift_chart
+from her2core.evaluation_view.words import count_of
+from her2core.reviews.records import Review
+from pages import ui
+
+PERIODS: dict[str, Period] = {"By month": "month", "By week": "week"}
+
+
+def several_reviewers(reviews: Sequence[Review]) -> None:
+    """Fleiss' kappa over the patches which several reviewers scored."""
+    st.subheader("Reviewers with each other", divider=False)
+    kappa, people = reviewers_kappa(reviews)
+    if kappa.n == 0:
+        st.caption(
+            "No patch has been scored by two reviewers yet. When a second reviewer scores the "
+            "same patches, Fleiss' kappa stands here."
+        )
+        return
+    st.markdown(
+        f"Fleiss' kappa **{charts.interval_text(kappa)}** of {count_of(people, 'reviewer')} over "
+        f"{count_of(kappa.n, 'patch', 'patches')} that two or more scored."
+    )
+    st.caption(
+        "1 is complete agreement, 0 what chance alone would give; a gap of three grades weighs no "
+        f"more than one (Fleiss 1971). {kappa.reason}"
+    )
+
+
+def drift_section(
+    reviews: Sequence[Review], architectures: Sequence[str], picked: Mapping[str, str]
+) -> None:
+    """Agreement in each week or month."""
+    st.subheader("Over time", divider=False)
+    answer = st.segmented_control(
+        "Period", list(PERIODS), default="By month", required=True, key="evaluation_period"
+    )
+    period = PERIODS[answer or "By month"]
+    lines = [
+        (
+            f"{ui.model_title(name)} with the reviewers",
+            drift(reviews, name, period, model_id=picked.get(name)),
+        )
+        for name in architectures
+    ]
+    if not any(points for _, points in lines):
+        st.caption("No review carries a verdict of a model yet.")
+        return
+    figure = drift_chart(lines, dark=ui.is_dark())
+    figure.update_layout(paper_bgcolor=ui.page_ground())
+    st.plotly_chart(
+        figure,
+        theme=None,
+        key="evaluation_drift",
+        config=ui.chart_config("agreement-over-time"),
+        alt="Share of same scores in each period, with 95 % intervals",
+    )
+    st.caption(
+        "Share of reviews with the model's score, with 95 % intervals. A change may come from the "
+        "model, the stain, the scanner or the reviewers; the figures only show that there is one."
+    )

@@ -1,0 +1,168 @@
+"""Model evaluation: choose a report, compare it with another one, filter, look, download."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from her2core.evaluation.assessment import RowFilter, evaluate
+from her2core.evaluation.report import Evaluation, PatchRow, Report, ReportError, find_reports
+from her2core.evaluation_view.words import count_of
+from her2core.scores import HER2Score
+from her2core.text import markdown_text, printable
+from pages import ui
+from pages.evaluation_parts import downloads, figures, gallery
+
+QUALITY = {"All patches": "any", "Without warning": "clean", "With warning": "warned"}
+NOTHING = "No other report"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One report as it is shown now: the rows the filter lets through and their figures."""
+
+    name: str
+    path: Path
+    report: Report
+    rows: tuple[PatchRow, ...]
+    evaluation: Evaluation
+
+
+def draw(here: ui.Services) -> None:
+    """The whole section."""
+    paths = find_reports(here.settings.report_dirs)
+    if not paths:
+        _how_to_make_one(here)
+        return
+    chosen = _choose(paths)
+    loaded = [(name, paths[name], report) for name in chosen if (report := _loaded(paths[name]))]
+    if not loaded:
+        return
+    wanted = _filter([report for _, _, report in loaded])
+    shown = [one for entry in loaded if (one := _shown(*entry, wanted)) is not None]
+    if not shown:
+        return
+    for column, one in zip(st.columns(len(shown)), shown, strict=True):
+        with column:
+            _heading(one)
+    figures.draw([(one.report.title, one.evaluation) for one in shown])
+    for one in shown:
+        gallery.draw(here, one.report, one.path.parent, {row.sha256 for row in one.rows})
+    for one in shown:
+        downloads.draw(one.name, one.report, one.rows, one.path.parent)
+
+
+def _how_to_make_one(here: ui.Services) -> None:
+    st.info(
+        "No evaluation report was found. Evaluate model bundles on your own labelled patches "
+        "(folders class_0, class_1+, class_2+ and class_3+) with this command:",
+        icon=":material/lab_profile:",
+    )
+    st.code(
+        ".venv/bin/python -m training.evaluate --data PATCHES --models BUNDLE,BUNDLE \\\n"
+        f"    --out {here.settings.home / 'reports' / 'my-report'}",
+        language="bash",
+    )
+    st.caption(
+        "`make evaluation` makes the report on the bundles that come with this project. The tab "
+        "Model cards shows what each bundle states of itself."
+    )
+
+
+def _choose(paths: dict[str, Path]) -> list[str]:
+    """One report, or two to compare."""
+    left, right = st.columns(2)
+    names = list(paths)
+    first = left.selectbox("Report", names, key="report_first", format_func=printable)
+    others = [NOTHING, *(name for name in names if name != first)]
+    second = right.selectbox("Compare with", others, key="report_second", format_func=printable)
+    return [name for name in (first, second) if name in paths]
+
+
+def _loaded(path: Path) -> Report | None:
+    """The report, or a sentence on the page that says why it cannot be used."""
+    try:
+        return _read(str(path), path.stat().st_mtime_ns)
+    except (ReportError, OSError) as error:
+        reason = str(error) if isinstance(error, ReportError) else f"{path.name} cannot be read."
+        st.error(markdown_text(reason), icon=":material/broken_image:")
+        return None
+
+
+def _filter(reports: Sequence[Report]) -> RowFilter:
+    """What the reader wants to look at; the same for both reports."""
+    rows = [row for report in reports for row in report.rows]
+    groups = sorted({row.group for row in rows if row.group})
+    left, middle, right = st.columns([2, 2, 3], vertical_alignment="bottom")
+    labels = left.multiselect(
+        "Labels",
+        list(HER2Score),
+        format_func=lambda score: score.label,
+        placeholder="All labels",
+        key="report_labels",
+    )
+    picked = middle.multiselect(
+        "Groups (patients, slides or cores)",
+        groups,
+        placeholder="All groups",
+        key="report_groups",
+        disabled=not groups,
+        format_func=printable,
+    )
+    quality = right.segmented_control(
+        "Image quality",
+        list(QUALITY),
+        default="All patches",
+        required=True,
+        key="report_quality",
+        help="Quality warnings as on the Review page: blurred, little tissue, not IHC, ...",
+    )
+    return RowFilter(tuple(map(int, labels)), tuple(picked), QUALITY[quality or "All patches"])
+
+
+def _shown(name: str, path: Path, report: Report, wanted: RowFilter) -> Shown | None:
+    rows = tuple(row for row in report.rows if wanted(row))
+    if not rows:
+        st.info(f"No patch of {markdown_text(report.title)} fits these filters.")
+        return None
+    if len(rows) == len(report.rows):
+        return Shown(name, path, report, rows, report.evaluation)
+    found = _evaluated(str(path), path.stat().st_mtime_ns, wanted)
+    return Shown(name, path, report, rows, found)
+
+
+def _heading(one: Shown) -> None:
+    """What is shown, and what must be said before any figure."""
+    found, whole = one.evaluation, one.report.evaluation
+    st.subheader(markdown_text(one.report.title), divider=False, anchor=False)
+    part = "" if found.n == whole.n else f" (filtered; the whole report: {whole.n})"
+    st.markdown(
+        f"**{count_of(found.n, 'patch', 'patches')}**{part} of "
+        f"{count_of(found.groups, 'group')} · data: {markdown_text(', '.join(one.report.data))} · "
+        f"made {one.report.created[:10]}"
+    )
+    models = ", ".join(
+        f"{model.title} ({model.name}{', demo' if model.demo else ''})"
+        for model in one.report.models
+    )
+    st.caption(markdown_text(models))
+    if found.caution:
+        st.warning(found.caution, icon=":material/warning:")
+    for note in one.report.notes:
+        st.warning(markdown_text(note), icon=":material/report:")
+
+
+@st.cache_resource(max_entries=8, show_spinner="Reading the report…")
+def _read(path: str, changed: int) -> Report:
+    return Report.read(Path(path))
+
+
+@st.cache_resource(max_entries=64, show_spinner="Computing the figures of this selection…")
+def _evaluated(path: str, changed: int, wanted: RowFilter) -> Evaluation:
+    report = _read(path, changed)
+    rows = [row for row in report.rows if wanted(row)]
+    whole = report.evaluation
+    return evaluate(rows, report.models, whole.n_boot, whole.seed)

@@ -1,0 +1,73 @@
+"""The dashboard in a real browser: compare two reports, take the page along, open a patch."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from her2core.evaluation.report import PATCH_FOLDER, REPORT_FILE
+from tests.browser.server import Server
+from tests.report_samples import a_report, some_rows
+from tests.tiny_bundles import noise
+
+pytestmark = [pytest.mark.browser]
+
+
+@pytest.fixture
+def reports(server: Server) -> Path:
+    """Two reports in the server's home, the first with pictures."""
+    root = server.home / "reports"
+    for name, title, seed in (("aaa-first", "First set", 1), ("bbb-second", "Second set", 2)):
+        report = a_report(title, some_rows(10, seed=seed), n_boot=200, shown=2)
+        (root / name / PATCH_FOLDER).mkdir(parents=True)
+        (root / name / REPORT_FILE).write_text(report.to_json(), encoding="utf-8")
+        for number, entry in enumerate(report.gallery):
+            picture = Image.fromarray(noise(1, 10 * seed + number)[0])
+            picture.save(root / name / PATCH_FOLDER / f"{entry.sha256}.png")
+    yield root
+    shutil.rmtree(root)
+
+
+def test_two_reports_are_compared_downloaded_and_looked_into(
+    server, page, browser, reports, tmp_path
+):
+    page.goto(server.url)
+    page.get_by_role("link", name="Evaluation", exact=True).click()
+    page.get_by_role("heading", name="First set", exact=True).wait_for()
+    page.get_by_role("combobox", name="Compare with").click()
+    page.get_by_role("option", name="bbb-second").click()
+    page.get_by_role("heading", name="Second set", exact=True).wait_for()
+    page.get_by_text("no difference is tested here").wait_for()
+    page.wait_for_function("() => document.querySelectorAll('.js-plotly-plot').length === 16")
+
+    with page.expect_download() as download:
+        page.get_by_role("button", name=re.compile("Whole report")).first.click()
+    assert download.value.suggested_filename == "aaa-first.html"
+    file = tmp_path / "report.html"
+    download.value.save_as(file)
+
+    # the page works by itself: no network, every plot drawn, no script error
+    alone = browser.new_context(offline=True)
+    opened = alone.new_page()
+    errors: list[str] = []
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    opened.goto(file.as_uri())
+    opened.wait_for_function(
+        "() => document.querySelectorAll('.js-plotly-plot .main-svg').length >= 16"
+    )
+    assert opened.get_by_role("heading", name="First set").count() == 1
+    assert not errors
+    alone.close()
+
+    with page.expect_download() as download:
+        page.get_by_role("button", name=re.compile("Rows")).first.click()
+    assert Path(download.value.path()).read_bytes().count(b"\n") == 41
+
+    page.get_by_role("button", name="Review", exact=True).first.click()
+    page.get_by_text(re.compile(r"^1 of 1")).wait_for()
+    # an invisible joiner may stand behind the dash, where the name is shown letter by letter
+    page.get_by_text(re.compile(r"patch-\W*\d+\.\W*png")).first.wait_for()

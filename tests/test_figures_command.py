@@ -1,0 +1,83 @@
+"""The README's figures are those of the files, and nothing is invented where a file is missing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from her2core.evaluation.report import REPORT_FILE
+from her2core.evaluation_view.plots import figure_text
+from her2core.models.card import Metric
+from her2core.settings import PROJECT_ROOT
+from tests.report_samples import a_report, some_rows
+from tests.tiny_bundles import a_card
+from training.figures import BEGIN, END, block, main
+
+README = f"# Title\n\nBefore.\n\n{BEGIN} (written by a command) -->\nold figures\n{END}\n\nAfter.\n"
+REPORT = a_report("A set | of <b>patches</b>", some_rows(8), n_boot=100)
+SPEED = {"name": "both verdicts", "against": "predict", "peer": 0.2, "ours": 0.05, "unit": "s"}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "README.md").write_text(README, encoding="utf-8")
+    return tmp_path
+
+
+def fill(project: Path) -> None:
+    report = project / "data" / "reports" / "synthetic" / REPORT_FILE
+    report.parent.mkdir(parents=True)
+    report.write_text(REPORT.to_json(), encoding="utf-8")
+    card = a_card(
+        weights_sha256="0" * 64,
+        background_sha256="0" * 64,
+        metrics=(Metric("macro F1", "held out", 0.8125, 0.7, 0.9, 40),),
+    )
+    (project / "data" / "bundles" / "cnn-demo").mkdir(parents=True)
+    (project / "data" / "bundles" / "cnn-demo" / "card.json").write_text(card.to_json())
+    results = {"machine": {"cores": 2, "tensorflow": "2.21"}, "rows": [{**SPEED, "ratio": 4.0}]}
+    (project / "benchmarks").mkdir()
+    (project / "benchmarks" / "results.json").write_text(json.dumps(results))
+
+
+def test_figures_stand_between_the_markers_and_a_second_run_changes_nothing(project):
+    fill(project)
+    assert main(["--root", str(project)]) == 0
+    text = (project / "README.md").read_text(encoding="utf-8")
+    assert text.startswith(f"# Title\n\nBefore.\n\n{BEGIN} (written by a command) -->\n\n")
+    assert text.endswith(f"\n\n{END}\n\nAfter.\n")
+    assert "old figures" not in text
+    for reader in REPORT.evaluation.readers:
+        assert figure_text(reader.figure("macro_f1").value) in text
+        assert figure_text(reader.group_level.exact) in text
+    assert "| cnn-test | macro F1 | 0.812 (0.700 to 0.900) | 40 | held out |" in text
+    assert "| both verdicts (against predict) | 0.200 s | 0.050 s | 4.00 |" in text
+    assert "A set \\| of &lt;b>patches" in text
+    assert main(["--root", str(project)]) == 0
+    assert (project / "README.md").read_text(encoding="utf-8") == text
+
+
+def test_without_reports_the_block_says_how_to_make_them(project):
+    assert main(["--root", str(project)]) == 0
+    text = (project / "README.md").read_text(encoding="utf-8")
+    assert "No report has been made yet: `make evaluation` makes it." in text
+
+
+def test_what_cannot_be_read_changes_nothing(project, capsys):
+    fill(project)
+    (project / "benchmarks" / "results.json").write_text("{}")
+    assert main(["--root", str(project)]) == 1
+    assert "make bench" in capsys.readouterr().err
+    assert (project / "README.md").read_text(encoding="utf-8") == README
+    (project / "README.md").write_text("no markers", encoding="utf-8")
+    (project / "benchmarks" / "results.json").unlink()
+    assert main(["--root", str(project)]) == 1
+    assert "README.md needs a line" in capsys.readouterr().err
+
+
+def test_the_project_s_own_readme_has_the_markers():
+    readme = (PROJECT_ROOT / "README.md").read_text(encoding="utf-8")
+    assert 0 < readme.index(BEGIN) < readme.index(END)
+    assert block(PROJECT_ROOT)

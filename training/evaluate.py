@@ -1,0 +1,312 @@
+"""Evaluate model bundles on labelled patches: report.json, pictures and one HTML page.
+
+    python -m training.evaluate --data DIR[,DIR] --models BUNDLE[,BUNDLE] --out REPORT
+
+DIR holds class_0, class_1+, class_2+ and class_3+; the `group` column of a truth.csv beside them
+names the patient, slide or core of each patch. Figures come with 95 % intervals resampled by group.
+The Evaluation page lists reports in data/reports and in HER2_HOME/reports.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import hashlib
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from tqdm import tqdm
+
+from her2core import __version__
+from her2core.evaluation.assessment import N_BOOT, evaluate, gallery
+from her2core.evaluation.report import (
+    PATCH_FOLDER,
+    REPORT_FILE,
+    SCHEMA,
+    PatchRow,
+    Report,
+    ReportModel,
+    write_atomically,
+)
+from her2core.models.card import CARD_FILE, BundleError, ModelCard
+from her2core.models.registry import ARCHITECTURES
+from her2core.patches import Patch, PatchError, decode
+from her2core.quality import QualityReport, assess
+from her2core.settings import UploadLimits
+from her2core.text import printable
+from her2core.training.datasets import DatasetError, LabelledFile, list_class_folders
+
+if TYPE_CHECKING:
+    from her2core.models.classifier import Classifier
+
+HTML_FILE = "report.html"
+_BATCH = 16
+_NAMED_FILES = 10
+
+
+class EvaluationError(ValueError):
+    """Nothing can be evaluated; str(error) is one sentence on why and what to do."""
+
+
+@dataclass(frozen=True)
+class _Read:
+    """One labelled patch on its way through the models."""
+
+    file: LabelledFile
+    patch: Patch
+    quality: QualityReport
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command. Returns 0 when the report was written, 1 otherwise."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    args = _parser().parse_args(arguments)
+    try:
+        report = run(args)
+    except (EvaluationError, DatasetError, BundleError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"The report could not be written to {args.out}: {error.strerror}.", file=sys.stderr)
+        return 1
+    for line in summary(report):
+        print(line)
+    print(f"The report is in {args.out}.")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m training.evaluate", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument("--data", required=True, help="folders of labelled patches, by commas")
+    parser.add_argument("--models", required=True, help="bundle folders, joined by commas")
+    parser.add_argument("--out", required=True, type=Path, help="folder of the report")
+    parser.add_argument("--title", default="", help="what to call the report")
+    parser.add_argument(
+        "--gallery",
+        type=int,
+        default=12,
+        metavar="N",
+        help="pictures of the N worst errors of each model and N largest disagreements (default "
+        "%(default)s; 0 writes no image, for patches that may not be passed on)",
+    )
+    parser.add_argument(
+        "--bootstrap", type=int, default=N_BOOT, metavar="N", help="resamples (default %(default)s)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the resampling (default 0)")
+    return parser
+
+
+def run(args: argparse.Namespace) -> Report:
+    """Read, evaluate and write, as the command line says.
+
+    Raises:
+        EvaluationError, DatasetError, BundleError: nothing can be evaluated.
+        OSError: the report cannot be written.
+    """
+    if args.bootstrap < 100 or args.seed < 0 or args.gallery < 0:
+        raise EvaluationError("Use --bootstrap 100 or more, --seed and --gallery 0 or more.")
+    if (args.out / REPORT_FILE).exists():
+        raise EvaluationError(f"{args.out} already holds a report; choose another folder.")
+    folders = [Path(part) for part in args.data.split(",") if part]
+    files = [file for folder in folders for file in list_class_folders(folder)]
+    cards = [ModelCard.read(Path(part) / CARD_FILE) for part in args.models.split(",") if part]
+    if not cards:
+        raise EvaluationError("Name at least one bundle folder with --models.")
+    if len({card.model_id for card in cards}) < len(cards):
+        raise EvaluationError("Two of the bundles hold the same weights; name each model once.")
+    args.out.mkdir(parents=True, exist_ok=True)
+    models = report_models(cards)
+    rows, unread = read_rows(
+        files, [_classifier(Path(part)) for part in args.models.split(",") if part]
+    )
+    if not rows:
+        raise EvaluationError(f"No picture could be read. {unread[0]}")
+    report = Report(
+        schema=SCHEMA,
+        title=printable(args.title) or args.out.name,
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        code_version=__version__,
+        data=tuple(folder.name for folder in folders),
+        models=models,
+        notes=_notes(rows, unread),
+        evaluation=evaluate(rows, models, args.bootstrap, args.seed),
+        gallery=gallery(rows, models, args.gallery),
+        rows=rows,
+    )
+    write(report, args.out, files)
+    return report
+
+
+def report_models(cards: Sequence[ModelCard]) -> tuple[ReportModel, ...]:
+    """What a report says of each model; two of one architecture are told apart by their id."""
+    often = Counter(card.architecture for card in cards)
+
+    def title(card: ModelCard) -> str:
+        known = ARCHITECTURES.get(card.architecture)
+        name = known.title if known else card.architecture
+        return name if often[card.architecture] == 1 else f"{name} {card.weights_sha256[:6]}"
+
+    return tuple(
+        ReportModel(
+            key=card.model_id,
+            title=title(card),
+            architecture=card.architecture,
+            name=card.name,
+            demo=card.demo,
+            temperature=card.temperature,
+            training_data=card.training_data,
+            licence=card.licence,
+            date=card.date,
+            conformal=card.conformal,
+            measured=card.measured_coverage,
+        )
+        for card in cards
+    )
+
+
+def read_rows(
+    files: Sequence[LabelledFile], classifiers: Sequence[Classifier]
+) -> tuple[tuple[PatchRow, ...], list[str]]:
+    """The row of every readable file, and one sentence for each that is not.
+
+    Decoded and read by the code that serves the pages, so that the same bytes give the same
+    probabilities.
+    """
+    rows: list[PatchRow] = []
+    unread: list[str] = []
+    batch: list[_Read] = []
+    for file in tqdm(files, unit="patch", disable=None):
+        try:
+            patch = decode(file.path.read_bytes(), file.path.name, UploadLimits())
+        except PatchError as error:
+            unread.append(str(error))
+            continue
+        except OSError as error:
+            unread.append(f"“{printable(file.path.name)}” cannot be opened ({error.strerror}).")
+            continue
+        batch.append(_Read(file, patch, assess(patch)))
+        if len(batch) == _BATCH:
+            rows += _scored(batch, classifiers)
+            batch = []
+    if batch:
+        rows += _scored(batch, classifiers)
+    return tuple(rows), unread
+
+
+def _classifier(folder: Path) -> Classifier:
+    from her2core.models.bundle import load_bundle
+    from her2core.models.classifier import Classifier
+
+    return Classifier(load_bundle(folder))
+
+
+def _scored(batch: Sequence[_Read], classifiers: Sequence[Classifier]) -> Iterator[PatchRow]:
+    pixels = np.stack([read.patch.pixels() for read in batch])
+    said = {model.model_id: model.infer(pixels)[0] for model in classifiers}
+    for index, read in enumerate(batch):
+        warnings = (f.code for f in read.quality.findings if f.severity == "warning")
+        yield PatchRow(
+            sha256=read.patch.sha256,
+            file=read.patch.name,
+            group=printable(read.file.group),
+            label=int(read.file.label),
+            probabilities={key: _four(rows[index]) for key, rows in said.items()},
+            warnings=tuple(warnings),
+            tissue=round(read.quality.tissue_share, 4),
+        )
+
+
+def _four(row: npt.NDArray[np.float32]) -> tuple[float, float, float, float]:
+    # Seven digits are what a float32 carries.
+    zero, one, two, three = (float(f"{value:.7g}") for value in row)
+    return zero, one, two, three
+
+
+def _notes(rows: Sequence[PatchRow], unread: Sequence[str]) -> tuple[str, ...]:
+    """What a reader of the report must know of the files."""
+    notes = []
+    if unread:
+        some = " ".join(unread[:_NAMED_FILES])
+        more = len(unread) - _NAMED_FILES
+        rest = f" And {more} more." if more > 0 else ""
+        notes.append(f"Files left out because they could not be read: {len(unread)}. {some}{rest}")
+    labels: dict[str, set[int]] = {}
+    for row in rows:
+        labels.setdefault(row.sha256, set()).add(row.label)
+    repeated = len(rows) - len(labels)
+    if repeated:
+        notes.append(f"Files with the very same bytes as another one: {repeated}.")
+    torn = sum(len(found) > 1 for found in labels.values())
+    if torn:
+        notes.append(f"Pictures filed under more than one class: {torn}; their labels cannot hold.")
+    return tuple(notes)
+
+
+def write(report: Report, out: Path, files: Sequence[LabelledFile]) -> None:
+    """Write the gallery's pictures, the figures, the HTML page and, last, report.json.
+
+    Raises:
+        OSError: something cannot be written; report.json is then not there either.
+    """
+    from her2core.evaluation_view.page import report_html
+    from her2core.evaluation_view.pictures import report_pictures
+
+    wanted = {entry.sha256 for entry in report.gallery}
+    if wanted:
+        (out / PATCH_FOLDER).mkdir(exist_ok=True)
+        for sha256, patch in _patches(wanted, files):
+            # The square the models saw, from pixels alone: no metadata of the file comes along.
+            picture = Image.fromarray(patch.field())
+            picture.save(out / PATCH_FOLDER / f"{sha256}.png", "PNG")
+    for name, png in report_pictures(report):
+        write_atomically(out / name, png)
+    write_atomically(out / HTML_FILE, report_html(report, out / PATCH_FOLDER).encode())
+    write_atomically(out / REPORT_FILE, report.to_json().encode())
+
+
+def _patches(wanted: set[str], files: Sequence[LabelledFile]) -> Iterator[tuple[str, Patch]]:
+    """The patches of these sha256 sums, each once."""
+    left = set(wanted)
+    for file in files:
+        if not left:
+            return
+        try:
+            data = file.path.read_bytes()
+            sha256 = hashlib.sha256(data).hexdigest()
+            if sha256 in left:
+                left.remove(sha256)
+                yield sha256, decode(data, file.path.name, UploadLimits())
+        except (OSError, PatchError):
+            continue
+
+
+def summary(report: Report) -> Iterator[str]:
+    """The main figures, one line for each reader, and what must be said beside them."""
+    from her2core.evaluation_view.plots import figure_text
+
+    found = report.evaluation
+    yield f"{report.title}: {found.n} patches of {found.groups} groups."
+    for reader in found.readers:
+        parts = []
+        for name, words in (("accuracy", "exact"), ("kappa", "kappa"), ("macro_f1", "macro F1")):
+            figure = reader.figure(name)
+            if figure is not None:
+                parts.append(f"{words} {figure_text(figure.value)}")
+        yield f"{reader.title}: {', '.join(parts)}"
+    for note in (found.caution, *report.notes):
+        if note:
+            yield note
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,186 @@
+"""Write the README's figures from what was measured, so that no figure is ever typed by hand.
+
+    python -m training.figures
+
+Reads data/reports/*/report.json, data/bundles/*/card.json and benchmarks/results.json, and replaces
+what stands between the two markers of README.md. What is missing is left out and said to be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from her2core.evaluation.figures import CUT_OFFS, TITLES
+from her2core.evaluation.report import Report, ReportError, find_reports
+from her2core.evaluation_view.plots import figure_text
+from her2core.evaluation_view.words import METHOD, count_of, pair_lines
+from her2core.models.card import CARD_FILE, BundleError, ModelCard
+from her2core.settings import PROJECT_ROOT
+
+BEGIN, END = "<!-- figures:begin", "<!-- figures:end -->"
+_ROWS = (
+    ("accuracy", ""),
+    ("within_one", ""),
+    ("macro_f1", ""),
+    ("macro_roc_auc", ""),
+    ("kappa", ""),
+    ("ece", ""),
+    ("set_coverage", ""),
+    ("set_size", ""),
+    ("sensitivity", CUT_OFFS[0].name),
+    ("specificity", CUT_OFFS[0].name),
+)
+_CARD_FIGURES = (
+    "exact",
+    "macro F1",
+    "calibration error",
+    "prediction set coverage",
+    "cores exact",
+    "cores within one grade",
+)
+
+
+class FiguresError(ValueError):
+    """The figures cannot be written; str(error) is one sentence."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command. Returns 0 when the README holds the figures, 1 otherwise."""
+    parser = argparse.ArgumentParser(
+        prog="python -m training.figures", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument("--root", type=Path, default=PROJECT_ROOT, help="folder of the project")
+    root: Path = parser.parse_args(arguments).root
+    try:
+        readme = (root / "README.md").read_text(encoding="utf-8")
+        text = with_block(readme, block(root))
+        (root / "README.md").write_text(text, encoding="utf-8")
+    except (FiguresError, ReportError, BundleError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"{error.filename}: {error.strerror}.", file=sys.stderr)
+        return 1
+    print("The figures in README.md are those of the reports, the cards and the benchmarks.")
+    return 0
+
+
+def with_block(readme: str, text: str) -> str:
+    """The README with the text between the markers.
+
+    Raises:
+        FiguresError: a marker is missing, or stands in the wrong order.
+    """
+    start, end = readme.find(BEGIN), readme.find(END)
+    if not 0 <= start < end:
+        raise FiguresError(f"README.md needs a line “{BEGIN} ... -->” and a line “{END}” below it.")
+    first_line = readme[start : readme.index("\n", start)]
+    return f"{readme[:start]}{first_line}\n\n{text.strip()}\n\n{readme[end:]}"
+
+
+def block(root: Path) -> str:
+    """Everything between the markers, as Markdown.
+
+    Raises:
+        ReportError, BundleError, FiguresError: a file is there and cannot be read.
+    """
+    reports = [Report.read(path) for path in find_reports((root / "data" / "reports",)).values()]
+    cards = [ModelCard.read(p) for p in sorted((root / "data" / "bundles").glob(f"*/{CARD_FILE}"))]
+    lines: list[str] = []
+    for report in reports:
+        lines += _report_lines(report)
+    if reports:
+        lines += [METHOD, ""]
+    else:
+        lines += ["No report has been made yet: `make evaluation` makes it.", ""]
+    if cards:
+        lines += list(_card_lines(cards))
+    results = root / "benchmarks" / "results.json"
+    if results.is_file():
+        lines += list(_speed_lines(results))
+    return "\n".join(lines)
+
+
+def _report_lines(report: Report) -> Iterator[str]:
+    """One report as a paragraph, a table and how the models differ."""
+    found = report.evaluation
+    yield (
+        f"**{_cell(report.title)}** ({count_of(found.n, 'patch', 'patches')} of "
+        f"{count_of(found.groups, 'group')}, {report.created[:10]}):"
+    )
+    yield ""
+    yield "| | " + " | ".join(_cell(reader.title) for reader in found.readers) + " |"
+    yield "| --- |" + " --- |" * len(found.readers)
+    for name, of in _ROWS:
+        figures = [reader.figure(name, of) for reader in found.readers]
+        if any(figure is not None and figure.value.value is not None for figure in figures):
+            cells = ["–" if figure is None else figure_text(figure.value) for figure in figures]
+            title = f"{of}: {TITLES[name].lower()}" if of else TITLES[name]
+            yield f"| {_cell(title)} | {' | '.join(cells)} |"
+    levels = [reader.group_level for reader in found.readers]
+    for words, attribute in (("exact", "exact"), ("within one grade", "within_one")):
+        values = [getattr(level, attribute) for level in levels if level is not None]
+        if len(values) == len(levels):
+            cells = [f"{figure_text(value)}, n = {value.n}" for value in values]
+            yield f"| Groups by the 10 % rule, {words} | {' | '.join(cells)} |"
+    yield ""
+    for line in (*pair_lines(found), found.caution, *report.notes):
+        if line:
+            yield _cell(line)
+            yield ""
+
+
+def _card_lines(cards: Sequence[ModelCard]) -> Iterator[str]:
+    """What the cards of the shipped bundles state; nothing where they state none of these."""
+    if not any(metric.name in _CARD_FIGURES for card in cards for metric in card.metrics):
+        return
+    yield "What the bundles' cards state of themselves:"
+    yield ""
+    yield "| Bundle | Figure | Value | n | Measured on |"
+    yield "| --- | --- | --- | --- | --- |"
+    for card in cards:
+        for metric in card.metrics:
+            if metric.name in _CARD_FIGURES:
+                interval = (
+                    ""
+                    if metric.ci_low is None or metric.ci_high is None
+                    else f" ({metric.ci_low:.3f} to {metric.ci_high:.3f})"
+                )
+                yield (
+                    f"| {_cell(card.name)} | {_cell(metric.name)} | {metric.value:.3f}{interval} "
+                    f"| {metric.n} | {_cell(metric.set)} |"
+                )
+    yield ""
+
+
+def _speed_lines(results: Path) -> Iterator[str]:
+    """The benchmark's rows."""
+    try:
+        data: dict[str, Any] = json.loads(results.read_text(encoding="utf-8"))
+        rows, machine = data["rows"], data["machine"]
+        yield f"Speed on {machine['cores']} cores, TensorFlow {machine['tensorflow']}:"
+        yield ""
+        yield "| | plain way | here | ratio |"
+        yield "| --- | --- | --- | --- |"
+        for row in rows:
+            peer = "–" if row["peer"] is None else f"{row['peer']:.3f} {row['unit']}"
+            ratio = "–" if row["ratio"] is None else f"{row['ratio']:.2f}"
+            name = f"{row['name']} (against {row['against']})" if row["peer"] else row["name"]
+            yield f"| {_cell(name)} | {peer} | {row['ours']:.3f} {row['unit']} | {ratio} |"
+    except (ValueError, KeyError, TypeError) as error:
+        raise FiguresError(f"{results} is not what `make bench` writes; run it again.") from error
+    yield ""
+
+
+def _cell(text: str) -> str:
+    """Text that neither ends a table cell nor begins markup."""
+    return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
