@@ -1,0 +1,78 @@
+"""Cross-fitting: each fold is read by its own models, and the report speaks of the recipe."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import pytest
+from PIL import Image
+
+from her2core.evaluation.report import REPORT_FILE, Report
+from her2core.models.bundle import write_bundle
+from her2core.models.registry import ARCHITECTURES
+from tests.tiny_bundles import a_card, bundle_root, classifier, noise
+from training import crossfit
+
+
+def class_folders(folder: Path, seed: int) -> Path:
+    rows = ["file,label,group"]
+    for number, picture in enumerate(noise(8, seed=seed)):
+        name = f"class_{('0', '1+', '2+', '3+')[number // 2]}/{seed}-{number}.png"
+        (folder / name).parent.mkdir(exist_ok=True, parents=True)
+        Image.fromarray(picture).save(folder / name)
+        rows.append(f"{name},,core-{seed}-{number // 4}")
+    (folder / "truth.csv").write_text("\n".join(rows), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def other_cnn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A second CNN bundle with other weights, as another fold's training would leave it."""
+    keras.utils.set_random_seed(41)
+    folder = tmp_path_factory.mktemp("fold") / "cnn-b"
+    write_bundle(ARCHITECTURES["cnn"].build(), a_card("cnn"), folder, noise(2))
+    return folder
+
+
+def test_each_fold_is_read_by_its_own_models(tmp_path, other_cnn):
+    first, second = class_folders(tmp_path / "a", 1), class_folders(tmp_path / "b", 2)
+    own = bundle_root() / "cnn"
+    folds = ["--fold", f"{first}={own}", "--fold", f"{second}={other_cnn}"]
+    assert crossfit.main([*folds, "--out", str(tmp_path / "r"), "--bootstrap", "100"]) == 0
+    report = Report.read(tmp_path / "r" / REPORT_FILE)
+    (model,) = report.models
+    assert (model.key, model.title, model.conformal) == ("cnn", "CNN", None)
+    assert report.evaluation.n == 16
+    assert report.evaluation.groups == 4
+    assert "not trained on its group" in report.notes[0]
+
+    from her2core.models.bundle import load_bundle
+    from her2core.models.classifier import Classifier
+
+    by_name = {row.file: row.probabilities["cnn"] for row in report.rows}
+    pixels = noise(8, seed=2).astype("float32") / 255
+    wanted = Classifier(load_bundle(other_cnn)).infer(pixels)[0]
+    unwanted = classifier("cnn").infer(pixels)[0]
+    for number in range(8):
+        assert by_name[f"2-{number}.png"] == pytest.approx(wanted[number], abs=1e-5)
+        assert by_name[f"2-{number}.png"] != pytest.approx(unwanted[number], abs=1e-3)
+
+
+def test_folds_of_different_architectures_are_refused():
+    cnn = replace(a_card("cnn"), weights_sha256="a" * 64)
+    densenet = replace(a_card("densenet121"), weights_sha256="b" * 64)
+    with pytest.raises(crossfit.EvaluationError, match="one bundle of each architecture"):
+        crossfit.crossfit_models([[cnn], [densenet]])
+    with pytest.raises(crossfit.EvaluationError, match="one bundle of each architecture"):
+        crossfit.crossfit_models([[cnn, cnn], [cnn, cnn]])
+
+
+def test_a_fold_without_bundles_and_a_missing_folder_end_in_one_sentence(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        crossfit.main(["--fold", "DATA", "--out", str(tmp_path / "r")])
+    assert "is not DATA=BUNDLE" in capsys.readouterr().err
+    fold = f"{tmp_path / 'nowhere'}={bundle_root() / 'cnn'}"
+    assert crossfit.main(["--fold", fold, "--out", str(tmp_path / "r")]) == 1
+    assert "no folder" in capsys.readouterr().err

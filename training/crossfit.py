@@ -1,0 +1,161 @@
+"""One report over several folds, each read by models that were not trained on it.
+
+    python -m training.crossfit --fold DATA=BUNDLE[,BUNDLE] --fold DATA=BUNDLE[,BUNDLE] --out REPORT
+
+Every fold's patches are read by that fold's own bundles, one of each architecture; the report then
+speaks of the recipe rather than of one set of weights (cross-fitting). With few cores this uses
+each of them for testing once, without letting a model see what it is tested on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from her2core import __version__
+from her2core.evaluation.assessment import N_BOOT, evaluate
+from her2core.evaluation.report import REPORT_FILE, SCHEMA, PatchRow, Report, ReportModel
+from her2core.models.bundle import load_bundle
+from her2core.models.card import CARD_FILE, BundleError, ModelCard
+from her2core.models.classifier import Classifier
+from her2core.text import printable
+from her2core.training.datasets import DatasetError, list_class_folders
+from training.evaluate import EvaluationError, read_rows, report_models, summary, write
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A folder of labelled patches and the bundles that never saw them."""
+
+    data: Path
+    bundles: tuple[Path, ...]
+
+
+def _fold(text: str) -> Fold:
+    data, equals, bundles = text.partition("=")
+    found = tuple(Path(part) for part in bundles.split(",") if part)
+    if not equals or not data or not found:
+        raise argparse.ArgumentTypeError(f"'{text}' is not DATA=BUNDLE[,BUNDLE]")
+    return Fold(Path(data), found)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m training.crossfit", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument("--fold", action="append", required=True, type=_fold, dest="folds")
+    parser.add_argument("--out", required=True, type=Path, help="folder of the report")
+    parser.add_argument("--title", default="", help="what to call the report")
+    parser.add_argument("--bootstrap", type=int, default=N_BOOT, metavar="N", help="resamples")
+    parser.add_argument("--seed", type=int, default=0, help="of the resampling (default 0)")
+    return parser
+
+
+def crossfit_models(folds: Sequence[Sequence[ModelCard]]) -> tuple[ReportModel, ...]:
+    """The models of the report, one per architecture, from the cards of each fold.
+
+    Raises:
+        EvaluationError: the folds do not hold the same architectures, each once.
+    """
+    names = [[card.architecture for card in cards] for cards in folds]
+    if any(sorted(found) != sorted(set(names[0])) for found in names):
+        raise EvaluationError("Every fold needs one bundle of each architecture, the same in all.")
+    return tuple(
+        replace(
+            model,
+            key=model.architecture,
+            name=f"{model.title}, {len(folds)} folds of one recipe",
+            # each fold has its own; those of the first would be wrong for the others
+            temperature=1.0,
+            conformal=None,
+            measured=None,
+        )
+        for model in report_models(folds[0])
+    )
+
+
+def fold_rows(fold: Fold) -> tuple[list[PatchRow], list[str]]:
+    """The fold's rows, probabilities under the architecture's name, and sentences on what failed.
+
+    Raises:
+        BundleError, DatasetError: the fold cannot be read.
+    """
+    rows, unread = read_rows(
+        list_class_folders(fold.data),
+        [Classifier(load_bundle(folder)) for folder in fold.bundles],
+    )
+    by_architecture = [
+        # a model id is the architecture and a part of the checksum
+        replace(
+            row,
+            probabilities={key.rpartition("-")[0]: p for key, p in row.probabilities.items()},
+        )
+        for row in rows
+    ]
+    return by_architecture, unread
+
+
+def run(args: argparse.Namespace) -> Report:
+    """Read, evaluate and write, as the command line says.
+
+    Raises:
+        EvaluationError, DatasetError, BundleError: nothing can be evaluated.
+        OSError: the report cannot be written.
+    """
+    if (args.out / REPORT_FILE).exists():
+        raise EvaluationError(f"{args.out} already holds a report; choose another folder.")
+    cards = [[ModelCard.read(path / CARD_FILE) for path in fold.bundles] for fold in args.folds]
+    models = crossfit_models(cards)
+    args.out.mkdir(parents=True, exist_ok=True)
+    rows: list[PatchRow] = []
+    notes = [
+        "Every patch was read by models of the same recipe that were not trained on its group; "
+        "the shipped weights are one of these folds."
+    ]
+    for fold in args.folds:
+        found, unread = fold_rows(fold)
+        rows += found
+        notes += unread
+    if not rows:
+        raise EvaluationError("No picture could be read.")
+    report = Report(
+        schema=SCHEMA,
+        title=printable(args.title) or args.out.name,
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        code_version=__version__,
+        data=tuple(fold.data.name for fold in args.folds),
+        models=models,
+        notes=tuple(notes),
+        evaluation=evaluate(rows, models, args.bootstrap, args.seed),
+        gallery=(),
+        rows=tuple(rows),
+    )
+    write(report, args.out, [])
+    return report
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command. Returns 0 when the report was written, 1 otherwise."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    args = _parser().parse_args(arguments)
+    try:
+        report = run(args)
+    except (EvaluationError, DatasetError, BundleError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"The report could not be written to {args.out}: {error.strerror}.", file=sys.stderr)
+        return 1
+    for line in summary(report):
+        print(line)
+    print(f"The report is in {args.out}.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
