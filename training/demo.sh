@@ -27,13 +27,8 @@ make synthetic-test "${synthetic[@]}" --per-class 250 --seed 3 "${full[@]}"
 make small-train "${synthetic[@]}" --per-class 2500 --seed 21 "${small[@]}"
 make small-val "${synthetic[@]}" --per-class 100 --seed 22 "${small[@]}"
 
-# Real cores in two halves: the shipped models learn from half a and are tested on half b; a second
-# pair of models, which is not shipped, learns from half b, so that each core is read by a model of
-# this recipe that never saw it.
-zero_a=a6d0d6a6,ccb66c10
-stained_a=154ae963,f8a2cea0,a5593c5e
-zero_b=9b0f64d1,aa1da043
-stained_b=fb95908d,0123a214,da5928b4,a1f1510c
+# Real cores in two halves, see training/halves.sh.
+source training/halves.sh
 crop=(training.crop_cores --cores "$cores")
 make real-a-0 "${crop[@]}" --per-core 260 --only $zero_a --seed 1
 make real-a-1 "${crop[@]}" --per-core 700 --only $stained_a --seed 1 --recolour 0.66

@@ -2,8 +2,9 @@
 
     python -m training.evaluate --data DIR[,DIR] --models BUNDLE[,BUNDLE] --out REPORT
 
-DIR holds class_0, class_1+, class_2+ and class_3+; the `group` column of a truth.csv beside them
-names the patient, slide or core of each patch. Figures come with 95 % intervals resampled by group.
+DIR is read in every layout that training reads; where it brings a split of its own, only its test
+part is evaluated. The `group` column of truth.csv or of the table, or --group-pattern, names the
+patient, slide or core of each patch. Figures come with 95 % intervals resampled by group.
 The Evaluation page lists reports in data/reports and in HER2_HOME/reports.
 """
 
@@ -42,7 +43,8 @@ from her2core.patches import Patch, PatchError, decode
 from her2core.quality import QualityReport, assess
 from her2core.settings import UploadLimits
 from her2core.text import printable
-from her2core.training.datasets import DatasetError, LabelledFile, list_class_folders
+from her2core.training.datasets import DatasetError, LabelledFile
+from her2core.training.layouts import read_layout
 
 if TYPE_CHECKING:
     from her2core.models.classifier import Classifier
@@ -88,6 +90,10 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m training.evaluate", description=__doc__.splitlines()[0]
     )
     parser.add_argument("--data", required=True, help="folders of labelled patches, by commas")
+    parser.add_argument(
+        "--group-pattern",
+        help="regular expression with one group, which finds patient, slide or core in a file name",
+    )
     parser.add_argument("--models", required=True, help="bundle folders, joined by commas")
     parser.add_argument("--out", required=True, type=Path, help="folder of the report")
     parser.add_argument("--title", default="", help="what to call the report")
@@ -118,7 +124,7 @@ def run(args: argparse.Namespace) -> Report:
     if (args.out / REPORT_FILE).exists():
         raise EvaluationError(f"{args.out} already holds a report; choose another folder.")
     folders = [Path(part) for part in args.data.split(",") if part]
-    files = [file for folder in folders for file in list_class_folders(folder)]
+    files = [file for folder in folders for file in listed(folder, args.group_pattern)]
     cards = [ModelCard.read(Path(part) / CARD_FILE) for part in args.models.split(",") if part]
     if not cards:
         raise EvaluationError("Name at least one bundle folder with --models.")
@@ -145,6 +151,18 @@ def run(args: argparse.Namespace) -> Report:
     )
     write(report, args.out, files)
     return report
+
+
+def listed(source: Path, group_pattern: str | None) -> list[LabelledFile]:
+    """The labelled patches of a folder or table; only its test part where it brings a split.
+
+    Raises:
+        DatasetError: see `read_layout`.
+    """
+    layout = read_layout(source, group_pattern)
+    print(layout.statement, file=sys.stderr)
+    test = [file for file in layout.files if file.part == "test"]
+    return test or list(layout.files)
 
 
 def report_models(cards: Sequence[ModelCard]) -> tuple[ReportModel, ...]:

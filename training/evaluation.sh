@@ -6,6 +6,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 py=.venv/bin/python
+runs=data/runs
 export TF_CPP_MIN_LOG_LEVEL=2
 
 shopt -s nullglob
@@ -18,7 +19,7 @@ models=$(printf '%s,' "${cards[@]%/card.json}")
 
 # report NAME DATA OPTIONS...: replaces data/reports/NAME once the new report is whole
 report() {
-  local name=$1 data=$2 fresh=data/runs/report-$1
+  local name=$1 data=$2 fresh=$runs/report-$1
   shift 2
   rm -rf "$fresh"
   $py -m training.evaluate --data "$data" --models "${models%,}" --out "$fresh" "$@"
@@ -27,19 +28,43 @@ report() {
   mv "$fresh" "data/reports/$name"
 }
 
-synthetic=data/runs/evaluation-synthetic
-[ -f $synthetic/truth.csv ] || $py -m training.make_synthetic --out $synthetic \
-  --per-class 150 --seed 9001 --variety 1.3 --field-um 50 300 --workers 2
-report synthetic $synthetic --title "Fresh synthetic patches" --gallery 8
+# patches NAME COMMAND...: write a set of patches, unless it is there already
+patches() {
+  local out=$runs/$1
+  shift
+  [ -f "$out/truth.csv" ] || $py -m "$@" --out "$out"
+}
+
+synthetic=(training.make_synthetic --per-class 150 --variety 1.3 --workers 2)
+patches evaluation-synthetic "${synthetic[@]}" --seed 9001 --field-um 50 300
+patches evaluation-wide "${synthetic[@]}" --seed 9003 --field-um 300 600
+report synthetic $runs/evaluation-synthetic \
+  --title "Fresh synthetic patches, other cameras, fields of 50 to 300 µm" --gallery 12
+report synthetic-wide $runs/evaluation-wide \
+  --title "Fresh synthetic patches, other cameras, fields of 300 to 600 µm" --gallery 0
 
 if [ -n "${HER2_REAL_CORES:-}" ]; then
-  # the cores which demo.sh keeps out of every training
-  held_out=$(sed -n 's/^held_out=//p' training/demo.sh)
-  [ -n "$held_out" ] || { echo "training/demo.sh names no held-out cores." >&2; exit 1; }
-  real=data/runs/evaluation-real-cores
-  [ -f $real/truth.csv ] || $py -m training.crop_cores --cores "$HER2_REAL_CORES" --out $real \
-    --per-core 100 --only "$held_out" --seed 9002 --unselected
-  report real-cores $real --title "Crops of real cores left out" --gallery 0
+  source training/halves.sh
+  crop=(training.crop_cores --cores "$HER2_REAL_CORES" --per-core 100 --seed 9002 --unselected)
+  patches evaluation-real-a "${crop[@]}" --only "$zero_a,$stained_a"
+  patches evaluation-real-b "${crop[@]}" --only "$zero_b,$stained_b"
+  patches evaluation-real-apart "${crop[@]}" --contradicted
+  report real-cores $runs/evaluation-real-b \
+    --title "Crops of six real cores left out of training" --gallery 0
+  report real-cores-apart $runs/evaluation-real-apart \
+    --title "Crops of three real cores whose stain contradicts their score" --gallery 0
+  # the second half of demo.sh's cross-fitting, where it was run
+  others=($runs/bundles-b/*/card.json)
+  if [ "${#others[@]}" -gt 0 ]; then
+    other=$(printf '%s,' "${others[@]%/card.json}")
+    fresh=$runs/report-real-cores-crossfit
+    rm -rf "$fresh"
+    $py -m training.crossfit --out "$fresh" \
+      --title "Crops of eleven real cores, each read by models that never saw it" \
+      --fold "$runs/evaluation-real-b=${models%,}" --fold "$runs/evaluation-real-a=${other%,}"
+    rm -rf data/reports/real-cores-crossfit
+    mv "$fresh" data/reports/real-cores-crossfit
+  fi
 fi
 
 $py -m training.figures
