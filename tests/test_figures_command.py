@@ -81,3 +81,18 @@ def test_the_project_s_own_readme_has_the_markers():
     readme = (PROJECT_ROOT / "README.md").read_text(encoding="utf-8")
     assert 0 < readme.index(BEGIN) < readme.index(END)
     assert block(PROJECT_ROOT)
+
+
+def test_the_two_sample_figures_go_to_the_page_on_synthetic_patches(project):
+    page = project / "docs" / "synthetic.md"
+    page.parent.mkdir()
+    page.write_text(README, encoding="utf-8")
+    results = project / "benchmarks" / "real_vs_synthetic.json"
+    results.parent.mkdir()
+    row = {"name": "2+ and 3+", "real": 149, "synthetic": 300, "cores": 4, "auc": 0.7467}
+    results.write_text(json.dumps([{**row, "telling": ["red 90 %: real 235, synthetic 244"]}]))
+    assert main(["--root", str(project)]) == 0
+    text = page.read_text(encoding="utf-8")
+    assert "| 2+ and 3+ | 149 (4) | 300 | 0.75 | red 90 %: real 235, synthetic 244 |" in text
+    results.write_text("[1]")
+    assert main(["--root", str(project)]) == 1

@@ -23,7 +23,7 @@ full=(--field-um 50 600)
 small=(--size 112 --field-um 40 150)
 make synthetic-train "${synthetic[@]}" --per-class 2200 --seed 1 "${full[@]}"
 make synthetic-val "${synthetic[@]}" --per-class 120 --seed 2 "${full[@]}"
-make synthetic-test "${synthetic[@]}" --per-class 250 --seed 3 "${full[@]}"
+make synthetic-test "${synthetic[@]}" --per-class 250 --seed 3 --field-um 50 300
 make small-train "${synthetic[@]}" --per-class 2500 --seed 21 "${small[@]}"
 make small-val "${synthetic[@]}" --per-class 100 --seed 22 "${small[@]}"
 

@@ -2,8 +2,9 @@
 
     python -m training.figures
 
-Reads data/reports/*/report.json, data/bundles/*/card.json and benchmarks/results.json, and replaces
-what stands between the two markers of README.md. What is missing is left out and said to be.
+Reads data/reports/*/report.json, data/bundles/*/card.json and benchmarks/*.json, and replaces what
+stands between the two markers of README.md and of docs/synthetic.md. What is missing is left out
+and said to be.
 """
 
 from __future__ import annotations
@@ -57,28 +58,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--root", type=Path, default=PROJECT_ROOT, help="folder of the project")
     root: Path = parser.parse_args(arguments).root
     try:
-        readme = (root / "README.md").read_text(encoding="utf-8")
-        text = with_block(readme, block(root))
-        (root / "README.md").write_text(text, encoding="utf-8")
+        _write(root / "README.md", block(root))
+        two_sample = root / "benchmarks" / "real_vs_synthetic.json"
+        if two_sample.is_file():
+            _write(root / "docs" / "synthetic.md", "\n".join(_two_sample_lines(two_sample)))
     except (FiguresError, ReportError, BundleError) as error:
         print(error, file=sys.stderr)
         return 1
     except OSError as error:
         print(f"{error.filename}: {error.strerror}.", file=sys.stderr)
         return 1
-    print("The figures in README.md are those of the reports, the cards and the benchmarks.")
+    print("README.md and docs/synthetic.md hold the figures of reports, cards and benchmarks.")
     return 0
 
 
-def with_block(readme: str, text: str) -> str:
-    """The README with the text between the markers.
+def _write(page: Path, text: str) -> None:
+    page.write_text(with_block(page, text), encoding="utf-8")
+
+
+def with_block(page: Path, text: str) -> str:
+    """The page with the text between its markers.
 
     Raises:
         FiguresError: a marker is missing, or stands in the wrong order.
     """
+    readme = page.read_text(encoding="utf-8")
     start, end = readme.find(BEGIN), readme.find(END)
     if not 0 <= start < end:
-        raise FiguresError(f"README.md needs a line “{BEGIN} ... -->” and a line “{END}” below it.")
+        raise FiguresError(
+            f"{page.name} needs a line “{BEGIN} ... -->” and a line “{END}” below it."
+        )
     first_line = readme[start : readme.index("\n", start)]
     return f"{readme[:start]}{first_line}\n\n{text.strip()}\n\n{readme[end:]}"
 
@@ -175,6 +184,23 @@ def _speed_lines(results: Path) -> Iterator[str]:
     except (ValueError, KeyError, TypeError) as error:
         raise FiguresError(f"{results} is not what `make bench` writes; run it again.") from error
     yield ""
+
+
+def _two_sample_lines(results: Path) -> Iterator[str]:
+    """How well a small classifier tells real from synthetic patches."""
+    try:
+        yield "| Scores | real crops (cores) | synthetic | AUC | what tells them apart most |"
+        yield "| --- | --- | --- | --- | --- |"
+        for row in json.loads(results.read_text(encoding="utf-8")):
+            telling = _cell("; ".join(row["telling"][:3]))
+            yield (
+                f"| {row['name']} | {row['real']} ({row['cores']}) | {row['synthetic']} "
+                f"| {row['auc']:.2f} | {telling} |"
+            )
+    except (ValueError, KeyError, TypeError) as error:
+        raise FiguresError(
+            f"{results} is not what `python -m benchmarks.real_vs_synthetic` writes; run it again."
+        ) from error
 
 
 def _cell(text: str) -> str:
