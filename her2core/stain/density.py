@@ -38,19 +38,23 @@ class StainReport:
 
 
 def separate(
-    rgb: npt.NDArray[np.uint8], vectors: StainVectors = FITTED
+    rgb: npt.NDArray[np.uint8],
+    vectors: StainVectors = FITTED,
+    glass: npt.NDArray[np.float32] | None = None,
 ) -> tuple[FloatImage, FloatImage]:
     """Unmix haematoxylin and DAB.
 
     Args:
         rgb: uint8 (H, W, 3).
         vectors: colours of the two stains.
+        glass: colour (3,) of unstained glass; None: taken from the image itself.
 
     Returns:
-        Two float32 (H, W) maps of optical density, >= 0: haematoxylin and DAB. The glass colour is
-        taken from the image itself.
+        Two float32 (H, W) maps of optical density, >= 0: haematoxylin and DAB.
     """
-    amounts = optical_density(rgb, glass_of(rgb)) @ vectors.unmixing()[:, :2]
+    amounts = (
+        optical_density(rgb, glass_of(rgb) if glass is None else glass) @ vectors.unmixing()[:, :2]
+    )
     amounts = np.maximum(amounts, 0)
     return amounts[..., 0], amounts[..., 1]
 

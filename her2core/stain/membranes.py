@@ -19,7 +19,9 @@ from her2core.stain.nuclei import WORKING_UM
 
 _DIRECTIONS = 12
 _ACROSS_UM = 0.62
-_ALONG_UM = 1.5
+_ALONG_UM = 1.0
+# a line goes on: it must be there this far ahead and this far behind as well
+_GOES_ON_UM = 1.0
 # what neutral grey leaves in the DAB map, per unit that it leaves in the haematoxylin map
 _GREY = 0.6
 
@@ -34,17 +36,26 @@ def membrane_lines(haematoxylin: FloatImage, dab: FloatImage) -> FloatImage:
         float32 (H, W), >= 0, in units of DAB optical density: about the height of a line about
         1 µm wide above what lies beside it. 0 where nothing brown is linear.
     """
-    best = np.zeros(dab.shape, np.float32)
-    for kernel in _kernels():
+    height, width = dab.shape
+    best = np.zeros((height, width), np.float32)
+    for kernel, (dx, dy) in _kernels():
         brown = cv2.filter2D(dab, cv2.CV_32F, kernel, borderType=cv2.BORDER_REFLECT)
         blue = cv2.filter2D(haematoxylin, cv2.CV_32F, kernel, borderType=cv2.BORDER_REFLECT)
-        np.maximum(best, brown - _GREY * np.maximum(blue, 0), out=best)
+        alone = brown - _GREY * np.maximum(blue, 0)
+        x, y = abs(dx), abs(dy)
+        padded = cv2.copyMakeBorder(alone, y, y, x, x, cv2.BORDER_REPLICATE)
+        ahead = padded[y + dy : y + dy + height, x + dx : x + dx + width]
+        behind = padded[y - dy : y - dy + height, x - dx : x - dx + width]
+        np.maximum(best, np.minimum(ahead, behind), out=best)
     return best
 
 
 @lru_cache(maxsize=1)
-def _kernels() -> tuple[FloatImage, ...]:
-    """Zero-sum kernels, scaled so that a 1 µm wide line of height 1 gives 1 in its direction."""
+def _kernels() -> tuple[tuple[FloatImage, tuple[int, int]], ...]:
+    """Zero-sum kernels, each with the pixels (x, y) by which its line goes on.
+
+    They are scaled so that a 1 µm wide line of height 1 gives 1 in its direction.
+    """
     across, along = _ACROSS_UM / WORKING_UM, _ALONG_UM / WORKING_UM
     reach = int(np.ceil(2.5 * along))
     yy, xx = np.mgrid[-reach : reach + 1, -reach : reach + 1].astype(np.float64)
@@ -58,5 +69,7 @@ def _kernels() -> tuple[FloatImage, ...]:
         kernel[negative] *= kernel[positive].sum() / -kernel[negative].sum()
         width = 1.0 / WORKING_UM
         line = np.exp(-4 * np.log(2) * v**2 / width**2)
-        kernels.append((kernel / (kernel * line).sum()).astype(np.float32))
+        on = _GOES_ON_UM / WORKING_UM * np.array([np.cos(angle), np.sin(angle)])
+        step = (int(np.rint(on[0])), int(np.rint(on[1])))
+        kernels.append(((kernel / (kernel * line).sum()).astype(np.float32), step))
     return tuple(kernels)

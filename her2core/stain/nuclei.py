@@ -33,12 +33,16 @@ class Nuclei:
         centres: float32 (n, 2), x and y in working pixels.
         area_um2: float32 (n,).
         elongation: float32 (n,), long over short axis, >= 1.
+        brownness: float32 (n,), DAB over haematoxylin density within the nucleus.
+        unevenness: float32 (n,), deviation over mean of the haematoxylin density within it.
         labels: int32 (H, W): 0 is no nucleus, i + 1 the nucleus i.
     """
 
     centres: npt.NDArray[np.float32]
     area_um2: FloatImage
     elongation: FloatImage
+    brownness: FloatImage
+    unevenness: FloatImage
     labels: npt.NDArray[np.int32]
 
     def __len__(self) -> int:
@@ -50,8 +54,8 @@ class Nuclei:
         return np.asarray(2 * np.sqrt(self.area_um2 / np.pi), dtype=np.float32)
 
 
-def find_nuclei(haematoxylin: FloatImage) -> Nuclei:
-    """Find nuclei on a haematoxylin density map, float32 (H, W), at `WORKING_UM` per pixel.
+def find_nuclei(haematoxylin: FloatImage, dab: FloatImage) -> Nuclei:
+    """Find nuclei on density maps, float32 (H, W), at `WORKING_UM` per pixel.
 
     Smoothing evens out chromatin, a local threshold tells nuclei from their own surroundings,
     blob-shaped maxima (Laplacian of Gaussian at two nuclear sizes) are the seeds, and every pixel
@@ -68,7 +72,7 @@ def find_nuclei(haematoxylin: FloatImage) -> Nuclei:
         (~seeds).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_CCOMP
     )
     labels = np.where(mask, nearest, 0).astype(np.int32)
-    return _measured(labels)
+    return _measured(labels, haematoxylin, dab)
 
 
 def nuclear_mask(haematoxylin: FloatImage) -> npt.NDArray[np.bool_]:
@@ -85,7 +89,7 @@ def nuclear_mask(haematoxylin: FloatImage) -> npt.NDArray[np.bool_]:
     mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, _disc(0.8))
     mask = _fill_holes(mask, 30.0)
     mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, _disc(0.9))
-    return mask.astype(bool)
+    return np.asarray(mask.astype(bool))
 
 
 def _disc(radius_um: float) -> npt.NDArray[np.uint8]:
@@ -94,7 +98,7 @@ def _disc(radius_um: float) -> npt.NDArray[np.uint8]:
 
 
 def _fill_holes(mask: npt.NDArray[np.uint8], largest_um2: float) -> npt.NDArray[np.uint8]:
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(1 - mask, connectivity=4)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(1 - mask, connectivity=4)
     small = stats[:, cv2.CC_STAT_AREA] * WORKING_UM**2 <= largest_um2
     small[0] = False
     filled: npt.NDArray[np.uint8] = mask | small[labels].astype(np.uint8)
@@ -116,7 +120,7 @@ def _seeds(haematoxylin: FloatImage, mask: npt.NDArray[np.bool_]) -> npt.NDArray
     return np.asarray(peak & mask & (response > _LEAST_SEED))
 
 
-def _measured(labels: npt.NDArray[np.int32]) -> Nuclei:
+def _measured(labels: npt.NDArray[np.int32], haematoxylin: FloatImage, dab: FloatImage) -> Nuclei:
     """Drop what is too small or large for a nucleus, number the rest and measure it."""
     yy, xx = np.nonzero(labels)
     at = labels[yy, xx]
@@ -138,16 +142,22 @@ def _measured(labels: npt.NDArray[np.int32]) -> Nuclei:
     middle = (xx2 + yy2) / 2
     spread = np.sqrt(((xx2 - yy2) / 2) ** 2 + xy2**2)
     elongation = np.sqrt((middle + spread) / np.maximum(middle - spread, 1e-6))
+    blue = haematoxylin[yy, xx].astype(np.float64)
+    mean_blue = np.bincount(at, blue, count) / safe
+    deviation = np.sqrt(np.maximum(np.bincount(at, blue**2, count) / safe - mean_blue**2, 0))
+    mean_brown = np.bincount(at, dab[yy, xx], count) / safe
     number = np.zeros(count, np.int32)
     number[kept] = np.arange(1, len(kept) + 1)
     return Nuclei(
         np.stack([x, y], axis=1)[kept].astype(np.float32),
         area[kept].astype(np.float32),
         elongation[kept].astype(np.float32),
+        (mean_brown / (mean_blue + 0.01))[kept].astype(np.float32),
+        (deviation / (mean_blue + 0.01))[kept].astype(np.float32),
         number[labels],
     )
 
 
 def _none(shape: tuple[int, ...]) -> Nuclei:
     empty = np.zeros(0, np.float32)
-    return Nuclei(np.zeros((0, 2), np.float32), empty, empty, np.zeros(shape, np.int32))
+    return Nuclei(np.zeros((0, 2), np.float32), *(empty,) * 4, np.zeros(shape, np.int32))

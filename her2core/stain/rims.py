@@ -24,14 +24,14 @@ _STEP_UM = 0.5
 # how far from its nucleus' border a membrane is looked for
 REACH_UM = 7.0
 # where a membrane is supposed as long as none is seen
-_SUPPOSED_UM = 2.5
+_SUPPOSED_UM = 3.5
 _OVER_THE_BORDER_UM = 1.5
 _MOST_RADIUS_UM = 16.0
 _LARGEST_JUMP = 2
 
 # weights of the path's cost, in units of "one direction on a clear line"
-_HALF_LINE = 0.07
-_FAR = 0.035
+_HALF_LINE = 0.05
+_FAR = 0.02
 _JUMP = 0.12
 _CROSSED = 0.9
 _FORBIDDEN = 10.0
@@ -45,13 +45,11 @@ class Rims:
         outlines: (n, 32, 2), x and y in working pixels.
         line: (n, 32), how far a brown line stands out on the rim.
         dab: (n, 32), DAB optical density on the rim.
-        inside: (n,), median DAB optical density between nucleus and rim.
     """
 
     outlines: FloatImage
     line: FloatImage
     dab: FloatImage
-    inside: FloatImage
 
 
 def find_rims(nuclei: Nuclei, lines: FloatImage, dab: FloatImage) -> Rims:
@@ -65,7 +63,7 @@ def find_rims(nuclei: Nuclei, lines: FloatImage, dab: FloatImage) -> Rims:
     count = len(nuclei)
     if count == 0:
         empty = np.zeros((0, DIRECTIONS), np.float32)
-        return Rims(np.zeros((0, DIRECTIONS, 2), np.float32), empty, empty, empty[:, 0])
+        return Rims(np.zeros((0, DIRECTIONS, 2), np.float32), empty, empty)
     angles = np.arange(DIRECTIONS) * (2 * np.pi / DIRECTIONS)
     directions = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
     radii = np.arange(1, int(_MOST_RADIUS_UM / _STEP_UM) + 1, dtype=np.float32) * _STEP_UM
@@ -76,24 +74,23 @@ def find_rims(nuclei: Nuclei, lines: FloatImage, dab: FloatImage) -> Rims:
     line = _sample(lines, x, y)
     own = np.arange(1, count + 1, dtype=np.int32)[:, None, None]
     nucleus = _sample_labels(nuclei.labels, x, y)
-    nearest, _ = _territories(nuclei.labels)
-    owner = _sample_labels(nearest, x, y)
+    owner = _sample_labels(_territories(nuclei.labels), x, y)
     edge = _last_true(nucleus == own)
     border = _first_true(owner != own)
     chosen = _best_paths(_costs(line, nucleus, own, edge, border, radii))
-    return _along(chosen, x, y, line, dab, edge)
+    return _along(chosen, x, y, line, dab)
 
 
-def _territories(labels: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.int32], FloatImage]:
-    """Which nucleus is nearest to each pixel, and how far its border is, in pixels."""
+def _territories(labels: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    """The number of the nucleus nearest to each pixel."""
     outside = (labels == 0).astype(np.uint8)
-    distance, source = cv2.distanceTransformWithLabels(
+    _, source = cv2.distanceTransformWithLabels(
         outside, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
     )
     number_of = np.zeros(int(source.max()) + 1, np.int32)
     inside = outside == 0
     number_of[source[inside]] = labels[inside]
-    return number_of[source], distance
+    return number_of[source]
 
 
 def _costs(
@@ -165,7 +162,6 @@ def _along(
     y: FloatImage,
     line: FloatImage,
     dab: FloatImage,
-    edge: npt.NDArray[np.int64],
 ) -> Rims:
     """Read what lies on the chosen paths, half a micrometre to either side included."""
     last = line.shape[2] - 1
@@ -175,16 +171,10 @@ def _along(
     outlines = np.concatenate(
         [np.take_along_axis(x, here, 2), np.take_along_axis(y, here, 2)], axis=2
     )
-    index = np.arange(last + 1)
-    between = (index > edge[..., None]) & (index < here - 2)
-    masked = np.where(between, brown, np.nan).reshape(len(chosen), -1)
-    empty = ~between.reshape(len(chosen), -1).any(axis=1)
-    masked[empty] = 0
     return Rims(
         outlines.astype(np.float32),
         np.take_along_axis(line, beside, 2).max(axis=2),
         np.take_along_axis(brown, beside, 2).max(axis=2),
-        np.nanmedian(masked, axis=1).astype(np.float32),
     )
 
 
@@ -209,9 +199,10 @@ def _last_true(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
     """Number of steps up to and with the last true one, 0 where none is."""
     length = mask.shape[-1]
     back = np.argmax(mask[..., ::-1], axis=-1)
-    return np.where(mask.any(axis=-1), length - back, 0)
+    return np.asarray(np.where(mask.any(axis=-1), length - back, 0))
 
 
 def _first_true(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
     """Index of the first true step, the length where none is."""
-    return np.where(mask.any(axis=-1), np.argmax(mask, axis=-1), mask.shape[-1])
+    first = np.argmax(mask, axis=-1)
+    return np.asarray(np.where(mask.any(axis=-1), first, mask.shape[-1]))
