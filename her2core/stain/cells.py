@@ -19,6 +19,8 @@ Booleans = npt.NDArray[np.bool_]
 
 _INTENSITY_QUANTILE = 0.7
 _LEAST_RIM_INSIDE = 0.7
+# stroma cells do not express HER2: what is stained most of the way round is a tumour cell
+_SURELY_STAINED = 0.5
 
 
 class Pattern(IntEnum):
@@ -101,16 +103,17 @@ def measure_cells(
         haematoxylin, dab: float32 (H, W) optical densities.
         thresholds: what counts as membrane.
     """
-    nuclei = find_nuclei(haematoxylin, dab)
+    lines = membrane_lines(haematoxylin, dab)
+    nuclei = find_nuclei(haematoxylin, dab, lines)
     if not len(nuclei):
         return NO_CELLS
-    rims = find_rims(nuclei, membrane_lines(haematoxylin, dab), dab)
+    rims = find_rims(nuclei, lines, dab)
     inside = _inside(rims.outlines, dab.shape)
     stained = _stained(rims, thresholds) & inside
     completeness = stained.sum(axis=1) / np.maximum(inside.sum(axis=1), 1)
     intensity = _quantile(rims.dab, stained)
     pattern = classify(completeness, intensity, thresholds)
-    tumour = looks_like_tumour(nuclei) | (completeness >= thresholds.stained_completeness)
+    tumour = looks_like_tumour(nuclei) | (completeness >= _SURELY_STAINED)
     whole = inside.mean(axis=1) >= _LEAST_RIM_INSIDE
     return MeasuredCells(
         rims.outlines[whole],

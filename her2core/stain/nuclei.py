@@ -21,7 +21,8 @@ _CHROMATIN_UM = 0.6
 _NEIGHBOURHOOD_UM = 9.0
 _LEAST_CONTRAST = 0.025
 _LEAST_SEED = 0.012
-_LEAST_AREA_UM2 = 7.0
+_CLEAR_LINE = 0.12
+_LEAST_AREA_UM2 = 9.0
 _MOST_AREA_UM2 = 260.0
 
 
@@ -54,8 +55,10 @@ class Nuclei:
         return np.asarray(2 * np.sqrt(self.area_um2 / np.pi), dtype=np.float32)
 
 
-def find_nuclei(haematoxylin: FloatImage, dab: FloatImage) -> Nuclei:
+def find_nuclei(haematoxylin: FloatImage, dab: FloatImage, lines: FloatImage) -> Nuclei:
     """Find nuclei on density maps, float32 (H, W), at `WORKING_UM` per pixel.
+
+    `lines` are the brown lines (`membranes.membrane_lines`): no nucleus lies on a clear one.
 
     Smoothing evens out chromatin, a local threshold tells nuclei from their own surroundings,
     blob-shaped maxima (Laplacian of Gaussian at two nuclear sizes) are the seeds, and every pixel
@@ -63,7 +66,7 @@ def find_nuclei(haematoxylin: FloatImage, dab: FloatImage) -> Nuclei:
     seeds. Pale nuclei with a dark rim are filled. Overlapping nuclei stay one; a nucleus hidden
     under dense DAB is not found.
     """
-    mask = nuclear_mask(haematoxylin)
+    mask = nuclear_mask(haematoxylin, lines > _CLEAR_LINE)
     seeds = _seeds(haematoxylin, mask)
     if not seeds.any():
         return _none(haematoxylin.shape)
@@ -75,8 +78,10 @@ def find_nuclei(haematoxylin: FloatImage, dab: FloatImage) -> Nuclei:
     return _measured(labels, haematoxylin, dab)
 
 
-def nuclear_mask(haematoxylin: FloatImage) -> npt.NDArray[np.bool_]:
-    """Boolean (H, W): denser than the surroundings, holes filled, specks gone."""
+def nuclear_mask(
+    haematoxylin: FloatImage, membrane: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.bool_]:
+    """Boolean (H, W): denser than the surroundings, no membrane, holes filled, specks gone."""
     smooth = cv2.GaussianBlur(haematoxylin, (0, 0), _CHROMATIN_UM / WORKING_UM)
     around = cv2.GaussianBlur(haematoxylin, (0, 0), _NEIGHBOURHOOD_UM / WORKING_UM)
     contrast = smooth - around
@@ -88,6 +93,7 @@ def nuclear_mask(haematoxylin: FloatImage) -> npt.NDArray[np.bool_]:
     mask = (contrast > threshold).astype(np.uint8)
     mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, _disc(0.8))
     mask = _fill_holes(mask, 30.0)
+    mask[membrane] = 0
     mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, _disc(0.9))
     return np.asarray(mask.astype(bool))
 

@@ -22,17 +22,19 @@ from her2core.stain.nuclei import WORKING_UM, Nuclei
 DIRECTIONS = 32
 _STEP_UM = 0.5
 # how far from its nucleus' border a membrane is looked for
-REACH_UM = 7.0
+REACH_UM = 8.0
 # where a membrane is supposed as long as none is seen
 _SUPPOSED_UM = 3.5
-_OVER_THE_BORDER_UM = 1.5
-_MOST_RADIUS_UM = 16.0
-_LARGEST_JUMP = 2
+_OVER_THE_BORDER_UM = 3.0
+_MOST_RADIUS_UM = 17.0
+_LARGEST_JUMP = 3
 
 # weights of the path's cost, in units of "one direction on a clear line"
 _HALF_LINE = 0.05
+_PLATEAU = 0.15
 _FAR = 0.02
-_JUMP = 0.12
+_BEYOND = 0.15
+_JUMP = 0.08
 _CROSSED = 0.9
 _FORBIDDEN = 10.0
 
@@ -77,8 +79,9 @@ def find_rims(nuclei: Nuclei, lines: FloatImage, dab: FloatImage) -> Rims:
     owner = _sample_labels(_territories(nuclei.labels), x, y)
     edge = _last_true(nucleus == own)
     border = _first_true(owner != own)
-    chosen = _best_paths(_costs(line, nucleus, own, edge, border, radii))
-    return _along(chosen, x, y, line, dab)
+    brown = _sample(dab, x, y)
+    chosen = _best_paths(_costs(line, brown, nucleus, own, edge, border, radii))
+    return _along(chosen, x, y, line, brown)
 
 
 def _territories(labels: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
@@ -95,6 +98,7 @@ def _territories(labels: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
 
 def _costs(
     line: FloatImage,
+    dab: FloatImage,
     nucleus: npt.NDArray[np.int32],
     own: npt.NDArray[np.int32],
     edge: npt.NDArray[np.int64],
@@ -102,7 +106,7 @@ def _costs(
     radii: FloatImage,
 ) -> FloatImage:
     """Cost (n, directions, radii) of a rim running through each sample."""
-    seen = line / (line + _HALF_LINE)
+    seen = line / (line + _HALF_LINE + _PLATEAU * dab)
     index = np.arange(len(radii))
     edge_um = edge * _STEP_UM
     border_um = (border + 0.5) * _STEP_UM
@@ -115,7 +119,9 @@ def _costs(
     cost += _CROSSED * crossed
     too_near = index < edge[..., None] - 1
     too_far = radii > (edge_um + REACH_UM)[..., None]
-    beyond = radii > border_um[..., None] + _OVER_THE_BORDER_UM
+    over = radii - border_um[..., None]
+    cost += _BEYOND * np.maximum(over, 0)
+    beyond = over > _OVER_THE_BORDER_UM
     other = (nucleus != own) & (nucleus > 0)
     cost += _FORBIDDEN * (too_near | too_far | beyond | other)
     return np.asarray(cost, dtype=np.float32)
@@ -161,12 +167,11 @@ def _along(
     x: FloatImage,
     y: FloatImage,
     line: FloatImage,
-    dab: FloatImage,
+    brown: FloatImage,
 ) -> Rims:
     """Read what lies on the chosen paths, half a micrometre to either side included."""
     last = line.shape[2] - 1
     beside = np.clip(chosen[..., None] + np.array([-1, 0, 1]), 0, last)
-    brown = _sample(dab, x, y)
     here = chosen[..., None]
     outlines = np.concatenate(
         [np.take_along_axis(x, here, 2), np.take_along_axis(y, here, 2)], axis=2
