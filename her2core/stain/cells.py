@@ -110,8 +110,9 @@ def measure_cells(
     rims = find_rims(nuclei, lines, dab)
     inside = _inside(rims.outlines, dab.shape)
     stained = _stained(rims, thresholds) & inside
+    stained &= _believed(rims, stained, thresholds)[:, None]
     completeness = stained.sum(axis=1) / np.maximum(inside.sum(axis=1), 1)
-    intensity = _quantile(rims.dab, stained)
+    intensity = _quantile(rims.dab, stained, _INTENSITY_QUANTILE)
     pattern = classify(completeness, intensity, thresholds)
     tumour = looks_like_tumour(nuclei) | (completeness >= _SURELY_STAINED)
     whole = inside.mean(axis=1) >= _LEAST_RIM_INSIDE
@@ -168,15 +169,29 @@ def _stained(rims: Rims, thresholds: StainThresholds) -> Booleans:
     return np.asarray(stained | bridged)
 
 
+def _believed(rims: Rims, stained: Booleans, thresholds: StainThresholds) -> Booleans:
+    """Boolean (n,): the stained parts are a membrane and no chance alignment of other brown.
+
+    A clear line needs no proof. A faint one must stand out from the texture of the cell's own
+    cytoplasm and fall off to both sides, or it is granular or diffuse cytoplasmic staining.
+    """
+    line = _quantile(rims.line, stained, 0.5)
+    brown = _quantile(rims.dab, stained, 0.5)
+    fall = brown - _quantile(rims.flanks, stained, 0.5)
+    over_texture = line >= thresholds.over_texture * (rims.texture + 0.005)
+    falls_off = fall >= thresholds.falls_off * brown
+    return np.asarray((line >= thresholds.clear_line) | (over_texture & falls_off))
+
+
 def _inside(outlines: FloatImage, shape: tuple[int, ...]) -> Booleans:
     x, y = outlines[..., 0], outlines[..., 1]
     return np.asarray((x >= 0) & (y >= 0) & (x <= shape[1] - 1) & (y <= shape[0] - 1))
 
 
-def _quantile(values: FloatImage, mask: Booleans) -> FloatImage:
-    """The 70th percentile of each row's masked values, 0 where none is masked."""
+def _quantile(values: FloatImage, mask: Booleans, quantile: float) -> FloatImage:
+    """A quantile of each row's masked values, 0 where none is masked."""
     ordered = np.sort(np.where(mask, values, np.inf), axis=1)
     count = mask.sum(axis=1)
-    at = np.minimum((_INTENSITY_QUANTILE * count).astype(int), np.maximum(count - 1, 0))
+    at = np.minimum((quantile * count).astype(int), np.maximum(count - 1, 0))
     picked = ordered[np.arange(len(values)), at]
     return np.where(count > 0, picked, 0).astype(np.float32)

@@ -47,11 +47,16 @@ class Rims:
         outlines: (n, 32, 2), x and y in working pixels.
         line: (n, 32), how far a brown line stands out on the rim.
         dab: (n, 32), DAB optical density on the rim.
+        flanks: (n, 32), mean DAB optical density 1.5 µm inside and outside of it.
+        texture: (n,), how far brown lines stand out in the cell's own cytoplasm, 1.5 to 3 µm
+            inside the rim; 0 where the nucleus fills the cell.
     """
 
     outlines: FloatImage
     line: FloatImage
     dab: FloatImage
+    flanks: FloatImage
+    texture: FloatImage
 
 
 def find_rims(nuclei: Nuclei, lines: FloatImage, dab: FloatImage) -> Rims:
@@ -65,7 +70,7 @@ def find_rims(nuclei: Nuclei, lines: FloatImage, dab: FloatImage) -> Rims:
     count = len(nuclei)
     if count == 0:
         empty = np.zeros((0, DIRECTIONS), np.float32)
-        return Rims(np.zeros((0, DIRECTIONS, 2), np.float32), empty, empty)
+        return Rims(np.zeros((0, DIRECTIONS, 2), np.float32), empty, empty, empty, empty[:, 0])
     angles = np.arange(DIRECTIONS) * (2 * np.pi / DIRECTIONS)
     directions = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
     radii = np.arange(1, int(_MOST_RADIUS_UM / _STEP_UM) + 1, dtype=np.float32) * _STEP_UM
@@ -81,7 +86,7 @@ def find_rims(nuclei: Nuclei, lines: FloatImage, dab: FloatImage) -> Rims:
     border = _first_true(owner != own)
     brown = _sample(dab, x, y)
     chosen = _best_paths(_costs(line, brown, nucleus, own, edge, border, radii))
-    return _along(chosen, x, y, line, brown)
+    return _along(chosen, x, y, line, brown, edge)
 
 
 def _territories(labels: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
@@ -168,11 +173,17 @@ def _along(
     y: FloatImage,
     line: FloatImage,
     brown: FloatImage,
+    edge: npt.NDArray[np.int64],
 ) -> Rims:
     """Read what lies on the chosen paths, half a micrometre to either side included."""
     last = line.shape[2] - 1
-    beside = np.clip(chosen[..., None] + np.array([-1, 0, 1]), 0, last)
     here = chosen[..., None]
+    beside = np.clip(here + np.array([-1, 0, 1]), 0, last)
+    flanks = np.take_along_axis(brown, np.clip(here + np.array([-3, 3]), 0, last), 2)
+    inner = here - np.arange(3, 7)
+    cytoplasm = inner >= edge[..., None]
+    inner_line = np.take_along_axis(line, np.maximum(inner, 0), 2) * cytoplasm
+    samples = np.maximum(cytoplasm.sum(axis=(1, 2)), 1)
     outlines = np.concatenate(
         [np.take_along_axis(x, here, 2), np.take_along_axis(y, here, 2)], axis=2
     )
@@ -180,6 +191,8 @@ def _along(
         outlines.astype(np.float32),
         np.take_along_axis(line, beside, 2).max(axis=2),
         np.take_along_axis(brown, beside, 2).max(axis=2),
+        flanks.mean(axis=2),
+        (inner_line.sum(axis=(1, 2)) / samples).astype(np.float32),
     )
 
 

@@ -19,6 +19,11 @@ class StainThresholds:
             to be membrane; about 1.5 times what unstained real tissue reaches.
         line_share: least part of the density on the rim that must be line. A membrane is mostly
             line; cytoplasmic brown is mostly plateau.
+        clear_line: a rim whose lines stand out this far (DAB optical density) is membrane without
+            further proof.
+        over_texture: fainter lines must be this many times what lines reach in the cell's own
+            cytoplasm: granules do not make a membrane.
+        falls_off: and their density must fall by this share within 1.5 µm on both sides.
         stained_completeness: least share of the rim that is stained in a stained cell; below it is
             also what an unstained cell borrows from a stained neighbour.
         complete: share of the rim from which staining is complete. Less than 1, because lumens,
@@ -34,6 +39,9 @@ class StainThresholds:
 
     line_density: float = 0.045
     line_share: float = 0.25
+    clear_line: float = 0.12
+    over_texture: float = 3.5
+    falls_off: float = 0.45
     stained_completeness: float = 0.25
     complete: float = 0.65
     moderate_density: float = 0.30
