@@ -162,11 +162,25 @@ def looks_like_tumour(nuclei: Nuclei) -> Booleans:
 
 
 def _stained(rims: Rims, thresholds: StainThresholds) -> Booleans:
-    """Which of the (n, 32) parts of the rims are membrane; a gap of one part is bridged."""
+    """Which of the (n, 32) parts of the rims are membrane, with short gaps bridged.
+
+    The path cuts the corners where membranes meet: a gap of one part is bridged, and one of up to
+    three between clear lines.
+    """
     least = np.maximum(thresholds.line_density, thresholds.line_share * rims.dab)
     stained = rims.line >= least
-    bridged = np.roll(stained, 1, axis=1) & np.roll(stained, -1, axis=1)
-    return np.asarray(stained | bridged)
+    clear = stained & (rims.line >= thresholds.clear_line)
+    return np.asarray(_bridged(stained, 1) | _bridged(clear, 3))
+
+
+def _bridged(parts: Booleans, longest: int) -> Booleans:
+    """`parts` (n, 32) of closed rims with gaps of up to `longest` parts filled."""
+    reach = range(1, longest + 1)
+    filled = parts.copy()
+    for back in reach:
+        for ahead in range(1, longest + 2 - back):
+            filled |= np.roll(parts, back, axis=1) & np.roll(parts, -ahead, axis=1)
+    return filled
 
 
 def _believed(rims: Rims, stained: Booleans, thresholds: StainThresholds) -> Booleans:

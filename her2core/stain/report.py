@@ -105,8 +105,8 @@ def measure_membranes(
         rgb: uint8 (H, W, 3), any size; large images are measured in tiles.
         um_per_pixel: micrometres per pixel; None: estimated from the size of the nuclei.
         thresholds: what counts as stained, complete and intense.
-        vectors: colours of the two stains; `estimate_vectors` gives those of the image itself, which
-            did no better on either benchmark and shifts what the density thresholds mean.
+        vectors: colours of the two stains; `estimate_vectors` gives those of the image itself,
+            which did no better in the benchmark and shifts what the density thresholds mean.
 
     Raises:
         ValueError: the image is not uint8 (H, W, 3), or the scale not a positive number.
