@@ -179,8 +179,7 @@ def _scale(
     height, width = rgb.shape[:2]
     top, left = max(0, (height - _SCALE_SIDE) // 2), max(0, (width - _SCALE_SIDE) // 2)
     middle = rgb[top : top + _SCALE_SIDE, left : left + _SCALE_SIDE]
-    haematoxylin, _ = separate(middle, vectors, glass)
-    estimated = estimate_um_per_pixel(haematoxylin)
+    estimated = estimate_um_per_pixel(*separate(middle, vectors, glass))
     return (ASSUMED_UM_PER_PIXEL, "assumed") if estimated is None else (estimated, "nuclei")
 
 

@@ -12,30 +12,37 @@ import numpy as np
 
 from her2core.stain.density import FloatImage
 
-# sigma of the blobs that nuclei of all kinds make together in sections of 3 to 4 µm: 6.2 µm
+# sigma of the blobs that nuclei of all kinds make together in sections of 3 to 4 µm: 6.5 µm
 # across, between the real cores (5.4) and the synthetic patches (7.3)
-NUCLEAR_SIGMA_UM = 2.2
+NUCLEAR_SIGMA_UM = 2.3
 ASSUMED_UM_PER_PIXEL = 0.25
 FINEST_UM_PER_PIXEL, COARSEST_UM_PER_PIXEL = 0.1, 1.5
 _SIGMAS = 1.5 * 2 ** (np.arange(14) / 3)
+# between 20x and 40x, give or take
+USUAL_UM_PER_PIXEL, _USUAL_OCTAVES = 0.35, 1.2
+_DENSE_DAB = 0.25
 _LEAST_RESPONSE = 0.02
 _LEAST_BLOBS = 5
 
 
-def estimate_um_per_pixel(haematoxylin: FloatImage) -> float | None:
-    """Micrometres per pixel of a haematoxylin density map, float32 (H, W).
+def estimate_um_per_pixel(haematoxylin: FloatImage, dab: FloatImage) -> float | None:
+    """Micrometres per pixel of an image given as density maps, float32 (H, W).
 
-    Right to within a factor of about 1.5 on the images tried; tumours with very large nuclei look
-    more magnified than they are.
+    Right to within a factor of about 1.5 on most images tried; tumours with very large nuclei look
+    more magnified than they are. Scales far from those of scanners count as less likely.
 
     Returns:
         A value within [0.1, 1.5], or None where there are too few nuclei to tell.
     """
     capped = np.minimum(haematoxylin, np.percentile(haematoxylin, 99.5)).astype(np.float32)
+    # under dense DAB the haematoxylin map is full of fine specks that are no nuclei
+    capped = np.where(dab > _DENSE_DAB, np.float32(np.median(capped)), capped)
     strengths = np.array([_blob_strength(capped, float(sigma)) for sigma in _SIGMAS])
-    best = int(np.argmax(strengths))
-    if strengths[best] < _LEAST_RESPONSE:
+    if strengths.max() < _LEAST_RESPONSE:
         return None
+    octaves = np.log2(NUCLEAR_SIGMA_UM / _SIGMAS / USUAL_UM_PER_PIXEL)
+    strengths = strengths * np.exp(-0.5 * (octaves / _USUAL_OCTAVES) ** 2)
+    best = int(np.argmax(strengths))
     offset = 0.0
     if 0 < best < len(strengths) - 1:
         before, here, after = strengths[best - 1 : best + 2]
