@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from her2core.stain.thresholds import StainThresholds
+
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 SHIPPED_DATA = PROJECT_ROOT / "data"
 
@@ -36,6 +38,7 @@ class Settings:
         bundle_dirs: folders searched for model bundles, in order.
         demo_dir: folder of the shipped synthetic sample patches.
         limits: upload limits.
+        stain: what the stain measurement calls stained, complete and intense, with its sources.
     """
 
     home: Path
@@ -43,6 +46,7 @@ class Settings:
     bundle_dirs: tuple[Path, ...]
     demo_dir: Path = SHIPPED_DATA / "demo"
     limits: UploadLimits = field(default_factory=UploadLimits)
+    stain: StainThresholds = field(default_factory=StainThresholds)
 
     @property
     def image_dir(self) -> Path:

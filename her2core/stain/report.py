@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import cv2
@@ -16,12 +16,13 @@ from her2core.stain.nuclei import WORKING_UM
 from her2core.stain.rule import Shares, is_ultralow, score_of
 from her2core.stain.scale import ASSUMED_UM_PER_PIXEL, estimate_um_per_pixel
 from her2core.stain.thresholds import StainThresholds
-from her2core.stain.vectors import FITTED, StainVectors, glass_of
+from her2core.stain.vectors import FITTED, StainVectors, foreign_share, glass_of
 
 ScaleSource = Literal["given", "nuclei", "assumed"]
 
 # larger pictures are measured in tiles of this side, so that memory stays flat
 _TILE_UM = 400.0
+_FOREIGN = "The colours are not those of haematoxylin and DAB, so there is no score."
 _SCALE_SIDE = 1024
 
 
@@ -126,7 +127,11 @@ def measure_membranes(
         for y in range(0, rgb.shape[0], side)
         for x in range(0, rgb.shape[1], side)
     ]
-    return report_of(pooled(found), scale, source, thresholds)
+    report = report_of(pooled(found), scale, source, thresholds)
+    thumbnail = rgb[:: max(1, rgb.shape[0] // 512), :: max(1, rgb.shape[1] // 512)]
+    if foreign_share(thumbnail, vectors) > thresholds.foreign_share:
+        return replace(report, score=None, ultralow=False, reason=_FOREIGN)
+    return report
 
 
 def report_of(

@@ -33,6 +33,8 @@ class StainThresholds:
         positive_share: the 10 % of ASCO/CAP 2018 (Wolff et al., J Clin Oncol 36:2105), affirmed
             2023 (J Clin Oncol 41:3867); a pattern counts when *more* than this share shows it.
         noise_share: a share below it is measuring noise and decides nothing.
+        foreign_share: an image whose absorption is explained less than this well by the two
+            stains (noise, other stains, photographs) gets no score.
         least_cells: fewest cells with which a score is given. The guideline names no number for
             IHC; 20 is its number of cells for ISH.
     """
@@ -48,6 +50,7 @@ class StainThresholds:
     intense_density: float = 0.75
     positive_share: float = 0.10
     noise_share: float = 0.01
+    foreign_share: float = 0.10
     least_cells: int = 20
 
     def __post_init__(self) -> None:
