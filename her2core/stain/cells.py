@@ -191,9 +191,12 @@ def _believed(rims: Rims, stained: Booleans, thresholds: StainThresholds) -> Boo
     """
     line = _quantile(rims.line, stained, 0.5)
     brown = _quantile(rims.dab, stained, 0.5)
-    fall = brown - _quantile(rims.flanks, stained, 0.5)
+    fall = brown - _quantile(rims.flanks.mean(axis=2), stained, 0.5)
+    least_fall = brown - _quantile(rims.flanks.max(axis=2), stained, 0.5)
     over_texture = line >= thresholds.over_texture * (rims.texture + 0.005)
-    falls_off = fall >= thresholds.falls_off * brown
+    falls_off = (fall >= thresholds.falls_off * brown) & (
+        least_fall >= thresholds.falls_off / 3 * brown
+    )
     return np.asarray((line >= thresholds.clear_line) | (over_texture & falls_off))
 
 

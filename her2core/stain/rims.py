@@ -47,7 +47,7 @@ class Rims:
         outlines: (n, 32, 2), x and y in working pixels.
         line: (n, 32), how far a brown line stands out on the rim.
         dab: (n, 32), DAB optical density on the rim.
-        flanks: (n, 32), mean DAB optical density 1.5 µm inside and outside of it.
+        flanks: (n, 32, 2), DAB optical density 1.5 µm inside and 1.5 µm outside of it.
         texture: (n,), how far brown lines stand out in the cell's own cytoplasm, 1.5 to 3 µm
             inside the rim; 0 where the nucleus fills the cell.
     """
@@ -70,7 +70,13 @@ def find_rims(nuclei: Nuclei, lines: FloatImage, dab: FloatImage) -> Rims:
     count = len(nuclei)
     if count == 0:
         empty = np.zeros((0, DIRECTIONS), np.float32)
-        return Rims(np.zeros((0, DIRECTIONS, 2), np.float32), empty, empty, empty, empty[:, 0])
+        return Rims(
+            np.zeros((0, DIRECTIONS, 2), np.float32),
+            empty,
+            empty,
+            np.zeros((0, DIRECTIONS, 2), np.float32),
+            empty[:, 0],
+        )
     angles = np.arange(DIRECTIONS) * (2 * np.pi / DIRECTIONS)
     directions = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
     radii = np.arange(1, int(_MOST_RADIUS_UM / _STEP_UM) + 1, dtype=np.float32) * _STEP_UM
@@ -191,7 +197,7 @@ def _along(
         outlines.astype(np.float32),
         np.take_along_axis(line, beside, 2).max(axis=2),
         np.take_along_axis(brown, beside, 2).max(axis=2),
-        flanks.mean(axis=2),
+        flanks,
         (inner_line.sum(axis=(1, 2)) / samples).astype(np.float32),
     )
 

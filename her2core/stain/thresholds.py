@@ -23,7 +23,8 @@ class StainThresholds:
             further proof.
         over_texture: fainter lines must be this many times what lines reach in the cell's own
             cytoplasm: granules do not make a membrane.
-        falls_off: and their density must fall by this share within 1.5 µm on both sides.
+        falls_off: and their density must fall by this share within 1.5 µm, mean of both sides,
+            and by a third of it on either: the edge of a brown area is no membrane.
         stained_completeness: least share of the rim that is stained in a stained cell; below it is
             also what an unstained cell borrows from a stained neighbour.
         complete: share of the rim from which staining is complete. Less than 1, because lumens,
