@@ -129,13 +129,13 @@ def test_cells_stained_alike_give_their_pattern_and_score(density, around, patte
         assert report.completeness.median == pytest.approx(around, abs=0.1)
 
 
-@pytest.mark.parametrize(("grain", "least"), [(0.0, 0.9), (0.5, 0.6)])
-def test_brown_cytoplasm_is_no_membrane(grain, least):
-    # coarse grains as wide as a membrane still fool it in part: a known limit
+# a known limit: dense grains as wide as a membrane (0.5) are taken for one in a third of the cells
+@pytest.mark.parametrize("grain", [0.0, 0.3])
+def test_brown_cytoplasm_is_no_membrane(grain):
     report = measure_membranes(tissue(0.0, cytoplasm=0.25, grain=grain), UM)
     assert report.total >= 55
-    assert report.shares[Pattern.NONE] > least
-    assert report.score <= HER2Score.ONE_PLUS
+    assert report.shares[Pattern.NONE] > 0.9
+    assert report.score is HER2Score.ZERO
 
 
 def test_scale_is_found_where_nobody_gives_it():
