@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from her2core.stain.thresholds import StainThresholds
+
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 SHIPPED_DATA = PROJECT_ROOT / "data"
 
@@ -37,6 +39,7 @@ class Settings:
         demo_dir: folder of the shipped synthetic sample patches.
         report_dirs: folders searched for evaluation reports, in order.
         limits: upload limits.
+        stain: what the stain measurement calls stained, complete and intense, with its sources.
     """
 
     home: Path
@@ -45,6 +48,7 @@ class Settings:
     demo_dir: Path = SHIPPED_DATA / "demo"
     report_dirs: tuple[Path, ...] = (SHIPPED_DATA / "reports",)
     limits: UploadLimits = field(default_factory=UploadLimits)
+    stain: StainThresholds = field(default_factory=StainThresholds)
 
     @property
     def image_dir(self) -> Path:

@@ -13,7 +13,7 @@ from her2core.reviews.records import Review, WorklistItem
 from her2core.reviews.worklist import next_unreviewed, ordered
 from her2core.text import markdown_text
 from pages import ui
-from pages.review_parts import answer, navigation, recorded, upload, verdicts, viewer
+from pages.review_parts import answer, navigation, recorded, stain_panel, upload, verdicts, viewer
 from pages.review_parts.draft import Draft, opened
 
 _log = logging.getLogger(__name__)
@@ -73,6 +73,7 @@ def _workplace(here: ui.Services, items: list[WorklistItem], item: WorklistItem)
                 )
             ui.mark_seen(here, [item.patch.sha256])
             verdicts.draw(readings, here.workbench.cards())
+            stain_panel.draw(patch, here.settings.stain)
         if shown_review is not None:
             recorded.draw(shown_review, next_unreviewed(items, item.patch.sha256))
         elif readings is not None:

@@ -49,6 +49,9 @@ class SyntheticPatch:
         truth: shares of the tumour cells by membrane staining.
         field_um: side of the field in µm.
         membrane: boolean (size, size), true on visibly stained membrane.
+        centres: float64 (n, 2), x and y of the tumour cells' centres in pixels; the last bending of
+            the section moves them by about a micrometre, some lie just outside.
+        staining: how each of these n cells was stained.
     """
 
     rgb: npt.NDArray[np.uint8]
@@ -56,6 +59,8 @@ class SyntheticPatch:
     truth: StainTruth
     field_um: float
     membrane: npt.NDArray[np.bool_]
+    centres: npt.NDArray[np.float64]
+    staining: MembraneStain
 
 
 def make_patch(
@@ -180,6 +185,8 @@ def _paint(
         truth=stain.truth(),
         field_um=field_um,
         membrane=visible > VISIBLE_DENSITY,
+        centres=cells.centres * (config.size / field_um),
+        staining=stain,
     )
 
 

@@ -1,8 +1,7 @@
-"""Stain measurement without any network: how much DAB a patch holds, and how dense it is.
+"""How much DAB a patch holds and how dense it is, without any network and without any cell.
 
-Colour deconvolution after Ruifrok & Johnston (Anal Quant Cytol Histol 2001;23:291), with the stain
-vectors of haematoxylin and DAB fitted to real HER2 slides and the glass colour estimated per image.
-It says what is brown, not what is membrane: a plausibility check, not a HER2 score.
+Colour deconvolution after Ruifrok & Johnston (Anal Quant Cytol Histol 2001;23:291). It says what
+is brown, not what is membrane: a plausibility check, not a HER2 score.
 """
 
 from __future__ import annotations
@@ -12,9 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-# optical density per unit of stain in R, G, B (unit length)
-HAEMATOXYLIN = (0.674, 0.630, 0.385)
-DAB = (0.390, 0.570, 0.723)
+from her2core.stain.vectors import FITTED, StainVectors, glass_of, optical_density
 
 FAINT_DENSITY = 0.08
 MODERATE_DENSITY = 0.25
@@ -40,20 +37,24 @@ class StainReport:
     intense: float
 
 
-def separate(rgb: npt.NDArray[np.uint8]) -> tuple[FloatImage, FloatImage]:
+def separate(
+    rgb: npt.NDArray[np.uint8],
+    vectors: StainVectors = FITTED,
+    glass: npt.NDArray[np.float32] | None = None,
+) -> tuple[FloatImage, FloatImage]:
     """Unmix haematoxylin and DAB.
 
     Args:
         rgb: uint8 (H, W, 3).
+        vectors: colours of the two stains.
+        glass: colour (3,) of unstained glass; None: taken from the image itself.
 
     Returns:
         Two float32 (H, W) maps of optical density, >= 0: haematoxylin and DAB.
     """
-    glass = np.maximum(np.percentile(rgb.reshape(-1, 3), 99, axis=0), 160)
-    density = -np.log10(np.clip(rgb.astype(np.float32), 1, None) / glass.astype(np.float32))
-    residual = np.cross(HAEMATOXYLIN, DAB)
-    matrix = np.stack([HAEMATOXYLIN, DAB, residual / np.linalg.norm(residual)])
-    amounts = density @ np.linalg.inv(matrix).astype(np.float32)
+    amounts = (
+        optical_density(rgb, glass_of(rgb) if glass is None else glass) @ vectors.unmixing()[:, :2]
+    )
     amounts = np.maximum(amounts, 0)
     return amounts[..., 0], amounts[..., 1]
 

@@ -1,0 +1,34 @@
+"""Stain measurement without any network: the third reader.
+
+`measure` says how brown a patch is. `measure_membranes` looks for cells, traces the rim of each
+(nuclei.py, rims.py), tells membrane from other brown (membranes.py), says how completely and how
+densely each rim is stained (cells.py) and applies the ASCO/CAP rule to the shares (rule.py); its
+report can be drawn (drawing.py).
+"""
+
+from her2core.stain.cells import Pattern
+from her2core.stain.density import StainReport, measure, separate
+from her2core.stain.drawing import draw_cells, legend
+from her2core.stain.report import MembraneReport, Spread, measure_membranes
+from her2core.stain.rule import is_ultralow, score_of
+from her2core.stain.thresholds import StainThresholds
+from her2core.stain.vectors import DAB, HAEMATOXYLIN, StainVectors, estimate_vectors
+
+__all__ = [
+    "DAB",
+    "HAEMATOXYLIN",
+    "MembraneReport",
+    "Pattern",
+    "Spread",
+    "StainReport",
+    "StainThresholds",
+    "StainVectors",
+    "draw_cells",
+    "estimate_vectors",
+    "is_ultralow",
+    "legend",
+    "measure",
+    "measure_membranes",
+    "score_of",
+    "separate",
+]

@@ -1,0 +1,36 @@
+"""The ASCO/CAP 2018 rule (affirmed 2023) on shares of cells, and HER2-ultralow.
+
+Source: Wolff et al., J Clin Oncol 2018;36:2105 and 2023;41:3867. Ultralow as in DESTINY-Breast06
+(Bardia et al., N Engl J Med 2024;391:2110): IHC 0 with faint staining in some cells, up to 10 %.
+"""
+
+from __future__ import annotations
+
+from her2core.scores import HER2Score
+from her2core.stain.thresholds import StainThresholds
+
+Shares = tuple[float, float, float, float]
+
+
+def score_of(shares: Shares, thresholds: StainThresholds) -> HER2Score:
+    """The score that shares of cells give.
+
+    Args:
+        shares: none, faint or incomplete, weak to moderate complete, intense complete; sum 1.
+        thresholds: `positive_share` is the guideline's 10 %; intense complete staining below
+            `noise_share` is not believed.
+    """
+    _, faint, moderate, intense = shares
+    if intense > thresholds.positive_share:
+        return HER2Score.THREE_PLUS
+    if moderate + intense > thresholds.positive_share or intense > thresholds.noise_share:
+        return HER2Score.TWO_PLUS
+    if faint + moderate + intense > thresholds.positive_share:
+        return HER2Score.ONE_PLUS
+    return HER2Score.ZERO
+
+
+def is_ultralow(shares: Shares, thresholds: StainThresholds) -> bool:
+    """Whether a 0 is a HER2-ultralow: membrane staining in some cells, but in 10 % at most."""
+    stained = 1 - shares[0]
+    return score_of(shares, thresholds) is HER2Score.ZERO and stained > thresholds.noise_share
