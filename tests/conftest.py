@@ -44,7 +44,7 @@ def brown_patch_png() -> bytes:
 
 @pytest.fixture(autouse=True)
 def own_main_module() -> Iterator[None]:
-    """Streamlit's AppTest leaves its script as __main__, which spawned processes would run again."""
+    """AppTest leaves its script as __main__, which spawned processes would run again."""
     main = sys.modules["__main__"]
     yield
     sys.modules["__main__"] = main
