@@ -23,6 +23,8 @@ SPEED = {"name": "both verdicts", "against": "predict", "peer": 0.2, "ours": 0.0
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     (tmp_path / "README.md").write_text(README, encoding="utf-8")
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "figures.md").write_text(README, encoding="utf-8")
     return tmp_path
 
 
@@ -45,18 +47,22 @@ def fill(project: Path) -> None:
 def test_figures_stand_between_the_markers_and_a_second_run_changes_nothing(project):
     fill(project)
     assert main(["--root", str(project)]) == 0
-    text = (project / "README.md").read_text(encoding="utf-8")
-    assert text.startswith(f"# Title\n\nBefore.\n\n{BEGIN} (written by a command) -->\n\n")
-    assert text.endswith(f"\n\n{END}\n\nAfter.\n")
-    assert "old figures" not in text
+    pages = [project / "README.md", project / "docs" / "figures.md"]
+    short, whole = (page.read_text(encoding="utf-8") for page in pages)
+    for text in (short, whole):
+        assert text.startswith(f"# Title\n\nBefore.\n\n{BEGIN} (written by a command) -->\n\n")
+        assert text.endswith(f"\n\n{END}\n\nAfter.\n")
+        assert "old figures" not in text
+        assert "A set \\| of &lt;b>patches" in text
+        for reader in REPORT.evaluation.readers:
+            assert figure_text(reader.figure("macro_f1").value) in text
     for reader in REPORT.evaluation.readers:
-        assert figure_text(reader.figure("macro_f1").value) in text
-        assert figure_text(reader.group_level.exact) in text
-    assert "| cnn-test | macro F1 | 0.812 (0.700 to 0.900) | 40 | held out |" in text
-    assert "| both verdicts (against predict) | 0.200 s | 0.050 s | 4.00 |" in text
-    assert "A set \\| of &lt;b>patches" in text
+        assert figure_text(reader.group_level.exact) in whole
+        assert f"{reader.group_level.exact.value:.0%} of {reader.group_level.exact.n}" in short
+    assert "| cnn-test | macro F1 | 0.812 (0.700 to 0.900) | 40 | held out |" in whole
+    assert "| both verdicts (against predict) | 0.200 s | 0.050 s | 4.00 |" in whole
     assert main(["--root", str(project)]) == 0
-    assert (project / "README.md").read_text(encoding="utf-8") == text
+    assert [page.read_text(encoding="utf-8") for page in pages] == [short, whole]
 
 
 def test_without_reports_the_block_says_how_to_make_them(project):
@@ -70,7 +76,7 @@ def test_what_cannot_be_read_changes_nothing(project, capsys):
     (project / "benchmarks" / "results.json").write_text("{}")
     assert main(["--root", str(project)]) == 1
     assert "make bench" in capsys.readouterr().err
-    assert (project / "README.md").read_text(encoding="utf-8") == README
+    assert (project / "docs" / "figures.md").read_text(encoding="utf-8") == README
     (project / "README.md").write_text("no markers", encoding="utf-8")
     (project / "benchmarks" / "results.json").unlink()
     assert main(["--root", str(project)]) == 1
@@ -85,7 +91,6 @@ def test_the_project_s_own_readme_has_the_markers():
 
 def test_the_two_sample_figures_go_to_the_page_on_synthetic_patches(project):
     page = project / "docs" / "synthetic.md"
-    page.parent.mkdir()
     page.write_text(README, encoding="utf-8")
     results = project / "benchmarks" / "real_vs_synthetic.json"
     results.parent.mkdir()

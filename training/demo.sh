@@ -70,6 +70,7 @@ bundle b cnn $runs/cnn-2a/best.weights.h5 data/bundles/cnn-demo
 bundle b densenet121 $runs/densenet-2a/best.weights.h5 data/bundles/densenet121-demo
 
 train cnn-2b "${second_cnn[@]}" $(mixed b) --start $runs/cnn-1/best.weights.h5
-train densenet-2b "${second_densenet[@]}" $(mixed b) --start $runs/densenet-1/best.weights.h5
+fold_densenet=(--arch densenet121 --config training/recipes/demo_densenet_fold.toml)
+train densenet-2b "${fold_densenet[@]}" $(mixed b) --start $runs/densenet-1/best.weights.h5
 bundle a cnn $runs/cnn-2b/best.weights.h5 $runs/bundles-b/cnn-b
 bundle a densenet121 $runs/densenet-2b/best.weights.h5 $runs/bundles-b/densenet121-b

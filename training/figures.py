@@ -1,10 +1,10 @@
-"""Write the README's figures from what was measured, so that no figure is ever typed by hand.
+"""Write the documents' figures from what was measured, so that no figure is ever typed by hand.
 
     python -m training.figures
 
 Reads data/reports/*/report.json, data/bundles/*/card.json and benchmarks/*.json, and replaces what
-stands between the two markers of README.md and of docs/synthetic.md. What is missing is left out
-and said to be.
+stands between the two markers of README.md (the main ones), docs/figures.md (all) and
+docs/synthetic.md. What is missing is left out and said to be.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ _ROWS = (
     ("sensitivity", CUT_OFFS[0].name),
     ("specificity", CUT_OFFS[0].name),
 )
+_SHORT = ("accuracy", "within_one", "macro_f1", "kappa", "ece")
 _CARD_FIGURES = (
     "exact",
     "macro F1",
@@ -58,7 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--root", type=Path, default=PROJECT_ROOT, help="folder of the project")
     root: Path = parser.parse_args(arguments).root
     try:
-        _write(root / "README.md", block(root))
+        _write(root / "README.md", short_block(root))
+        _write(root / "docs" / "figures.md", block(root))
         two_sample = root / "benchmarks" / "real_vs_synthetic.json"
         if two_sample.is_file():
             _write(root / "docs" / "synthetic.md", "\n".join(_two_sample_lines(two_sample)))
@@ -68,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(f"{error.filename}: {error.strerror}.", file=sys.stderr)
         return 1
-    print("README.md and docs/synthetic.md hold the figures of reports, cards and benchmarks.")
+    print("README.md and docs hold the figures of reports, cards and benchmarks.")
     return 0
 
 
@@ -92,8 +94,36 @@ def with_block(page: Path, text: str) -> str:
     return f"{readme[:start]}{first_line}\n\n{text.strip()}\n\n{readme[end:]}"
 
 
+def short_block(root: Path) -> str:
+    """The main figures, a line for each reader of each report, as Markdown.
+
+    Raises:
+        ReportError: a report is there and cannot be read.
+    """
+    reports = [Report.read(path) for path in find_reports((root / "data" / "reports",)).values()]
+    if not reports:
+        return "No report has been made yet: `make evaluation` makes it."
+    titles = [TITLES[name] for name in _SHORT]
+    lines = [
+        f"| Patches | Reader | {' | '.join(titles)} | Cores exact by the 10 % rule |",
+        "| --- | --- |" + " --- |" * len(titles) + " --- |",
+    ]
+    for report in reports:
+        found = report.evaluation
+        for reader in found.readers:
+            figures = [reader.figure(name) for name in _SHORT]
+            cells = ["–" if figure is None else figure_text(figure.value) for figure in figures]
+            level = reader.group_level
+            cores = "–" if level is None else f"{level.exact.value:.0%} of {level.exact.n}"
+            where = f"{_cell(report.title)} (n = {found.n}, groups {found.groups})"
+            lines.append(f"| {where} | {_cell(reader.title)} | {' | '.join(cells)} | {cores} |")
+    return "\n".join(
+        [*lines, "", METHOD, "All figures, with speed: [docs/figures.md](docs/figures.md)."]
+    )
+
+
 def block(root: Path) -> str:
-    """Everything between the markers, as Markdown.
+    """All figures of reports, cards and benchmarks, as Markdown.
 
     Raises:
         ReportError, BundleError, FiguresError: a file is there and cannot be read.
