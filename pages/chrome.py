@@ -20,6 +20,8 @@ _STYLE = """<style>
 [data-variant="segmented_control"][data-selected="true"] p {
   color: inherit !important; font-weight: 600;
 }
+/* On a narrow screen the classes go into a second line instead of out of sight. */
+.st-key-target [role="radiogroup"] { flex-wrap: wrap; }
 [class*="st-key-verdict-"] h1 { font-size: 2.5rem; padding: 0; line-height: 1.1; }
 </style>"""
 

@@ -155,7 +155,9 @@ def _agreement(draft: Draft, architecture: str) -> None:
 def _choice(label: str, options: Sequence[tuple]) -> None:
     """A labelled row of buttons of which one is chosen; each shows its key."""
     name, row = st.columns([1, 3.4], gap="small", vertical_alignment="center")
-    name.markdown(f"**{label}**")
+    # a soft hyphen: on a narrow screen the long name breaks where a reader expects it
+    soft = label.replace("DenseNet", "Dense\u00adNet")
+    name.markdown(f"**{soft}**")
     with row.container(horizontal=True, gap="xsmall"):
         for text, shortcut, chosen, action, args in options:
             st.button(
