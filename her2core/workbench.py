@@ -9,20 +9,21 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from her2core.load_state import LoadState, ModelState
 from her2core.models.card import BundleError, ModelCard
 from her2core.models.registry import ARCHITECTURES, choose, chosen
 from her2core.models.verdict import Verdict
 from her2core.patches import Patch
+from her2core.recent import Recent
 from her2core.scores import HER2Score
 from her2core.settings import Settings
 from her2core.xai.explanation import Explanation, Method
@@ -32,64 +33,14 @@ if TYPE_CHECKING:
     from her2core.xai.grad_cam import GradCam
     from her2core.xai.shap_values import ShapExplainer
 
-Phase = Literal["idle", "loading", "ready", "failed"]
 _log = logging.getLogger(__name__)
 _READINGS_KEPT = 256
 _MAPS_KEPT = 256
 _BATCH = 8
-K = TypeVar("K", bound=Hashable)
-V = TypeVar("V")
 
 
 class NoModelError(RuntimeError):
     """No model can answer; str(error) is one sentence saying why."""
-
-
-@dataclass(frozen=True)
-class ModelState:
-    """How far one architecture is.
-
-    Attributes:
-        architecture: registry name.
-        phase: "failed" means that it cannot be used; the sentence says why.
-        sentence: for people.
-        seconds: time its loading took, 0 while it is not done.
-    """
-
-    architecture: str
-    phase: Phase
-    sentence: str
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class LoadState:
-    """How far all models are.
-
-    Attributes:
-        phase: "ready" as soon as every model is either ready or failed and at least one is ready.
-        models: one state per architecture.
-        seconds: from the start of loading until verdicts could be given, or until now.
-    """
-
-    phase: Phase
-    models: tuple[ModelState, ...]
-    seconds: float
-
-    @property
-    def finished(self) -> bool:
-        """Nothing is left to wait for: verdicts come at once, or no model is usable."""
-        return self.phase in ("ready", "failed")
-
-    @property
-    def ready(self) -> tuple[str, ...]:
-        """Architectures that can read patches."""
-        return tuple(model.architecture for model in self.models if model.phase == "ready")
-
-    @property
-    def failures(self) -> tuple[str, ...]:
-        """One sentence for each architecture that cannot be used."""
-        return tuple(model.sentence for model in self.models if model.phase == "failed")
 
 
 @dataclass(frozen=True)
@@ -153,8 +104,8 @@ class Workbench:
             name: ModelState(name, "idle", f"{_title(name)} is not loaded yet.")
             for name in self._wanted
         }
-        self._readings: _Recent[tuple[str, str], _Reading] = _Recent(_READINGS_KEPT)
-        self._maps: _Recent[tuple[str, str, Method, HER2Score], Explanation] = _Recent(_MAPS_KEPT)
+        self._readings: Recent[tuple[str, str], _Reading] = Recent(_READINGS_KEPT)
+        self._maps: Recent[tuple[str, str, Method, HER2Score], Explanation] = Recent(_MAPS_KEPT)
 
     def start_loading(self) -> None:
         """Start the thread that loads the models; further calls change nothing."""
@@ -363,28 +314,6 @@ class Workbench:
                     self._readings.put((key, classifier.model_id), reading)
                     kept[key] = reading
         return [known.verdict for key, _ in patches if (known := kept[key]) is not None]
-
-
-class _Recent(Generic[K, V]):
-    """The most recently used values, up to a number. Safe to use from several threads."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._kept: OrderedDict[K, V] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, key: K) -> V | None:
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-            return self._kept.get(key)
-
-    def put(self, key: K, value: V) -> None:
-        with self._lock:
-            self._kept[key] = value
-            self._kept.move_to_end(key)
-            while len(self._kept) > self._most:
-                self._kept.popitem(last=False)
 
 
 def _load(architecture: str, folder: Path) -> tuple[_Model, ModelState]:

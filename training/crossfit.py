@@ -21,11 +21,11 @@ from her2core import __version__
 from her2core.evaluation.assessment import N_BOOT, evaluate
 from her2core.evaluation.report import REPORT_FILE, SCHEMA, PatchRow, Report, ReportModel
 from her2core.models.bundle import load_bundle
-from her2core.models.card import CARD_FILE, BundleError, ModelCard
+from her2core.models.card import CARD_FILE, ModelCard
 from her2core.models.classifier import Classifier
 from her2core.text import printable
-from her2core.training.datasets import DatasetError, list_class_folders
-from training.evaluate import EvaluationError, read_rows, report_models, summary, write
+from her2core.training.datasets import list_class_folders
+from training.evaluate import EvaluationError, read_rows, report_models, told, write
 
 
 @dataclass(frozen=True)
@@ -142,19 +142,7 @@ def run(args: argparse.Namespace) -> Report:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command. Returns 0 when the report was written, 1 otherwise."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    args = _parser().parse_args(arguments)
-    try:
-        report = run(args)
-    except (EvaluationError, DatasetError, BundleError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"The report could not be written to {args.out}: {error.strerror}.", file=sys.stderr)
-        return 1
-    for line in summary(report):
-        print(line)
-    print(f"The report is in {args.out}.")
-    return 0
+    return told(run, _parser().parse_args(arguments))
 
 
 if __name__ == "__main__":

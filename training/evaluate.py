@@ -16,7 +16,7 @@ import hashlib
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,9 +70,13 @@ class _Read:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command. Returns 0 when the report was written, 1 otherwise."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    args = _parser().parse_args(arguments)
+    return told(run, _parser().parse_args(arguments))
+
+
+def told(make: Callable[[argparse.Namespace], Report], args: argparse.Namespace) -> int:
+    """Make a report and say how it went: 0 when it was written, 1 with one sentence otherwise."""
     try:
-        report = run(args)
+        report = make(args)
     except (EvaluationError, DatasetError, BundleError) as error:
         print(error, file=sys.stderr)
         return 1

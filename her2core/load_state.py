@@ -1,0 +1,55 @@
+"""How far the models of a server are, in words and for pages to wait on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Phase = Literal["idle", "loading", "ready", "failed"]
+
+
+@dataclass(frozen=True)
+class ModelState:
+    """How far one architecture is.
+
+    Attributes:
+        architecture: registry name.
+        phase: "failed" means that it cannot be used; the sentence says why.
+        sentence: for people.
+        seconds: time its loading took, 0 while it is not done.
+    """
+
+    architecture: str
+    phase: Phase
+    sentence: str
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class LoadState:
+    """How far all models are.
+
+    Attributes:
+        phase: "ready" as soon as every model is either ready or failed and at least one is ready.
+        models: one state per architecture.
+        seconds: from the start of loading until verdicts could be given, or until now.
+    """
+
+    phase: Phase
+    models: tuple[ModelState, ...]
+    seconds: float
+
+    @property
+    def finished(self) -> bool:
+        """Nothing is left to wait for: verdicts come at once, or no model is usable."""
+        return self.phase in ("ready", "failed")
+
+    @property
+    def ready(self) -> tuple[str, ...]:
+        """Architectures that can read patches."""
+        return tuple(model.architecture for model in self.models if model.phase == "ready")
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """One sentence for each architecture that cannot be used."""
+        return tuple(model.sentence for model in self.models if model.phase == "failed")
