@@ -14,9 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import load
 
+from her2core import files
+from her2core.files import write_atomically
 from her2core.training import checkpoint, loop
 from her2core.training.batches import Mixture
-from her2core.training.checkpoint import CheckpointError, Progress, write_atomically
+from her2core.training.checkpoint import CheckpointError, Progress
 from her2core.training.datasets import PatchSet
 from her2core.training.fit import Run, build, fit
 from her2core.training.frozen import FeatureCache
@@ -145,7 +147,7 @@ def test_a_write_that_fails_leaves_the_file_before_it(tmp_path, monkeypatch):
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(checkpoint.os, "fsync", full)
+    monkeypatch.setattr(files.os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
         write_atomically(path, b"after")
     assert path.read_bytes() == b"before"

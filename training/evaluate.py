@@ -35,8 +35,8 @@ from her2core.evaluation.report import (
     PatchRow,
     Report,
     ReportModel,
-    write_atomically,
 )
+from her2core.files import write_atomically
 from her2core.models.card import CARD_FILE, BundleError, ModelCard
 from her2core.models.registry import ARCHITECTURES
 from her2core.patches import Patch, PatchError, decode

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NoReturn
@@ -216,23 +214,6 @@ class Report:
         rows = ",\n".join(_compact(row) for row in fields.pop("rows"))
         others = ",\n".join(f"{_compact(key)}: {_compact(value)}" for key, value in fields.items())
         return f'{{\n{others},\n"rows": [\n{rows}\n]\n}}\n'
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file beside its place and move it there, so that no half file is ever seen.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    handle, partial = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with open(handle, "wb") as file:
-            file.write(data)
-        os.chmod(partial, 0o644)
-        os.replace(partial, path)
-    except BaseException:
-        Path(partial).unlink(missing_ok=True)
-        raise
 
 
 def find_reports(folders: tuple[Path, ...]) -> dict[str, Path]:

@@ -43,11 +43,14 @@ class StainVectors:
     dab: Vector = DAB
     estimated: tuple[str, ...] = ()
 
+    def mixing(self) -> npt.NDArray[np.float64]:
+        """The matrix (3, 3) with a row of R, G, B for haematoxylin, DAB and the rest."""
+        residual = np.cross(self.haematoxylin, self.dab)
+        return np.stack([self.haematoxylin, self.dab, residual / np.linalg.norm(residual)])
+
     def unmixing(self) -> npt.NDArray[np.float32]:
         """The matrix (3, 3) from optical density to amounts of haematoxylin, DAB and the rest."""
-        residual = np.cross(self.haematoxylin, self.dab)
-        mixing = np.stack([self.haematoxylin, self.dab, residual / np.linalg.norm(residual)])
-        return np.asarray(np.linalg.inv(mixing), dtype=np.float32)
+        return np.asarray(np.linalg.inv(self.mixing()), dtype=np.float32)
 
 
 FITTED = StainVectors()

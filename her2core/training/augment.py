@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from her2core.stain import DAB, HAEMATOXYLIN
+from her2core.stain import StainVectors
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,7 @@ class Augmentation:
 
 
 NO_AUGMENTATION = Augmentation(0.0, 0.0, 0.0, 0.0, False, (1.0, 1.0), 0.0)
-_RESIDUAL = np.cross(HAEMATOXYLIN, DAB)
-_STAINS = np.stack([HAEMATOXYLIN, DAB, _RESIDUAL / np.linalg.norm(_RESIDUAL)]).T
+_STAINS = StainVectors().mixing().T
 _UNMIX = np.linalg.inv(_STAINS)
 # natural logarithm of the light that comes through, by pixel value; black counts as 1
 _LOG_LIGHT = np.log(np.maximum(np.arange(256), 1) / 255).astype(np.float32)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
+
+from her2core.files import write_atomically
 
 _PROGRESS = "progress"
 
@@ -60,20 +61,6 @@ class Progress:
     def ended(self, epochs: int, patience: int) -> bool:
         """Whether all epochs are done, or none of the last `patience` brought a better loss."""
         return self.epochs >= epochs or self.waited >= patience
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file that is there whole or not at all, also after a power cut."""
-    partial = path.with_name(f".{path.name}.part")
-    try:
-        with partial.open("wb") as handle:
-            handle.write(data)
-            handle.flush()
-            os.fsync(handle.fileno())
-        os.replace(partial, path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
 
 
 def save_state(path: Path, model: Any, optimizer: Any, progress: Progress) -> None:

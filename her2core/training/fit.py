@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from her2core.files import write_atomically
 from her2core.training.batches import Mixture, batches
-from her2core.training.checkpoint import CheckpointError, Progress, write_atomically
+from her2core.training.checkpoint import CheckpointError, Progress
 from her2core.training.datasets import PatchSet
 from her2core.training.frozen import FeatureCache, feature_batches, head_of, train_only_blocks
 from her2core.training.loop import (

@@ -21,12 +21,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from her2core.files import write_atomically
 from her2core.training.checkpoint import (
     CheckpointError,
     Progress,
     load_state,
     save_state,
-    write_atomically,
 )
 from her2core.training.machines import Machines
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from her2core.files import write_atomically
 from her2core.scores import HER2Score
 from her2core.training.batches import Mixture
-from her2core.training.checkpoint import write_atomically
 from her2core.training.datasets import DatasetError, LabelledFile, PatchSet, load_patches
 from her2core.training.duplicates import check_labels, fingerprints, near_duplicates
 from her2core.training.layouts import read_layout

@@ -12,11 +12,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from her2core.stain import DAB, HAEMATOXYLIN
 from her2core.training.synthetic.noise import Field, smooth_noise
 
-# optical density per unit of stain in R, G, B; unit length
-HAEMATOXYLIN = (0.674, 0.630, 0.385)
-DAB = (0.390, 0.570, 0.723)
 # proteins and everything unspecific: nearly grey, a little less blue
 GROUND = (0.600, 0.620, 0.505)
 GLASS = (251.0, 250.0, 254.0)

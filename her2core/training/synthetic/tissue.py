@@ -17,11 +17,10 @@ _ELLIPSE = np.linspace(0, 2 * np.pi, 16, endpoint=False)
 
 @dataclass(frozen=True)
 class Duct:
-    """A normal duct: lumen and two-layered wall, (side, side) masks; centre and radius in µm."""
+    """A normal duct: lumen and two-layered wall, (side, side) masks; radius of the lumen in µm."""
 
     lumen: Mask
     wall: Mask
-    centre: tuple[float, float]
     radius: float
 
 
@@ -91,7 +90,7 @@ def _with_duct(rng: np.random.Generator, layout: Layout, mpp: float, chance: flo
     squeezed = np.hypot(xx * mpp - centre[0], (yy * mpp - centre[1]) * rng.uniform(0.7, 1.4))
     distance = squeezed * uneven
     lumen, area = distance < radius, distance < radius + 15.0
-    duct = Duct(lumen, area & ~lumen, (float(centre[0]), float(centre[1])), radius)
+    duct = Duct(lumen, area & ~lumen, radius)
     return replace(
         layout,
         tumour=layout.tumour & ~area,
