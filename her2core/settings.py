@@ -11,11 +11,13 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal, get_args
 
 from her2core.stain.thresholds import StainThresholds
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 SHIPPED_DATA = PROJECT_ROOT / "data"
+Backend = Literal["auto", "openvino", "tensorflow"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class Settings:
         demo_dir: folder of the shipped synthetic sample patches.
         report_dirs: folders searched for evaluation reports, in order.
         limits: upload limits.
+        backend: what runs the networks; "auto" is the fastest that agrees with TensorFlow.
         stain: what the stain measurement calls stained, complete and intense, with its sources.
     """
 
@@ -48,12 +51,18 @@ class Settings:
     demo_dir: Path = SHIPPED_DATA / "demo"
     report_dirs: tuple[Path, ...] = (SHIPPED_DATA / "reports",)
     limits: UploadLimits = field(default_factory=UploadLimits)
+    backend: Backend = "auto"
     stain: StainThresholds = field(default_factory=StainThresholds)
 
     @property
     def image_dir(self) -> Path:
         """Folder in which uploaded patches are kept, each under its sha256."""
         return self.home / "patches"
+
+    @property
+    def cache_dir(self) -> Path:
+        """Folder of what can be made again at any time."""
+        return self.home / "cache"
 
 
 def load_settings(
@@ -65,11 +74,12 @@ def load_settings(
     Args:
         environ: environment variables, `os.environ` by default. Known: HER2_HOME, DATABASE_URL,
             HER2_BUNDLES (folders joined by the system's path separator), HER2_MAX_BYTES,
-            HER2_MAX_PIXELS, HER2_MAX_FILES.
+            HER2_MAX_PIXELS, HER2_MAX_FILES, HER2_BACKEND.
         secrets_file: TOML file whose [her2] table holds the same names in lower case.
 
     Raises:
-        ValueError: a number is not a positive whole number; the message names the setting.
+        ValueError: a number is not a positive whole number, or the backend is none; the message
+            names the setting.
     """
     environ = os.environ if environ is None else environ
     file_values: dict[str, object] = {}
@@ -96,9 +106,20 @@ def load_settings(
         database_url=text("DATABASE_URL") or f"sqlite:///{home / 'her2review.sqlite3'}",
         bundle_dirs=(*own_bundles, home / "bundles", SHIPPED_DATA / "bundles"),
         report_dirs=(home / "reports", SHIPPED_DATA / "reports"),
+        backend=_backend(text("HER2_BACKEND")),
         limits=UploadLimits(
             max_bytes=number("HER2_MAX_BYTES", defaults.max_bytes),
             max_pixels=number("HER2_MAX_PIXELS", defaults.max_pixels),
             max_files=number("HER2_MAX_FILES", defaults.max_files),
         ),
+    )
+
+
+def _backend(name: str | None) -> Backend:
+    for known in get_args(Backend):
+        if (name or "auto").strip().lower() == known:
+            chosen: Backend = known
+            return chosen
+    raise ValueError(
+        f"Setting HER2_BACKEND must be one of {', '.join(get_args(Backend))}, not '{name}'."
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from her2core.models.card import ModelCard
 from her2core.scores import HER2Score
 
 
@@ -17,12 +19,15 @@ class Verdict:
         probabilities: four class probabilities in clinical order 0, 1+, 2+, 3+; they sum to 1
             and are temperature-scaled where the bundle's card gives a temperature.
         demo: the model is a demonstration bundle.
+        backend: what ran the network, e.g. "openvino 2026.4.1 float32"; empty where it was not
+            recorded.
     """
 
     architecture: str
     model_id: str
     probabilities: tuple[float, float, float, float]
     demo: bool
+    backend: str = ""
 
     @property
     def score(self) -> HER2Score:
@@ -33,3 +38,9 @@ class Verdict:
     def confidence(self) -> float:
         """Probability of the most probable class, in [0.25, 1]."""
         return max(self.probabilities)
+
+
+def verdict_of(card: ModelCard, probabilities: Iterable[float], backend: str) -> Verdict:
+    """The verdict for the four probabilities of one patch."""
+    zero, one, two, three = (float(p) for p in probabilities)
+    return Verdict(card.architecture, card.model_id, (zero, one, two, three), card.demo, backend)
