@@ -9,7 +9,7 @@ from pathlib import Path
 
 import hostile
 import pytest
-from postgresql_server import PostgresqlServer, programs
+from postgresql_server import PostgresqlServer, Rewound, programs
 
 from her2core.reviews.store import ReviewStore
 from her2core.settings import UploadLimits
@@ -34,26 +34,30 @@ def real_patches() -> list[Path]:
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[PostgresqlServer]:
-    """A running PostgreSQL whose database `reviews_1` is an empty store, for copying."""
+    """A running PostgreSQL of the tests' own."""
     if programs() is None:
         pytest.skip("PostgreSQL is not installed (Debian: apt install postgresql)")
     server = PostgresqlServer()
     try:
         server.start()
-        # copied for every test: faster than migrating each
-        assert server.new_database() == server.url("reviews_1")
-        ReviewStore(server.url("reviews_1")).close()
         yield server
     finally:
         server.remove()
 
 
+@pytest.fixture(scope="session")
+def postgresql_store(postgresql: PostgresqlServer) -> Rewound:
+    """An empty review store on PostgreSQL, migrated once."""
+    url = postgresql.new_database()
+    ReviewStore(url).close()
+    return Rewound(postgresql, url)
+
+
 @pytest.fixture
-def postgresql_url(postgresql: PostgresqlServer) -> Iterator[str]:
+def postgresql_url(postgresql_store: Rewound) -> Iterator[str]:
     """An empty review store on PostgreSQL, of this test alone."""
-    url = postgresql.new_database(template="reviews_1")
-    yield url
-    postgresql.drop_database(url)
+    yield postgresql_store.url
+    postgresql_store.rewind()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
