@@ -334,7 +334,7 @@ def _load(architecture: str, folder: Path) -> tuple[_Model, ModelState]:
             "choose one of the same architecture."
         )
     classifier = Classifier(bundle)
-    model = _Model(classifier, GradCam(classifier))
+    model = _Model(classifier, GradCam(classifier.model_id, classifier.head))
     state = ModelState(architecture, "ready", f"{_title(architecture)} is ready.")
     return model, replace(state, seconds=time.monotonic() - started)
 
