@@ -24,8 +24,8 @@ from her2core.patches import Patch
 from her2core.recent import Recent
 from her2core.scores import HER2Score
 from her2core.settings import Settings
+from her2core.xai.class_activation import ClassActivation
 from her2core.xai.explanation import Explanation, Method
-from her2core.xai.grad_cam import GradCam
 from her2core.xai.head_gradient import Head
 
 if TYPE_CHECKING:
@@ -71,10 +71,10 @@ class LoadedModel:
         self.card: ModelCard = files.card
         self.head = Head.from_tensors(files.tensors, files.feature_shape)
         self._folder = folder
-        self._grad_cam = GradCam(self.card.model_id, self.head)
+        self._activation = ClassActivation(self.card.model_id, self.head)
         self._shap: ShapExplainer | None = None
         self._readings: Recent[str, Reading] = Recent(_READINGS_KEPT)
-        self._maps: Recent[tuple[str, Method, HER2Score], Explanation] = Recent(_MAPS_KEPT)
+        self._maps: Recent[tuple[object, ...], Explanation] = Recent(_MAPS_KEPT)
         self._reading = FairLock()
         self._explaining = FairLock()
 
@@ -108,24 +108,32 @@ class LoadedModel:
                     kept[key] = reading
         return [known for key, _ in patches if (known := kept[key]) is not None]
 
-    def explain(self, patch: Patch, method: Method, target: HER2Score) -> Explanation:
+    def explain(
+        self, patch: Patch, method: Method, target: HER2Score, against: HER2Score | None = None
+    ) -> Explanation:
         """The heat map of a patch for one class, made once and handed out again.
+
+        Args:
+            patch: the patch.
+            method: how it is explained.
+            target: the class explained.
+            against: for a contrast, the other class.
 
         Raises:
             BundleError: SHAP only: the bundle was changed on disk since it was loaded.
         """
-        key = (patch.key, method, target)
+        key = (patch.key, method, target, against)
         kept = self._maps.get(key)
         if kept is not None:
             return kept
-        if method == "grad_cam":
+        if method != "shap":
             reading = self.read(patch)
-            made = self._grad_cam(reading.features, target, reading.hidden)
+            made = self._activation(reading.features, target, reading.hidden, method, against)
             self._maps.put(key, made)
             return made
         with self._explaining:
             kept = self._maps.get(key)  # another session may just have asked for the same
-            made = kept or self._shap_explainer()(patch.pixels(), target)
+            made = kept or self._shap_explainer()(patch.pixels(), target, against=against)
             self._maps.put(key, made)
             return made
 

@@ -137,18 +137,31 @@ class Workbench:
                 yield from _together(on_the_way.popleft())
 
     def explain(
-        self, patch: Patch, architecture: str, method: Method, target: HER2Score
+        self,
+        patch: Patch,
+        architecture: str,
+        method: Method,
+        target: HER2Score,
+        against: HER2Score | None = None,
     ) -> Explanation:
         """The heat map of one model for one class; waits for the models.
 
+        Args:
+            patch: what to explain.
+            architecture: of the model.
+            method: how.
+            target: the class explained.
+            against: the contrast with this class, "why not 3+?".
+
         Raises:
             NoModelError: this model is not usable.
+            ValueError: the method gives no contrast, or both classes are the same.
         """
         model = self._usable().get(architecture)
         if model is None:
             raise NoModelError(self._why_not(architecture))
         try:
-            return model.explain(patch, method, target)
+            return model.explain(patch, method, target, against)
         except BundleError as error:
             raise NoModelError(str(error)) from error
 
