@@ -69,10 +69,11 @@ class TestCsv:
             "review_id", "recorded_at", "reviewer", "patch_sha256", "file_name",
             "square_x", "square_y", "square_size",
             "cnn_model_id", "cnn_p_0", "cnn_p_1plus", "cnn_p_2plus", "cnn_p_3plus",
-            "cnn_score", "cnn_agrees", "cnn_demo",
+            "cnn_score", "cnn_agrees", "cnn_demo", "cnn_backend",
             "densenet121_model_id", "densenet121_p_0", "densenet121_p_1plus",
             "densenet121_p_2plus", "densenet121_p_3plus",
             "densenet121_score", "densenet121_agrees", "densenet121_demo",
+            "densenet121_backend",
             "model_gap", "own_score", "confidence", "comment", "seconds", "blind",
             "supersedes", "superseded_by", "entry_hash", "notice",
         ]  # fmt: skip

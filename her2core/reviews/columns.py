@@ -124,6 +124,10 @@ def _of_model(architecture: str) -> tuple[Column, ...]:
         verdict = review.verdict(architecture)
         return None if verdict is None else _yes_no(verdict.demo)
 
+    def backend(review: Review, _: ExportOptions) -> Value:
+        verdict = review.verdict(architecture)
+        return None if verdict is None else verdict.backend or None
+
     return (
         Column(
             f"{architecture}_model_id",
@@ -138,6 +142,11 @@ def _of_model(architecture: str) -> tuple[Column, ...]:
             agrees,
         ),
         Column(f"{architecture}_demo", f"yes: {architecture} was a demonstration model.", demo),
+        Column(
+            f"{architecture}_backend",
+            f"What ran {architecture}, with its version; empty: not recorded.",
+            backend,
+        ),
     )
 
 

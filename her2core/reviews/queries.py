@@ -188,7 +188,7 @@ def to_patch(row: PatchRow) -> PatchRecord:
 
 def to_verdict(row: VerdictRow) -> Verdict:
     """A verdict row as the model gave it."""
-    return Verdict(row.architecture, row.model_id, _probabilities(row), row.demo)
+    return Verdict(row.architecture, row.model_id, _probabilities(row), row.demo, row.backend or "")
 
 
 def _latest(rows: Sequence[VerdictRow]) -> tuple[Verdict, ...]:

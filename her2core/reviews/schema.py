@@ -117,6 +117,7 @@ class VerdictRow(Base):
     p_2plus: Mapped[float] = mapped_column(Double)
     p_3plus: Mapped[float] = mapped_column(Double)
     demo: Mapped[bool] = mapped_column(Boolean)
+    backend: Mapped[str | None] = mapped_column(String(80))
 
 
 class ReviewRow(Base):

@@ -105,7 +105,10 @@ def _facts(draft: ReviewDraft, sha256: str, reviewer: str, recorded_at: datetime
 def verdict_row(
     session: Session, patch_id: int, square: Square, verdict: Verdict, tolerance: float
 ) -> VerdictRow:
-    """The recorded reading equal to this verdict within the tolerance, made where there is none."""
+    """The recorded reading equal to this verdict within the tolerance, made where there is none.
+
+    Without a tolerance it must have come from the same backend too.
+    """
     values = _floats(verdict)
     same_input = (
         VerdictRow.patch_id == patch_id,
@@ -124,6 +127,7 @@ def verdict_row(
             and (known.architecture, known.demo) == (verdict.architecture, verdict.demo)
             and max(abs(a - b) for a, b in zip(known.probabilities, values, strict=True))
             <= tolerance
+            and (tolerance > 0 or known.backend == verdict.backend)
         ):
             return row
     readings = session.scalar(select(func.count()).select_from(VerdictRow).where(*same_input))
@@ -140,6 +144,7 @@ def verdict_row(
         p_2plus=values[2],
         p_3plus=values[3],
         demo=bool(verdict.demo),
+        backend=verdict.backend or None,
     )
     session.add(row)
     session.flush()

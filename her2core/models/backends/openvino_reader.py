@@ -7,7 +7,6 @@ which wastes nothing on waiting for each other.
 
 from __future__ import annotations
 
-import os
 import threading
 from functools import cached_property
 from typing import Any
@@ -18,6 +17,7 @@ import openvino as ov
 from her2core.models.backends.openvino_graph import build_graph
 from her2core.models.backends.reader import Activations, BackendError, Floats, check_pixels
 from her2core.models.bundle_files import BundleFiles
+from her2core.parallel import cores
 
 _PRECISION = "INFERENCE_PRECISION_HINT"
 
@@ -87,8 +87,3 @@ class OpenVinoReader:
         if self._exact:
             options[_PRECISION] = "f32"
         return self._core.compile_model(self._graph, "CPU", options)
-
-
-def cores() -> int:
-    """Processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
