@@ -13,7 +13,7 @@ from her2core.patches import Square
 from her2core.reviews import queries, validation
 from her2core.reviews.chain import EntryFacts, VerdictFacts, entry_hash
 from her2core.reviews.errors import ReviewRefusedError, StoreError
-from her2core.reviews.records import Review, ReviewDraft
+from her2core.reviews.records import PatchRecord, Review, ReviewDraft
 from her2core.reviews.schema import (
     HEAD_ID,
     LogHeadRow,
@@ -43,7 +43,7 @@ def append_review(
     """
     patch = known_patch(session, draft.patch_sha256)
     validation.check_square(draft.square, queries.to_patch(patch))
-    reviewer = _reviewer_row(session, validation.reviewer_name(draft.reviewer))
+    reviewer = reviewer_row(session, validation.reviewer_name(draft.reviewer))
     _check_supersedes(session, draft, patch.id, reviewer.id)
     head = locked_head(session)
     facts = _facts(draft, patch.sha256, reviewer.name, recorded_at)
@@ -184,7 +184,20 @@ def known_patch(session: Session, sha256: str) -> PatchRow:
     return row
 
 
-def _reviewer_row(session: Session, name: str) -> ReviewerRow:
+def new_patch_row(patch: PatchRecord) -> PatchRow:
+    """The row of a patch that is not known yet."""
+    return PatchRow(
+        sha256=patch.sha256,
+        name=patch.name,
+        width=int(patch.width),
+        height=int(patch.height),
+        received_at=patch.received_at,
+        warnings=list(patch.warnings),
+    )
+
+
+def reviewer_row(session: Session, name: str) -> ReviewerRow:
+    """The row of a reviewer, made where there is none."""
     row = session.scalar(select(ReviewerRow).where(ReviewerRow.name == name))
     if row is None:
         row = ReviewerRow(name=name)
