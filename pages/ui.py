@@ -16,6 +16,7 @@ from typing import NoReturn
 import streamlit as st
 
 from her2core.charts import model_name
+from her2core.files import remove_unfinished
 from her2core.image_store import ImageStore
 from her2core.patches import Patch
 from her2core.reading_queue import ReadingQueue
@@ -72,6 +73,7 @@ def services() -> Services:
     """
     settings = load_settings()
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    remove_unfinished(settings.home)  # left by a server that was killed
     store = ReviewStore(settings.database_url)
     images = ImageStore(settings.image_dir)
     workbench = Workbench(settings)
