@@ -50,6 +50,7 @@ def _workplace(here: ui.Services, items: list[WorklistItem], item: WorklistItem)
     except PatchError as error:
         st.warning(markdown_text(str(error)), icon=":material/broken_image:")
         return
+    here.stain.start(patch)  # in the background, while the page is drawn
     left, right = st.columns([58, 42], gap="medium")
     with right:
         readings = _readings(here, patch, shown_review)
@@ -73,7 +74,7 @@ def _workplace(here: ui.Services, items: list[WorklistItem], item: WorklistItem)
                 )
             ui.mark_seen(here, [item.patch.sha256])
             verdicts.draw(readings, here.workbench.cards())
-            stain_panel.draw(patch, here.settings.stain)
+            stain_panel.draw(here.stain, patch, readings, shown_review)
         if shown_review is not None:
             recorded.draw(shown_review, next_unreviewed(items, item.patch.sha256))
         elif readings is not None:

@@ -23,6 +23,7 @@ from her2core.reviews.store import ReviewStore
 from her2core.reviews.worklist import Order
 from her2core.scores import RESEARCH_NOTICE, HER2Score
 from her2core.settings import Settings, load_settings
+from her2core.stain_reader import StainReader
 from her2core.text import markdown_text
 from her2core.workbench import Workbench
 
@@ -61,6 +62,11 @@ class Services:
         default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="maps")
     )
 
+    @property
+    def stain(self) -> StainReader:
+        """The third reader; one per server, shared with the queue."""
+        return self.queue.stain
+
 
 @st.cache_resource(show_spinner=False)
 def services() -> Services:
@@ -76,7 +82,7 @@ def services() -> Services:
     images = ImageStore(settings.image_dir)
     workbench = Workbench(settings)
     workbench.start_loading()
-    queue = ReadingQueue(workbench, images, store)
+    queue = ReadingQueue(workbench, images, store, StainReader(settings.stain))
     threading.Thread(target=_refill, args=(queue,), name="refill", daemon=True).start()
     return Services(settings, workbench, store, images, queue)
 

@@ -16,13 +16,14 @@ from sqlalchemy.orm import Session
 
 from her2core.models.verdict import Verdict
 from her2core.patches import Square
-from her2core.reviews import queries, validation, writing
+from her2core.reviews import queries, stain_rows, validation, writing
 from her2core.reviews.chain import ChainHead, verify
 from her2core.reviews.database import calm_errors, for_writing, open_engine, readable_rows
 from her2core.reviews.errors import ReviewNotFoundError, ReviewRefusedError, StoreError
 from her2core.reviews.migrations import migrate
 from her2core.reviews.records import PatchRecord, Review, ReviewDraft, ReviewFilter, WorklistItem
 from her2core.reviews.schema import PatchRow, ReviewerRow, ReviewRow
+from her2core.stain.reading import StainReading
 
 __all__ = ["ReviewNotFoundError", "ReviewRefusedError", "ReviewStore", "StoreError"]
 
@@ -116,6 +117,19 @@ class ReviewStore:
             validation.check_square(square, queries.to_patch(patch))
             for verdict in verdicts:
                 writing.verdict_row(session, patch.id, square, verdict, SAME_READING)
+
+    def record_stain(self, sha256: str, square: Square, stain: StainReading) -> None:
+        """Record the stain reading of a square; one already recorded is not repeated.
+
+        Raises:
+            ReviewRefusedError: the patch is unknown, the square leaves it, or the reading is not
+                valid.
+        """
+        validation.check_stain(stain)
+        with self._writing() as session:
+            patch = writing.known_patch(session, sha256)
+            validation.check_square(square, queries.to_patch(patch))
+            stain_rows.row_of(session, patch.id, square, stain)
 
     # reviews -------------------------------------------------------------------------------------
 
