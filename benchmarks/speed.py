@@ -123,7 +123,8 @@ def grad_cam_rows(classifiers: dict[str, Any], repeats: int) -> Iterator[Row]:
     pixels = a_patch(1).pixels()[None]
     for name, classifier in classifiers.items():
         title = ARCHITECTURES[name].title
-        seen, grad_cam = classifier.read(pixels), GradCam(classifier)
+        seen = classifier.read(pixels)
+        grad_cam = GradCam(classifier.model_id, classifier.head)
         eager = _eager_grad_cam(classifier.bundle.model)
         forward, ours, plain = medians(
             [

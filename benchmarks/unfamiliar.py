@@ -102,7 +102,9 @@ def screenshot(rng: np.random.Generator) -> Image8:
     for row in range(14):
         y = 40 + 28 * row
         if kind == 0:
-            words = "".join(rng.choice(list("abcdefghij klmnop qrstuv wxyz"), int(rng.integers(15, 55))))
+            words = "".join(
+                rng.choice(list("abcdefghij klmnop qrstuv wxyz"), int(rng.integers(15, 55)))
+            )
             pen.text((16, y), words, fill=ink)
         elif kind == 1:
             pen.line((10, y + 20, 2 * SIDE - 10, y + 20), fill=accent)
@@ -141,9 +143,7 @@ def packaged(patterns: Sequence[str]) -> list[Image8]:
         return []
     folder = Path(skimage.__file__).parent / "data"
     files = [file for pattern in patterns for file in sorted(folder.glob(pattern))]
-    return [
-        np.asarray(Image.open(file).convert("RGB")) for file in files if file.suffix != ".npz"
-    ]
+    return [np.asarray(Image.open(file).convert("RGB")) for file in files if file.suffix != ".npz"]
 
 
 def crops(picture: Image8, count: int, rng: np.random.Generator) -> list[Image8]:
@@ -155,7 +155,9 @@ def crops(picture: Image8, count: int, rng: np.random.Generator) -> list[Image8]
         y = int(rng.integers(0, picture.shape[0] - size + 1))
         x = int(rng.integers(0, picture.shape[1] - size + 1))
         way = cv2.INTER_AREA if size > SIDE else cv2.INTER_CUBIC
-        found.append(cv2.resize(picture[y : y + size, x : x + size], (SIDE, SIDE), interpolation=way))
+        found.append(
+            cv2.resize(picture[y : y + size, x : x + size], (SIDE, SIDE), interpolation=way)
+        )
     return found
 
 

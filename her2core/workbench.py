@@ -339,7 +339,8 @@ def _load(architecture: str, folder: Path) -> tuple[_Model, ModelState]:
             "choose one of the same architecture."
         )
     classifier = Classifier(bundle)
-    model = _Model(classifier, GradCam(classifier), load_novelty(folder, bundle.card))
+    grad_cam = GradCam(classifier.model_id, classifier.head)
+    model = _Model(classifier, grad_cam, load_novelty(folder, bundle.card))
     state = ModelState(architecture, "ready", f"{_title(architecture)} is ready.")
     return model, replace(state, seconds=time.monotonic() - started)
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 import streamlit as st
 
+from her2core.models.novelty import warning as novelty_warning
 from her2core.models.verdict import Verdict
 from her2core.patches import Patch, PatchError
 from her2core.quality import QualityReport, assess
 from her2core.reviews.records import Review, WorklistItem
+from her2core.reviews.store import StoreError
 from her2core.reviews.worklist import next_unreviewed, ordered
 from her2core.text import markdown_text
 from pages import ui
@@ -60,7 +63,7 @@ def _workplace(here: ui.Services, items: list[WorklistItem], item: WorklistItem)
         if shown_review is None:
             viewer.square_controls(patch)
     with right:
-        _quality(patch, item)
+        _quality(patch, item, readings or ())
         if hidden:
             st.info(
                 "Blind mode: the verdicts stay hidden until your own score is saved.",
@@ -109,6 +112,8 @@ def _readings(here: ui.Services, patch: Patch, review: Review | None) -> tuple[V
         if told not in here.recorded:
             here.store.record_verdicts(patch.sha256, patch.square, readings)
             here.recorded.add(told)
+    except StoreError:
+        raise  # the database is away, the models are not: app.py says so
     except Exception:
         _log.exception("Patch %s could not be read", patch.sha256[:12])
         st.warning("The models could not read this patch.", icon=":material/warning:")
@@ -121,10 +126,13 @@ def _with_square(patch: Patch, draft: Draft, review: Review | None) -> Patch:
     return patch.with_square(square) if square else patch
 
 
-def _quality(patch: Patch, item: WorklistItem) -> None:
+def _quality(patch: Patch, item: WorklistItem, readings: Sequence[Verdict]) -> None:
     """What the reviewer should know of the image before trusting any verdict."""
     report = _assessed(patch.key, patch)
-    warnings = tuple(dict.fromkeys((*report.warnings, *item.patch.warnings)))
+    strange = novelty_warning(readings)
+    warnings = dict.fromkeys(
+        (*report.warnings, *item.patch.warnings, *([strange] if strange else []))
+    )
     if warnings:
         st.warning("  \n".join(map(markdown_text, warnings)), icon=":material/report:")
 

@@ -9,6 +9,7 @@ import io
 import struct
 import zlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -112,6 +113,56 @@ def sixteen_bits(picture: RGBArray, extension: str) -> bytes:
     done, file = cv2.imencode(extension, np.ascontiguousarray(bgr).astype(np.uint16) * 257)
     assert done
     return bytes(file.tobytes())
+
+
+def jpeg_of_many_scans(width: int, height: int, scans: int) -> bytes:
+    """A progressive grey JPEG whose scans all say "nothing new here", at great length to read."""
+    blocks = -(-width // 8) * -(-height // 8)
+
+    def segment(marker: int, body: bytes) -> bytes:
+        return struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body
+
+    def one_code(table: int, symbol: int) -> bytes:
+        return segment(0xC4, bytes([table, 1] + [0] * 15 + [symbol]))
+
+    # End-of-band runs of 14 more bits: each passes over at most 32,767 blocks.
+    runs, bits = blocks, ""
+    while runs > 0:
+        run = min(runs, 32_767)
+        length = run.bit_length() - 1
+        runs -= run
+        bits += "0" + format(run - (1 << length), f"0{length}b") if length == 14 else ""
+    bits += "1" * (-len(bits) % 8)
+    body = int(bits or "1" * 8, 2).to_bytes(max(1, len(bits) // 8), "big")
+    scan = segment(0xDA, bytes([1, 1, 0, 1, 63, 0])) + body.replace(b"\xff", b"\xff\0")
+    dc_bits = "0" * blocks
+    dc_body = int("0" + dc_bits, 2).to_bytes(-(-blocks // 8), "big")
+    return b"".join(
+        [
+            b"\xff\xd8",
+            segment(0xDB, bytes([0] + [1] * 64)),
+            segment(0xC2, struct.pack(">BHHB", 8, height, width, 1) + bytes([1, 0x11, 0])),
+            one_code(0x00, 0),
+            one_code(0x10, 0xE0),
+            segment(0xDA, bytes([1, 1, 0, 0, 0, 0])) + dc_body,
+            scan * scans,
+            b"\xff\xd9",
+        ]
+    )
+
+
+def peak_mib(pid: int) -> float:
+    """Most memory a running process has had resident so far, MiB."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
+def is_zombie(pid: int) -> bool:
+    """Whether a process has ended and only its entry is left."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
 
 
 def cases() -> list[Case]:

@@ -46,7 +46,7 @@ def test_both_sides_take_turns_and_the_first_turn_does_not_count() -> None:
 def test_the_eager_peer_draws_the_same_map(name: str) -> None:
     pixels = a_patch(5).pixels()[None]
     features = classifier(name).infer(pixels)[1]
-    grad_cam = GradCam(classifier(name))
+    grad_cam = GradCam(classifier(name).model_id, classifier(name).head)
     maps = {target: grad_cam(features, target) for target in HER2Score}
     eager = _eager_grad_cam(classifier(name).bundle.model)
     compared = 0

@@ -14,7 +14,7 @@ from tests.tiny_bundles import NAMES, classifier, pixels
 
 @cache
 def grad_cam(name: str) -> GradCam:
-    return GradCam(classifier(name))
+    return GradCam(classifier(name).model_id, classifier(name).head)
 
 
 @cache

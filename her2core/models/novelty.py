@@ -24,6 +24,7 @@ from safetensors.numpy import load, save
 from her2core.files import write_atomically
 from her2core.models.appearance import VERSION, appearance
 from her2core.models.card import CARD_FILE, BundleError, KnownPatches, ModelCard
+from her2core.models.registry import ARCHITECTURES
 from her2core.models.verdict import Verdict
 
 NOVELTY_FILE = "novelty.safetensors"
@@ -244,17 +245,15 @@ def novelties(
     return [float(value) for value in novelty.measure(pixels, feature_maps)]
 
 
-def warning(verdicts: Sequence[Verdict], names: Mapping[str, str]) -> str | None:
-    """One sentence where a patch is unfamiliar to a model; None where it is not.
-
-    Args:
-        verdicts: of one patch.
-        names: architecture -> what people call it.
-    """
-    strange = {v.architecture: v.novelty for v in verdicts if v.novelty is not None and v.unfamiliar}
+def warning(verdicts: Sequence[Verdict]) -> str | None:
+    """One sentence where one patch's verdicts say that it is unfamiliar; None where none does."""
+    strange = {
+        v.architecture: v.novelty for v in verdicts if v.novelty is not None and v.unfamiliar
+    }
     if not strange:
         return None
-    who = " and ".join(names.get(name, name) for name in strange)
+    titles = [ARCHITECTURES[name].title if name in ARCHITECTURES else name for name in strange]
+    who = " and ".join(titles)
     return (
         f"This patch is unlike what {who} knows (distance {max(strange.values()):.1f} times the "
         "limit): it may be another stain, another magnification or no tissue. Do not rely on the "

@@ -1,27 +1,22 @@
 """Grad-CAM (Selvaraju et al., ICCV 2017) from the last feature map, without a second pass.
 
-Both networks end alike: the feature map is flattened or averaged, goes through one dense layer with
-ReLU and one dense layer to the logits. Grad-CAM needs the gradient of a logit averaged over the
-map, and in such a head that average is a small product:
-
-    mean over places of d logit_c / d features = M (1[hidden > 0] * logits kernel[:, c])
-
-with M, the hidden layer's kernel averaged over places, computed once. What the verdict's pass has
-left (features and hidden activations) is enough; a map costs a few per cent of a verdict.
+Grad-CAM weighs the channels of the last feature map by the gradient of a logit averaged over the
+map. In heads like ours that average is a small product (`head_gradient`), and what the verdict's
+pass has left, features and hidden activations, is enough: no framework takes part, and a map costs
+a few per cent of a verdict.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import keras
+import cv2
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
 
-from her2core.models.classifier import Classifier, compiled
 from her2core.scores import HER2Score
 from her2core.xai.explanation import Explanation
+from her2core.xai.head_gradient import Head
 from her2core.xai.readings import grad_cam_reading
 
 Floats = npt.NDArray[np.float32]
@@ -29,33 +24,13 @@ _SIDE = 224
 
 
 class GradCam:
-    """Grad-CAM for one classifier. Safe to use from several threads."""
+    """Grad-CAM for one model. Safe to use from several threads."""
 
-    def __init__(self, classifier: Classifier) -> None:
-        """Compile for feature maps of this classifier and warm up."""
-        self._model_id = classifier.model_id
-        self._grid = classifier.feature_shape[:2]
-        model, shape = classifier.bundle.model, classifier.feature_shape
-        averaged = tf.constant(_averaged_kernel(model, shape))
-        to_logits = tf.constant(model.get_layer("logits").kernel.numpy())
-        features_spec = tf.TensorSpec((None, *shape), tf.float32)
-        hidden_spec = tf.TensorSpec((None, averaged.shape[1]), tf.float32)
-        target_spec = tf.TensorSpec((None, 4), tf.float32)
-
-        def heat(
-            features: tf.Tensor, hidden: tf.Tensor, target: tf.Tensor
-        ) -> tuple[tf.Tensor, tf.Tensor]:
-            through = tf.matmul(target, to_logits, transpose_b=True) * tf.sign(hidden)
-            weights = tf.matmul(through, averaged, transpose_b=True)
-            cam = tf.nn.relu(tf.einsum("nhwc,nc->nhw", features, weights))
-            large = tf.image.resize(cam[..., None], (_SIDE, _SIDE), method="bilinear")[..., 0]
-            highest = tf.reduce_max(large, axis=(1, 2))
-            return tf.math.divide_no_nan(large, highest[:, None, None]), highest
-
-        head = classifier.head
-        self._hidden = compiled(lambda x: head(x, training=False), [features_spec], head)
-        self._heat = compiled(heat, [features_spec, hidden_spec, target_spec], head)
-        self(np.zeros(shape, np.float32), HER2Score.ZERO)
+    def __init__(self, model_id: str, head: Head) -> None:
+        """For the feature maps of this model, whose last layers are `head`."""
+        self._model_id = model_id
+        self._head = head
+        self._grid = head.feature_shape[:2]
 
     def __call__(
         self, features: Floats, target: HER2Score, hidden: Floats | None = None
@@ -63,10 +38,10 @@ class GradCam:
         """Explain one patch.
 
         Args:
-            features: float32 (h, w, c) or (1, h, w, c), as `Classifier.infer` returns them.
+            features: float32 (h, w, c) or (1, h, w, c), as a reader returns them.
             target: the class whose logit is explained.
-            hidden: the hidden activations (units,) belonging to them, as `Classifier.read` returns
-                them; computed again where not given.
+            hidden: the hidden activations (units,) belonging to them, as a reader returns them;
+                computed again where not given.
 
         Returns:
             Heat in [0, 1]; `scale` is the class-activation value that 1.0 stands for, 0 where
@@ -79,30 +54,23 @@ class GradCam:
         self, features: Floats, targets: Sequence[HER2Score], hidden: Floats | None = None
     ) -> list[Explanation]:
         """Explain n patches at once: features (n, h, w, c), one target each, hidden (n, units)."""
+        units = self._head.hidden(features) if hidden is None else hidden
         one_hot = np.eye(4, dtype=np.float32)[[int(target) for target in targets]]
-        maps = tf.constant(features)
-        units = self._hidden(maps) if hidden is None else tf.constant(hidden)
-        heats, scales = self._heat(maps, units, tf.constant(one_hot))
-        return [
-            Explanation(
-                method="grad_cam",
-                model_id=self._model_id,
-                target=target,
-                heat=heat,
-                scale=float(scale),
-                reading=grad_cam_reading(target, self._grid, empty=not scale > 0),
-            )
-            for target, heat, scale in zip(targets, heats.numpy(), scales.numpy(), strict=True)
-        ]
+        weights = self._head.mean_gradient(units, one_hot)
+        cams = np.maximum(np.einsum("nhwc,nc->nhw", features, weights, optimize=True), 0)
+        return [self._explanation(cam, target) for cam, target in zip(cams, targets, strict=True)]
 
-
-def _averaged_kernel(model: keras.Model, feature_shape: tuple[int, int, int]) -> Floats:
-    """d hidden (before ReLU) / d features, averaged over the places of the map: (c, units)."""
-    height, width, channels = feature_shape
-    kernel: Floats = model.get_layer("hidden").kernel.numpy()
-    if len(kernel) == height * width * channels:  # the map was flattened
-        averaged: Floats = kernel.reshape(height * width, channels, -1).mean(axis=0)
-        return averaged
-    if len(kernel) == channels:  # the map was averaged
-        return kernel / np.float32(height * width)
-    raise ValueError("Grad-CAM knows heads which flatten or average the last feature map only.")
+    def _explanation(self, cam: Floats, target: HER2Score) -> Explanation:
+        large = np.asarray(
+            cv2.resize(cam, (_SIDE, _SIDE), interpolation=cv2.INTER_LINEAR), np.float32
+        )
+        highest = float(large.max())
+        empty = not highest > 0
+        return Explanation(
+            method="grad_cam",
+            model_id=self._model_id,
+            target=target,
+            heat=np.zeros_like(large) if empty else large / np.float32(highest),
+            scale=0.0 if empty else highest,
+            reading=grad_cam_reading(target, self._grid, empty=empty),
+        )
