@@ -1,7 +1,7 @@
 """Inputs that no HER2 reader should judge, by kind: made here, or taken from installed packages.
 
-Other stains are made of HER2 images: their haematoxylin is kept and the DAB replaced by what another
-stain would show at the same magnification, grain and focus, so that nothing but the stain differs.
+Other stains are made of HER2 images: their haematoxylin is kept and the DAB replaced by what
+another stain would show at the same magnification, grain and focus, so that only the stain differs.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from her2core.stain.nuclei import find_nuclei
 Image8 = npt.NDArray[np.uint8]
 Densities = npt.NDArray[np.float32]
 SIDE = 224
-# optical densities of one unit in R, G, B (Ruifrok & Johnston 2001; AEC as in scikit-image's tables)
+# optical densities of one unit in R, G, B (Ruifrok & Johnston 2001; AEC as in ImageJ's tables)
 EOSIN = (0.072, 0.990, 0.105)
 AEC = (0.274, 0.680, 0.680)
 FAST_RED = (0.214, 0.851, 0.478)

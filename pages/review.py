@@ -130,9 +130,8 @@ def _quality(patch: Patch, item: WorklistItem, readings: Sequence[Verdict]) -> N
     """What the reviewer should know of the image before trusting any verdict."""
     report = _assessed(patch.key, patch)
     strange = novelty_warning(readings)
-    warnings = dict.fromkeys(
-        (*report.warnings, *item.patch.warnings, *([strange] if strange else []))
-    )
+    told = (strange, *report.warnings, *item.patch.warnings)
+    warnings = dict.fromkeys(sentence for sentence in told if sentence)
     if warnings:
         st.warning("  \n".join(map(markdown_text, warnings)), icon=":material/report:")
 

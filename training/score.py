@@ -3,7 +3,8 @@
     python -m training.score INPUT --out scores.csv [--models cnn,densenet121]
 
 One row per file and model: file, sha256, model, p_0, p_1plus, p_2plus, p_3plus, score, novelty,
-status, message. Novelty above 1 means that the patch is unlike what the model knows. A file that cannot be read is a row with status "not scored", not an end.
+status, message. Novelty above 1 means that the patch is unlike what the model knows. A file that
+cannot be read is a row with status "not scored", not an end.
 """
 
 from __future__ import annotations

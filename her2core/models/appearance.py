@@ -1,9 +1,9 @@
 """How an input looks at the lowest level: colours, absorption, grain. No network, no tensorflow.
 
 A network that learnt HER2 slides has features for what is on them and few for what is not: a
-photograph may excite it like tissue does. These figures say what it cannot: whether the colours are
-those of haematoxylin and DAB, whether light was absorbed or emitted, whether there is the grain of a
-microscope's camera.
+photograph may excite it like tissue does. These figures say what it cannot: whether the colours
+are those of haematoxylin and DAB, whether light was absorbed or emitted, whether there is the grain
+of a microscope's camera.
 """
 
 from __future__ import annotations

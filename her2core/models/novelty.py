@@ -5,8 +5,8 @@ Two spaces are looked at, the network's pooled last features and the low-level l
 and the distance to the nearest of them counts, together with what the components leave over:
 nearest neighbours after Sun et al. (ICML 2022), whitening and residual after the Mahalanobis
 distance of Lee et al. (NeurIPS 2018) and ViM (Wang et al., CVPR 2022). Each distance is divided by
-the threshold calibrated on held-out patches, and the larger one is the novelty: above 1 the input is
-unfamiliar. No tensorflow here.
+the threshold calibrated on held-out patches, and the larger one is the novelty: above 1 the input
+is unfamiliar. No tensorflow here.
 """
 
 from __future__ import annotations
@@ -247,9 +247,7 @@ def novelties(
 
 def warning(verdicts: Sequence[Verdict]) -> str | None:
     """One sentence where one patch's verdicts say that it is unfamiliar; None where none does."""
-    strange = {
-        v.architecture: v.novelty for v in verdicts if v.novelty is not None and v.unfamiliar
-    }
+    strange = {v.architecture: v.novelty or 0.0 for v in verdicts if v.unfamiliar}
     if not strange:
         return None
     titles = [ARCHITECTURES[name].title if name in ARCHITECTURES else name for name in strange]
