@@ -35,8 +35,10 @@ def appearance(pixels: Floats) -> Floats:
     return np.stack([_figures(image) for image in pixels]).astype(np.float32)
 
 
-def _figures(image: Floats) -> npt.NDArray[np.float64]:
-    density = -np.log10(np.maximum(image, 1 / 255))
+def _figures(whole: Floats) -> npt.NDArray[np.float64]:
+    # every second pixel tells the colours as well; the grain needs them all
+    image = np.ascontiguousarray(whole[::2, ::2])
+    density = -np.log10(np.maximum(image, np.float32(1 / 255)))
     amounts = density.reshape(-1, 3) @ FITTED.unmixing()
     total = np.abs(amounts).sum(axis=1)
     absorbing = density.sum(axis=2).ravel() > _LEAST_DENSITY
@@ -47,7 +49,7 @@ def _figures(image: Floats) -> npt.NDArray[np.float64]:
             _quantiles(amounts[:, 0], 0.2),
             _quantiles(amounts[:, 1], 0.2),
             _together(amounts[:, :2].reshape(*image.shape[:2], 2)),
-            _grain(image.mean(axis=2)),
+            _grain(whole.mean(axis=2)),
         ]
     )
 
@@ -99,7 +101,7 @@ def _quantiles(amounts: Floats, least: float) -> npt.NDArray[np.float64]:
 def _together(amounts: Floats) -> npt.NDArray[np.float64]:
     """Correlation of both stains, pixel by pixel and over larger places: nuclear or not."""
     found = []
-    for sigma in (0.0, 2.0, 6.0):
+    for sigma in (0.0, 1.0, 3.0):
         seen = cv2.GaussianBlur(amounts, (0, 0), sigma) if sigma else amounts
         blue, brown = (seen[..., channel].ravel() for channel in (0, 1))
         spread = float(blue.std() * brown.std())

@@ -57,14 +57,15 @@ class KnownSpace:
 
     def distance(self, vectors: Floats) -> Floats:
         """Distance (n,) of vectors (n, d) to the known patches, >= 0."""
-        centred = vectors.astype(np.float32) - self.mean
+        # in double precision: what is left over is a small difference of large numbers
+        centred = vectors.astype(np.float64) - self.mean
         parts = [
             self._distance(centred[start : start + _ROWS_AT_ONCE])
             for start in range(0, len(centred), _ROWS_AT_ONCE)
         ]
         return np.concatenate([np.zeros(0, np.float32), *parts])
 
-    def _distance(self, centred: Floats) -> Floats:
+    def _distance(self, centred: npt.NDArray[np.float64]) -> Floats:
         placed = centred @ self.basis
         squares = (
             (placed**2).sum(axis=1)[:, None]
@@ -122,21 +123,25 @@ class Novelty:
 
     def of(self, features: Floats, looks: Floats) -> Floats:
         """The same from pooled features (n, c) and appearance figures (n, d)."""
-        return np.maximum(
-            self.features.distance(features) / self.features.threshold,
-            self.appearance.distance(looks) / self.appearance.threshold,
+        return np.asarray(
+            np.maximum(
+                self.features.distance(features) / self.features.threshold,
+                self.appearance.distance(looks) / self.appearance.threshold,
+            ),
+            dtype=np.float32,
         )
 
     def to_bytes(self) -> bytes:
         """Safetensors: matrices as float16, which is finer than any distance is known."""
-        tensors = {"version": np.array([VERSION], np.int32)}
+        tensors: dict[str, npt.NDArray[np.generic]] = {"version": np.array([VERSION], np.int32)}
         for name, space in (("features", self.features), ("appearance", self.appearance)):
             tensors[f"{name}.mean"] = space.mean
             tensors[f"{name}.basis"] = np.ascontiguousarray(space.basis, np.float32)
             tensors[f"{name}.residual"] = np.array([space.residual], np.float32)
             tensors[f"{name}.references"] = space.references.astype(np.float16)
             tensors[f"{name}.threshold"] = np.array([space.threshold], np.float32)
-        return save(tensors)
+        data: bytes = save(tensors)
+        return data
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Novelty:
