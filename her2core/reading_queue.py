@@ -12,7 +12,7 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from her2core.image_store import ImageStore
+from her2core.image_store import Images
 from her2core.patches import Patch, PatchError
 from her2core.reviews.store import ReviewStore
 from her2core.stain.thresholds import StainThresholds
@@ -41,7 +41,7 @@ class ReadingQueue:
     def __init__(
         self,
         workbench: Workbench,
-        images: ImageStore,
+        images: Images,
         store: ReviewStore,
         stain: StainReader | None = None,
     ) -> None:
@@ -109,6 +109,7 @@ class ReadingQueue:
             verdicts = self._workbench.verdicts(patch)
             self._store.record_verdicts(sha256, patch.square, verdicts)
         except (PatchError, NoModelError) as error:
-            _log.warning("Not read: %s", error)
+            # The sentence names the file, and a file's name may be a patient's.
+            _log.warning("Patch %s was not read (%s)", sha256[:12], type(error).__name__)
         except Exception:
             _log.exception("Patch %s could not be read", sha256[:12])

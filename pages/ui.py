@@ -16,7 +16,7 @@ from typing import NoReturn
 import streamlit as st
 
 from her2core.charts import model_name
-from her2core.image_store import ImageStore
+from her2core.image_store import Images, open_images
 from her2core.patches import Patch
 from her2core.reading_queue import ReadingQueue
 from her2core.reviews.store import ReviewStore, StoreError
@@ -54,7 +54,7 @@ class Services:
     settings: Settings
     workbench: Workbench
     store: ReviewStore
-    images: ImageStore
+    images: Images
     queue: ReadingQueue
     seen: set[tuple[str, str]] = field(default_factory=set)
     recorded: set[tuple[str, ...]] = field(default_factory=set)
@@ -79,7 +79,7 @@ def services() -> Services:
     settings = load_settings()
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     store = ReviewStore(settings.database_url)
-    images = ImageStore(settings.image_dir)
+    images = open_images(settings)
     workbench = Workbench(settings)
     workbench.start_loading()
     queue = ReadingQueue(workbench, images, store, StainReader(settings.stain))

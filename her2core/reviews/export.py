@@ -34,7 +34,7 @@ from her2core.reviews.records import Review
 from her2core.scores import RESEARCH_NOTICE
 from her2core.stain.cells import Pattern
 from her2core.stain.reading import StainReading
-from her2core.text import spreadsheet_text
+from her2core.text import encodable, spreadsheet_text
 
 __all__ = ["ARCHITECTURES", "COLUMNS", "Column", "ExportOptions", "to_csv", "to_json", "to_xlsx"]
 
@@ -42,7 +42,6 @@ JSON_SCHEMA_VERSION = 2
 _XLSX_MAX_TEXT = 32_767
 # what XML 1.0 cannot hold: control characters, lone surrogates, two non-characters
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # no UTF-8 for it
 _WIDTHS = {
     "comment": 60,
     "patch_sha256": 20,
@@ -65,8 +64,7 @@ def to_csv(reviews: Sequence[Review], options: ExportOptions = _DEFAULT_OPTIONS)
     writer.writerow([column.name for column in columns])
     for review in reviews:
         writer.writerow([_csv_cell(column.value(review, options)) for column in columns])
-    # the replacement shows that something was there
-    return _LONE_SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text.getvalue()).encode("utf-8-sig")
+    return encodable(text.getvalue()).encode("utf-8-sig")
 
 
 def to_xlsx(reviews: Sequence[Review], options: ExportOptions = _DEFAULT_OPTIONS) -> bytes:
