@@ -33,7 +33,9 @@ from her2core.reviews.study import StudyError
 from her2core.reviews.study_transfer import export_study, import_study
 from her2core.scores import HER2Score
 from her2core.settings import UploadLimits
+from her2core.stain.reading import StainReading
 
+STAIN = StainReading("stain-2-x", (5, 4, 30, 2), HER2Score.TWO_PLUS, None, False, 0.9, 0.4, 0.25)
 EVERYTHING = ReviewFilter(include_superseded=True)
 LIMITS = UploadLimits()
 
@@ -53,13 +55,23 @@ def fill(store: ReviewStore, images: ImageStore) -> None:
     first, second = taken_in(store, images, 1), taken_in(store, images, 2)
     square = Square(0, 0, 32)
     store.record_verdicts(first.sha256, square, VERDICTS)
+    unlike = replace(VERDICTS[0], novelty=1.25)
+    store.record_verdicts(first.sha256, square, [unlike])
+    store.record_stain(second.sha256, square, STAIN)
     store.record_verdicts(second.sha256, square, (verdict("cnn", 1),))
     about = {"patch_sha256": first.sha256, "square": square}
     store.save_review(draft(**about, comment="Ä\u2028 =1+1"), token="one")
     store.save_review(draft(**about, supersedes=1, own_score=HER2Score.TWO_PLUS), token="two")
     store.save_review(draft(**about, reviewer="Dr. Bo", blind=True, agrees={}))
     store.save_review(
-        draft(patch_sha256=second.sha256, square=square, verdicts=(), agrees={}, seconds=0.1)
+        draft(
+            patch_sha256=second.sha256,
+            square=square,
+            verdicts=(unlike,),
+            agrees={},
+            seconds=0.1,
+            stain=replace(STAIN, score=None, reason="Too few cells.", completeness=None),
+        )
     )
 
 
@@ -213,6 +225,12 @@ class TestStudy:
         assert there[0].study() == store.study()
         assert not there[1].has(gone)
 
+    def test_where_no_images_are_kept_the_records_come_alone(self, here, there, tmp_path):
+        export_study(*here, tmp_path / "s.zip")
+        assert import_study(there[0], None, tmp_path / "s.zip", LIMITS).images == 0
+        assert there[0].study() == here[0].study()
+        assert list(there[1].kept()) == []
+
     def test_a_log_that_is_not_intact_is_not_taken_over(self, there, tmp_path):
         store, images = ReviewStore(url(tmp_path)), ImageStore(tmp_path / "patches")
         fill(store, images)
@@ -354,6 +372,8 @@ class TestHostileStudy:
             ("readings", "probabilities", [1, 1, 1, 1]),
             ("readings", "square", [0, 0, 10**6]),
             ("readings", "patch_sha256", "f" * 64),
+            ("stains", "square", [0, 0, 10**6]),
+            ("stains", "facts", None),
             ("entries", "entry_hash", "f" * 64),
             ("entries", "id", 7),
             ("entries", "token", "x" * 65),

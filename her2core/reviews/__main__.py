@@ -113,7 +113,7 @@ def _export(url: str, settings: Settings, options: argparse.Namespace) -> int:
 def _import(url: str, settings: Settings, options: argparse.Namespace) -> int:
     store = ReviewStore(url)
     try:
-        images = ImageStore(settings.image_dir)
+        images = ImageStore(settings.image_dir) if settings.store_images else None
         done = import_study(store, images, options.file, settings.limits)
     finally:
         store.close()

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from her2core.models.verdict import Verdict
 from her2core.patches import Square
-from her2core.reviews import queries, validation, writing
+from her2core.reviews import queries, stain_rows, validation, writing
 from her2core.reviews.chain import ChainHead, verify
 from her2core.reviews.database import (
     calm_errors,
@@ -33,6 +33,7 @@ from her2core.reviews.schema import PatchRow, ReviewerRow, ReviewRow
 from her2core.reviews.study import Adopted, Study, check_study
 from her2core.reviews.study_rows import adopt_study, read_study
 from her2core.reviews.turns import Turns
+from her2core.stain.reading import StainReading
 
 __all__ = ["ReviewNotFoundError", "ReviewRefusedError", "ReviewStore", "StoreError"]
 
@@ -122,6 +123,19 @@ class ReviewStore:
             validation.check_square(square, queries.to_patch(patch))
             for verdict in verdicts:
                 writing.verdict_row(session, patch.id, square, verdict, SAME_READING)
+
+    def record_stain(self, sha256: str, square: Square, stain: StainReading) -> None:
+        """Record the stain reading of a square; one already recorded is not repeated.
+
+        Raises:
+            ReviewRefusedError: the patch is unknown, the square leaves it, or the reading is not
+                valid.
+        """
+        validation.check_stain(stain)
+        with self._writing() as session:
+            patch = writing.known_patch(session, sha256)
+            validation.check_square(square, queries.to_patch(patch))
+            stain_rows.row_of(session, patch.id, square, stain)
 
     # reviews -------------------------------------------------------------------------------------
 

@@ -15,10 +15,11 @@ from itertools import takewhile
 from her2core.models.verdict import Verdict
 from her2core.patches import Square, safe_name
 from her2core.reviews import validation
-from her2core.reviews.chain import ChainEntry, ChainHead, EntryFacts, verify
+from her2core.reviews.chain import ChainEntry, ChainHead, EntryFacts, StainFacts, verify
 from her2core.reviews.errors import ReviewRefusedError, StoreError
 from her2core.reviews.records import PatchRecord, ReviewDraft
 from her2core.scores import HER2Score
+from her2core.stain.reading import StainReading
 
 _NAMED = 5  # conflicts spelt out; the rest is counted
 
@@ -40,10 +41,22 @@ class StudyReading:
     model_id: str
     probabilities: tuple[float, float, float, float]
     demo: bool
+    novelty: float | None = None
 
     def verdict(self) -> Verdict:
         """As the store takes it."""
-        return Verdict(self.architecture, self.model_id, self.probabilities, self.demo)
+        return Verdict(
+            self.architecture, self.model_id, self.probabilities, self.demo, self.novelty
+        )
+
+
+@dataclass(frozen=True)
+class StudyStain:
+    """What the stain measurement said of one square: (x, y, size) in pixels."""
+
+    patch_sha256: str
+    square: tuple[int, int, int]
+    facts: StainFacts
 
 
 @dataclass(frozen=True)
@@ -63,10 +76,11 @@ class StudyEntry:
 
 @dataclass(frozen=True)
 class Study:
-    """Everything the store holds; patches, readings and entries each in order of arrival."""
+    """Everything the store holds, each kind of record in order of arrival."""
 
     patches: tuple[PatchRecord, ...]
     readings: tuple[StudyReading, ...]
+    stains: tuple[StudyStain, ...]
     entries: tuple[StudyEntry, ...]
     head: ChainHead | None
 
@@ -96,6 +110,9 @@ def check_study(study: Study) -> None:
             _check_patch(patch)
         for reading in study.readings:
             _check_reading(reading, patches)
+        for stain in study.stains:
+            validation.check_stain(stain_reading(stain.facts))
+            validation.check_square(Square(*stain.square), patches[stain.patch_sha256])
         for entry in study.entries:
             _check_entry(entry, patches)
     except (ReviewRefusedError, ValueError, KeyError) as error:
@@ -149,6 +166,16 @@ def refuse_conflicts(ours: Study, theirs: Study) -> None:
         raise StudyError(_few(found))
 
 
+def stain_reading(facts: StainFacts) -> StainReading:
+    """The hashed facts of a stain reading as the store takes them.
+
+    Raises:
+        ValueError: the score is none.
+    """
+    score = None if facts.score is None else HER2Score(facts.score)
+    return StainReading(**{**vars(facts), "score": score})
+
+
 def _few(sentences: Sequence[str]) -> str:
     shown = list(sentences[: _NAMED + 1])
     if len(sentences) > len(shown):
@@ -187,7 +214,8 @@ def _check_entry(entry: StudyEntry, patches: Mapping[str, PatchRecord]) -> None:
             square=square,
             reviewer=facts.reviewer,
             verdicts=tuple(
-                Verdict(v.architecture, v.model_id, v.probabilities, v.demo) for v in facts.verdicts
+                Verdict(v.architecture, v.model_id, v.probabilities, v.demo, v.novelty)
+                for v in facts.verdicts
             ),
             agrees={v.architecture: v.agrees for v in facts.verdicts},
             own_score=HER2Score(facts.own_score),
@@ -196,5 +224,6 @@ def _check_entry(entry: StudyEntry, patches: Mapping[str, PatchRecord]) -> None:
             seconds=facts.seconds,
             blind=facts.blind,
             supersedes=facts.supersedes,
+            stain=None if facts.stain is None else stain_reading(facts.stain),
         )
     )

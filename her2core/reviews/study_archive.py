@@ -3,6 +3,7 @@
     study.json       format, counts, end of the log; size and sha256 of every other file
     patches.jsonl    one patch a line, in order of arrival
     readings.jsonl   one reading of a model a line
+    stains.jsonl     one stain measurement a line
     entries.jsonl    one entry of the review log a line, as hashed
     images/<sha256>.png
 
@@ -27,13 +28,13 @@ from her2core import __version__
 from her2core.reviews.chain import ChainHead
 from her2core.reviews.records import PatchRecord
 from her2core.reviews.schema import utc_text
-from her2core.reviews.study import Study, StudyEntry, StudyError, StudyReading
+from her2core.reviews.study import Study, StudyEntry, StudyError, StudyReading, StudyStain
 from her2core.strict_json import parse, read
 
 FORMAT = "HER2 Review study"
 FORMAT_VERSION = 1
 MANIFEST = "study.json"
-_TABLES = ("patches.jsonl", "readings.jsonl", "entries.jsonl")
+_TABLES = ("patches.jsonl", "readings.jsonl", "stains.jsonl", "entries.jsonl")
 _IMAGE = re.compile(r"images/([0-9a-f]{64})\.png")
 _MAX_MANIFEST = 64 * 2**20
 _MAX_TABLE = 512 * 2**20
@@ -101,6 +102,7 @@ def write_study(file: BinaryIO, study: Study, image: Callable[[str], bytes | Non
         tables: tuple[Iterable[object], ...] = (
             map(_patch_facts, study.patches),
             study.readings,
+            study.stains,
             study.entries,
         )
         for name, records in zip(_TABLES, tables, strict=True):
@@ -147,7 +149,8 @@ class StudyReader:
             self.study = Study(
                 patches=tuple(map(_patch_record, self._records(_TABLES[0], _Patch))),
                 readings=tuple(self._records(_TABLES[1], StudyReading)),
-                entries=tuple(self._records(_TABLES[2], StudyEntry)),
+                stains=tuple(self._records(_TABLES[2], StudyStain)),
+                entries=tuple(self._records(_TABLES[3], StudyEntry)),
                 head=ChainHead(manifest.last_id, manifest.last_hash),
             )
         strangers = set(self.images()) - {patch.sha256 for patch in self.study.patches}

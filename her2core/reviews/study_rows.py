@@ -12,15 +12,24 @@ from sqlalchemy.orm import Session
 
 from her2core.models.verdict import Verdict
 from her2core.patches import Square
-from her2core.reviews import queries, writing
+from her2core.reviews import queries, stain_rows, writing
 from her2core.reviews.chain import VerdictFacts
-from her2core.reviews.schema import PatchRow, ReviewRow, ReviewVerdictRow, VerdictRow
+from her2core.reviews.schema import (
+    PatchRow,
+    ReviewRow,
+    ReviewStainRow,
+    ReviewVerdictRow,
+    StainReadingRow,
+    VerdictRow,
+)
 from her2core.reviews.study import (
     Adopted,
     Study,
     StudyEntry,
     StudyReading,
+    StudyStain,
     refuse_conflicts,
+    stain_reading,
 )
 
 
@@ -30,9 +39,18 @@ def read_study(session: Session) -> Study:
     patches = list(session.scalars(select(PatchRow).order_by(PatchRow.id)))
     sha256 = {row.id: row.sha256 for row in patches}
     readings = session.scalars(select(VerdictRow).order_by(VerdictRow.id))
+    stains = session.scalars(select(StainReadingRow).order_by(StainReadingRow.id))
     return Study(
         patches=tuple(queries.to_patch(row) for row in patches),
         readings=tuple(_reading(row, sha256[row.patch_id]) for row in readings),
+        stains=tuple(
+            StudyStain(
+                sha256[row.patch_id],
+                (row.square_x, row.square_y, row.square_size),
+                stain_rows.raw_facts(row),
+            )
+            for row in stains
+        ),
         entries=tuple(
             StudyEntry(
                 entry.id, entry.facts, entry.previous_hash, entry.entry_hash, tokens.get(entry.id)
@@ -62,6 +80,10 @@ def adopt_study(session: Session, study: Study) -> Adopted:
     for reading in study.readings:
         patch_row = writing.known_patch(session, reading.patch_sha256)
         writing.verdict_row(session, patch_row.id, Square(*reading.square), reading.verdict(), 0.0)
+    for stain in study.stains:
+        patch_row = writing.known_patch(session, stain.patch_sha256)
+        square, measured = Square(*stain.square), stain_reading(stain.facts)
+        stain_rows.row_of(session, patch_row.id, square, measured)
     added = study.entries[len(ours.entries) :]
     for entry in added:
         _append(session, entry)
@@ -100,11 +122,16 @@ def _append(session: Session, entry: StudyEntry) -> None:
     for verdict in facts.verdicts:
         row = writing.verdict_row(session, patch.id, square, _verdict(verdict), 0.0)
         session.add(ReviewVerdictRow(review_id=entry.id, verdict_id=row.id, agrees=verdict.agrees))
+    if facts.stain is not None:
+        measured = stain_rows.row_of(session, patch.id, square, stain_reading(facts.stain))
+        session.add(ReviewStainRow(review_id=entry.id, stain_reading_id=measured.id))
     session.flush()
 
 
 def _verdict(facts: VerdictFacts) -> Verdict:
-    return Verdict(facts.architecture, facts.model_id, facts.probabilities, facts.demo)
+    return Verdict(
+        facts.architecture, facts.model_id, facts.probabilities, facts.demo, facts.novelty
+    )
 
 
 def _reading(row: VerdictRow, sha256: str) -> StudyReading:
@@ -116,4 +143,5 @@ def _reading(row: VerdictRow, sha256: str) -> StudyReading:
         model_id=verdict.model_id,
         probabilities=verdict.probabilities,
         demo=verdict.demo,
+        novelty=verdict.novelty,
     )

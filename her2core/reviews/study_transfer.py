@@ -55,9 +55,9 @@ def export_study(store: ReviewStore, images: ImageStore, target: Path) -> Export
 
 
 def import_study(
-    store: ReviewStore, images: ImageStore, source: Path, limits: UploadLimits
+    store: ReviewStore, images: ImageStore | None, source: Path, limits: UploadLimits
 ) -> Imported:
-    """Take over what is new in a study.
+    """Take over what is new in a study; its records alone where no images are kept (None).
 
     Every record, sum and picture is checked first. Then the images are kept, then all records are
     written in one transaction; where that fails, the images that were new are removed again.
@@ -74,6 +74,9 @@ def import_study(
         reader = StudyReader(file, limits.max_pixels * _PNG_BYTES_PER_PIXEL)
         check_study(reader.study)
         refuse_conflicts(store.study(), reader.study)
+        if images is None:
+            adopted = store.adopt(reader.study)
+            return Imported(adopted.patches, adopted.entries, 0)
         for _ in _pictures(reader, images, limits):
             pass  # every picture can be read before the first is kept
         kept: list[str] = []
