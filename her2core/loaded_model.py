@@ -19,6 +19,7 @@ from her2core.models.backends.choose import open_reader
 from her2core.models.backends.reader import BackendError
 from her2core.models.bundle_files import read_files
 from her2core.models.card import BundleError, ModelCard
+from her2core.models.novelty import load_novelty, novelties
 from her2core.models.verdict import Verdict, verdict_of
 from her2core.patches import Patch
 from her2core.recent import Recent
@@ -71,6 +72,7 @@ class LoadedModel:
         self.card: ModelCard = files.card
         self.head = Head.from_tensors(files.tensors, files.feature_shape)
         self._folder = folder
+        self._novelty = load_novelty(folder, self.card)
         self._activation = ClassActivation(self.card.model_id, self.head)
         self._shap: ShapExplainer | None = None
         self._readings: Recent[str, Reading] = Recent(_READINGS_KEPT)
@@ -99,9 +101,11 @@ class LoadedModel:
             kept = {key: self._readings.get(key) for key, _ in patches}
             new = {key: pixels for key, pixels in patches if kept[key] is None}
             if new:
-                columns = self._reader.read(np.stack(list(new.values())))
-                for key, row, features, hidden in zip(new, *columns, strict=True):
-                    verdict = verdict_of(self.card, row, self.backend)
+                stacked = np.stack(list(new.values()))
+                columns = self._reader.read(stacked)
+                strange = novelties(self._novelty, stacked, columns.features)
+                for key, row, features, hidden, novelty in zip(new, *columns, strange, strict=True):
+                    verdict = verdict_of(self.card, row, self.backend, novelty)
                     # Copies: views would keep the whole batch in memory.
                     reading = Reading(verdict, features.copy(), hidden.copy())
                     self._readings.put(key, reading)

@@ -19,6 +19,9 @@ class Verdict:
         probabilities: four class probabilities in clinical order 0, 1+, 2+, 3+; they sum to 1
             and are temperature-scaled where the bundle's card gives a temperature.
         demo: the model is a demonstration bundle.
+        novelty: how unlike the known patches the input looks to the model, over the threshold
+            above which it is named unfamiliar (her2core.models.novelty): above 1 the verdict is
+            not to be trusted. None where the bundle cannot tell.
         backend: what ran the network, e.g. "openvino 2026.4.1 float32"; empty where it was not
             recorded.
     """
@@ -27,7 +30,13 @@ class Verdict:
     model_id: str
     probabilities: tuple[float, float, float, float]
     demo: bool
+    novelty: float | None = None
     backend: str = ""
+
+    @property
+    def unfamiliar(self) -> bool:
+        """Whether the input is unlike what the model knows."""
+        return self.novelty is not None and self.novelty > 1
 
     @property
     def score(self) -> HER2Score:
@@ -40,7 +49,10 @@ class Verdict:
         return max(self.probabilities)
 
 
-def verdict_of(card: ModelCard, probabilities: Iterable[float], backend: str) -> Verdict:
+def verdict_of(
+    card: ModelCard, probabilities: Iterable[float], backend: str, novelty: float | None = None
+) -> Verdict:
     """The verdict for the four probabilities of one patch."""
     zero, one, two, three = (float(p) for p in probabilities)
-    return Verdict(card.architecture, card.model_id, (zero, one, two, three), card.demo, backend)
+    chances = (zero, one, two, three)
+    return Verdict(card.architecture, card.model_id, chances, card.demo, novelty, backend)
