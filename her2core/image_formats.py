@@ -31,6 +31,7 @@ _MAGIC = {
 _STRIP_PIXELS = 4_000_000
 _ORIENTATION, _BITS_PER_SAMPLE, _PHOTOMETRIC = 0x0112, 258, 262
 _WHITE_IS_ZERO = 0
+_FILLED_IN = 128
 _SIXTEEN_BIT_GREY = frozenset({"I;16", "I;16L", "I;16B", "I;16N"})
 _PLAIN_MODES = frozenset({"1", "L", "P", "RGB", "RGBX", "YCbCr", "CMYK"})
 _ALPHA_MODES = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})
@@ -146,6 +147,22 @@ def _check_sums(file: BinaryIO, max_pixels: int, min_side: int) -> None:
         image.verify()
 
 
+def _check_end(image: Image.Image) -> None:
+    """Refuse a JPEG whose data stop before its last block.
+
+    The decoder fills what is missing with middle grey, exactly, and only warns.
+    """
+    if image.mode not in ("L", "RGB"):
+        return
+    width, height = image.size
+    last = np.asarray(image.crop((max(0, width - 8), max(0, height - 8), width, height)))
+    if (last == _FILLED_IN).all():
+        raise UnreadableImageError(
+            "is an incomplete JPEG, the end of its picture is plain grey; "
+            "export it again and upload that."
+        )
+
+
 def _decode(image: ImageFile.ImageFile, kind: str, allocate: Allocate) -> DecodedImage:
     notes = []
     if getattr(image, "is_animated", False):
@@ -154,6 +171,8 @@ def _decode(image: ImageFile.ImageFile, kind: str, allocate: Allocate) -> Decode
         notes.append("16 bits per channel were reduced to 8 over the full range.")
     orientation = _orientation(image)
     image.load()
+    if kind == "JPEG":
+        _check_end(image)
     convert = _converter(image, getattr(image, "tag_v2", {}), notes)
     if orientation in _UPRIGHT:
         notes.append("The picture was turned upright as its EXIF orientation says.")
