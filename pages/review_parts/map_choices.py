@@ -53,7 +53,8 @@ def method_row() -> Method | None:
         chosen = st.segmented_control(
             "Overlay",
             list(names),
-            default="none",
+            # None once it is set: the key below sets it too, and two sources are one too many
+            default=None if "overlay" in st.session_state else "none",
             required=True,
             format_func=names.__getitem__,
             key="overlay",
