@@ -47,9 +47,11 @@ def test_every_method_gets_its_figures(tmp_path, monkeypatch, capsys):
     assert "SHAP against 12 samples" in said
 
 
-def test_without_a_bundle_it_says_so(tmp_path, monkeypatch, capsys):
+def test_without_a_bundle_or_a_patch_it_says_so(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("HER2_HOME", str(tmp_path))
-    monkeypatch.setattr(explanations, "chosen", lambda settings: {})
-    assert explanations.main(["--out", str(tmp_path / "x.json")]) == 1
-    assert "No bundle in use of cnn, densenet121" in capsys.readouterr().err
-    assert explanations.main(["--number", "0"]) == 1
+    out = ["--out", str(tmp_path / "x.json")]
+    assert explanations.main(["--models", "resnet", *out]) == 1
+    assert "No bundle in use of resnet" in capsys.readouterr().err
+    assert explanations.main(["--number", "0", *out]) == 1
+    assert "at least one patch" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
