@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from her2core.load_state import LoadState, ModelState
 from her2core.models.card import BundleError, ModelCard
+from her2core.models.novelty import Novelty, load_novelty, novelties
 from her2core.models.registry import ARCHITECTURES, choose, chosen
 from her2core.models.verdict import Verdict
 from her2core.patches import Patch
@@ -56,6 +57,7 @@ class _Model:
 
     classifier: Classifier
     activation: ClassActivation
+    novelty: Novelty | None = None
     shap: ShapExplainer | None = None
     reading: threading.Lock = field(default_factory=threading.Lock)
     explaining: threading.Lock = field(default_factory=threading.Lock)
@@ -322,10 +324,13 @@ class Workbench:
             kept = {key: self._readings.get((key, classifier.model_id)) for key, _ in patches}
             new = {key: pixels for key, pixels in patches if kept[key] is None}
             if new:
-                columns = classifier.read(np.stack(list(new.values())))
-                for key, row, features, hidden in zip(new, *columns, strict=True):
+                stacked = np.stack(list(new.values()))
+                columns = classifier.read(stacked)
+                strange = novelties(model.novelty, stacked, columns.features)
+                for key, row, features, hidden, novelty in zip(new, *columns, strange, strict=True):
+                    verdict = replace(classifier.verdict(row), novelty=novelty)
                     # Copies: views would keep the whole batch in memory.
-                    reading = _Reading(classifier.verdict(row), features.copy(), hidden.copy())
+                    reading = _Reading(verdict, features.copy(), hidden.copy())
                     self._readings.put((key, classifier.model_id), reading)
                     kept[key] = reading
         return [known.verdict for key, _ in patches if (known := kept[key]) is not None]
@@ -349,7 +354,8 @@ def _load(architecture: str, folder: Path) -> tuple[_Model, ModelState]:
             "choose one of the same architecture."
         )
     classifier = Classifier(bundle)
-    model = _Model(classifier, ClassActivation(classifier.model_id, classifier.head))
+    activation = ClassActivation(classifier.model_id, classifier.head)
+    model = _Model(classifier, activation, load_novelty(folder, bundle.card))
     state = ModelState(architecture, "ready", f"{_title(architecture)} is ready.")
     return model, replace(state, seconds=time.monotonic() - started)
 

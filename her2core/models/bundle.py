@@ -87,6 +87,7 @@ def write_bundle(
         parameters=int(model.count_params()),
         weights_sha256=hashlib.sha256(weights_bytes).hexdigest(),
         background_sha256=hashlib.sha256(background_bytes).hexdigest(),
+        novelty=None,  # other weights know other patches: training.add_novelty measures them anew
     )
     text = finished.to_json()
     if ModelCard.from_json(text, name) != finished:  # raises where the card would not be readable

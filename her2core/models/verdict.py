@@ -17,12 +17,21 @@ class Verdict:
         probabilities: four class probabilities in clinical order 0, 1+, 2+, 3+; they sum to 1
             and are temperature-scaled where the bundle's card gives a temperature.
         demo: the model is a demonstration bundle.
+        novelty: how unlike the known patches the input looks to the model, over the threshold
+            above which it is named unfamiliar (her2core.models.novelty): above 1 the verdict is
+            not to be trusted. None where the bundle cannot tell.
     """
 
     architecture: str
     model_id: str
     probabilities: tuple[float, float, float, float]
     demo: bool
+    novelty: float | None = None
+
+    @property
+    def unfamiliar(self) -> bool:
+        """Whether the input is unlike what the model knows."""
+        return self.novelty is not None and self.novelty > 1
 
     @property
     def score(self) -> HER2Score:
