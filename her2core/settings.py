@@ -61,6 +61,7 @@ class Settings:
         store_images: whether uploaded pictures are kept on disk; otherwise they are in memory for
             as long as the server runs, and reviews are recorded all the same.
         stain: what the stain measurement calls stained, complete and intense, with its sources.
+        fidelity_file: what `benchmarks.explanations` found; the pages warn beside maps that failed.
     """
 
     home: Path
@@ -72,6 +73,7 @@ class Settings:
     backend: Backend = "auto"
     store_images: bool = True
     stain: StainThresholds = field(default_factory=StainThresholds)
+    fidelity_file: Path = PROJECT_ROOT / "benchmarks" / "explanations.json"
 
     @property
     def image_dir(self) -> Path:
