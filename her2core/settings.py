@@ -11,21 +11,39 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal, get_args
 
 from her2core.stain.thresholds import StainThresholds
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 SHIPPED_DATA = PROJECT_ROOT / "data"
+Backend = Literal["auto", "openvino", "tensorflow"]
+# The decoding process itself takes some 110 MiB of address space.
+LEAST_MIB = 192
+_SWITCH = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(
+    ("0", "false", "no", "off"), False
+)
 
 
 @dataclass(frozen=True)
 class UploadLimits:
-    """What an uploaded file may be. Sizes in bytes, pixels and files."""
+    """What an uploaded file may be, and what reading it may cost.
+
+    Attributes:
+        max_bytes: size of a file, bytes.
+        max_pixels: pixels of its picture.
+        min_side: shortest side of its picture, pixels.
+        max_files: files of one upload.
+        max_seconds: time for decoding one file.
+        max_mib: memory of the process that decodes it, MiB.
+    """
 
     max_bytes: int = 200 * 1024 * 1024
     max_pixels: int = 100_000_000
     min_side: int = 32
     max_files: int = 500
+    max_seconds: int = 10
+    max_mib: int = 1024
 
 
 @dataclass(frozen=True)
@@ -39,7 +57,11 @@ class Settings:
         demo_dir: folder of the shipped synthetic sample patches.
         report_dirs: folders searched for evaluation reports, in order.
         limits: upload limits.
+        backend: what runs the networks; "auto" is the fastest that agrees with TensorFlow.
+        store_images: whether uploaded pictures are kept on disk; otherwise they are in memory for
+            as long as the server runs, and reviews are recorded all the same.
         stain: what the stain measurement calls stained, complete and intense, with its sources.
+        fidelity_file: what `benchmarks.explanations` found; the pages warn beside maps that failed.
     """
 
     home: Path
@@ -48,12 +70,20 @@ class Settings:
     demo_dir: Path = SHIPPED_DATA / "demo"
     report_dirs: tuple[Path, ...] = (SHIPPED_DATA / "reports",)
     limits: UploadLimits = field(default_factory=UploadLimits)
+    backend: Backend = "auto"
+    store_images: bool = True
     stain: StainThresholds = field(default_factory=StainThresholds)
+    fidelity_file: Path = PROJECT_ROOT / "benchmarks" / "explanations.json"
 
     @property
     def image_dir(self) -> Path:
         """Folder in which uploaded patches are kept, each under its sha256."""
         return self.home / "patches"
+
+    @property
+    def cache_dir(self) -> Path:
+        """Folder of what can be made again at any time."""
+        return self.home / "cache"
 
 
 def load_settings(
@@ -65,11 +95,12 @@ def load_settings(
     Args:
         environ: environment variables, `os.environ` by default. Known: HER2_HOME, DATABASE_URL,
             HER2_BUNDLES (folders joined by the system's path separator), HER2_MAX_BYTES,
-            HER2_MAX_PIXELS, HER2_MAX_FILES.
+            HER2_MAX_PIXELS, HER2_MAX_FILES, HER2_MAX_SECONDS, HER2_MAX_MIB, HER2_STORE_IMAGES
+            (0 or 1), HER2_BACKEND.
         secrets_file: TOML file whose [her2] table holds the same names in lower case.
 
     Raises:
-        ValueError: a number is not a positive whole number; the message names the setting.
+        ValueError: a value is not of its kind; the message names the setting.
     """
     environ = os.environ if environ is None else environ
     file_values: dict[str, object] = {}
@@ -88,17 +119,43 @@ def load_settings(
             raise ValueError(f"Setting {name} must be a positive whole number, not '{value}'.")
         return int(value)
 
+    def switch(name: str, default: bool) -> bool:
+        value = text(name)
+        if value is None:
+            return default
+        known = _SWITCH.get(value.strip().lower())
+        if known is None:
+            raise ValueError(f"Setting {name} must be 0 or 1, not '{value}'.")
+        return known
+
     home = Path(text("HER2_HOME") or SHIPPED_DATA / "workspace").expanduser().resolve()
     own_bundles = [Path(part) for part in (text("HER2_BUNDLES") or "").split(os.pathsep) if part]
     defaults = UploadLimits()
+    max_mib = number("HER2_MAX_MIB", defaults.max_mib)
+    if max_mib < LEAST_MIB:
+        raise ValueError(f"Setting HER2_MAX_MIB must be at least {LEAST_MIB}, not '{max_mib}'.")
     return Settings(
         home=home,
         database_url=text("DATABASE_URL") or f"sqlite:///{home / 'her2review.sqlite3'}",
         bundle_dirs=(*own_bundles, home / "bundles", SHIPPED_DATA / "bundles"),
         report_dirs=(home / "reports", SHIPPED_DATA / "reports"),
+        backend=_backend(text("HER2_BACKEND")),
         limits=UploadLimits(
             max_bytes=number("HER2_MAX_BYTES", defaults.max_bytes),
             max_pixels=number("HER2_MAX_PIXELS", defaults.max_pixels),
             max_files=number("HER2_MAX_FILES", defaults.max_files),
+            max_seconds=number("HER2_MAX_SECONDS", defaults.max_seconds),
+            max_mib=max_mib,
         ),
+        store_images=switch("HER2_STORE_IMAGES", True),
+    )
+
+
+def _backend(name: str | None) -> Backend:
+    for known in get_args(Backend):
+        if (name or "auto").strip().lower() == known:
+            chosen: Backend = known
+            return chosen
+    raise ValueError(
+        f"Setting HER2_BACKEND must be one of {', '.join(get_args(Backend))}, not '{name}'."
     )

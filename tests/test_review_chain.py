@@ -14,13 +14,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from review_samples import SHA, draft, open_store, patch, tamper, url
+from review_samples import SHA, STAIN, draft, open_store, patch, tamper, url, verdict
 
 from her2core.reviews.chain import (
     GENESIS,
     ChainEntry,
     ChainHead,
     EntryFacts,
+    StainFacts,
     VerdictFacts,
     entry_hash,
     verify,
@@ -59,6 +60,7 @@ OTHER_VALUES = {
     "supersedes": 1,
     "recorded_at": "2026-03-01T08:30:00.000001+00:00",
     "verdicts": (),
+    "stain": StainFacts("stain-2-0123456789ab", (8, 1, 1, 10), 3, None, False, 0.9, 0.8, 0.25),
 }
 
 
@@ -76,6 +78,7 @@ class TestHash:
             {"demo": False},
             {"agrees": False},
             {"agrees": None},
+            {"novelty": 0.5},
         ],
     )
     def test_every_fact_of_a_verdict_counts(self, change):
@@ -101,6 +104,15 @@ class TestHash:
             '"probabilities":[0.1,0.1,0.7,0.1]}],"version":1}'
         )
         assert entry_hash(FACTS, GENESIS) == hashlib.sha256(spelled.encode("ascii")).hexdigest()
+
+    @pytest.mark.parametrize("name", [field.name for field in fields(StainFacts)])
+    def test_every_fact_of_the_stain_reading_counts(self, name):
+        other = StainFacts("stain-3", (9, 1, 1, 10), 2, "why", True, 0.8, 0.7, 0.5)
+        stain = OTHER_VALUES["stain"]
+        changed = replace(stain, **{name: getattr(other, name)})
+        assert entry_hash(replace(FACTS, stain=changed), GENESIS) != entry_hash(
+            replace(FACTS, stain=stain), GENESIS
+        )
 
 
 class TestVerify:
@@ -171,8 +183,8 @@ class TestVerify:
 
 class TestTamperedDatabase:
     @pytest.fixture
-    def log(self, tmp_path):
-        store = open_store(tmp_path)
+    def log(self, store_url):
+        store = open_store(store_url)
         store.add_patch(patch("b" * 64))
         for number in range(5):
             store.save_review(draft(comment=f"entry {number + 1}"))
@@ -187,10 +199,9 @@ class TestTamperedDatabase:
         [
             "UPDATE review SET own_score = 0 WHERE id = 3",
             "UPDATE review SET own_score = 77 WHERE id = 3",
-            "UPDATE review SET own_score = x'00ff' WHERE id = 3",
             "UPDATE review SET comment = 'entry 3 ' WHERE id = 3",
-            "UPDATE review SET seconds = 9e999 WHERE id = 3",
-            "UPDATE review SET blind = 1 WHERE id = 3",
+            "UPDATE review SET seconds = 'infinity' WHERE id = 3",
+            "UPDATE review SET blind = NOT blind WHERE id = 3",
             "UPDATE review SET recorded_at = 'yesterday' WHERE id = 3",
             "UPDATE review SET square_x = 0 WHERE id = 3",
             "UPDATE review SET patch_id = 2 WHERE id = 3",
@@ -198,13 +209,13 @@ class TestTamperedDatabase:
             "UPDATE review SET supersedes = 1 WHERE id = 3",
             "UPDATE review SET previous_hash = entry_hash WHERE id = 3",
             "UPDATE review SET entry_hash = 'x' WHERE id = 3",
-            "UPDATE review_verdict SET agrees = 1 WHERE review_id = 3 AND agrees = 0",
-            "UPDATE review_verdict SET agrees = NULL WHERE review_id = 3 AND agrees = 0",
+            "UPDATE review_verdict SET agrees = NOT agrees WHERE review_id = 3",
+            "UPDATE review_verdict SET agrees = NULL WHERE review_id = 3 AND NOT agrees",
             "DELETE FROM review_verdict WHERE review_id = 3 AND agrees",
         ],
     )
-    def test_one_edit_names_its_entry_and_no_other(self, tmp_path, log, statement):
-        tamper(tmp_path, statement)
+    def test_one_edit_names_its_entry_and_no_other(self, store_url, log, statement):
+        tamper(store_url, statement)
         (sentence,) = log.verify_chain()
         assert sentence.startswith("Entry 3 was changed")
 
@@ -215,11 +226,11 @@ class TestTamperedDatabase:
             "UPDATE verdict SET model_id = 'cnn-other' WHERE architecture = 'cnn'",
             "DELETE FROM verdict WHERE architecture = 'cnn'",
             "UPDATE reviewer SET name = 'Somebody Else'",
-            "UPDATE patch SET sha256 = hex(randomblob(32)) WHERE id = 1",
+            "UPDATE patch SET sha256 = 'd' || substr(sha256, 2) WHERE id = 1",
         ],
     )
-    def test_an_edit_of_what_all_rest_on_names_all(self, tmp_path, log, statement):
-        tamper(tmp_path, statement)
+    def test_an_edit_of_what_all_rest_on_names_all(self, store_url, log, statement):
+        tamper(store_url, statement)
         sentences = log.verify_chain()
         assert [s.split(" was changed")[0] for s in sentences] == [
             f"Entry {n}" for n in range(1, 6)
@@ -234,11 +245,14 @@ class TestTamperedDatabase:
             ("id > 0", ["Entries 1 to 5 are missing."]),
         ],
     )
-    def test_deleted_rows(self, tmp_path, log, gone, sentences):
-        tamper(tmp_path, f"DELETE FROM review WHERE {gone}")
+    def test_deleted_rows(self, store_url, log, gone, sentences):
+        tamper(store_url, f"DELETE FROM review WHERE {gone}")
         assert log.verify_chain() == sentences
 
-    def test_replacing_a_row_meets_the_hash_though_no_trigger_fires(self, tmp_path, log):
+    def test_replacing_a_row_meets_the_hash_though_no_trigger_fires(self, tmp_path):
+        log = open_store(tmp_path)
+        log.save_review(draft())
+        log.save_review(draft())
         with closing(sqlite3.connect(tmp_path / "home" / "reviews.sqlite3")) as raw:
             columns = [row[1] for row in raw.execute("PRAGMA table_info(review)")]
             chosen = ", ".join("'edited'" if name == "comment" else name for name in columns)
@@ -247,8 +261,16 @@ class TestTamperedDatabase:
         (sentence,) = log.verify_chain()
         assert sentence.startswith("Entry 2 was changed")
 
-    def test_a_log_without_its_end_takes_no_new_entry(self, tmp_path, log):
-        tamper(tmp_path, "DELETE FROM log_head")
+    def test_a_blob_where_a_score_belongs_is_named_too(self, tmp_path):
+        """SQLite holds any kind of value in any column."""
+        log = open_store(tmp_path)
+        log.save_review(draft())
+        tamper(tmp_path, "UPDATE review SET own_score = x'00ff'")
+        (sentence,) = log.verify_chain()
+        assert sentence.startswith("Entry 1 was changed")
+
+    def test_a_log_without_its_end_takes_no_new_entry(self, store_url, log):
+        tamper(store_url, "DELETE FROM log_head")
         with pytest.raises(StoreError, match="backup"):
             log.save_review(draft())
 
@@ -257,19 +279,27 @@ class TestOutsideTheProgram:
     def test_the_hash_can_be_recomputed_from_the_json_export(self, tmp_path):
         """An auditor with the export alone, and sixty lines of any language, can check it."""
         store = open_store(tmp_path)
-        for number in range(3):
-            store.save_review(draft(comment=f"Ä {number}", blind=True, agrees={}))
+        for number, stain in enumerate((None, STAIN, None)):
+            verdicts = (verdict("cnn", novelty=0.1 + 0.2), verdict("densenet121"))[2 - number :]
+            answer = {"blind": True, "agrees": {}, "stain": stain, "verdicts": verdicts}
+            store.save_review(draft(comment=f"Ä {number}", **answer))
         exported = json.loads(to_json(store.reviews(ReviewFilter(include_superseded=True))))
         labels = ["0", "1+", "2+", "3+"]
         for entry in exported["reviews"]:
+            stain = entry["stain"]
+            newer = stain is not None or any(v["novelty"] is not None for v in entry["verdicts"])
             payload = {
-                "version": 1,
+                "version": 2 if newer else 1,
                 "previous_hash": entry["previous_hash"],
                 "patch_sha256": entry["patch"]["sha256"],
                 "square": [entry["square"][key] for key in ("x", "y", "size")],
                 "own_score": labels.index(entry["own_score"]),
                 "verdicts": [
-                    {key: value for key, value in verdict.items() if key != "score"}
+                    {
+                        key: value
+                        for key, value in verdict.items()
+                        if key != "score" and (key, value) != ("novelty", None)
+                    }
                     for verdict in entry["verdicts"]
                 ],
                 **{
@@ -278,6 +308,12 @@ class TestOutsideTheProgram:
                 },
                 **{key: entry[key] for key in ("supersedes", "recorded_at")},
             }
+            if stain is not None:
+                names = ("none", "faint_incomplete", "moderate_complete", "intense_complete")
+                payload["stain"] = {key: stain[key] for key in stain.keys() - {"cells", "shares"}}
+                payload["stain"]["counts"] = [stain["cells"][name] for name in names]
+                score = stain["score"]
+                payload["stain"]["score"] = None if score is None else labels.index(score)
             spelled = json.dumps(payload, sort_keys=True, separators=(",", ":"))
             assert hashlib.sha256(spelled.encode()).hexdigest() == entry["entry_hash"]
 

@@ -1,8 +1,9 @@
 """The review store: append-only, hash-chained, durable. The one way to its database.
 
-Every write is one transaction that takes the write lock first, so that two writers can neither
-lose an entry nor fork the chain. When `save_review` has returned, the entry survives a killed
-process and a power cut.
+SQLite or PostgreSQL, by its URL. Every write is one transaction that takes the write lock first
+(the row of `log_head`; on SQLite the whole file), so that two writers can neither lose an entry nor
+fork the chain; writers of one process queue for it (`turns`). When `save_review` has returned, the
+entry survives a killed process and a power cut.
 """
 
 from __future__ import annotations
@@ -16,13 +17,23 @@ from sqlalchemy.orm import Session
 
 from her2core.models.verdict import Verdict
 from her2core.patches import Square
-from her2core.reviews import queries, validation, writing
+from her2core.reviews import queries, stain_rows, validation, writing
 from her2core.reviews.chain import ChainHead, verify
-from her2core.reviews.database import calm_errors, for_writing, open_engine, readable_rows
+from her2core.reviews.database import (
+    calm_errors,
+    for_reading,
+    for_writing,
+    open_engine,
+    readable_rows,
+)
 from her2core.reviews.errors import ReviewNotFoundError, ReviewRefusedError, StoreError
 from her2core.reviews.migrations import migrate
 from her2core.reviews.records import PatchRecord, Review, ReviewDraft, ReviewFilter, WorklistItem
 from her2core.reviews.schema import PatchRow, ReviewerRow, ReviewRow
+from her2core.reviews.study import Adopted, Study, check_study
+from her2core.reviews.study_rows import adopt_study, read_study
+from her2core.reviews.turns import Turns
+from her2core.stain.reading import StainReading
 
 __all__ = ["ReviewNotFoundError", "ReviewRefusedError", "ReviewStore", "StoreError"]
 
@@ -55,9 +66,12 @@ class ReviewStore:
             StoreError: it cannot be opened, or was written by a newer version.
         """
         self._clock = clock
+        self._turns = Turns()
+        self._busy_seconds = busy_seconds
         with calm_errors():
             self._engine = open_engine(url, busy_seconds)
             self._writer = for_writing(self._engine)
+            self._reader = for_reading(self._engine)
             migrate(self._writer)
 
     def close(self) -> None:
@@ -77,14 +91,7 @@ class ReviewStore:
             known = writing.find_patch(session, patch.sha256)
             if known is not None:
                 return queries.to_patch(known)
-            row = PatchRow(
-                sha256=patch.sha256,
-                name=patch.name,
-                width=int(patch.width),
-                height=int(patch.height),
-                received_at=patch.received_at,
-                warnings=list(patch.warnings),
-            )
+            row = writing.new_patch_row(patch)
             session.add(row)
             session.flush()
             session.refresh(row)
@@ -116,6 +123,19 @@ class ReviewStore:
             validation.check_square(square, queries.to_patch(patch))
             for verdict in verdicts:
                 writing.verdict_row(session, patch.id, square, verdict, SAME_READING)
+
+    def record_stain(self, sha256: str, square: Square, stain: StainReading) -> None:
+        """Record the stain reading of a square; one already recorded is not repeated.
+
+        Raises:
+            ReviewRefusedError: the patch is unknown, the square leaves it, or the reading is not
+                valid.
+        """
+        validation.check_stain(stain)
+        with self._writing() as session:
+            patch = writing.known_patch(session, sha256)
+            validation.check_square(square, queries.to_patch(patch))
+            stain_rows.row_of(session, patch.id, square, stain)
 
     # reviews -------------------------------------------------------------------------------------
 
@@ -196,17 +216,38 @@ class ReviewStore:
                 is not None
             )
 
+    # whole studies -------------------------------------------------------------------------------
+
+    def study(self) -> Study:
+        """Everything the store holds."""
+        with self._reading() as session:
+            return read_study(session)
+
+    def adopt(self, study: Study) -> Adopted:
+        """Take over what another installation's study has in addition: all of it or nothing.
+
+        Raises:
+            StudyError: it is not intact or contradicts what is here; one sentence per line.
+        """
+        check_study(study)
+        with self._writing() as session:
+            return adopt_study(session, study)
+
     # ---------------------------------------------------------------------------------------------
 
     @contextmanager
     def _reading(self) -> Iterator[Session]:
-        with readable_rows(), calm_errors(), Session(self._engine) as session:
+        with readable_rows(), calm_errors(), Session(self._reader) as session:
             yield session
 
     @contextmanager
     def _writing(self) -> Iterator[Session]:
         """One transaction that holds the write lock from its start and ends on the disk."""
-        with calm_errors(), Session(self._writer, expire_on_commit=False) as session:
+        with (
+            calm_errors(),
+            self._turns.turn(self._busy_seconds),
+            Session(self._writer, expire_on_commit=False) as session,
+        ):
             writing.locked_head(session)
             yield session
             session.commit()

@@ -15,6 +15,7 @@ import streamlit as st
 from her2core.models.verdict import Verdict
 from her2core.patches import Patch
 from her2core.reviews.records import Confidence, Review, ReviewDraft
+from her2core.reviews.store import StoreError
 from her2core.scores import HER2Score
 from her2core.text import markdown_text
 from pages import ui
@@ -109,6 +110,7 @@ def save(
             seconds=draft.time_spent(),
             blind=blind,
             supersedes=draft.correcting,
+            stain=here.stain.reading(patch),
         ),
         token=draft.token,
     )
@@ -124,12 +126,12 @@ def _try_to_save(
     except ValueError as error:
         st.session_state["save_problem"] = (draft.token, str(error))
         return
-    except Exception:
+    except Exception as error:
         _log.exception("A review could not be saved")
+        said = f"{error} " if isinstance(error, StoreError) else ""
         st.session_state["save_problem"] = (
             draft.token,
-            "Not saved: the review store does not answer. Your answer is kept here; try again in "
-            "a moment, and tell who runs this server if it stays so.",
+            f"Not saved. {said}Your answer is kept here; save it again in a moment.",
         )
         return
     discard(patch.sha256)
