@@ -17,7 +17,7 @@ help:
 
 run: $(VENV)/.runtime
 	@echo "HER2 Review opens on http://localhost:$(PORT) - stop it with Ctrl+C."
-	@$(BIN)/streamlit run app.py --server.port $(PORT)
+	@$(BIN)/python serve.py --port $(PORT)
 
 test: lint
 	$(BIN)/python -m pytest

@@ -90,6 +90,7 @@ class ReadingQueue:
             verdicts = self._workbench.verdicts(patch)
             self._store.record_verdicts(sha256, patch.square, verdicts)
         except (PatchError, NoModelError) as error:
-            _log.warning("Not read: %s", error)
+            # without the sentence: it names the file
+            _log.warning("Patch %s was not read: %s", sha256[:12], type(error).__name__)
         except Exception:
             _log.exception("Patch %s could not be read", sha256[:12])

@@ -11,11 +11,13 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from her2core.stain.thresholds import StainThresholds
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 SHIPPED_DATA = PROJECT_ROOT / "data"
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,23 @@ class UploadLimits:
     max_pixels: int = 100_000_000
     min_side: int = 32
     max_files: int = 500
+
+
+@dataclass(frozen=True)
+class SignInSettings:
+    """How people get in.
+
+    Attributes:
+        idle_minutes: a session ends after so many minutes without a click.
+        allow_open: other machines may use the server although nobody signs in.
+        oidc: an OIDC provider is configured, table [auth] of secrets.toml.
+        oidc_role: role of whoever the provider lets in without an account here; None: nobody.
+    """
+
+    idle_minutes: int = 30
+    allow_open: bool = False
+    oidc: bool = False
+    oidc_role: str | None = None
 
 
 @dataclass(frozen=True)
@@ -40,6 +59,8 @@ class Settings:
         report_dirs: folders searched for evaluation reports, in order.
         limits: upload limits.
         stain: what the stain measurement calls stained, complete and intense, with its sources.
+        sign_in: how people get in.
+        log_level: least severity of what the server's log holds, e.g. INFO or WARNING.
     """
 
     home: Path
@@ -49,6 +70,8 @@ class Settings:
     report_dirs: tuple[Path, ...] = (SHIPPED_DATA / "reports",)
     limits: UploadLimits = field(default_factory=UploadLimits)
     stain: StainThresholds = field(default_factory=StainThresholds)
+    sign_in: SignInSettings = field(default_factory=SignInSettings)
+    log_level: str = "INFO"
 
     @property
     def image_dir(self) -> Path:
@@ -65,20 +88,28 @@ def load_settings(
     Args:
         environ: environment variables, `os.environ` by default. Known: HER2_HOME, DATABASE_URL,
             HER2_BUNDLES (folders joined by the system's path separator), HER2_MAX_BYTES,
-            HER2_MAX_PIXELS, HER2_MAX_FILES.
+            HER2_MAX_PIXELS, HER2_MAX_FILES, HER2_IDLE_MINUTES, HER2_ALLOW_OPEN (1: yes),
+            HER2_OIDC_ROLE, HER2_LOG_LEVEL.
         secrets_file: TOML file whose [her2] table holds the same names in lower case.
 
     Raises:
         ValueError: a number is not a positive whole number; the message names the setting.
     """
     environ = os.environ if environ is None else environ
-    file_values: dict[str, object] = {}
+    file: dict[str, Any] = {}
     if secrets_file.is_file():
-        file_values = tomllib.loads(secrets_file.read_text(encoding="utf-8")).get("her2", {})
+        file = tomllib.loads(secrets_file.read_text(encoding="utf-8"))
+    file_values: dict[str, object] = file.get("her2", {})
 
     def text(name: str) -> str | None:
         value = environ.get(name) or file_values.get(name.lower())
         return None if value is None else str(value)
+
+    def one_of(name: str, known: tuple[str, ...]) -> str | None:
+        value = text(name)
+        if value is not None and value not in known:
+            raise ValueError(f"Setting {name} must be one of {', '.join(known)}, not '{value}'.")
+        return value
 
     def number(name: str, default: int) -> int:
         value = text(name)
@@ -91,6 +122,12 @@ def load_settings(
     home = Path(text("HER2_HOME") or SHIPPED_DATA / "workspace").expanduser().resolve()
     own_bundles = [Path(part) for part in (text("HER2_BUNDLES") or "").split(os.pathsep) if part]
     defaults = UploadLimits()
+    sign_in = SignInSettings(
+        idle_minutes=number("HER2_IDLE_MINUTES", SignInSettings.idle_minutes),
+        allow_open=one_of("HER2_ALLOW_OPEN", ("0", "1")) == "1",
+        oidc="auth" in file,
+        oidc_role=one_of("HER2_OIDC_ROLE", ("reviewer", "adjudicator", "administrator")),
+    )
     return Settings(
         home=home,
         database_url=text("DATABASE_URL") or f"sqlite:///{home / 'her2review.sqlite3'}",
@@ -101,4 +138,6 @@ def load_settings(
             max_pixels=number("HER2_MAX_PIXELS", defaults.max_pixels),
             max_files=number("HER2_MAX_FILES", defaults.max_files),
         ),
+        sign_in=sign_in,
+        log_level=one_of("HER2_LOG_LEVEL", LOG_LEVELS) or "INFO",
     )

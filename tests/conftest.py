@@ -8,12 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import hostile
+import hypothesis
 import pytest
 
 from her2core.settings import UploadLimits
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIRE_ALL = os.environ.get("HER2_REQUIRE_ALL") == "1"
+
+# A busy machine is no fault of the code: no test fails because one example took long.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 
 def real_cores() -> Path:
