@@ -118,12 +118,13 @@ def verdict_rows(settings: Settings, classifiers: dict[str, Any], repeats: int) 
 
 def grad_cam_rows(classifiers: dict[str, Any], repeats: int) -> Iterator[Row]:
     """Grad-CAM after the verdict: as a share of a forward pass, and against the eager way."""
-    from her2core.xai.grad_cam import GradCam
+    from her2core.xai.class_activation import ClassActivation
 
     pixels = a_patch(1).pixels()[None]
     for name, classifier in classifiers.items():
         title = ARCHITECTURES[name].title
-        seen, grad_cam = classifier.read(pixels), GradCam(classifier)
+        seen = classifier.read(pixels)
+        grad_cam = ClassActivation(classifier.model_id, classifier.head)
         eager = _eager_grad_cam(classifier.bundle.model)
         forward, ours, plain = medians(
             [

@@ -10,13 +10,14 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageCms, ImageFile
 
 RGBArray = npt.NDArray[np.uint8]
+Allocate = Callable[[tuple[int, int, int]], RGBArray]
 
 FORMATS = ("PNG", "JPEG", "TIFF")
 _MAGIC = {
@@ -30,10 +31,12 @@ _MAGIC = {
 _STRIP_PIXELS = 4_000_000
 _ORIENTATION, _BITS_PER_SAMPLE, _PHOTOMETRIC = 0x0112, 258, 262
 _WHITE_IS_ZERO = 0
+_FILLED_IN = 128
 _SIXTEEN_BIT_GREY = frozenset({"I;16", "I;16L", "I;16B", "I;16N"})
 _PLAIN_MODES = frozenset({"1", "L", "P", "RGB", "RGBX", "YCbCr", "CMYK"})
 _ALPHA_MODES = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})
 _PROFILE_SPACE = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
+_AS_STORED = (0, False)
 # EXIF orientation -> (quarter turns anticlockwise, then mirrored left to right)
 _UPRIGHT = {2: (0, True), 3: (2, False), 4: (2, True), 5: (3, True), 6: (3, False)} | {
     7: (1, True),
@@ -54,6 +57,10 @@ class DecodedImage:
     notes: tuple[str, ...]
 
 
+def _allocated(shape: tuple[int, int, int]) -> RGBArray:
+    return np.empty(shape, np.uint8)
+
+
 def read_image(data: bytes, max_pixels: int, min_side: int) -> DecodedImage:
     """Decode the first picture of a PNG, JPEG or TIFF file.
 
@@ -66,26 +73,47 @@ def read_image(data: bytes, max_pixels: int, min_side: int) -> DecodedImage:
         UnreadableImageError: no such image, damaged, too large, too small, or of a kind whose
             values have no defined brightness (floating point, 32 bits, L*a*b*).
     """
+    return read_image_file(io.BytesIO(data), max_pixels, min_side)
+
+
+def read_image_file(
+    file: BinaryIO, max_pixels: int, min_side: int, allocate: Allocate = _allocated
+) -> DecodedImage:
+    """`read_image` of an open file, which is never in memory as a whole.
+
+    Args:
+        file: open for reading in binary mode, seekable.
+        max_pixels: as in `read_image`.
+        min_side: as in `read_image`.
+        allocate: makes the array the picture is written into, from its shape (H, W, 3).
+
+    Raises:
+        UnreadableImageError: as `read_image`.
+    """
     # Pillow's own guard raises at twice this number; it must not stand below the chosen limit.
     Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, max_pixels)
-    kind = next((name for magic, name in _MAGIC.items() if data.startswith(magic)), None)
+    file.seek(0)
+    start = file.read(max(map(len, _MAGIC)))
+    kind = next((name for magic, name in _MAGIC.items() if start.startswith(magic)), None)
     if kind is None:
         raise UnreadableImageError(
             "is not a PNG, JPEG or TIFF image; export the patch as one of these and upload that."
         )
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        file.seek(0)
+        if kind == "PNG":
+            _check_sums(file, max_pixels, min_side)
+            file.seek(0)
+        with Image.open(file, formats=FORMATS) as image:
             _check_header(image, max_pixels, min_side)
-            if kind == "PNG":
-                _check_sums(data)
-            return _decode(image, kind)
+            return _decode(image, kind, allocate)
     except UnreadableImageError:
         raise
     except Image.DecompressionBombError:
         raise _too_large(max_pixels) from None
     except MemoryError:
         raise UnreadableImageError(
-            "needs more memory than this computer has free; upload a smaller region."
+            "needs more memory than there is for one file; upload a smaller region."
         ) from None
     except Exception as error:  # decoders fail on hostile bytes in ways no list would cover
         also = " or of an unusual kind" if kind == "TIFF" else ""
@@ -112,13 +140,30 @@ def _check_header(image: Image.Image, max_pixels: int, min_side: int) -> None:
         )
 
 
-def _check_sums(data: bytes) -> None:
+def _check_sums(file: BinaryIO, max_pixels: int, min_side: int) -> None:
     """Check every chunk's CRC: Pillow would decode a PNG with flipped bits or no end."""
-    with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
+    with Image.open(file, formats=("PNG",)) as image:
+        _check_header(image, max_pixels, min_side)
         image.verify()
 
 
-def _decode(image: ImageFile.ImageFile, kind: str) -> DecodedImage:
+def _check_end(image: Image.Image) -> None:
+    """Refuse a JPEG whose data stop before its last block.
+
+    The decoder fills what is missing with middle grey, exactly, and only warns.
+    """
+    if image.mode not in ("L", "RGB"):
+        return
+    width, height = image.size
+    last = np.asarray(image.crop((max(0, width - 8), max(0, height - 8), width, height)))
+    if (last == _FILLED_IN).all():
+        raise UnreadableImageError(
+            "is an incomplete JPEG, the end of its picture is plain grey; "
+            "export it again and upload that."
+        )
+
+
+def _decode(image: ImageFile.ImageFile, kind: str, allocate: Allocate) -> DecodedImage:
     notes = []
     if getattr(image, "is_animated", False):
         notes.append("The file holds several pictures or pages; the first one is shown.")
@@ -126,16 +171,14 @@ def _decode(image: ImageFile.ImageFile, kind: str) -> DecodedImage:
         notes.append("16 bits per channel were reduced to 8 over the full range.")
     orientation = _orientation(image)
     image.load()
+    if kind == "JPEG":
+        _check_end(image)
     convert = _converter(image, getattr(image, "tag_v2", {}), notes)
-    rgb = _in_strips(image, convert)
-    image.close()
-    # Pillow turns TIFF files upright itself while loading them.
     if orientation in _UPRIGHT:
         notes.append("The picture was turned upright as its EXIF orientation says.")
-        if kind != "TIFF":
-            turns, mirrored = _UPRIGHT[orientation]
-            turned = np.rot90(rgb, turns)
-            rgb = np.ascontiguousarray(turned[:, ::-1] if mirrored else turned)
+    # Pillow turns TIFF files upright itself while loading them.
+    turn = _UPRIGHT.get(orientation, _AS_STORED) if kind != "TIFF" else _AS_STORED
+    rgb = _in_strips(image, convert, *turn, allocate)
     return DecodedImage(rgb, kind, tuple(notes))
 
 
@@ -147,14 +190,24 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-def _in_strips(image: Image.Image, convert: Callable[[Image.Image], Image.Image]) -> RGBArray:
+def _in_strips(
+    image: Image.Image,
+    convert: Callable[[Image.Image], Image.Image],
+    turns: int,
+    mirrored: bool,
+    allocate: Allocate,
+) -> RGBArray:
+    """Convert strip by strip into the upright picture: turned `turns` quarters anticlockwise, then
+    mirrored left to right."""
     width, height = image.size
-    rgb = np.empty((height, width, 3), np.uint8)
+    upright = allocate((width, height, 3) if turns % 2 else (height, width, 3))
+    # The same memory seen as the file stores it, so that no turned copy is needed.
+    stored = np.rot90(upright[:, ::-1] if mirrored else upright, -turns)
     rows = max(1, _STRIP_PIXELS // width)
     for top in range(0, height, rows):
         bottom = min(height, top + rows)
-        rgb[top:bottom] = np.asarray(convert(image.crop((0, top, width, bottom))))
-    return rgb
+        stored[top:bottom] = np.asarray(convert(image.crop((0, top, width, bottom))))
+    return upright
 
 
 def _converter(
@@ -181,7 +234,7 @@ def _converter(
     source = mode if mode in ("L", "CMYK") else "RGB"
     transform = _to_srgb(image, source, notes)
     if transform is None:
-        return lambda strip: strip.convert("RGB")
+        return lambda strip: strip if strip.mode == "RGB" else strip.convert("RGB")
     return lambda strip: _apply(transform, strip if strip.mode == source else strip.convert("RGB"))
 
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
+from her2core.bounded_decode import decode_bounded
 from her2core.image_store import ImageStore
-from her2core.patches import PatchError, decode, safe_name
+from her2core.patches import PatchError, safe_name
 from her2core.quality import assess
 from her2core.reviews.records import PatchRecord
 from her2core.reviews.store import ReviewStore
@@ -47,7 +48,7 @@ def take_in(
     """
     shown = safe_name(name)
     try:
-        patch = decode(data, name, limits)
+        patch = decode_bounded(data, name, limits)
         known = store.patch(patch.sha256)
         if not images.has(patch.sha256):
             images.put(patch)

@@ -7,6 +7,7 @@ This is the one place where model input is made: pages, batch scoring and the co
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
@@ -14,9 +15,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from her2core.image_formats import UnreadableImageError, read_image
+from her2core.image_formats import DecodedImage, UnreadableImageError, read_image
 from her2core.settings import UploadLimits
 from her2core.text import printable
+
+# (file's bytes, most pixels, shortest side) -> picture, or UnreadableImageError
+Reader = Callable[[bytes, int, int], DecodedImage]
 
 MODEL_SIDE = 224
 MAX_NAME = 120
@@ -120,7 +124,7 @@ class Patch:
         return replace(self, square=square)
 
 
-def decode(data: bytes, name: str, limits: UploadLimits) -> Patch:
+def decode(data: bytes, name: str, limits: UploadLimits, reader: Reader = read_image) -> Patch:
     """Read an uploaded file: the first picture, upright, in sRGB, with its largest centred square.
 
     The same bytes always give the same pixels.
@@ -129,6 +133,7 @@ def decode(data: bytes, name: str, limits: UploadLimits) -> Patch:
         data: the file as uploaded.
         name: its name as uploaded; any text.
         limits: what is accepted.
+        reader: decodes; `her2core.bounded_decode` has one for files from outside.
 
     Raises:
         PatchError: the file is empty, too large, not a PNG, JPEG or TIFF, damaged or cut off, too
@@ -142,7 +147,7 @@ def decode(data: bytes, name: str, limits: UploadLimits) -> Patch:
             f"“{shown}” is larger than {limits.max_bytes / 2**20:,.6g} MB; upload a smaller region."
         )
     try:
-        image = read_image(data, limits.max_pixels, limits.min_side)
+        image = reader(data, limits.max_pixels, limits.min_side)
     except UnreadableImageError as error:
         raise PatchError(f"“{shown}” {error}") from error
     height, width = image.rgb.shape[:2]

@@ -18,16 +18,32 @@ from her2core.stain.thresholds import StainThresholds
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 SHIPPED_DATA = PROJECT_ROOT / "data"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+# The decoding process itself takes some 110 MiB of address space.
+LEAST_MIB = 192
+_SWITCH = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(
+    ("0", "false", "no", "off"), False
+)
 
 
 @dataclass(frozen=True)
 class UploadLimits:
-    """What an uploaded file may be. Sizes in bytes, pixels and files."""
+    """What an uploaded file may be, and what reading it may cost.
+
+    Attributes:
+        max_bytes: size of a file, bytes.
+        max_pixels: pixels of its picture.
+        min_side: shortest side of its picture, pixels.
+        max_files: files of one upload.
+        max_seconds: time for decoding one file.
+        max_mib: memory of the process that decodes it, MiB.
+    """
 
     max_bytes: int = 200 * 1024 * 1024
     max_pixels: int = 100_000_000
     min_side: int = 32
     max_files: int = 500
+    max_seconds: int = 10
+    max_mib: int = 1024
 
 
 @dataclass(frozen=True)
@@ -58,6 +74,8 @@ class Settings:
         demo_dir: folder of the shipped synthetic sample patches.
         report_dirs: folders searched for evaluation reports, in order.
         limits: upload limits.
+        store_images: whether uploaded pictures are kept on disk; otherwise they are in memory for
+            as long as the server runs, and reviews are recorded all the same.
         stain: what the stain measurement calls stained, complete and intense, with its sources.
         sign_in: how people get in.
         log_level: least severity of what the server's log holds, e.g. INFO or WARNING.
@@ -69,6 +87,7 @@ class Settings:
     demo_dir: Path = SHIPPED_DATA / "demo"
     report_dirs: tuple[Path, ...] = (SHIPPED_DATA / "reports",)
     limits: UploadLimits = field(default_factory=UploadLimits)
+    store_images: bool = True
     stain: StainThresholds = field(default_factory=StainThresholds)
     sign_in: SignInSettings = field(default_factory=SignInSettings)
     log_level: str = "INFO"
@@ -88,12 +107,12 @@ def load_settings(
     Args:
         environ: environment variables, `os.environ` by default. Known: HER2_HOME, DATABASE_URL,
             HER2_BUNDLES (folders joined by the system's path separator), HER2_MAX_BYTES,
-            HER2_MAX_PIXELS, HER2_MAX_FILES, HER2_IDLE_MINUTES, HER2_ALLOW_OPEN (1: yes),
-            HER2_OIDC_ROLE, HER2_LOG_LEVEL.
+            HER2_MAX_PIXELS, HER2_MAX_FILES, HER2_MAX_SECONDS, HER2_MAX_MIB, HER2_STORE_IMAGES
+            (0 or 1), HER2_IDLE_MINUTES, HER2_ALLOW_OPEN (0 or 1), HER2_OIDC_ROLE, HER2_LOG_LEVEL.
         secrets_file: TOML file whose [her2] table holds the same names in lower case.
 
     Raises:
-        ValueError: a number is not a positive whole number; the message names the setting.
+        ValueError: a value is not of its kind; the message names the setting.
     """
     environ = os.environ if environ is None else environ
     file: dict[str, Any] = {}
@@ -119,15 +138,27 @@ def load_settings(
             raise ValueError(f"Setting {name} must be a positive whole number, not '{value}'.")
         return int(value)
 
+    def switch(name: str, default: bool) -> bool:
+        value = text(name)
+        if value is None:
+            return default
+        known = _SWITCH.get(value.strip().lower())
+        if known is None:
+            raise ValueError(f"Setting {name} must be 0 or 1, not '{value}'.")
+        return known
+
     home = Path(text("HER2_HOME") or SHIPPED_DATA / "workspace").expanduser().resolve()
     own_bundles = [Path(part) for part in (text("HER2_BUNDLES") or "").split(os.pathsep) if part]
     defaults = UploadLimits()
     sign_in = SignInSettings(
         idle_minutes=number("HER2_IDLE_MINUTES", SignInSettings.idle_minutes),
-        allow_open=one_of("HER2_ALLOW_OPEN", ("0", "1")) == "1",
+        allow_open=switch("HER2_ALLOW_OPEN", False),
         oidc="auth" in file,
         oidc_role=one_of("HER2_OIDC_ROLE", ("reviewer", "adjudicator", "administrator")),
     )
+    max_mib = number("HER2_MAX_MIB", defaults.max_mib)
+    if max_mib < LEAST_MIB:
+        raise ValueError(f"Setting HER2_MAX_MIB must be at least {LEAST_MIB}, not '{max_mib}'.")
     return Settings(
         home=home,
         database_url=text("DATABASE_URL") or f"sqlite:///{home / 'her2review.sqlite3'}",
@@ -137,7 +168,10 @@ def load_settings(
             max_bytes=number("HER2_MAX_BYTES", defaults.max_bytes),
             max_pixels=number("HER2_MAX_PIXELS", defaults.max_pixels),
             max_files=number("HER2_MAX_FILES", defaults.max_files),
+            max_seconds=number("HER2_MAX_SECONDS", defaults.max_seconds),
+            max_mib=max_mib,
         ),
         sign_in=sign_in,
         log_level=one_of("HER2_LOG_LEVEL", LOG_LEVELS) or "INFO",
+        store_images=switch("HER2_STORE_IMAGES", True),
     )

@@ -30,7 +30,7 @@ from her2core.xai.explanation import Explanation, Method
 
 if TYPE_CHECKING:
     from her2core.models.classifier import Classifier
-    from her2core.xai.grad_cam import GradCam
+    from her2core.xai.class_activation import ClassActivation
     from her2core.xai.shap_values import ShapExplainer
 
 _log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class _Model:
     """A loaded model with its explainers. SHAP is made on first use: compiling it takes seconds."""
 
     classifier: Classifier
-    grad_cam: GradCam
+    activation: ClassActivation
     shap: ShapExplainer | None = None
     reading: threading.Lock = field(default_factory=threading.Lock)
     explaining: threading.Lock = field(default_factory=threading.Lock)
@@ -105,7 +105,7 @@ class Workbench:
             for name in self._wanted
         }
         self._readings: Recent[tuple[str, str], _Reading] = Recent(_READINGS_KEPT)
-        self._maps: Recent[tuple[str, str, Method, HER2Score], Explanation] = Recent(_MAPS_KEPT)
+        self._maps: Recent[tuple[object, ...], Explanation] = Recent(_MAPS_KEPT)
 
     def start_loading(self) -> None:
         """Start the thread that loads the models; further calls change nothing."""
@@ -163,28 +163,43 @@ class Workbench:
             yield from zip(*columns, strict=True)
 
     def explain(
-        self, patch: Patch, architecture: str, method: Method, target: HER2Score
+        self,
+        patch: Patch,
+        architecture: str,
+        method: Method,
+        target: HER2Score,
+        against: HER2Score | None = None,
     ) -> Explanation:
         """The heat map of one model for one class; waits for the models.
 
+        Args:
+            patch: what to explain.
+            architecture: of the model.
+            method: how.
+            target: the class explained.
+            against: the contrast with this class, "why not 3+?".
+
         Raises:
             NoModelError: this model is not usable.
+            ValueError: the method gives no contrast, or both classes are the same.
         """
         model = self._usable().get(architecture)
         if model is None:
             raise NoModelError(self._why_not(architecture))
-        key = (patch.key, model.classifier.model_id, method, target)
+        key = (patch.key, model.classifier.model_id, method, target, against)
         kept = self._maps.get(key)
         if kept is not None:
             return kept
-        if method == "grad_cam":
+        if method != "shap":
             reading = self._read(model, patch)
-            explanation = model.grad_cam(reading.features, target, reading.hidden)
+            explanation = model.activation(
+                reading.features, target, reading.hidden, method, against
+            )
         else:
             explainer = model.shap_explainer()
             with model.explaining:
                 kept = self._maps.get(key)  # another session may just have asked for the same
-                explanation = kept or explainer(patch.pixels(), target)
+                explanation = kept or explainer(patch.pixels(), target, against=against)
         self._maps.put(key, explanation)
         return explanation
 
@@ -325,7 +340,7 @@ def _load(architecture: str, folder: Path) -> tuple[_Model, ModelState]:
     started = time.monotonic()
     from her2core.models.bundle import load_bundle
     from her2core.models.classifier import Classifier
-    from her2core.xai.grad_cam import GradCam
+    from her2core.xai.class_activation import ClassActivation
 
     bundle = load_bundle(folder)
     if bundle.card.architecture != architecture:
@@ -334,7 +349,7 @@ def _load(architecture: str, folder: Path) -> tuple[_Model, ModelState]:
             "choose one of the same architecture."
         )
     classifier = Classifier(bundle)
-    model = _Model(classifier, GradCam(classifier))
+    model = _Model(classifier, ClassActivation(classifier.model_id, classifier.head))
     state = ModelState(architecture, "ready", f"{_title(architecture)} is ready.")
     return model, replace(state, seconds=time.monotonic() - started)
 

@@ -10,6 +10,7 @@ from her2core.models.verdict import Verdict
 from her2core.patches import Patch, PatchError
 from her2core.quality import QualityReport, assess
 from her2core.reviews.records import Review, WorklistItem
+from her2core.reviews.store import StoreError
 from her2core.reviews.worklist import next_unreviewed, ordered
 from her2core.text import markdown_text
 from pages import session, ui
@@ -121,6 +122,8 @@ def _readings(here: ui.Services, patch: Patch, review: Review | None) -> tuple[V
         if told not in here.recorded:
             session.desk(here).record_verdicts(patch.sha256, patch.square, readings)
             here.recorded.add(told)
+    except StoreError:
+        raise  # the database is away, the models are not: app.py says so
     except Exception:
         _log.exception("Patch %s could not be read", patch.sha256[:12])
         st.warning("The models could not read this patch.", icon=":material/warning:")

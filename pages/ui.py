@@ -20,7 +20,7 @@ from her2core.charts import model_name
 from her2core.image_store import ImageStore
 from her2core.patches import Patch
 from her2core.reading_queue import ReadingQueue
-from her2core.reviews.store import ReviewStore
+from her2core.reviews.store import ReviewStore, StoreError
 from her2core.reviews.worklist import Order
 from her2core.scores import RESEARCH_NOTICE, HER2Score
 from her2core.settings import Settings, load_settings
@@ -98,6 +98,9 @@ def started_or_stop() -> Services:
     try:
         return services()
     except ValueError as error:
+        problem = markdown_text(str(error))
+    except StoreError as error:
+        _log.exception("The review store could not be opened")
         problem = markdown_text(str(error))
     except Exception:
         _log.exception("The services could not be started")

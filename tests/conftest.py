@@ -1,4 +1,4 @@
-"""What all tests share: where real images lie, and that CI may skip nothing."""
+"""What all tests share: real images, a real PostgreSQL, and that CI may skip nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from pathlib import Path
 import hostile
 import hypothesis
 import pytest
+from postgresql_server import PostgresqlServer, Rewound, programs
 
+from her2core.reviews.store import ReviewStore
 from her2core.settings import UploadLimits
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,6 +35,42 @@ def real_patches() -> list[Path]:
     if not files:
         pytest.skip(f"no real images in {real_cores()}; set HER2_REAL_CORES")
     return files
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgresqlServer]:
+    """A running PostgreSQL of the tests' own."""
+    if programs() is None:
+        pytest.skip("PostgreSQL is not installed (Debian: apt install postgresql)")
+    server = PostgresqlServer()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()
+
+
+@pytest.fixture(scope="session")
+def postgresql_store(postgresql: PostgresqlServer) -> Rewound:
+    """An empty review store on PostgreSQL, migrated once."""
+    url = postgresql.new_database()
+    ReviewStore(url).close()
+    return Rewound(postgresql, url)
+
+
+@pytest.fixture
+def postgresql_url(postgresql_store: Rewound) -> Iterator[str]:
+    """An empty review store on PostgreSQL, of this test alone."""
+    yield postgresql_store.url
+    postgresql_store.rewind()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where the review store of this test is: each such test runs on both databases."""
+    if request.param == "postgresql":
+        return str(request.getfixturevalue("postgresql_url"))
+    return f"sqlite:///{tmp_path / 'home' / 'reviews.sqlite3'}"
 
 
 @pytest.fixture

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import psycopg
 
 from her2core.models.verdict import Verdict
 from her2core.patches import Square
@@ -76,23 +79,50 @@ def review(**other: Any) -> Review:
 
 
 def url(folder: Path) -> str:
-    """The database of a test."""
+    """The SQLite database of a test."""
     return f"sqlite:///{folder / 'home' / 'reviews.sqlite3'}"
 
 
-def open_store(folder: Path, **options: Any) -> ReviewStore:
-    """A store which knows the sample patch."""
-    store = ReviewStore(url(folder), **options)
+def open_store(where: Path | str, **options: Any) -> ReviewStore:
+    """A store, by its URL or a test's folder, which knows the sample patch."""
+    store = ReviewStore(url(where) if isinstance(where, Path) else where, **options)
     store.add_patch(patch())
     return store
 
 
-def tamper(folder: Path, *statements: str) -> None:
+def tamper(where: Path | str, *statements: str) -> None:
     """Edit the database behind the store's back: no triggers, no constraints."""
-    with closing(sqlite3.connect(folder / "home" / "reviews.sqlite3")) as raw:
+    if isinstance(where, str) and where.startswith("postgresql"):
+        _tamper_postgresql(where, statements)
+        return
+    with closing(sqlite_connection(where)) as raw:
         for (name,) in raw.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'"):
             raw.execute(f"DROP TRIGGER {name}")
         raw.execute("PRAGMA ignore_check_constraints = ON")
         for statement in statements:
             raw.execute(statement)
         raw.commit()
+
+
+def sqlite_connection(where: Path | str) -> sqlite3.Connection:
+    """The database of a test, by its URL or the test's folder, without the store."""
+    text = url(where) if isinstance(where, Path) else where
+    return sqlite3.connect(text.removeprefix("sqlite:///"))
+
+
+def _tamper_postgresql(where: str, statements: Sequence[str]) -> None:
+    with psycopg.connect(where) as raw:
+        # neither triggers nor foreign keys are looked at by a replica
+        raw.execute("SET session_replication_role = replica")
+        checks = raw.execute(
+            "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid)"
+            " FROM pg_constraint WHERE contype = 'c' AND conrelid <> 0"
+        ).fetchall()
+        for table, name, _ in checks:
+            raw.execute(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
+        for statement in statements:
+            raw.execute(statement)
+        for table, name, definition in checks:
+            # back for the tests that follow; what stands there now is not looked at
+            unchecked = definition.removesuffix(" NOT VALID")
+            raw.execute(f"ALTER TABLE {table} ADD CONSTRAINT {name} {unchecked} NOT VALID")

@@ -10,7 +10,7 @@ import pytest
 from benchmarks.speed import _eager_grad_cam, a_patch, bundles, faster, medians, share, table
 from her2core.models.registry import chosen
 from her2core.scores import HER2Score
-from her2core.xai.grad_cam import GradCam
+from her2core.xai.class_activation import ClassActivation
 from tests.tiny_bundles import NAMES, bundle_root, classifier
 
 
@@ -46,7 +46,7 @@ def test_both_sides_take_turns_and_the_first_turn_does_not_count() -> None:
 def test_the_eager_peer_draws_the_same_map(name: str) -> None:
     pixels = a_patch(5).pixels()[None]
     features = classifier(name).infer(pixels)[1]
-    grad_cam = GradCam(classifier(name))
+    grad_cam = ClassActivation(classifier(name).model_id, classifier(name).head)
     maps = {target: grad_cam(features, target) for target in HER2Score}
     eager = _eager_grad_cam(classifier(name).bundle.model)
     compared = 0

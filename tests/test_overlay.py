@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from her2core.xai.explanation import Explanation, Method
 from her2core.xai.overlay import annotate, blend, colour_stops, map_line, verdict_line
 
 METHODS: tuple[Method, ...] = ("grad_cam", "shap")
+CONTRAST = HER2Score.THREE_PLUS
 
 
 def explanation(method: Method, heat: np.ndarray) -> Explanation:
@@ -89,6 +91,17 @@ def test_shap_is_red_for_and_blue_against() -> None:
     assert against[2] > against[0] + 80
     assert in_favour[0] > in_favour[2] + 80
     assert np.ptp(neutral) < 20
+
+
+def test_a_contrast_is_red_for_and_blue_against_whatever_the_method() -> None:
+    grey = np.full((224, 224, 3), 128, np.uint8)
+    heat = np.tile(np.linspace(-1, 1, 224), (224, 1))
+    contrast = replace(explanation("grad_cam", heat), against=CONTRAST)
+    drawn = blend(grey, contrast, 1.0).astype(int)
+    assert drawn[0, 0][2] > drawn[0, 0][0] + 80
+    assert drawn[0, -1][0] > drawn[0, -1][2] + 80
+    assert colour_stops("grad_cam", signed=True)[0].value == -1.0
+    assert map_line(contrast) == "Grad-CAM for 2+ rather than 3+ · cnn-0123456789ab"
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -17,30 +17,12 @@ from PIL import Image, ImageCms, ImageOps
 from her2core.patches import MAX_NAME, Patch, PatchError, Square, decode, safe_name
 from her2core.settings import UploadLimits
 
-CASES = hostile.cases()
+SMALL_FILES = [case.data for case in hostile.cases() if 60 < len(case.data) < 60_000]
 
 
 def patch_of(rgb: np.ndarray) -> Patch:
     height, width = rgb.shape[:2]
     return Patch("a.png", "0" * 64, rgb, Square.centred(width, height))
-
-
-@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::RuntimeWarning")
-@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
-def test_every_file_gives_the_right_picture_or_one_sentence(case, limits):
-    if case.refused:
-        with pytest.raises(PatchError) as caught:
-            decode(case.data, case.name, limits)
-        sentence = str(caught.value)
-        assert case.refused in sentence
-        assert case.name in sentence
-        assert "\n" not in sentence
-        assert sentence.endswith(".")
-        return
-    patch = decode(case.data, case.name, limits)
-    off = np.abs(patch.rgb.astype(int) - case.expected.astype(int))
-    assert off.max() <= case.tolerance
-    assert any(case.noted in note for note in patch.notes) == bool(case.noted)
 
 
 def test_an_ordinary_file_needs_no_note(brown_patch_png, limits):
@@ -106,9 +88,7 @@ def test_white_is_zero_grey_is_not_shown_as_a_negative(limits):
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_no_damaged_byte_gets_past_as_another_error(data):
-    original = data.draw(
-        st.sampled_from([case.data for case in CASES if 60 < len(case.data) < 60_000])
-    )
+    original = data.draw(st.sampled_from(SMALL_FILES))
     damaged = bytearray(original)
     for _ in range(data.draw(st.integers(1, 6))):
         damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))

@@ -26,6 +26,25 @@ def test_the_default_limits_are_those_promised():
     limits = UploadLimits()
     assert (limits.max_bytes, limits.max_files) == (200 * 2**20, 500)
     assert limits.max_pixels == 100_000_000
+    assert (limits.max_seconds, limits.max_mib) == (10, 1024)
+
+
+def test_what_decoding_may_cost_is_a_setting():
+    limits = load_settings({"HER2_MAX_SECONDS": "4", "HER2_MAX_MIB": "512"}, NO_FILE).limits
+    assert (limits.max_seconds, limits.max_mib) == (4, 512)
+    with pytest.raises(ValueError, match="HER2_MAX_MIB must be at least 192"):
+        load_settings({"HER2_MAX_MIB": "100"}, NO_FILE)
+
+
+@pytest.mark.parametrize(("value", "kept"), [("0", False), ("1", True), ("no", False)])
+def test_pictures_are_kept_unless_a_setting_says_no(value, kept, tmp_path):
+    assert load_settings({}, NO_FILE).store_images
+    assert load_settings({"HER2_STORE_IMAGES": value}, NO_FILE).store_images is kept
+    file = tmp_path / "secrets.toml"
+    file.write_text(f"[her2]\nher2_store_images = {str(kept).lower()}\n", encoding="utf-8")
+    assert load_settings({}, file).store_images is kept
+    with pytest.raises(ValueError, match="HER2_STORE_IMAGES must be 0 or 1, not 'maybe'"):
+        load_settings({"HER2_STORE_IMAGES": "maybe"}, NO_FILE)
 
 
 def test_the_environment_wins_over_the_file_and_the_file_over_the_default(tmp_path):

@@ -166,3 +166,27 @@ def test_no_samples_and_wrong_pixels_are_refused() -> None:
         explainer("cnn")(pixels(1), TARGET, 0)
     with pytest.raises(ValueError, match="Models read"):
         explainer("cnn")(pixels(1) * 255, TARGET, SAMPLES)
+
+
+def test_a_contrast_is_the_difference_of_two_classes_and_costs_one():
+    """SHAP values are linear, so "why 2+ and not 3+" is one map minus the other."""
+    patch, other = pixels(1, seed=3), HER2Score.THREE_PLUS
+    contrast = explainer("cnn").attributions(patch, TARGET, SAMPLES, other)
+    alone = [explainer("cnn").attributions(patch, score, SAMPLES) for score in (TARGET, other)]
+    assert np.allclose(contrast, alone[0] - alone[1], atol=1e-3 * np.abs(contrast).max())
+    found = explainer("cnn")(patch[0], TARGET, SAMPLES, other)
+    gaps = [
+        explainer("cnn")(patch[0], score, SAMPLES).completeness_gap for score in (TARGET, other)
+    ]
+    assert found.completeness_gap == pytest.approx(gaps[0] - gaps[1], abs=1e-5)
+    assert found.against is other
+    assert "2+ rather than 3+" in found.reading
+    with pytest.raises(ValueError, match="no contrast with itself"):
+        explainer("cnn")(patch[0], TARGET, SAMPLES, TARGET)
+
+
+def test_other_seeds_draw_other_samples():
+    patch = pixels(1, seed=3)
+    usual = explainer("cnn").attributions(patch, TARGET, SAMPLES)
+    other = explainer("cnn").attributions(patch, TARGET, SAMPLES, seed=SEED + 1)
+    assert not np.allclose(usual, other, atol=1e-3 * np.abs(usual).max())

@@ -22,9 +22,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from her2core.bounded_decode import decode_bounded
 from her2core.models.registry import ARCHITECTURES
 from her2core.models.verdict import Verdict
-from her2core.patches import Patch, PatchError, decode, safe_name
+from her2core.patches import Patch, PatchError, safe_name
 from her2core.quality import assess
 from her2core.scores import RESEARCH_NOTICE, HER2Score
 from her2core.settings import Settings, UploadLimits, load_settings
@@ -239,7 +240,7 @@ def _read(name: str, path: Path, limits: UploadLimits) -> tuple[_Seen, Patch | N
             )
         data = path.read_bytes()
         sha256 = hashlib.sha256(data).hexdigest()
-        patch = decode(data, path.name, limits)
+        patch = decode_bounded(data, path.name, limits)
     except PatchError as error:
         return _Seen(name, sha256, str(error), readable=False), None
     except OSError as error:

@@ -18,6 +18,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 from her2core.models.bundle import Bundle
 from her2core.models.registry import ARCHITECTURES
 from her2core.models.verdict import Verdict
+from her2core.xai.head_gradient import Head
 
 Floats = npt.NDArray[np.float32]
 PIXELS = tf.TensorSpec((None, 224, 224, 3), tf.float32)
@@ -45,7 +46,7 @@ class Classifier:
         bundle: what was loaded.
         model_id: as in the card.
         scaled: keras.Model from pixels to temperature-scaled probabilities, as shown to people.
-        head: keras.Model from the last feature map to the hidden layer.
+        head: the layers behind the last feature map, as plain weights.
         feature_shape: (h, w, c) of the last feature map.
     """
 
@@ -62,7 +63,9 @@ class Classifier:
         self.scaled = keras.Model(model.inputs[0], probabilities)
         self.feature_shape: tuple[int, int, int] = tuple(features.shape[1:])
         hidden = model.get_layer("hidden").output
-        self.head = keras.Model(features, hidden)
+        self.head = Head.from_tensors(
+            {weight.path: weight.numpy() for weight in model.weights}, self.feature_shape
+        )
         reader = keras.Model(model.inputs[0], [probabilities, features, hidden])
         self._read = compiled(lambda x: reader(x, training=False), [PIXELS], model)
         self.read(np.zeros((1, 224, 224, 3), np.float32))

@@ -8,11 +8,8 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
-
+from her2core.reviews.database import sqlite_file
 from her2core.reviews.store import ReviewStore, StoreError
 from her2core.settings import load_settings
 
@@ -39,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _verify(url: str, noted: Sequence[str]) -> int:
-    file = _sqlite_file(url)
+    file = sqlite_file(url)
     if file is not None and not file.is_file():
         raise StoreError(f"There is no review database at '{file}'.")
     store = ReviewStore(url)
@@ -59,15 +56,6 @@ def _verify(url: str, noted: Sequence[str]) -> int:
         return 1
     print(f"Intact: {head.last_id} entries; hash of the last: {head.last_hash}")
     return 0
-
-
-def _sqlite_file(url: str) -> Path | None:
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        return None
-    is_file = parsed.get_backend_name() == "sqlite" and parsed.database
-    return Path(str(parsed.database)) if is_file else None
 
 
 if __name__ == "__main__":

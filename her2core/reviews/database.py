@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,59 +15,27 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from her2core.reviews.errors import StoreError
+from her2core.reviews.troubles import BUSY, sentence
+from her2core.reviews.turns import NoTurnError, patiently
 
-# What SQLite says, and what a reviewer should read instead.
-_SENTENCES: tuple[tuple[str, str], ...] = (
-    (
-        "locked",
-        "The review database is busy with another program's work; nothing was changed, try again "
-        "in a moment.",
-    ),
-    (
-        "disk is full",
-        "The disk that holds the review database is full; nothing was changed, free some space and "
-        "try again.",
-    ),
-    (
-        "readonly",
-        "The review database is read-only; nothing was changed, give this program the right to "
-        "write to the file and its folder.",
-    ),
-    (
-        "unable to open",
-        "The review database could not be opened; check that its folder exists and may be read "
-        "and written.",
-    ),
-    (
-        "not a database",
-        "The file set as review database is not a database; set DATABASE_URL to another file or "
-        "restore a backup.",
-    ),
-    ("malformed", "The review database is damaged; restore it from a backup."),
-    (
-        "disk i/o",
-        "The disk that holds the review database reports an error; check it before going on, then "
-        "try again.",
-    ),
-)
+# a database server that is away must not hold a page for minutes
+_CONNECT_SECONDS = 5
+_SILENT_SECONDS = 15
+_IDLE_IN_TRANSACTION_SECONDS = 60
 
 
 def open_engine(url: str, busy_seconds: float) -> Engine:
     """An engine whose commits are on the disk when they return.
 
     Args:
-        url: SQLAlchemy URL. An SQLite file and its folder are created, for the owner alone.
+        url: SQLAlchemy URL of SQLite or PostgreSQL (through psycopg 3). An SQLite file and its
+            folder are created, for the owner alone.
         busy_seconds: how long to wait for another writer.
 
     Raises:
         StoreError: the URL is not one, or names no file, or the file cannot be made.
     """
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        raise StoreError(
-            "DATABASE_URL is not a database address; it looks like sqlite:////folder/file.sqlite3."
-        ) from None
+    parsed = parse_url(url)
     is_sqlite = parsed.get_backend_name() == "sqlite"
     if is_sqlite:
         _make_file(parsed)
@@ -77,7 +44,9 @@ def open_engine(url: str, busy_seconds: float) -> Engine:
         engine = create_engine(
             parsed,
             hide_parameters=True,
-            connect_args={"timeout": busy_seconds} if is_sqlite else {},
+            pool_pre_ping=not is_sqlite,  # connections of before a server's restart are replaced
+            pool_timeout=busy_seconds,
+            connect_args={"timeout": busy_seconds} if is_sqlite else _server_arguments(parsed),
         )
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError):
         raise StoreError(
@@ -85,7 +54,40 @@ def open_engine(url: str, busy_seconds: float) -> Engine:
         ) from None
     if is_sqlite:
         _configure_sqlite(engine, busy_seconds)
+    elif parsed.get_backend_name() == "postgresql":
+        _configure_postgresql(engine, busy_seconds)
     return engine
+
+
+def parse_url(url: str) -> URL:
+    """The address, with the driver this program comes with.
+
+    Raises:
+        StoreError: it is none.
+    """
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise StoreError(
+            "DATABASE_URL is not a database address; it looks like sqlite:////folder/file.sqlite3 "
+            "or postgresql://user:password@host/database."
+        ) from None
+    # "postgres" is how many hosting services still spell it
+    if parsed.drivername in {"postgres", "postgresql"}:
+        return parsed.set(drivername="postgresql+psycopg")
+    return parsed
+
+
+def sqlite_file(url: str) -> Path | None:
+    """The file of an SQLite address; None for any other address.
+
+    Raises:
+        StoreError: it is no address.
+    """
+    parsed = parse_url(url)
+    if parsed.get_backend_name() != "sqlite" or not parsed.database:
+        return None
+    return Path(parsed.database)
 
 
 def for_writing(engine: Engine) -> Engine:
@@ -93,15 +95,26 @@ def for_writing(engine: Engine) -> Engine:
     return engine.execution_options(her2_write=True)
 
 
+def for_reading(engine: Engine) -> Engine:
+    """The same engine, whose transactions see one state of the database from start to end.
+
+    SQLite's do anyway. On PostgreSQL a check of the chain would otherwise see half of what a
+    writer adds meanwhile.
+    """
+    if engine.dialect.name != "postgresql":
+        return engine
+    return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+
 @contextmanager
 def calm_errors() -> Iterator[None]:
     """Turn any database error into a StoreError with one sentence; the cause stays attached."""
     try:
         yield
-    except PoolTimeoutError as error:
-        raise StoreError(_SENTENCES[0][1]) from error
+    except (PoolTimeoutError, NoTurnError) as error:
+        raise StoreError(BUSY) from error
     except SQLAlchemyError as error:
-        raise StoreError(_sentence(getattr(error, "orig", None) or error)) from error
+        raise StoreError(sentence(getattr(error, "orig", None) or error)) from error
 
 
 @contextmanager
@@ -114,17 +127,6 @@ def readable_rows() -> Iterator[None]:
             "The review log holds an entry that cannot be read; "
             "'python -m her2core.reviews verify' names it."
         ) from error
-
-
-def _sentence(cause: BaseException) -> str:
-    said = str(cause).lower()
-    for key, sentence in _SENTENCES:
-        if key in said:
-            return sentence
-    return (
-        f"The review database refused ({type(cause).__name__}); nothing was changed. "
-        "The server's log has the details."
-    )
 
 
 def _make_file(url: URL) -> None:
@@ -145,12 +147,15 @@ def _make_file(url: URL) -> None:
 
 
 def _configure_sqlite(engine: Engine, busy_seconds: float) -> None:
+    waiting = f"PRAGMA busy_timeout = {round(busy_seconds * 1000)}"
+
     @event.listens_for(engine, "connect")
     def configure(connection: sqlite3.Connection, _record: Any) -> None:
         connection.isolation_level = None  # BEGIN is ours: the driver's comes too late
         cursor = connection.cursor()
-        cursor.execute(f"PRAGMA busy_timeout = {round(busy_seconds * 1000)}")
-        _use_wal(cursor, busy_seconds)
+        cursor.execute(waiting)
+        # SQLite does not wait for others by itself while the mode changes
+        patiently(lambda: cursor.execute("PRAGMA journal_mode = WAL"), _is_locked, busy_seconds)
         # FULL: in WAL mode NORMAL may lose the last commits on power loss
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA fullfsync = ON")  # macOS; elsewhere without effect
@@ -161,18 +166,47 @@ def _configure_sqlite(engine: Engine, busy_seconds: float) -> None:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get("her2_write", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-def _use_wal(cursor: sqlite3.Cursor, busy_seconds: float) -> None:
-    """Switch to WAL; SQLite does not wait for others by itself while the mode changes."""
-    deadline = time.monotonic() + busy_seconds
-    while True:
-        try:
-            cursor.execute("PRAGMA journal_mode = WAL")
+        if not connection.get_execution_options().get("her2_write", False):
+            connection.exec_driver_sql("BEGIN")
             return
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > deadline:
-                raise
-            time.sleep(0.02)
+        # the waiting is ours here; see turns.py
+        connection.exec_driver_sql("PRAGMA busy_timeout = 0")
+        try:
+            patiently(
+                lambda: connection.exec_driver_sql("BEGIN IMMEDIATE"), _is_locked, busy_seconds
+            )
+        finally:
+            connection.exec_driver_sql(waiting)
+
+
+def _is_locked(error: Exception) -> bool:
+    return "locked" in str(getattr(error, "orig", None) or error)
+
+
+def _server_arguments(url: URL) -> dict[str, Any]:
+    if url.drivername != "postgresql+psycopg":
+        return {}
+    return {
+        "connect_timeout": _CONNECT_SECONDS,
+        # a server that fell silent (cable, power) is given up instead of waited for
+        "tcp_user_timeout": _SILENT_SECONDS * 1000,
+        "keepalives_idle": _SILENT_SECONDS,
+        "application_name": "her2-review",
+    }
+
+
+def _configure_postgresql(engine: Engine, busy_seconds: float) -> None:
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: Any) -> None:
+        before = connection.autocommit
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET lock_timeout = {round(busy_seconds * 1000)}")
+            idle = _IDLE_IN_TRANSACTION_SECONDS * 1000
+            cursor.execute(f"SET idle_in_transaction_session_timeout = {idle}")
+            # a server set to answer before the disk does would lose what was called saved
+            cursor.execute(
+                "SELECT set_config('synchronous_commit', 'on', false) "
+                "WHERE current_setting('synchronous_commit') = 'off'"
+            )
+        connection.autocommit = before

@@ -1,8 +1,9 @@
 """The review store: append-only, hash-chained, durable. The one way to its database.
 
-Every write is one transaction that takes the write lock first, so that two writers can neither
-lose an entry nor fork the chain. When `save_review` has returned, the entry survives a killed
-process and a power cut.
+SQLite or PostgreSQL, by its URL. Every write is one transaction that takes the write lock first
+(the row of `log_head`; on SQLite the whole file), so that two writers can neither lose an entry nor
+fork the chain; writers of one process queue for it (`turns`). When `save_review` has returned, the
+entry survives a killed process and a power cut.
 """
 
 from __future__ import annotations
@@ -18,11 +19,18 @@ from her2core.models.verdict import Verdict
 from her2core.patches import Square
 from her2core.reviews import queries, validation, writing
 from her2core.reviews.chain import ChainHead, verify
-from her2core.reviews.database import calm_errors, for_writing, open_engine, readable_rows
+from her2core.reviews.database import (
+    calm_errors,
+    for_reading,
+    for_writing,
+    open_engine,
+    readable_rows,
+)
 from her2core.reviews.errors import ReviewNotFoundError, ReviewRefusedError, StoreError
 from her2core.reviews.migrations import migrate
 from her2core.reviews.records import PatchRecord, Review, ReviewDraft, ReviewFilter, WorklistItem
 from her2core.reviews.schema import PatchRow, ReviewerRow, ReviewRow
+from her2core.reviews.turns import Turns
 
 __all__ = ["ReviewNotFoundError", "ReviewRefusedError", "ReviewStore", "StoreError"]
 
@@ -55,9 +63,12 @@ class ReviewStore:
             StoreError: it cannot be opened, or was written by a newer version.
         """
         self._clock = clock
+        self._turns = Turns()
+        self._busy_seconds = busy_seconds
         with calm_errors():
             self._engine = open_engine(url, busy_seconds)
             self._writer = for_writing(self._engine)
+            self._reader = for_reading(self._engine)
             migrate(self._writer)
 
     def close(self) -> None:
@@ -208,13 +219,17 @@ class ReviewStore:
 
     @contextmanager
     def _reading(self) -> Iterator[Session]:
-        with readable_rows(), calm_errors(), Session(self._engine) as session:
+        with readable_rows(), calm_errors(), Session(self._reader) as session:
             yield session
 
     @contextmanager
     def _writing(self) -> Iterator[Session]:
         """One transaction that holds the write lock from its start and ends on the disk."""
-        with calm_errors(), Session(self._writer, expire_on_commit=False) as session:
+        with (
+            calm_errors(),
+            self._turns.turn(self._busy_seconds),
+            Session(self._writer, expire_on_commit=False) as session,
+        ):
             writing.locked_head(session)
             yield session
             session.commit()

@@ -10,7 +10,15 @@ import numpy.typing as npt
 
 from her2core.scores import HER2Score
 
-Method = Literal["grad_cam", "shap"]
+Method = Literal["grad_cam", "grad_cam_plus_plus", "hires_cam", "shap"]
+METHOD_TITLES: dict[Method, str] = {
+    "grad_cam": "Grad-CAM",
+    "grad_cam_plus_plus": "Grad-CAM++",
+    "hires_cam": "HiResCAM",
+    "shap": "SHAP",
+}
+# Grad-CAM++ weighs only what speaks for a class: the difference of two has no meaning there.
+CONTRASTING: tuple[Method, ...] = ("grad_cam", "hires_cam", "shap")
 
 
 @dataclass(frozen=True)
@@ -18,14 +26,15 @@ class Explanation:
     """A heat map over the model's 224 x 224 input.
 
     Attributes:
-        method: "grad_cam" (values in [0, 1]) or "shap" (signed values scaled into [-1, 1]).
+        method: how it was made.
         model_id: the model explained.
-        target: the class whose probability (SHAP) or logit (Grad-CAM) is explained.
-        heat: float32 array of shape (224, 224).
+        target: the class whose probability (SHAP) or logit (all others) is explained.
+        heat: float32 array of shape (224, 224), in [0, 1], or in [-1, 1] where `signed`.
         scale: what 1.0 in `heat` stands for in the method's own unit.
+        reading: one sentence on what this map shows and what it cannot show.
         completeness_gap: SHAP only: sum of attributions minus (f(x) - E[f]), in probability.
         samples: SHAP only: number of samples drawn.
-        reading: one sentence on what this map shows and what it cannot show.
+        against: for a contrast, the other class: the score of `target` minus its own is explained.
     """
 
     method: Method
@@ -36,3 +45,14 @@ class Explanation:
     reading: str
     completeness_gap: float | None = None
     samples: int | None = None
+    against: HER2Score | None = None
+
+    @property
+    def signed(self) -> bool:
+        """Whether negative heat says what speaks against the class, or for the other one."""
+        return is_signed(self.method, self.against)
+
+
+def is_signed(method: Method, against: HER2Score | None = None) -> bool:
+    """Whether maps of this kind have values below zero."""
+    return method == "shap" or against is not None

@@ -1,7 +1,7 @@
 """Heat maps drawn over the image, for the screen and for exported pictures. No tensorflow.
 
 Colours stay apart for colour-blind eyes. What a map does not speak of stays transparent, and even
-at full opacity the tissue shines through. Under SHAP's red and blue the tissue turns grey: on brown
+at full opacity the tissue shines through. Under red and blue the tissue turns grey: on brown
 membranes and blue nuclei they would be taken for stain, or stain for them.
 """
 
@@ -17,10 +17,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from her2core.models.verdict import Verdict
 from her2core.scores import RESEARCH_NOTICE
-from her2core.xai.explanation import Explanation, Method
+from her2core.xai.explanation import METHOD_TITLES, Explanation, Method, is_signed
 
 Pixels = npt.NDArray[np.uint8]
-METHOD_TITLES: dict[Method, str] = {"grad_cam": "Grad-CAM", "shap": "SHAP"}
 _MOST_OPAQUE = 0.9
 _STRIP_WIDTH = 448
 
@@ -30,7 +29,7 @@ class ColourStop:
     """One colour of a map.
 
     Attributes:
-        value: the heat it stands for, in [0, 1] for Grad-CAM and [-1, 1] for SHAP.
+        value: the heat it stands for, in [0, 1], or in [-1, 1] for signed maps.
         rgb: 0 to 255 each.
         cover: how much of the image it covers at full opacity, in [0, 0.9].
     """
@@ -40,17 +39,17 @@ class ColourStop:
     cover: float
 
 
-_COLOURS: dict[Method, tuple[tuple[float, tuple[int, int, int]], ...]] = {
+_COLOURS: dict[bool, tuple[tuple[float, tuple[int, int, int]], ...]] = {
     # Dark violet over teal to yellow, rising steadily in lightness.
-    "grad_cam": (
+    False: (
         (0.0, (68, 1, 84)),
         (0.25, (59, 82, 139)),
         (0.5, (33, 145, 140)),
         (0.75, (94, 201, 98)),
         (1.0, (253, 231, 37)),
     ),
-    # Blue against, red for; nothing in between.
-    "shap": (
+    # Signed: blue against, red for; nothing in between.
+    True: (
         (-1.0, (0, 68, 204)),
         (-0.5, (66, 133, 244)),
         (0.0, (245, 245, 245)),
@@ -60,11 +59,16 @@ _COLOURS: dict[Method, tuple[tuple[float, tuple[int, int, int]], ...]] = {
 }
 
 
-def colour_stops(method: Method) -> tuple[ColourStop, ...]:
-    """The colours of a method's map, lowest heat first, for drawing its legend."""
+def colour_stops(method: Method, *, signed: bool | None = None) -> tuple[ColourStop, ...]:
+    """The colours of a method's map, lowest heat first, for drawing its legend.
+
+    Args:
+        method: the method.
+        signed: true for a contrast of two classes; None: as the method's maps of one class are.
+    """
     return tuple(
         ColourStop(value, rgb, float(_cover(method, np.array([value], np.float32))[0]))
-        for value, rgb in _COLOURS[method]
+        for value, rgb in _COLOURS[is_signed(method) if signed is None else signed]
     )
 
 
@@ -77,14 +81,14 @@ def blend(rgb: Pixels, explanation: Explanation, opacity: float) -> Pixels:
         opacity: 0 (the image untouched) to 1; more is taken as 1, less as 0.
 
     Returns:
-        uint8 (H, W, 3), a new array. Under SHAP the image is grey from opacity 0.5 on.
+        uint8 (H, W, 3), a new array. Under a signed map the image is grey from opacity 0.5 on.
     """
     height, width = rgb.shape[:2]
     heat = _resized(explanation.heat, width, height)
     strength = min(max(float(opacity), 0.0), 1.0)
     cover = strength * _cover(explanation.method, heat)[..., None]
-    ground = _greyed(rgb, min(1.0, 2.0 * strength)) if explanation.method == "shap" else rgb
-    mixed = (1.0 - cover) * ground + cover * _colours(explanation.method, heat)
+    ground = _greyed(rgb, min(1.0, 2.0 * strength)) if explanation.signed else rgb
+    mixed = (1.0 - cover) * ground + cover * _colours(explanation.signed, heat)
     drawn: Pixels = np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
     return drawn
 
@@ -102,10 +106,17 @@ def verdict_line(verdict: Verdict) -> str:
     return f"{title} {verdict.score.label} ({verdict.score.status}): {shares}"
 
 
+def class_words(explanation: Explanation) -> str:
+    """What is explained: "2+", or "2+ rather than 3+"."""
+    against = explanation.against
+    named = explanation.target.label
+    return named if against is None else f"{named} rather than {against.label}"
+
+
 def map_line(explanation: Explanation) -> str:
     """What a map is, as one line, e.g. "Grad-CAM for 2+ · cnn-0123456789ab"."""
     title = METHOD_TITLES[explanation.method]
-    return f"{title} for {explanation.target.label} · {explanation.model_id}"
+    return f"{title} for {class_words(explanation)} · {explanation.model_id}"
 
 
 def annotate(rgb: Pixels, title: Sequence[str], verdicts: Sequence[str]) -> Pixels:
@@ -165,8 +176,8 @@ def _cover(method: Method, heat: npt.NDArray[np.float32]) -> npt.NDArray[np.floa
     return (_MOST_OPAQUE * (np.sqrt(size) if method == "shap" else size)).astype(np.float32)
 
 
-def _colours(method: Method, heat: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    values, colours = zip(*_COLOURS[method], strict=True)
+def _colours(signed: bool, heat: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    values, colours = zip(*_COLOURS[signed], strict=True)
     table = np.array(colours, dtype=np.float32)
     channels = [np.interp(heat, values, table[:, channel]) for channel in range(3)]
     return np.stack(channels, axis=-1).astype(np.float32)

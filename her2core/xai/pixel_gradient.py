@@ -17,15 +17,17 @@ import tensorflow as tf
 
 from her2core.models.classifier import PIXELS, Classifier, compiled
 
+PixelGradient = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 _BLOCK = 2
 
 
-def pixel_gradient(classifier: Classifier) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+def pixel_gradient(classifier: Classifier) -> PixelGradient:
     """Compile the gradient.
 
     Returns:
-        A function of pixels float32 (n, 224, 224, 3) and a one-hot class (4,), giving the gradient
-        of the class's temperature-scaled probability, float32 (n, 224, 224, 3).
+        A function of pixels float32 (n, 224, 224, 3) and weights (4,), one-hot for a single class,
+        giving the gradient of the so weighted temperature-scaled probabilities, float32
+        (n, 224, 224, 3).
     """
     model = _with_fast_stem(classifier.scaled)
 

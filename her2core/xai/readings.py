@@ -3,26 +3,51 @@
 from __future__ import annotations
 
 from her2core.scores import HER2Score
+from her2core.xai.explanation import Method
 
 _FIELD = 224
+_HOW: dict[Method, str] = {
+    "grad_cam": "raised",
+    "grad_cam_plus_plus": "hold what raised",
+    "hires_cam": "raised, each by itself,",
+}
 
 
-def grad_cam_reading(target: HER2Score, grid: tuple[int, int], empty: bool) -> str:
-    """The sentence for a Grad-CAM map.
+def class_activation_reading(
+    method: Method,
+    target: HER2Score,
+    grid: tuple[int, int],
+    empty: bool,
+    against: HER2Score | None = None,
+) -> str:
+    """The sentence for a class-activation map.
 
     Args:
+        method: which of them.
         target: the class explained.
         grid: rows and columns of the feature map the heat was computed on.
         empty: the map is zero everywhere.
+        against: for a contrast, the other class.
     """
     rows, columns = grid
+    if against is not None:
+        if empty:
+            return (
+                f"Nothing in this patch separates {target.label} from {against.label} at this "
+                "depth, so the map is empty."
+            )
+        return (
+            f"Red areas speak for {target.label} rather than {against.label}, blue ones for "
+            f"{against.label}; it compares the two scores only, in {rows} x {columns} cells, and "
+            "does not say that either is right."
+        )
     if empty:
         return (
             f"Nothing in this patch raised the network's score for {target.label} at this depth, "
             "so the map is empty; that says nothing about what speaks against it."
         )
     return (
-        f"Warmer areas raised the network's score for {target.label}; the map has only "
+        f"Warmer areas {_HOW[method]} the network's score for {target.label}; the map has only "
         f"{rows} x {columns} cells, each about {_FIELD // rows} of {_FIELD} pixels wide, so it "
         "points to regions, cannot outline membranes or cells, and shows nothing that speaks "
         "against the class."
@@ -30,7 +55,11 @@ def grad_cam_reading(target: HER2Score, grid: tuple[int, int], empty: bool) -> s
 
 
 def shap_reading(
-    target: HER2Score, samples: int, completeness_gap: float, empty: bool = False
+    target: HER2Score,
+    samples: int,
+    completeness_gap: float,
+    empty: bool = False,
+    against: HER2Score | None = None,
 ) -> str:
     """The sentence for a SHAP map.
 
@@ -39,15 +68,17 @@ def shap_reading(
         samples: number of samples drawn.
         completeness_gap: sum of attributions minus (f(x) - E[f]), in probability.
         empty: the map is zero everywhere.
+        against: for a contrast, the other class: the difference of both probabilities is explained.
     """
+    named = target.label if against is None else f"{target.label} rather than {against.label}"
     if empty:
         return (
-            f"No pixel moves the probability of {target.label} measurably, so the map is empty: "
+            f"No pixel moves the probability of {named} measurably, so the map is empty: "
             "the network is certain whatever single pixels change."
         )
     gap = 0.0 if abs(completeness_gap) < 0.005 else completeness_gap
     return (
-        f"Red speaks for {target.label}, blue against it, compared with the model's stored "
+        f"Red speaks for {named}, blue against it, compared with the model's stored "
         f"background patches; an estimate from {samples} samples, smoothed over a few pixels, that "
         f"misses the exact sum by {gap:+.2f} in probability, and it shows what moved the network, "
         "not what the tissue is."

@@ -10,7 +10,6 @@ Method: Erion et al., Nature Machine Intelligence 2021; Lundberg and Lee, NeurIP
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -23,7 +22,7 @@ from scipy.ndimage import gaussian_filter
 from her2core.models.classifier import Classifier, check_pixels
 from her2core.scores import HER2Score
 from her2core.xai.explanation import Explanation
-from her2core.xai.pixel_gradient import pixel_gradient
+from her2core.xai.pixel_gradient import PixelGradient, pixel_gradient
 from her2core.xai.readings import shap_reading
 
 Floats = npt.NDArray[np.float32]
@@ -42,8 +41,8 @@ _drawing = threading.Lock()
 class ShapExplainer:
     """SHAP values for one classifier. Safe to use from several threads."""
 
-    def __init__(self, classifier: Classifier) -> None:
-        """Compile; takes seconds, and reads the background patches once."""
+    def __init__(self, classifier: Classifier, gradient: PixelGradient | None = None) -> None:
+        """Reads the background patches once; compiles where no `gradient` is given, in seconds."""
         self._model_id = classifier.model_id
         self._infer = classifier.infer
         background = classifier.bundle.background.astype(np.float32) / np.float32(255)
@@ -51,10 +50,14 @@ class ShapExplainer:
         self._expected: npt.NDArray[np.float64] = of_background.mean(axis=0)
         batch = _BATCH[classifier.bundle.card.architecture]
         self._explainer = shap.GradientExplainer(classifier.scaled, background, batch_size=batch)
-        _differentiate_by(self._explainer, pixel_gradient(classifier))
+        _differentiate_by(self._explainer, gradient or pixel_gradient(classifier))
 
     def __call__(
-        self, pixels: Floats, target: HER2Score, samples: int = DEFAULT_SAMPLES
+        self,
+        pixels: Floats,
+        target: HER2Score,
+        samples: int = DEFAULT_SAMPLES,
+        against: HER2Score | None = None,
     ) -> Explanation:
         """Explain one patch; the same patch always gives the same map.
 
@@ -62,6 +65,7 @@ class ShapExplainer:
             pixels: float32 (224, 224, 3) or (1, 224, 224, 3) in [0, 1].
             target: the class whose temperature-scaled probability is explained.
             samples: number of samples, each a point between a background patch and this one.
+            against: explain that probability minus this class's.
 
         Returns:
             Signed heat in [-1, 1]: attributions summed over the colour channels and smoothed over
@@ -69,16 +73,21 @@ class ShapExplainer:
             pixel. Larger ones are clipped.
 
         Raises:
-            ValueError: the pixels have another shape or leave [0, 1], or samples is below 1.
+            ValueError: the pixels have another shape or leave [0, 1], samples is below 1, or a
+                class is contrasted with itself.
         """
+        if against == target:
+            raise ValueError("A class has no contrast with itself.")
         if samples < 1:
             raise ValueError("SHAP needs at least one sample.")
         patch = pixels.reshape(1, *pixels.shape[-3:])
         check_pixels(patch)
-        attributions = self.attributions(patch, target, samples)
-        probability = float(self._infer(patch)[0][0, target])
-        gap = float(attributions.sum()) - (probability - float(self._expected[target]))
-        heat, scale = _scaled(_smoothed(attributions.sum(axis=-1)))
+        attributions = self.attributions(patch, target, samples, against)
+        moved = self._infer(patch)[0][0].astype(np.float64) - self._expected
+        gap = float(attributions.sum() - moved[target])
+        if against is not None:
+            gap += float(moved[against])
+        heat, scale = _scaled(smoothed(attributions.sum(axis=-1)))
         return Explanation(
             method="shap",
             model_id=self._model_id,
@@ -87,11 +96,17 @@ class ShapExplainer:
             scale=scale,
             completeness_gap=gap,
             samples=samples,
-            reading=shap_reading(target, samples, gap, empty=scale == 0.0),
+            reading=shap_reading(target, samples, gap, scale == 0.0, against),
+            against=against,
         )
 
     def attributions(
-        self, patch: Floats, target: HER2Score, samples: int
+        self,
+        patch: Floats,
+        target: HER2Score,
+        samples: int,
+        against: HER2Score | None = None,
+        seed: int = SEED,
     ) -> npt.NDArray[np.float64]:
         """shap's own values for one class: float64 (224, 224, 3), in probability.
 
@@ -99,37 +114,49 @@ class ShapExplainer:
             patch: float32 (1, 224, 224, 3) in [0, 1].
             target: the class.
             samples: number of samples.
+            against: for a contrast, the other class; SHAP values are linear, so this is the
+                difference of both classes' values, at the price of one.
+            seed: of the samples drawn.
         """
+        output = _output(target, target if against is None else against)
         with _drawing:
             state = np.random.get_state()
             try:
                 values, _ = self._explainer.shap_values(
                     patch,
                     nsamples=samples,
-                    ranked_outputs=np.array([[int(target)]]),
+                    ranked_outputs=np.array([[output]]),
                     output_rank_order="custom",
-                    rseed=SEED,
+                    rseed=seed,
                 )
             finally:
                 np.random.set_state(state)
         return np.array(values, dtype=np.float64).reshape(patch.shape[1:])
 
 
-def _differentiate_by(
-    explainer: shap.GradientExplainer, gradient: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
-) -> None:
+def _differentiate_by(explainer: shap.GradientExplainer, gradient: PixelGradient) -> None:
     """Put our compiled gradient where shap keeps those it would otherwise make itself."""
     inner: Any = explainer.explainer
 
-    def of_class(target: tf.Tensor, inputs: list[tf.Tensor]) -> list[tf.Tensor]:
-        return [gradient(inputs[0], target)]
+    def of_output(weights: tf.Tensor, inputs: list[tf.Tensor]) -> list[tf.Tensor]:
+        return [gradient(inputs[0], weights)]
 
-    inner.gradients = [partial(of_class, tf.one_hot(i, 4)) for i in range(4)]
+    unit = np.eye(4, dtype=np.float32)
+    inner.gradients = [
+        partial(of_output, tf.constant(unit[a] - (a != b) * unit[b]))
+        for a in range(4)
+        for b in range(4)
+    ]
     # shap reads the patch to rank the classes; we name the class, so there is nothing to rank.
     inner.model = lambda inputs: np.zeros((len(inputs[0]), 4), np.float32)
 
 
-def _smoothed(signed: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _output(target: HER2Score, against: HER2Score) -> int:
+    """Where `_differentiate_by` put a class, or the difference of two, among shap's outputs."""
+    return 4 * int(target) + int(against)
+
+
+def smoothed(signed: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """The map after a Gaussian which keeps its sum (mirrored at the edges)."""
     return np.asarray(gaussian_filter(signed, _SMOOTHING, mode="reflect"), dtype=np.float64)
 

@@ -16,6 +16,7 @@ from her2core.accounts.records import NotAllowedError
 from her2core.models.verdict import Verdict
 from her2core.patches import Patch
 from her2core.reviews.records import Confidence, Review, ReviewDraft
+from her2core.reviews.store import StoreError
 from her2core.scores import HER2Score
 from her2core.text import markdown_text
 from pages import session, ui
@@ -142,12 +143,12 @@ def _try_to_save(
     except (ValueError, NotAllowedError) as error:
         st.session_state["save_problem"] = (draft.token, str(error))
         return
-    except Exception:
+    except Exception as error:
         _log.exception("A review could not be saved")
+        said = f"{error} " if isinstance(error, StoreError) else ""
         st.session_state["save_problem"] = (
             draft.token,
-            "Not saved: the review store does not answer. Your answer is kept here; try again in "
-            "a moment, and tell who runs this server if it stays so.",
+            f"Not saved. {said}Your answer is kept here; save it again in a moment.",
         )
         return
     discard(patch.sha256)

@@ -1,0 +1,93 @@
+"""Whose turn it is to write: first come, first served, and patience towards other processes.
+
+Writers of one process queue here, so that only one of them competes for the database at a time.
+Between processes SQLite has no queue: its own waiting doubles its pauses up to a tenth of a second,
+so that a newcomer overtakes who has waited longest. Short random pauses give each the same chance.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+Result = TypeVar("Result")
+
+# seconds between two attempts: about the time one review takes to be written
+SHORTEST_PAUSE = 0.002
+LONGEST_PAUSE = 0.012
+
+
+class NoTurnError(TimeoutError):
+    """The turn did not come within the time allowed."""
+
+
+class Turns:
+    """A fair lock: who asks first is served first. Safe to use from any number of threads."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._taken = False
+        self._waiting: deque[threading.Event] = deque()
+
+    @contextmanager
+    def turn(self, seconds: float) -> Iterator[None]:
+        """Wait for the turn, at most this long, and keep it for the `with` block.
+
+        Raises:
+            NoTurnError: it did not come in time.
+        """
+        self._take(seconds)
+        try:
+            yield
+        finally:
+            self._pass_on()
+
+    def _take(self, seconds: float) -> None:
+        with self._guard:
+            if not self._taken:
+                self._taken = True
+                return
+            called = threading.Event()
+            self._waiting.append(called)
+        if called.wait(seconds):
+            return
+        with self._guard:
+            # the call may have come between the end of the waiting and this line
+            if not called.is_set():
+                self._waiting.remove(called)
+                raise NoTurnError("The turn to write did not come in time.")
+
+    def _pass_on(self) -> None:
+        with self._guard:
+            if self._waiting:
+                self._waiting.popleft().set()  # stays taken: it goes to the next in the queue
+            else:
+                self._taken = False
+
+
+def patiently(
+    attempt: Callable[[], Result], is_busy: Callable[[Exception], bool], seconds: float
+) -> Result:
+    """Try until it works, for so long as the only trouble is that somebody else is at work.
+
+    Args:
+        attempt: what to do; tried at least once.
+        is_busy: whether an exception means "somebody else is at work".
+        seconds: how long to go on trying.
+
+    Raises:
+        Exception: what the last attempt raised.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return attempt()
+        except Exception as error:
+            if not is_busy(error) or time.monotonic() > deadline:
+                raise
+        time.sleep(random.uniform(SHORTEST_PAUSE, LONGEST_PAUSE))

@@ -1,0 +1,229 @@
+"""What the fidelity benchmark found for each model and method, and which checks it passes.
+
+Pages read it to warn beside a map that failed. Figures belong to one bundle: a map of a bundle
+that was never checked is offered with just that said.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from her2core.files import write_atomically
+from her2core.xai.explanation import METHOD_TITLES, Method
+
+# Least and most a figure may be. Half of full agreement calls a map stable; 0.3 is what two
+# unrelated smooth maps of 7 x 7 cells reach by chance about one time in thirty.
+STABLE = 0.5
+UNRELATED = 0.3
+
+BASELINES = {"gradient": "Plain gradient", "random": "Random order"}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A mean over n patches with its 95 % percentile bootstrap interval."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True)
+class Check:
+    """One question put to a method.
+
+    Attributes:
+        name: e.g. "Faithful".
+        passed: the answer.
+        failing: what a failure means for the reader, the end of a sentence.
+    """
+
+    name: str
+    passed: bool
+    failing: str
+
+
+@dataclass(frozen=True)
+class MethodFidelity:
+    """All figures of one method on one model.
+
+    Attributes:
+        method: a method, or "gradient" or "random", to compare with.
+        figures: by name: "deletion", "insertion" (areas), "gain" (insertion less deletion),
+            "gain_over_random" (paired), "randomised" (rank correlation with the map of a network
+            with random weights), "shift", "jpeg" (rank correlations), "pointing" and "mass" (shares
+            on stained membranes), "mass_over_area" (against the membranes' share of the patch).
+        deletion, insertion: mean curves, by falling importance.
+    """
+
+    method: str
+    figures: Mapping[str, Measured]
+    deletion: tuple[float, ...]
+    insertion: tuple[float, ...]
+
+    @property
+    def title(self) -> str:
+        """The method's name for people."""
+        return {**BASELINES, **METHOD_TITLES}.get(self.method, self.method)
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """What the figures say; only checks whose figures were measured."""
+        found = []
+        if (gain := self.figures.get("gain_over_random")) is not None:
+            found.append(
+                Check(
+                    "Faithful",
+                    gain.low > 0,
+                    "removing what it marks does not change the verdict more than removing "
+                    "pixels at random",
+                )
+            )
+        if (randomised := self.figures.get("randomised")) is not None:
+            found.append(
+                Check(
+                    "Depends on the weights",
+                    abs(randomised.value) <= UNRELATED,
+                    "it looks much the same for a network with random weights",
+                )
+            )
+        steady = [self.figures[name] for name in ("shift", "jpeg") if name in self.figures]
+        if steady:
+            found.append(
+                Check(
+                    "Stable",
+                    min(one.value for one in steady) >= STABLE,
+                    "it changes with a small shift or JPEG compression of the same tissue",
+                )
+            )
+        if (mass := self.figures.get("mass_over_area")) is not None:
+            found.append(
+                Check(
+                    "On stained membranes",
+                    mass.low > 1,
+                    "it marks stained membranes no more than chance would",
+                )
+            )
+        return tuple(found)
+
+
+@dataclass(frozen=True)
+class Convergence:
+    """How like a long run's SHAP map those of fewer samples are.
+
+    Attributes:
+        samples: numbers of samples.
+        correlation: Spearman's correlation of each with the reference, mean over patches.
+        reference: samples of the reference, drawn independently.
+        n: patches.
+    """
+
+    samples: tuple[int, ...]
+    correlation: tuple[float, ...]
+    reference: int
+    n: int
+
+
+@dataclass(frozen=True)
+class ModelFidelity:
+    """One bundle's figures."""
+
+    model_id: str
+    methods: tuple[MethodFidelity, ...]
+    convergence: Convergence | None = None
+
+    def of(self, method: str) -> MethodFidelity | None:
+        """The figures of one method, None where it was not measured."""
+        return next((one for one in self.methods if one.method == method), None)
+
+
+@dataclass(frozen=True)
+class FidelityReport:
+    """The benchmark's file: which patches, and every bundle's figures."""
+
+    patches: str
+    date: str
+    models: tuple[ModelFidelity, ...]
+
+    def of(self, model_id: str) -> ModelFidelity | None:
+        """The figures of one bundle, None where it was never checked."""
+        return next((one for one in self.models if one.model_id == model_id), None)
+
+    def warning(self, model_id: str, method: Method) -> str | None:
+        """What to say beside a map: a failed check, that none was made, or None."""
+        model = self.of(model_id)
+        found = model.of(method) if model is not None else None
+        if found is None:
+            return f"{METHOD_TITLES[method]}: not checked for this bundle."
+        failed = [check.failing for check in found.checks if not check.passed]
+        if not failed:
+            return None
+        return f"{METHOD_TITLES[method]} failed a check on this bundle: {'; '.join(failed)}."
+
+    def write(self, path: Path) -> None:
+        """Write the file, whole or not at all."""
+        text = json.dumps(asdict(self), indent=1, ensure_ascii=False)
+        write_atomically(path, (text + "\n").encode())
+
+
+NOTHING_CHECKED = FidelityReport("none", "", ())
+
+
+def read_report(path: Path) -> FidelityReport:
+    """Read the benchmark's file; one that is missing or damaged checks nothing."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        return FidelityReport(
+            patches=str(data["patches"]),
+            date=str(data["date"]),
+            models=tuple(_model(one) for one in data["models"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return NOTHING_CHECKED
+
+
+def measured(values: Sequence[float | None], seed: int = 0) -> Measured | None:
+    """The mean of what is defined, with its bootstrap interval; None where nothing is."""
+    known = np.array([value for value in values if value is not None], np.float64)
+    if not known.size:
+        return None
+    rng = np.random.default_rng(seed)
+    means = known[rng.integers(0, known.size, (2000, known.size))].mean(axis=1)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return Measured(float(known.mean()), float(low), float(high), int(known.size))
+
+
+def _model(data: Mapping[str, Any]) -> ModelFidelity:
+    convergence = data.get("convergence")
+    return ModelFidelity(
+        model_id=str(data["model_id"]),
+        methods=tuple(
+            MethodFidelity(
+                method=str(one["method"]),
+                figures={name: _measured(value) for name, value in one["figures"].items()},
+                deletion=tuple(float(value) for value in one["deletion"]),
+                insertion=tuple(float(value) for value in one["insertion"]),
+            )
+            for one in data["methods"]
+        ),
+        convergence=None
+        if convergence is None
+        else Convergence(
+            tuple(int(value) for value in convergence["samples"]),
+            tuple(float(value) for value in convergence["correlation"]),
+            int(convergence["reference"]),
+            int(convergence["n"]),
+        ),
+    )
+
+
+def _measured(data: Mapping[str, Any]) -> Measured:
+    value, low, high = (float(data[name]) for name in ("value", "low", "high"))
+    return Measured(value, low, high, int(data["n"]))

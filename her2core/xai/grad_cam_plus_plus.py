@@ -1,0 +1,35 @@
+"""Grad-CAM++ (Chattopadhay et al., WACV 2018): channels weighted by where they help.
+
+Grad-CAM averages a channel's gradient over the whole map, so that what speaks against the class in
+one corner cancels what speaks for it in another. Grad-CAM++ adds up only where the gradient is
+positive, each place weighted so that several separate objects count alike.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+
+
+def grad_cam_plus_plus(features: Floats, gradient: Floats) -> Floats:
+    """The map of n patches.
+
+    As in the paper the score goes through an exponential. Behind ReLU layers the second and third
+    derivatives are then the square and cube of the first, g, and the weight of a place,
+    g² / (2 g² + sum of A g³), is 1 / (2 + sum of A g). The exponential itself is one factor of the
+    whole map, which scaling takes out again.
+
+    Args:
+        features: float32 (n, h, w, c), the last feature map A, behind a ReLU and so >= 0.
+        gradient: float32 (n, h, w, c), g, of a class score by it.
+
+    Returns:
+        float32 (n, h, w), >= 0.
+    """
+    positive = np.maximum(gradient, 0)
+    alpha = 1 / (2 + features.sum(axis=(1, 2), keepdims=True) * positive)
+    weights = np.einsum("nhwc,nhwc->nc", alpha, positive)
+    cam = np.einsum("nhwc,nc->nhw", features, weights)
+    return np.maximum(cam, 0).astype(np.float32, copy=False)

@@ -1,0 +1,71 @@
+"""The database goes away under the Review page: it says so, and the typed answer stays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import hostile
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from her2core.image_store import ImageStore
+from her2core.intake import take_in
+from her2core.reading_queue import ReadingQueue
+from her2core.reviews.store import ReviewStore
+from her2core.settings import Settings
+from her2core.workbench import Workbench
+from pages import ui
+
+ROOT = Path(__file__).resolve().parent.parent
+COMMENT = "basolateral, incomplete"
+
+
+@pytest.fixture
+def here(postgresql_url, tmp_path, monkeypatch):
+    """A server without models, whose reviews are on PostgreSQL; one patch is taken in."""
+    settings = Settings(tmp_path, postgresql_url, ())
+    store, images = ReviewStore(settings.database_url), ImageStore(settings.image_dir)
+    workbench = Workbench(settings)
+    workbench.wait()
+    made = ui.Services(settings, workbench, store, images, ReadingQueue(workbench, images, store))
+    taken = take_in(hostile.as_png(hostile.brown_patch()), "a.png", images, store, settings.limits)
+    assert taken.outcome == "new"
+    st.cache_resource.clear()
+    st.cache_data.clear()
+    monkeypatch.setattr(ui, "services", lambda: made)
+    yield made
+    store.close()
+
+
+def test_the_answer_stays_while_the_database_is_away_and_is_saved_when_it_is_back(here, postgresql):
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app.session_state["reviewer"] = "Dr. Ada"
+    _run(app)
+    _run(_button(app, "2+").click())
+    _run(app.text_area[0].set_value(COMMENT))
+    postgresql.kill()
+    try:
+        _run(_button(app, "Save").click())
+        assert not app.exception
+        said = "\n".join(str(one.value) for kind in (app.error, app.warning) for one in kind)
+        assert "does not answer" in said
+    finally:
+        postgresql.start()
+    _run(_button(app, "Try again").click())
+    assert app.text_area[0].value == COMMENT
+    _run(_button(app, "Save").click())
+    assert not app.exception
+    (review,) = here.store.reviews()
+    assert (review.own_score.label, review.comment, review.reviewer) == ("2+", COMMENT, "Dr. Ada")
+
+
+def _run(element):
+    """Run as a browser does: always through app.py (AppTest would go to pages/review.py)."""
+    app = element if isinstance(element, AppTest) else element.root._runner
+    app._page_hash = app._finished_page_script_hash = ""
+    return app.run()
+
+
+def _button(app, label):
+    return next(one for one in app.button if one.label == label)
