@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,9 +34,9 @@ NOBODY: dict[str, None] = {"cnn": None, "densenet121": None}
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[ReviewStore]:
-    """Two patches with verdicts, and six people."""
-    opened = open_store(tmp_path)
+def store(store_url: str) -> Iterator[ReviewStore]:
+    """Two patches with verdicts, and six people, on each kind of database."""
+    opened = open_store(store_url)
     opened.add_patch(patch(OTHER, name="other.png"))
     opened.record_verdicts(SHA, SQUARE, VERDICTS)
     accounts = AccountStore(opened)
@@ -270,8 +269,8 @@ def test_nobody_records_under_another_name(store):
         unnamed.save_review(draft(reviewer="Ben"))
 
 
-def test_alone_on_a_machine_everything_goes_that_one_can_do(tmp_path):
-    alone_at = open_store(tmp_path)
+def test_alone_on_a_machine_everything_goes_that_one_can_do(store_url):
+    alone_at = open_store(store_url)
     alone = Desk(alone_at, Identity("Ada", "reviewer", "open"))
     saved = alone.save_review(draft(reviewer="Ada"))
     assert alone.reviews() == ([saved], 0)
