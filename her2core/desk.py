@@ -7,7 +7,7 @@ is not to be seen; writing raises NotAllowedError with one sentence.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from her2core.accounts.records import Account, AuditEntry, Identity, NotAllowedError, Permission
 from her2core.accounts.store import AccountStore
@@ -75,9 +75,7 @@ class Desk:
         plan = self.plan()
         items = self._store.worklist(self.identity.name)
         return [
-            item if self._sight(plan, item.patch.sha256).verdicts else replace(item, verdicts=())
-            for item in items
-            if self._is_theirs(plan, item.patch.sha256)
+            self._veiled(plan, item) for item in items if self._is_theirs(plan, item.patch.sha256)
         ]
 
     def overview(self) -> list[WorklistItem]:
@@ -88,10 +86,7 @@ class Desk:
         """
         self.require(Permission.ASSIGN)
         plan = self.plan()
-        return [
-            item if self._sight(plan, item.patch.sha256).verdicts else replace(item, verdicts=())
-            for item in self._store.worklist(self.identity.name)
-        ]
+        return [self._veiled(plan, item) for item in self._store.worklist(self.identity.name)]
 
     def sight(self, sha256: str, plan: Plan | None = None) -> Sight:
         """What this person may see of the patch; pass the plan to ask for many patches."""
@@ -229,6 +224,12 @@ class Desk:
         return self._assignments.withdraw(patches, name, by=self.identity.name)
 
     # ---------------------------------------------------------------------------------------------
+
+    def _veiled(self, plan: Plan, item: WorklistItem) -> WorklistItem:
+        """The item without what any second reader said, where that is to be hidden."""
+        if self._sight(plan, item.patch.sha256).verdicts:
+            return item
+        return WorklistItem(item.patch, review_id=item.review_id)
 
     def _is_theirs(self, plan: Plan, sha256: str) -> bool:
         return (

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy.engine import make_url
 
 import serve
 from her2core import health, logs
@@ -148,3 +149,37 @@ def test_the_command_ends_with_a_status_for_scripts(home, capsys, monkeypatch):
     monkeypatch.setenv("HER2_MAX_FILES", "many")
     assert health.main([]) == 1
     assert "HER2_MAX_FILES" in capsys.readouterr().out
+
+
+# the container ------------------------------------------------------------------------------------
+
+
+def test_the_database_of_the_container_is_named_without_a_password_in_any_setting(tmp_path):
+    secret = tmp_path / "password"
+    secret.write_text("p@ss/word:1\n")
+    done = subprocess.run(
+        [
+            sys.executable,
+            "deploy/with_database.py",
+            "-c",
+            "import os; print(os.environ['DATABASE_URL'])",
+        ],
+        cwd=ROOT,
+        env=os.environ | {"DATABASE_HOST": "database", "DATABASE_PASSWORD_FILE": str(secret)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    url = make_url(done.stdout.strip())
+    assert (url.drivername, url.host, url.database) == ("postgresql+psycopg", "database", "her2")
+    assert url.password == "p@ss/word:1"
+
+
+def test_everything_the_container_is_built_from_is_there():
+    lines = (ROOT / "deploy" / "Containerfile").read_text(encoding="utf-8").splitlines()
+    sources = [name for line in lines if line.startswith("COPY ") for name in line.split()[1:-1]]
+    let_through = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    assert sources
+    for name in sources:
+        assert (ROOT / name).exists(), name
+        assert f"!{name}" in let_through, name
