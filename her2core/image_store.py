@@ -1,30 +1,118 @@
-"""Keeps every uploaded patch on disk, so that a review can be opened again with its exact pixels.
+"""Keeps every uploaded patch, so that a review can be opened again with its exact pixels.
 
 One lossless PNG per upload, named by the sha256 of the uploaded bytes. The upload itself is not
 kept: its metadata may name a patient. A file is complete or absent, also after a power cut.
+Where nothing may be stored, the same PNG is held in memory for as long as the server runs.
 """
 
 from __future__ import annotations
 
-import os
+import io
 import re
-import tempfile
-import time
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO, Protocol
 
 from PIL import Image
 
+from her2core.files import remove_unfinished, replaced_file
 from her2core.image_formats import UnreadableImageError, read_image
 from her2core.patches import Patch, PatchError, Square, safe_name
+from her2core.settings import Settings
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_UNFINISHED = ".part"
-# Another process may be writing right now; what is older was left behind by a crash.
-_STALE_SECONDS = 3600
 # Stored pictures passed the upload limits when they came; later limits do not lock them out.
 _NO_LIMIT = 2**31
 # A third of the time of Pillow's default for some 5 % more disk.
 _COMPRESSION = 3
+_MEMORY_BYTES = 2**30
+
+
+class Images(Protocol):
+    """Where the pictures of patches are kept, on disk or in memory."""
+
+    def put(self, patch: Patch) -> None:
+        """Keep a patch.
+
+        Raises:
+            PatchError: there is no room for it.
+        """
+
+    def load(self, sha256: str, name: str) -> Patch:
+        """The patch of that upload, called `name`.
+
+        Raises:
+            PatchError: it is not kept.
+        """
+
+    def has(self, sha256: str) -> bool:
+        """Whether the patch of that upload is kept intact."""
+
+
+def open_images(settings: Settings) -> Images:
+    """The folder of this installation, or memory where a setting says that nothing is stored.
+
+    Raises:
+        OSError: the folder can be neither made nor opened.
+    """
+    return ImageStore(settings.image_dir) if settings.store_images else MemoryImages()
+
+
+class MemoryImages:
+    """Patches in the memory of this process, gone when it ends; safe to use from several threads.
+
+    Beyond a total of `max_bytes` (compressed) the longest unused are let go.
+    """
+
+    def __init__(self, max_bytes: int = _MEMORY_BYTES) -> None:
+        self._max_bytes = max_bytes
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[str, bytes] = OrderedDict()
+
+    def put(self, patch: Patch) -> None:
+        """Keep a patch; does nothing where it is kept already.
+
+        Raises:
+            PatchError: it alone is larger than all the memory there is for pictures.
+            ValueError: `patch.sha256` is not a sha256.
+        """
+        if not _SHA256.fullmatch(patch.sha256):
+            raise ValueError("A patch is kept under the sha256 of its upload.")
+        if self.has(patch.sha256):
+            return
+        file = io.BytesIO()
+        _as_png(patch, file)
+        if file.tell() > self._max_bytes:
+            raise PatchError(f"“{patch.name}” is too large to be held; upload a smaller region.")
+        with self._lock:
+            self._kept[patch.sha256] = file.getvalue()
+            while sum(map(len, self._kept.values())) > self._max_bytes:
+                self._kept.popitem(last=False)
+
+    def load(self, sha256: str, name: str) -> Patch:
+        """The patch as it was uploaded, pixel for pixel, with its centred square.
+
+        Raises:
+            PatchError: it came before this server was started, or had to make room.
+        """
+        shown = safe_name(name)
+        with self._lock:
+            data = self._kept.get(sha256)
+            if data is None:
+                raise PatchError(
+                    f"The picture of “{shown}” is gone, because none are stored here; upload the "
+                    "same file again to see it, its reviews are not affected."
+                )
+            self._kept.move_to_end(sha256)
+        return _patch(data, shown, sha256)
+
+    def has(self, sha256: str) -> bool:
+        """Whether a patch is still in memory."""
+        with self._lock:
+            return sha256 in self._kept
 
 
 class ImageStore:
@@ -39,7 +127,7 @@ class ImageStore:
         self._root = Path(root)
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._root.chmod(0o700)
-        _remove_stale(self._root)
+        remove_unfinished(self._root)
 
     def put(self, patch: Patch) -> None:
         """Keep a patch; does nothing where it is kept intact already. Durable when it returns.
@@ -76,42 +164,69 @@ class ImageStore:
         try:
             if path is None:
                 raise FileNotFoundError
-            rgb = read_image(path.read_bytes(), _NO_LIMIT, 1).rgb
+            return _patch(path.read_bytes(), shown, sha256)
         except (OSError, UnreadableImageError) as error:
             state = "missing" if isinstance(error, FileNotFoundError) else "damaged or not readable"
             raise PatchError(
                 f"The stored image of “{shown}” is {state}; upload the same file again to restore "
                 "it, its reviews are not affected."
             ) from error
-        return Patch(shown, sha256, rgb, Square.centred(rgb.shape[1], rgb.shape[0]))
 
     def has(self, sha256: str) -> bool:
         """Whether a patch is kept here intact; False for anything that is not a sha256."""
         path = self._path(sha256)
         return path is not None and _is_intact(path)
 
+    def stored(self, sha256: str) -> bytes | None:
+        """The PNG file of a patch as it is kept; None where it is not.
+
+        Raises:
+            OSError: it is kept but cannot be read.
+        """
+        path = self._path(sha256)
+        try:
+            return None if path is None else path.read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def kept(self) -> Iterator[tuple[str, datetime, int]]:
+        """sha256, time of storing (UTC) and bytes of every image here."""
+        for path in sorted(self._root.glob("*.png")):
+            if self._path(path.stem) == path:
+                facts = path.stat()
+                yield path.stem, datetime.fromtimestamp(facts.st_mtime, UTC), facts.st_size
+
+    def remove(self, sha256: str) -> bool:
+        """Delete an image; whether there was one.
+
+        Raises:
+            OSError: it cannot be deleted.
+        """
+        path = self._path(sha256)
+        if path is None or not path.exists():
+            return False
+        path.unlink()
+        return True
+
     def _path(self, sha256: str) -> Path | None:
         """Where a patch lies; None for a name that could lead anywhere else."""
         return self._root / f"{sha256}.png" if _SHA256.fullmatch(sha256) else None
 
 
+def _as_png(patch: Patch, file: IO[bytes]) -> None:
+    """The pixels and nothing else."""
+    Image.fromarray(patch.rgb).save(file, "PNG", compress_level=_COMPRESSION)
+
+
+def _patch(png: bytes, name: str, sha256: str) -> Patch:
+    rgb = read_image(png, _NO_LIMIT, 1).rgb
+    return Patch(name, sha256, rgb, Square.centred(rgb.shape[1], rgb.shape[0]))
+
+
 def _write_png(patch: Patch, path: Path) -> None:
-    """Write beside the final name, force to disk, then rename: never a half file under `path`."""
-    handle, unfinished = tempfile.mkstemp(suffix=_UNFINISHED, dir=path.parent)  # mode 0600
-    try:
-        with os.fdopen(handle, "wb") as file:
-            Image.fromarray(patch.rgb).save(file, "PNG", compress_level=_COMPRESSION)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
-    except BaseException:
-        Path(unfinished).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    """Never a half file under `path`."""
+    with replaced_file(path) as file:
+        _as_png(patch, file)
 
 
 def _is_intact(path: Path) -> bool:
@@ -122,12 +237,3 @@ def _is_intact(path: Path) -> bool:
     except Exception:  # whatever is wrong with it, it is to be written again
         return False
     return True
-
-
-def _remove_stale(root: Path) -> None:
-    for leftover in root.glob(f"*{_UNFINISHED}"):
-        try:
-            if time.time() - leftover.stat().st_mtime > _STALE_SECONDS:
-                leftover.unlink()
-        except OSError:  # another process was faster
-            continue

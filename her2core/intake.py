@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from her2core.bounded_decode import decode_bounded
-from her2core.image_store import ImageStore
+from her2core.image_store import Images
 from her2core.patches import PatchError, safe_name
 from her2core.quality import assess
 from her2core.reviews.records import PatchRecord
@@ -39,7 +39,7 @@ class Taken:
 
 
 def take_in(
-    data: bytes, name: str, images: ImageStore, store: ReviewStore, limits: UploadLimits
+    data: bytes, name: str, images: Images, store: ReviewStore, limits: UploadLimits
 ) -> Taken:
     """Decode a file, keep its pixels and enter it into the store. Never raises for a bad file.
 

@@ -14,6 +14,7 @@ _FORMULA_START = frozenset("=+-@\t\r\n＝＋－＠")
 _ASCII_PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 # Streamlit finds emoji codes, links and arrows in the text left after parsing, when backslashes are
 # gone; an invisible word joiner inside the pattern is what keeps them from being found.
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _JOINER = "\N{WORD JOINER}"
 _FOUND_AFTER_PARSING = re.compile(r"(?<=[:@<>~=-])|(?<=www)(?=\.)", re.IGNORECASE)
 
@@ -27,6 +28,14 @@ def printable(text: str) -> str:
     one_line = " ".join(text.split())
     kept = (char for char in one_line if char.isprintable())
     return unicodedata.normalize("NFC", " ".join("".join(kept).split()))
+
+
+def encodable(text: str) -> str:
+    """The text with every lone surrogate, for which UTF-8 has no bytes, shown as U+FFFD.
+
+    Names of files and folders can hold them.
+    """
+    return _LONE_SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def spreadsheet_text(text: str) -> str:

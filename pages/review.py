@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 import streamlit as st
 
+from her2core.models.novelty import warning as novelty_warning
 from her2core.models.verdict import Verdict
 from her2core.patches import Patch, PatchError
 from her2core.quality import QualityReport, assess
@@ -62,6 +64,7 @@ def _workplace(here: ui.Services, items: list[WorklistItem], item: WorklistItem)
     except PatchError as error:
         st.warning(markdown_text(str(error)), icon=":material/broken_image:")
         return
+    here.stain.start(patch)  # in the background, while the page is drawn
     left, right = st.columns([58, 42], gap="medium")
     with right:
         readings = _readings(here, patch, shown_review)
@@ -72,7 +75,7 @@ def _workplace(here: ui.Services, items: list[WorklistItem], item: WorklistItem)
         if shown_review is None:
             viewer.square_controls(patch)
     with right:
-        _quality(patch, item)
+        _quality(patch, item, readings or ())
         double_read.draw(desk, item.patch.sha256, sight)
         if hidden and sight.verdicts:
             st.info(
@@ -87,7 +90,7 @@ def _workplace(here: ui.Services, items: list[WorklistItem], item: WorklistItem)
                 )
             ui.mark_seen(here, [item.patch.sha256])
             verdicts.draw(readings, here.workbench.cards())
-            stain_panel.draw(patch, here.settings.stain)
+            stain_panel.draw(here.stain, patch, readings, shown_review)
         if shown_review is not None:
             recorded.draw(shown_review, next_unreviewed(items, item.patch.sha256), hidden)
         elif readings is not None:
@@ -136,10 +139,12 @@ def _with_square(patch: Patch, draft: Draft, review: Review | None) -> Patch:
     return patch.with_square(square) if square else patch
 
 
-def _quality(patch: Patch, item: WorklistItem) -> None:
+def _quality(patch: Patch, item: WorklistItem, readings: Sequence[Verdict]) -> None:
     """What the reviewer should know of the image before trusting any verdict."""
     report = _assessed(patch.key, patch)
-    warnings = tuple(dict.fromkeys((*report.warnings, *item.patch.warnings)))
+    strange = novelty_warning(readings)
+    told = (strange, *report.warnings, *item.patch.warnings)
+    warnings = dict.fromkeys(sentence for sentence in told if sentence)
     if warnings:
         st.warning("  \n".join(map(markdown_text, warnings)), icon=":material/report:")
 

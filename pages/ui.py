@@ -17,13 +17,15 @@ import streamlit as st
 
 from her2core import logs
 from her2core.charts import model_name
-from her2core.image_store import ImageStore
+from her2core.files import remove_unfinished
+from her2core.image_store import Images, open_images
 from her2core.patches import Patch
 from her2core.reading_queue import ReadingQueue
 from her2core.reviews.store import ReviewStore, StoreError
 from her2core.reviews.worklist import Order
 from her2core.scores import RESEARCH_NOTICE, HER2Score
 from her2core.settings import Settings, load_settings
+from her2core.stain_reader import StainReader
 from her2core.text import markdown_text
 from her2core.workbench import Workbench
 from pages import session
@@ -55,13 +57,18 @@ class Services:
     settings: Settings
     workbench: Workbench
     store: ReviewStore
-    images: ImageStore
+    images: Images
     queue: ReadingQueue
     seen: set[tuple[str, str]] = field(default_factory=set)
     recorded: set[tuple[str, ...]] = field(default_factory=set)
     mapping: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="maps")
     )
+
+    @property
+    def stain(self) -> StainReader:
+        """The third reader; one per server, shared with the queue."""
+        return self.queue.stain
 
 
 @st.cache_resource(show_spinner=False)
@@ -75,11 +82,12 @@ def services() -> Services:
     settings = load_settings()
     logs.configure(settings.log_level)
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    remove_unfinished(settings.home)  # left by a server that was killed
     store = ReviewStore(settings.database_url)
-    images = ImageStore(settings.image_dir)
+    images = open_images(settings)
     workbench = Workbench(settings)
     workbench.start_loading()
-    queue = ReadingQueue(workbench, images, store)
+    queue = ReadingQueue(workbench, images, store, StainReader(settings.stain))
     threading.Thread(target=_refill, args=(queue,), name="refill", daemon=True).start()
     return Services(settings, workbench, store, images, queue)
 

@@ -18,7 +18,7 @@ import streamlit as st
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from her2core.image_store import ImageStore
+from her2core.image_store import ImageStore, MemoryImages
 from her2core.intake import take_in
 from her2core.reading_queue import ReadingQueue
 from her2core.reviews.records import Review, ReviewFilter
@@ -471,3 +471,26 @@ def test_an_image_that_is_gone_is_told_and_the_others_go_on(app, three, here):
     assert not app.exception
     button(app, "Next").click().run()
     assert app.title
+
+
+def test_where_nothing_is_stored_the_page_says_so_and_the_review_is_recorded(
+    app, here, workbench, monkeypatch
+):
+    images = MemoryImages()
+    queue = ReadingQueue(workbench, images, here.store)
+    settings = replace(here.settings, store_images=False)
+    told = replace(here, settings=settings, images=images, queue=queue)
+    monkeypatch.setattr(ui, "services", lambda: told)
+    take_in(png(7), "p7.png", images, told.store, settings.limits)
+    sign_in(app)
+    assert "Pictures are not stored here" in text_of(app)
+    button(app, "3+").click().run()
+    button(app, "Save").click().run()
+    assert [review.own_score for review in reviews(told)] == [HER2Score.THREE_PLUS]
+    assert list(settings.image_dir.iterdir()) == []
+
+    later = replace(told, images=MemoryImages())
+    st.cache_resource.clear()
+    monkeypatch.setattr(ui, "services", lambda: later)
+    app.run()
+    assert "none are stored here" in text_of(app)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import stat
-import time
 
 import hostile
 import numpy as np
 import pytest
 from PIL import Image
 
-from her2core.image_store import ImageStore
+from her2core.image_store import ImageStore, MemoryImages, open_images
 from her2core.patches import Patch, PatchError, Square, decode
+from her2core.settings import load_settings
 
 
 @pytest.fixture
@@ -101,22 +100,46 @@ def test_nothing_but_a_sha256_leads_to_a_file(store, patch, name):
         store.put(Patch("a.png", name, patch.rgb, patch.square))
 
 
-def test_what_a_crash_left_is_cleared_and_what_is_being_written_is_not(store, patch, tmp_path):
-    root = tmp_path / "home" / "patches"
-    store.put(patch)
-    old, new = root / "old.part", root / "new.part"
-    for file in (old, new):
-        file.write_bytes(b"half")
-    two_hours_ago = time.time() - 7200
-    os.utime(old, (two_hours_ago, two_hours_ago))
-    os.utime(stored_file(tmp_path, patch), (two_hours_ago, two_hours_ago))
-    ImageStore(root)
-    assert sorted(file.name for file in root.iterdir()) == [f"{patch.sha256}.png", "new.part"]
-
-
 def test_a_failed_write_is_one_sentence_and_leaves_nothing(store, patch, tmp_path):
     root = tmp_path / "home" / "patches"
     stored_file(tmp_path, patch).mkdir()  # the final name is taken by a folder
     with pytest.raises(PatchError, match="could not be kept"):
         store.put(patch)
     assert [file.name for file in root.iterdir()] == [f"{patch.sha256}.png"]
+
+
+def test_where_nothing_may_be_stored_pictures_are_in_memory_only(patch, tmp_path):
+    settings = load_settings({"HER2_HOME": str(tmp_path), "HER2_STORE_IMAGES": "0"})
+    images = open_images(settings)
+    images.put(patch)
+    assert images.has(patch.sha256)
+    again = images.load(patch.sha256, patch.name)
+    assert again == patch
+    assert np.array_equal(again.rgb, patch.rgb)
+    assert list(tmp_path.iterdir()) == []
+    later = open_images(settings)
+    assert not later.has(patch.sha256)
+    with pytest.raises(PatchError, match=r"“core 7\.png” is gone, because none are stored here"):
+        later.load(patch.sha256, patch.name)
+
+
+def test_memory_is_bounded_and_what_was_seen_last_stays(limits):
+    rng = np.random.default_rng(0)
+    patches = [
+        decode(hostile.as_png(rng.integers(0, 256, (64, 64, 3), np.uint8)), "a.png", limits)
+        for _ in range(4)
+    ]
+    images = MemoryImages(max_bytes=3 * 12_800)
+    for patch in patches[:3]:
+        images.put(patch)
+    images.load(patches[0].sha256, "a.png")
+    images.put(patches[3])
+    assert [images.has(patch.sha256) for patch in patches] == [True, False, True, True]
+    with pytest.raises(PatchError, match="too large to be held"):
+        MemoryImages(max_bytes=1000).put(patches[0])
+
+
+def test_settings_choose_the_folder_by_default(tmp_path):
+    images = open_images(load_settings({"HER2_HOME": str(tmp_path)}))
+    assert isinstance(images, ImageStore)
+    assert [path.name for path in tmp_path.iterdir()] == ["patches"]

@@ -20,6 +20,7 @@ from her2core.evaluation_view.charts import draw
 from her2core.evaluation_view.plots import figure_text, report_plots
 from her2core.evaluation_view.words import gallery_line, pair_lines, report_facts
 from her2core.scores import CLASS_LABELS, RESEARCH_NOTICE
+from her2core.text import encodable
 
 _THUMBNAIL = 224
 _STYLE = """
@@ -155,4 +156,4 @@ def _thumbnail(path: Path) -> str:
 
 
 def _text(words: str) -> str:
-    return html.escape(words)
+    return html.escape(encodable(words))

@@ -10,7 +10,7 @@ from her2core.evaluation.agreement import Interval
 from her2core.evaluation.gallery import GalleryEntry
 from her2core.evaluation.report import Evaluation, PatchRow, Report, ReportModel
 from her2core.scores import CLASS_LABELS, HER2Score
-from her2core.text import spreadsheet_text
+from her2core.text import encodable, spreadsheet_text
 
 METHOD = (
     "Intervals are 95 % percentile bootstrap intervals; whole groups (patients, slides or cores) "
@@ -79,7 +79,7 @@ def rows_csv(rows: Sequence[PatchRow], models: Sequence[ReportModel]) -> bytes:
                 *(CLASS_LABELS[four.index(max(four))] for four in said),
             ]
         )
-    return stream.getvalue().encode("utf-8-sig")
+    return encodable(stream.getvalue()).encode("utf-8-sig")
 
 
 def signed_text(value: Interval) -> str:

@@ -17,6 +17,7 @@ from her2core.text import markdown_text, printable
 from her2core.xai.explanation import Method
 from pages import session, ui
 from pages.log_parts import times
+from pages.review_parts import stain_panel
 from pages.review_parts.verdicts import agreement_line, compared
 
 _log = logging.getLogger(__name__)
@@ -51,6 +52,7 @@ def draw(here: ui.Services, review: Review) -> None:
             st.caption(f"Verdicts as recorded then, by {markdown_text(ids)}.")
         else:
             st.info("No verdict was recorded with this review.")
+        stain_panel.recorded(review)
         _history(here, review)
     with left:
         _picture(here, review)

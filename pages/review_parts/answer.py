@@ -121,6 +121,7 @@ def save(
             seconds=draft.time_spent(),
             blind=blind,
             supersedes=draft.correcting,
+            stain=here.stain.reading(patch),
         ),
         token=draft.token,
     )

@@ -42,6 +42,11 @@ def uploader(here: ui.Services) -> None:
         key=f"upload-{round_no}",
         help=f"Up to {limits.max_files} files at once, {limits.max_bytes // 2**20} MB each.",
     )
+    if not here.settings.store_images:
+        st.caption(
+            ":material/memory: Pictures are not stored here: they stay in memory until the server "
+            "stops. Reviews are kept."
+        )
     if not files:
         return
     session.desk(here).require_take_in()

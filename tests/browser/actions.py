@@ -7,9 +7,9 @@ idle, acts, looks whether it did what it should, and acts again if not.
 from __future__ import annotations
 
 import re
+import time
 
 PATIENCE = 180_000  # ms; a busy machine takes its time, and nothing here measures it
-TRIES = 8
 
 _IDLE = """() => !document.querySelector('[data-testid="stStatusWidget"]')
   && !document.querySelector('[data-test-script-state="running"]')"""
@@ -75,7 +75,8 @@ def until(page, act, arrived) -> None:
     """Act on an idle page until `arrived` is seen; acts again only where nothing came of it."""
     from playwright.sync_api import TimeoutError as NotSeenError
 
-    for _ in range(TRIES):
+    deadline = time.monotonic() + PATIENCE / 1000
+    while time.monotonic() < deadline:
         settled(page)
         if arrived.is_visible():
             return
@@ -104,6 +105,8 @@ def press_until(page, key: str, arrived) -> None:
 
 def choose(page, key: str, label: str, nth: int = 0) -> None:
     """Choose an answer by its key and wait until its button shows it, `nth` of this label."""
+    # the form comes up when the models have read the patch
+    page.get_by_text("Own score").first.wait_for(timeout=600_000)
     press_until(page, key, chosen(page, label).nth(nth))
 
 
