@@ -150,7 +150,7 @@ def test_two_disagree_blind_a_third_decides_and_a_hand_edited_row_is_named(
 
     export = page.get_by_text("Export these 3 entries")
     click_until(page, page.get_by_role("link", name="Review log"), export)
-    as_csv = page.get_by_role("button", name="CSV")
+    as_csv = page.locator(".st-key-log_export_csv button")
     click_until(page, export, as_csv)
     settled(page)
     with page.expect_download() as download:
