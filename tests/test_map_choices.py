@@ -106,7 +106,7 @@ def test_the_map_comes_with_a_legend_a_reading_and_where_it_lies(here):
     assert "Original" in said
     explanation = here.workbench.explain(patch, "cnn", "grad_cam", verdict.score)
     if explanation.scale > 0:
-        assert "on stained membrane" in said
+        assert "On stained membrane" in said
     assert "not checked for this bundle" in said
 
 
