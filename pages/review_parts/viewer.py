@@ -28,7 +28,7 @@ _LEGENDS: dict[bool, tuple[str, str]] = {
     False: ("no weight", "most weight for the class"),
     True: ("against the class", "for the class"),
 }
-_CONTRAST_LEGEND = ("for the other class", "for the class explained")
+_CONTRAST_LEGEND = ("the other class", "the class explained")
 _SMALLEST_SQUARE = 64
 # The tissue parts are looked for in a field of at most so many pixels a side.
 _LARGEST_MEASURED = 1500
@@ -92,11 +92,8 @@ def _maps(here: ui.Services, patch: Patch, verdicts: Sequence[Verdict], method: 
     with second if look.beside else first:
         wanted = map_choices.question(method, verdicts)
     contrast = any(against is not None for _, against in wanted.values())
-    with second:
-        # In places of their own: the legend's number of parts changes with the way of drawing.
-        with st.container(gap="xsmall"):
-            _legend(method, look, contrast)
-        readings = st.container(gap="xsmall")
+    with second, st.container(gap="xsmall"):
+        _legend(method, look, contrast)
     given = {verdict.model_id for verdict in verdicts}
     maps = _requested(here, patch, method, wanted)
     checked = read_report(here.settings.fidelity_file)
@@ -115,7 +112,6 @@ def _maps(here: ui.Services, patch: Patch, verdicts: Sequence[Verdict], method: 
                     "This map is of the model in use now; the verdict was given by an earlier one.",
                     text_alignment="center",
                 )
-        with readings:
             _reading(name, explanation, checked)
     waiting = [future for future in maps.values() if not future.done()]
     if waiting:
@@ -129,11 +125,11 @@ def _title(name: str, method: Method, target: HER2Score, against: HER2Score | No
 
 
 def _reading(name: str, explanation: Explanation, checked: FidelityReport) -> None:
-    """What the map shows and cannot show, and whether it failed a check."""
-    st.caption(f"**{ui.model_title(name)}.** {markdown_text(explanation.reading)}")
+    """Whether the map failed a check, what it shows and what it cannot show."""
     warning = checked.warning(explanation.model_id, explanation.method)
     if warning is not None:
         st.caption(f":orange[:material/warning:] {markdown_text(warning)}")
+    st.caption(f"**{ui.model_title(name)}.** {markdown_text(explanation.reading)}")
 
 
 def _where(here: ui.Services, patch: Patch, explanation: Explanation) -> str:
