@@ -111,7 +111,10 @@ def _facts(draft: ReviewDraft, sha256: str, reviewer: str, recorded_at: datetime
 def verdict_row(
     session: Session, patch_id: int, square: Square, verdict: Verdict, tolerance: float
 ) -> VerdictRow:
-    """The recorded reading equal to this verdict within the tolerance, made where there is none."""
+    """The recorded reading equal to this verdict within the tolerance, made where there is none.
+
+    Without a tolerance it must have come from the same backend too.
+    """
     values = _floats(verdict)
     same_input = (
         VerdictRow.patch_id == patch_id,
@@ -131,6 +134,7 @@ def verdict_row(
             and max(abs(a - b) for a, b in zip(known.probabilities, values, strict=True))
             <= tolerance
             and _same_novelty(known.novelty, verdict.novelty, tolerance)
+            and (tolerance > 0 or known.backend == verdict.backend)
         ):
             return row
     readings = session.scalar(select(func.count()).select_from(VerdictRow).where(*same_input))
@@ -148,6 +152,7 @@ def verdict_row(
         p_3plus=values[3],
         demo=bool(verdict.demo),
         novelty=None if verdict.novelty is None else float(verdict.novelty),
+        backend=verdict.backend or None,
     )
     session.add(row)
     session.flush()
