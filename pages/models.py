@@ -10,7 +10,7 @@ import streamlit as st
 from her2core.models.card import BundleError, ModelCard
 from her2core.models.registry import ARCHITECTURES, BundleEntry, chosen, find_bundles
 from her2core.text import markdown_text
-from pages import model_cards, ui
+from pages import map_fidelity, model_cards, ui
 
 
 def main() -> None:
@@ -78,6 +78,7 @@ def _bundle(here: ui.Services, entry: BundleEntry, *, in_use: bool) -> None:
             model_cards.facts(card)
         with right:
             model_cards.metrics(card, key=f"metrics-{_place(entry)}")
+        map_fidelity.draw(here, card.model_id, key=_place(entry))
         _checksum(here, card, entry.folder, in_use=in_use)
         if not in_use and st.button(
             f"Use this {ARCHITECTURES[card.architecture].title}",

@@ -16,6 +16,7 @@ from typing import NoReturn
 import streamlit as st
 
 from her2core.charts import model_name
+from her2core.files import remove_unfinished
 from her2core.image_store import Images, open_images
 from her2core.patches import Patch
 from her2core.reading_queue import ReadingQueue
@@ -78,6 +79,7 @@ def services() -> Services:
     """
     settings = load_settings()
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    remove_unfinished(settings.home)  # left by a server that was killed
     store = ReviewStore(settings.database_url)
     images = open_images(settings)
     workbench = Workbench(settings)

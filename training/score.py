@@ -3,8 +3,8 @@
     python -m training.score INPUT --out scores.csv [--models cnn,densenet121]
 
 One row per file and model: file, sha256, model, p_0, p_1plus, p_2plus, p_3plus, score, novelty,
-status, message. Novelty above 1 means that the patch is unlike what the model knows. A file that
-cannot be read is a row with status "not scored", not an end.
+status, message, backend. Novelty above 1 means that the patch is unlike what the model knows. A
+file that cannot be read is a row with status "not scored", not an end.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from her2core.bounded_decode import decode_bounded
 from her2core.models.novelty import warning
 from her2core.models.registry import ARCHITECTURES
 from her2core.models.verdict import Verdict
+from her2core.parallel import cores, mapped
 from her2core.patches import Patch, PatchError, safe_name
 from her2core.quality import assess
 from her2core.scores import RESEARCH_NOTICE, HER2Score
@@ -43,12 +44,14 @@ COLUMNS = (
     "novelty",
     "status",
     "message",
+    "backend",
 )
 SCORED, NOT_SCORED = "scored", "not scored"
 ALL_SCORED, NOTHING_DONE, SOME_NOT_SCORED, INTERRUPTED = 0, 1, 2, 130
 _EXTENSIONS = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff"})
 
 _MESSAGES_SHOWN = 10
+_FILES_AHEAD = 8
 
 Row = dict[str, str]
 
@@ -110,9 +113,12 @@ def score_files(
     ]
     seen: deque[_Seen] = deque()
 
+    def read(file: tuple[str, Path]) -> tuple[_Seen, Patch | None]:
+        return _read(*file, limits)
+
     def patches() -> Iterator[Patch]:
-        for name, path in files:
-            entry, patch = _read(name, path, limits)
+        # The next files are decoded and looked at while the networks read those before.
+        for entry, patch in mapped(read, files, workers=cores(), ahead=_FILES_AHEAD):
             seen.append(entry)
             if patch is not None:
                 yield patch
@@ -265,6 +271,7 @@ def _scored(entry: _Seen, verdict: Verdict) -> Row:
         **{column: f"{chance:.9g}" for column, chance in chances.items()},
         "score": verdict.score.label,
         "novelty": "" if verdict.novelty is None else f"{verdict.novelty:.3f}",
+        "backend": verdict.backend,
     }
 
 

@@ -193,6 +193,10 @@ def _of_model(architecture: str) -> tuple[Column, ...]:
         verdict = review.verdict(architecture)
         return None if verdict is None else verdict.novelty
 
+    def backend(review: Review, _: ExportOptions) -> Value:
+        verdict = review.verdict(architecture)
+        return None if verdict is None else verdict.backend or None
+
     return (
         Column(
             f"{architecture}_model_id",
@@ -212,6 +216,11 @@ def _of_model(architecture: str) -> tuple[Column, ...]:
             f"How unlike the patches known to {architecture} this one is; above 1 it is "
             "unfamiliar; empty: not told.",
             novelty,
+        ),
+        Column(
+            f"{architecture}_backend",
+            f"What ran {architecture}, with its version; empty: not recorded.",
+            backend,
         ),
     )
 

@@ -165,6 +165,7 @@ def _verdict_json(verdict: Verdict, review: Review) -> dict[str, Any]:
         "probabilities": list(verdict.probabilities),
         "score": verdict.score.label,
         "demo": verdict.demo,
+        "backend": verdict.backend or None,
         "agrees": review.agrees.get(verdict.architecture),
         "novelty": verdict.novelty,
     }

@@ -222,7 +222,14 @@ def to_patch(row: PatchRow) -> PatchRecord:
 
 def to_verdict(row: VerdictRow) -> Verdict:
     """A verdict row as the model gave it."""
-    return Verdict(row.architecture, row.model_id, _probabilities(row), row.demo, row.novelty)
+    return Verdict(
+        row.architecture,
+        row.model_id,
+        _probabilities(row),
+        row.demo,
+        row.novelty,
+        row.backend or "",
+    )
 
 
 def _latest(rows: Sequence[VerdictRow]) -> tuple[Verdict, ...]:

@@ -118,6 +118,7 @@ class VerdictRow(Base):
     p_3plus: Mapped[float] = mapped_column(Double)
     demo: Mapped[bool] = mapped_column(Boolean)
     novelty: Mapped[float | None] = mapped_column(Double)
+    backend: Mapped[str | None] = mapped_column(String(80))
 
 
 class StainReadingRow(Base):

@@ -30,6 +30,8 @@ from her2core.reviews.errors import ReviewNotFoundError, ReviewRefusedError, Sto
 from her2core.reviews.migrations import migrate
 from her2core.reviews.records import PatchRecord, Review, ReviewDraft, ReviewFilter, WorklistItem
 from her2core.reviews.schema import PatchRow, ReviewerRow, ReviewRow
+from her2core.reviews.study import Adopted, Study, check_study
+from her2core.reviews.study_rows import adopt_study, read_study
 from her2core.reviews.turns import Turns
 from her2core.stain.reading import StainReading
 
@@ -89,14 +91,7 @@ class ReviewStore:
             known = writing.find_patch(session, patch.sha256)
             if known is not None:
                 return queries.to_patch(known)
-            row = PatchRow(
-                sha256=patch.sha256,
-                name=patch.name,
-                width=int(patch.width),
-                height=int(patch.height),
-                received_at=patch.received_at,
-                warnings=list(patch.warnings),
-            )
+            row = writing.new_patch_row(patch)
             session.add(row)
             session.flush()
             session.refresh(row)
@@ -220,6 +215,23 @@ class ReviewStore:
                 session.scalar(select(ReviewRow.id).where(ReviewRow.entry_hash == value))
                 is not None
             )
+
+    # whole studies -------------------------------------------------------------------------------
+
+    def study(self) -> Study:
+        """Everything the store holds."""
+        with self._reading() as session:
+            return read_study(session)
+
+    def adopt(self, study: Study) -> Adopted:
+        """Take over what another installation's study has in addition: all of it or nothing.
+
+        Raises:
+            StudyError: it is not intact or contradicts what is here; one sentence per line.
+        """
+        check_study(study)
+        with self._writing() as session:
+            return adopt_study(session, study)
 
     # ---------------------------------------------------------------------------------------------
 

@@ -81,6 +81,8 @@ def check_verdicts(verdicts: Sequence[Verdict]) -> None:
     for verdict in verdicts:
         if not (_short(verdict.architecture, 40) and _short(verdict.model_id, 200)):
             raise ReviewRefusedError("A verdict does not name its model; reload the patch.")
+        if verdict.backend and not _short(verdict.backend, 80):
+            raise ReviewRefusedError("A verdict names no backend; reload the patch.")
         if not _is_distribution(verdict.probabilities):
             raise ReviewRefusedError(
                 f"The probabilities of {verdict.architecture} are not four numbers that sum to 1; "

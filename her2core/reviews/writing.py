@@ -13,7 +13,7 @@ from her2core.patches import Square
 from her2core.reviews import queries, stain_rows, validation
 from her2core.reviews.chain import EntryFacts, VerdictFacts, entry_hash
 from her2core.reviews.errors import ReviewRefusedError, StoreError
-from her2core.reviews.records import Review, ReviewDraft
+from her2core.reviews.records import PatchRecord, Review, ReviewDraft
 from her2core.reviews.schema import (
     HEAD_ID,
     LogHeadRow,
@@ -44,7 +44,7 @@ def append_review(
     """
     patch = known_patch(session, draft.patch_sha256)
     validation.check_square(draft.square, queries.to_patch(patch))
-    reviewer = _reviewer_row(session, validation.reviewer_name(draft.reviewer))
+    reviewer = reviewer_row(session, validation.reviewer_name(draft.reviewer))
     _check_supersedes(session, draft, patch.id, reviewer.id)
     head = locked_head(session)
     facts = _facts(draft, patch.sha256, reviewer.name, recorded_at)
@@ -111,7 +111,10 @@ def _facts(draft: ReviewDraft, sha256: str, reviewer: str, recorded_at: datetime
 def verdict_row(
     session: Session, patch_id: int, square: Square, verdict: Verdict, tolerance: float
 ) -> VerdictRow:
-    """The recorded reading equal to this verdict within the tolerance, made where there is none."""
+    """The recorded reading equal to this verdict within the tolerance, made where there is none.
+
+    Without a tolerance it must have come from the same backend too.
+    """
     values = _floats(verdict)
     same_input = (
         VerdictRow.patch_id == patch_id,
@@ -131,6 +134,7 @@ def verdict_row(
             and max(abs(a - b) for a, b in zip(known.probabilities, values, strict=True))
             <= tolerance
             and _same_novelty(known.novelty, verdict.novelty, tolerance)
+            and (tolerance > 0 or known.backend == verdict.backend)
         ):
             return row
     readings = session.scalar(select(func.count()).select_from(VerdictRow).where(*same_input))
@@ -148,6 +152,7 @@ def verdict_row(
         p_3plus=values[3],
         demo=bool(verdict.demo),
         novelty=None if verdict.novelty is None else float(verdict.novelty),
+        backend=verdict.backend or None,
     )
     session.add(row)
     session.flush()
@@ -199,7 +204,20 @@ def known_patch(session: Session, sha256: str) -> PatchRow:
     return row
 
 
-def _reviewer_row(session: Session, name: str) -> ReviewerRow:
+def new_patch_row(patch: PatchRecord) -> PatchRow:
+    """The row of a patch that is not known yet."""
+    return PatchRow(
+        sha256=patch.sha256,
+        name=patch.name,
+        width=int(patch.width),
+        height=int(patch.height),
+        received_at=patch.received_at,
+        warnings=list(patch.warnings),
+    )
+
+
+def reviewer_row(session: Session, name: str) -> ReviewerRow:
+    """The row of a reviewer, made where there is none."""
     row = session.scalar(select(ReviewerRow).where(ReviewerRow.name == name))
     if row is None:
         row = ReviewerRow(name=name)
