@@ -27,7 +27,7 @@ CHROMIUM_ARGS = [
 
 @dataclass
 class Server:
-    """`streamlit run app.py` in a workspace of its own.
+    """`python serve.py`, as `make run` does it, in a workspace of its own.
 
     Attributes:
         home: HER2_HOME of the server.
@@ -58,10 +58,7 @@ class Server:
         log_path = self.home.parent / f"{self.home.name}-server.log"
         with log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "streamlit", "run", "app.py"),
-                    *("--server.port", str(self.port)),
-                ],
+                [sys.executable, "serve.py", "--port", str(self.port)],
                 cwd=ROOT,
                 env=environment,
                 stdout=log,
