@@ -9,6 +9,7 @@ the same machine as the server, so they take their share of its cores.
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import random
 import tempfile
@@ -65,8 +66,8 @@ def measure(sessions: int, seconds: float, pace: float) -> dict[str, Any]:
         server = Server(home)
         server.start(120)
         try:
-            _read_all(url, patches)
-            seen = asyncio.run(_review(server, sessions, seconds, pace))
+            ready = functools.partial(_read_all, url, patches)
+            seen = asyncio.run(_review(server, sessions, seconds, pace, ready))
         finally:
             server.kill()
         store = ReviewStore(url)
@@ -117,11 +118,17 @@ def _read_all(url: str, patches: int) -> None:
         store.close()
 
 
-async def _review(server: Server, sessions: int, seconds: float, pace: float) -> _Seen:
+async def _review(
+    server: Server, sessions: int, seconds: float, pace: float, ready: Callable[[], None]
+) -> _Seen:
     seen = _Seen()
     async with async_playwright() as play:
         browser = await play.chromium.launch(executable_path=str(CHROMIUM), args=CHROMIUM_ARGS)
         gate = asyncio.Semaphore(_STARTING)
+        first = await browser.new_page()
+        await first.goto(server.url)  # the models load with the first visitor
+        await asyncio.to_thread(ready)
+        await first.close()
         pages = await asyncio.gather(
             *(_signed_in(browser, server.url, f"Dr. {n}", gate) for n in range(1, sessions + 1))
         )
