@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 _HOST = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+_PRIVATE, _USUAL = 0o600, 0o666
 _numbers = itertools.count(1)
 # the ending after ".part" is SQLite's, of a backup being made
 _PARTIAL = re.compile(r"\..+\.([0-9a-f]{8})-(\d+)-\d+\.part(-wal|-shm|-journal)?")
@@ -32,18 +33,22 @@ def write_atomically(path: Path, data: bytes) -> None:
     Raises:
         OSError: it cannot be written; what stood there before stays.
     """
-    with replaced_file(path) as handle:
+    with replaced_file(path, _USUAL) as handle:
         handle.write(data)
 
 
 @contextmanager
-def replaced_file(path: Path) -> Iterator[BinaryIO]:
-    """A file to write (mode 0600) which takes its place when the block ends without an error.
+def replaced_file(path: Path, mode: int = _PRIVATE) -> Iterator[BinaryIO]:
+    """A file to write which takes its place when the block ends without an error.
+
+    Args:
+        path: its place.
+        mode: its rights, less the umask; by default its owner's alone.
 
     Raises:
         OSError: it cannot be written; what stood there before stays.
     """
-    with _partial(path) as (partial, handle):
+    with _partial(path, mode) as (partial, handle):
         yield handle
         _to_disk(handle)
         os.replace(partial, path)
@@ -52,7 +57,7 @@ def replaced_file(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def new_file(path: Path) -> Iterator[BinaryIO]:
-    """The same, for a place where nothing stands yet.
+    """The same for a place where nothing stands yet; the file is its owner's alone.
 
     Raises:
         FileExistsError: something stands there; it stays.
@@ -72,7 +77,7 @@ def new_file_by_name(path: Path) -> Iterator[Path]:
     """
     if path.exists():
         raise FileExistsError(f"{path} is there already")
-    with _partial(path) as (partial, handle):
+    with _partial(path, _PRIVATE) as (partial, handle):
         yield partial
         _to_disk(handle)
         os.link(partial, path)  # unlike a rename, it fails where something came meanwhile
@@ -96,9 +101,9 @@ def remove_unfinished(folder: Path) -> int:
 
 
 @contextmanager
-def _partial(path: Path) -> Iterator[tuple[Path, BinaryIO]]:
+def _partial(path: Path, mode: int) -> Iterator[tuple[Path, BinaryIO]]:
     partial = path.with_name(f".{path.name}.{_HOST}-{os.getpid()}-{next(_numbers)}.part")
-    handle = os.open(partial, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+    handle = os.open(partial, os.O_CREAT | os.O_EXCL | os.O_RDWR, mode)
     try:
         with os.fdopen(handle, "w+b") as file:
             yield partial, file

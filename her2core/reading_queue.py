@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import OrderedDict
 from dataclasses import dataclass
 
 from her2core.image_store import Images
 from her2core.patches import Patch, PatchError
-from her2core.reviews.store import ReviewStore
+from her2core.reviews.store import ReviewStore, StoreError
 from her2core.stain.thresholds import StainThresholds
 from her2core.stain_reader import StainReader
 from her2core.workbench import NoModelError, Workbench
 
+# how often and how long the readings of a patch wait for a database that is away
+_AWAY_SECONDS, _AWAY_TRIES = 5.0, 120
 _log = logging.getLogger(__name__)
 
 
@@ -94,22 +97,33 @@ class ReadingQueue:
             with self._changed:
                 self._changed.wait_for(lambda: bool(self._waiting))
                 sha256, name = next(iter(self._waiting.items()))
-            self._read(sha256, name)
+            for _ in range(_AWAY_TRIES):
+                if self._read(sha256, name):
+                    break
+                time.sleep(_AWAY_SECONDS)  # the models' work is kept by them; only the store waits
             with self._changed:
                 self._waiting.pop(sha256, None)
                 self._done += 1
                 self._changed.notify_all()
 
-    def _read(self, sha256: str, name: str) -> None:
-        """Read one patch; whatever goes wrong with it, the next one gets its turn."""
+    def _read(self, sha256: str, name: str) -> bool:
+        """Read one patch; whatever goes wrong with it, the next one gets its turn.
+
+        Returns:
+            False where the store did not answer, so that it is worth trying again.
+        """
         try:
             patch: Patch = self._images.load(sha256, name)
             # first: it needs no model, so that a server without bundles still has its third reader
             self._store.record_stain(sha256, patch.square, self.stain.reading(patch))
             verdicts = self._workbench.verdicts(patch)
             self._store.record_verdicts(sha256, patch.square, verdicts)
+        except StoreError as error:
+            _log.warning("Patch %s waits for the review store: %s", sha256[:12], error)
+            return False
         except (PatchError, NoModelError) as error:
             # The sentence names the file, and a file's name may be a patient's.
             _log.warning("Patch %s was not read (%s)", sha256[:12], type(error).__name__)
         except Exception:
             _log.exception("Patch %s could not be read", sha256[:12])
+        return True

@@ -15,8 +15,17 @@ from her2core.reviews.records import Review, WorklistItem
 from her2core.reviews.store import StoreError
 from her2core.reviews.worklist import next_unreviewed, ordered
 from her2core.text import markdown_text
-from pages import ui
-from pages.review_parts import answer, navigation, recorded, stain_panel, upload, verdicts, viewer
+from pages import session, ui
+from pages.review_parts import (
+    answer,
+    double_read,
+    navigation,
+    recorded,
+    stain_panel,
+    upload,
+    verdicts,
+    viewer,
+)
 from pages.review_parts.draft import Draft, opened
 
 _log = logging.getLogger(__name__)
@@ -25,7 +34,7 @@ _log = logging.getLogger(__name__)
 def main() -> None:
     """Draw the page."""
     here = ui.services_or_stop()
-    items = ordered(here.store.worklist(ui.reviewer()), ui.order())
+    items = ordered(session.desk(here).worklist(), ui.order())
     _advance_after_saving(items)
     if message := st.session_state.pop("toast", None):
         st.toast(message, icon=":material/check_circle:")
@@ -46,7 +55,9 @@ def main() -> None:
 def _workplace(here: ui.Services, items: list[WorklistItem], item: WorklistItem) -> None:
     """Image at the left, second readers and answer at the right."""
     draft = opened(item.patch.sha256)
-    review = here.store.review(item.review_id) if item.review_id is not None else None
+    desk = session.desk(here)
+    review = desk.review(item.review_id) if item.review_id is not None else None
+    sight = desk.sight(item.patch.sha256)
     shown_review = review if draft.correcting is None else None
     try:
         patch = _with_square(ui.load_patch(item.patch.sha256, item.patch.name), draft, review)
@@ -57,19 +68,21 @@ def _workplace(here: ui.Services, items: list[WorklistItem], item: WorklistItem)
     left, right = st.columns([58, 42], gap="medium")
     with right:
         readings = _readings(here, patch, shown_review)
-    hidden = ui.blind_mode() and review is None and not ui.was_seen(here, item.patch.sha256)
+    seen = ui.was_seen(here, item.patch.sha256)
+    hidden = not sight.verdicts or (ui.blind_mode() and review is None and not seen)
     with left:
         viewer.draw(here, patch, readings or (), hidden)
         if shown_review is None:
             viewer.square_controls(patch)
     with right:
         _quality(patch, item, readings or ())
-        if hidden:
+        double_read.draw(desk, item.patch.sha256, sight)
+        if hidden and sight.verdicts:
             st.info(
                 "Blind mode: the verdicts stay hidden until your own score is saved.",
                 icon=":material/visibility_off:",
             )
-        elif readings:
+        elif readings and not hidden:
             if ui.blind_mode() and review is None:
                 st.caption(
                     ":material/visibility: The verdicts of this patch were on your screen before; "
@@ -79,9 +92,9 @@ def _workplace(here: ui.Services, items: list[WorklistItem], item: WorklistItem)
             verdicts.draw(readings, here.workbench.cards())
             stain_panel.draw(here.stain, patch, readings, shown_review)
         if shown_review is not None:
-            recorded.draw(shown_review, next_unreviewed(items, item.patch.sha256))
+            recorded.draw(shown_review, next_unreviewed(items, item.patch.sha256), hidden)
         elif readings is not None:
-            answer.form(here, patch, readings, hidden)
+            answer.form(here, patch, readings, hidden, blind=hidden and not seen)
 
 
 def _readings(here: ui.Services, patch: Patch, review: Review | None) -> tuple[Verdict, ...] | None:
@@ -110,7 +123,7 @@ def _readings(here: ui.Services, patch: Patch, review: Review | None) -> tuple[V
         readings = here.workbench.verdicts(patch)
         told = (patch.key, *(reading.model_id for reading in readings))
         if told not in here.recorded:
-            here.store.record_verdicts(patch.sha256, patch.square, readings)
+            session.desk(here).record_verdicts(patch.sha256, patch.square, readings)
             here.recorded.add(told)
     except StoreError:
         raise  # the database is away, the models are not: app.py says so

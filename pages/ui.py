@@ -15,6 +15,7 @@ from typing import NoReturn
 
 import streamlit as st
 
+from her2core import logs
 from her2core.charts import model_name
 from her2core.files import remove_unfinished
 from her2core.image_store import Images, open_images
@@ -27,6 +28,7 @@ from her2core.settings import Settings, load_settings
 from her2core.stain_reader import StainReader
 from her2core.text import markdown_text
 from her2core.workbench import Workbench
+from pages import session
 
 ARCHITECTURES = ("cnn", "densenet121")
 MAX_REVIEWER = 80
@@ -78,6 +80,7 @@ def services() -> Services:
         Exception: the review store cannot be opened.
     """
     settings = load_settings()
+    logs.configure(settings.log_level)
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     remove_unfinished(settings.home)  # left by a server that was killed
     store = ReviewStore(settings.database_url)
@@ -90,7 +93,16 @@ def services() -> Services:
 
 
 def services_or_stop() -> Services:
-    """The services, or one calm sentence and the end of this page."""
+    """The services for a page, or one calm sentence and the end of this page.
+
+    A page that was not reached through app.py gets none: see session.through_the_door.
+    """
+    session.through_the_door()
+    return started_or_stop()
+
+
+def started_or_stop() -> Services:
+    """The services, for app.py, or one calm sentence and the end of this page."""
     try:
         return services()
     except ValueError as error:
@@ -127,7 +139,7 @@ def load_patch(sha256: str, name: str) -> Patch:
 
 def reviewer() -> str:
     """Name of who is reviewing; empty until given."""
-    return str(st.session_state.get("reviewer") or "").strip()
+    return session.identity().name
 
 
 def blind_mode() -> bool:
@@ -187,19 +199,8 @@ def score_text(score: HER2Score) -> str:
 def sidebar(here: Services) -> None:
     """Who is reviewing, blind mode, the state of the models and the permanent notice."""
     with st.sidebar:
-        names = here.store.reviewers()
-        current = reviewer()
-        options = sorted({*names, *([current] if current else [])}, key=str.casefold)
-        st.selectbox(
-            "Reviewer",
-            options,
-            index=None,
-            key="reviewer",
-            placeholder="Type your name",
-            accept_new_options=True,
-            persist_state="session",
-            help="Your reviews are recorded under this name. Type a new one or choose yours.",
-        )
+        if session.identity().way == "open":
+            _ask_name(here)
         st.toggle(
             "Blind mode",
             key="blind",
@@ -210,6 +211,22 @@ def sidebar(here: Services) -> None:
         st.divider()
         _models_state(here)
         st.caption(f":material/science: {RESEARCH_NOTICE}")
+
+
+def _ask_name(here: Services) -> None:
+    names = here.store.reviewers()
+    current = reviewer()
+    options = sorted({*names, *([current] if current else [])}, key=str.casefold)
+    st.selectbox(
+        "Reviewer",
+        options,
+        index=None,
+        key="reviewer",
+        placeholder="Type your name",
+        accept_new_options=True,
+        persist_state="session",
+        help="Your reviews are recorded under this name. Type a new one or choose yours.",
+    )
 
 
 def _seen_here() -> set[str]:

@@ -22,6 +22,10 @@ hypothesis.settings.load_profile("untimed")
 
 REQUIRE_ALL = os.environ.get("HER2_REQUIRE_ALL") == "1"
 
+# A busy machine is no fault of the code: no test fails because one example took long.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
+
 
 def real_cores() -> Path:
     """Folder of the real HER2 IHC images; it need not exist."""

@@ -12,7 +12,7 @@ import subprocess
 import threading
 import zipfile
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 
 import hostile
@@ -23,13 +23,16 @@ from postgresql_server import programs
 from review_samples import MORNING, VERDICTS, draft, open_store, patch, tamper, url, verdict
 
 from her2core.image_store import ImageStore
+from her2core.models.verdict import Verdict
 from her2core.patches import Patch, Square, decode
 from her2core.retention import forget_images
 from her2core.reviews.__main__ import main
 from her2core.reviews.backup import backup
+from her2core.reviews.chain import EntryFacts
 from her2core.reviews.records import ReviewFilter
+from her2core.reviews.schema import Base
 from her2core.reviews.store import ReviewStore, StoreError
-from her2core.reviews.study import StudyError
+from her2core.reviews.study import StudyError, StudyReading
 from her2core.reviews.study_transfer import export_study, import_study
 from her2core.scores import HER2Score
 from her2core.settings import UploadLimits
@@ -55,7 +58,7 @@ def fill(store: ReviewStore, images: ImageStore) -> None:
     first, second = taken_in(store, images, 1), taken_in(store, images, 2)
     square = Square(0, 0, 32)
     store.record_verdicts(first.sha256, square, VERDICTS)
-    unlike = replace(VERDICTS[0], novelty=1.25)
+    unlike = replace(VERDICTS[0], novelty=1.25, backend="numpy 2 float32")
     store.record_verdicts(first.sha256, square, [unlike])
     store.record_stain(second.sha256, square, STAIN)
     store.record_verdicts(second.sha256, square, (verdict("cnn", 1),))
@@ -284,6 +287,22 @@ def sound(tmp_path_factory):
         return {name: archive.read(name) for name in archive.namelist()}
 
 
+def test_every_fact_of_a_verdict_and_of_an_entry_is_carried():
+    """A field which another change adds must not be lost on the way unnoticed."""
+    assert {field.name for field in fields(StudyReading)} == {"patch_sha256", "square", "verdict"}
+    assert {column.name for column in Base.metadata.tables["verdict"].columns} == (
+        {"id", "patch_id", "square_x", "square_y", "square_size", "reading"}
+        | {"p_0", "p_1plus", "p_2plus", "p_3plus"}
+        | ({field.name for field in fields(Verdict)} - {"probabilities"})
+    )
+    assert {column.name for column in Base.metadata.tables["review"].columns} == (
+        {"id", "token", "patch_id", "square_x", "square_y", "square_size", "reviewer_id"}
+        | {"previous_hash", "entry_hash"}
+        | ({field.name for field in fields(EntryFacts)} - {"patch_sha256", "square", "reviewer"})
+        - {"verdicts", "stain"}
+    )
+
+
 class TestHostileStudy:
     @pytest.fixture
     def refused(self, there, tmp_path):
@@ -369,7 +388,7 @@ class TestHostileStudy:
             ("patches", "width", 10**30),
             ("patches", "width", "wide"),
             ("patches", "received_at", "yesterday"),
-            ("readings", "probabilities", [1, 1, 1, 1]),
+            ("readings", "verdict", {}),
             ("readings", "square", [0, 0, 10**6]),
             ("readings", "patch_sha256", "f" * 64),
             ("stains", "square", [0, 0, 10**6]),
@@ -378,6 +397,9 @@ class TestHostileStudy:
             ("entries", "id", 7),
             ("entries", "token", "x" * 65),
             ("entries", "facts", {}),
+            ("entries", "readings", [2, 1]),
+            ("entries", "readings", [0, 99]),
+            ("entries", "readings", []),
         ],
     )
     def test_a_record_that_is_not_right_though_its_sum_is(

@@ -9,6 +9,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from her2core import reading_queue
 from her2core.image_store import ImageStore
 from her2core.intake import take_in
 from her2core.reading_queue import ReadingQueue
@@ -58,6 +59,22 @@ def test_the_answer_stays_while_the_database_is_away_and_is_saved_when_it_is_bac
     assert not app.exception
     (review,) = here.store.reviews()
     assert (review.own_score.label, review.comment, review.reviewer) == ("2+", COMMENT, "Dr. Ada")
+
+
+def test_readings_made_while_the_database_is_away_are_recorded_when_it_is_back(
+    here, postgresql, monkeypatch
+):
+    monkeypatch.setattr(reading_queue, "_AWAY_SECONDS", 0.1)
+    (known,) = here.store.patches()
+    postgresql.kill()
+    try:
+        here.queue.add(known.sha256, known.name)
+        assert not here.queue.wait(0.5), "it waits for the database"
+    finally:
+        postgresql.start()
+    assert here.queue.wait(60)
+    (item,) = here.store.worklist("")
+    assert item.stain is not None
 
 
 def _run(element):

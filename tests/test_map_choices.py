@@ -106,7 +106,7 @@ def test_the_map_comes_with_a_legend_a_reading_and_where_it_lies(here):
     assert "Original" in said
     explanation = here.workbench.explain(patch, "cnn", "grad_cam", verdict.score)
     if explanation.scale > 0:
-        assert "on stained membrane" in said
+        assert "On stained membrane" in said
     assert "not checked for this bundle" in said
 
 
@@ -118,7 +118,7 @@ def test_why_not_another_class_is_a_map_of_the_difference(here):
     control(app, "against").set_value(other)
     said = captions(settled(app))
     assert f"CNN, Grad-CAM for {verdict.score.label}, not {other.label}" in said
-    assert "for the other class" in said
+    assert "the other class" in said
     assert f"rather than {other.label}" in said
     # the class itself is no contrast: its own map stays
     control(app, "against").set_value(verdict.score)

@@ -5,8 +5,9 @@
 
 Writes novelty.safetensors into the bundle and names it in its card; the weights stay as they are.
 KNOWN are patches like those the network learnt from. CALIBRATION are patches of patients, slides or
-cores that are not among the known; measure on neither of them afterwards (the card names their
-groups, and `python -m benchmarks.novelty` leaves them out by itself).
+cores that are not among the known, and synthetic ones that are not either; measure on neither of
+them afterwards (the card names their groups, and `python -m benchmarks.novelty` leaves them out).
+A folder that tells no groups apart counts as one.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -113,8 +115,8 @@ def run(args: argparse.Namespace) -> ModelCard:
     held_out = [
         file
         for folder in _folders(args.calibration)
-        for file in read_layout(folder, None).files
-        if not wanted or file.group in wanted
+        for file in grouped(folder, drawn(folder, args.most, args.seed))
+        if not wanted or file.group in wanted or file.group == folder.name
     ]
     both = {file.group for file in known if file.group} & {file.group for file in held_out}
     if both:
@@ -149,7 +151,7 @@ def learnt(
         ValueError: there are too few.
     """
     of_known, of_held_out = _vectors(known, features), _vectors(held_out, features)
-    groups = tuple(file.group or file.path.name for file in held_out)
+    groups = tuple(file.group for file in held_out)
     novelty = calibrated(
         known_space(of_known[0], FEATURE_COMPONENTS),
         known_space(of_known[1]),
@@ -179,6 +181,18 @@ def drawn(folder: Path, most: int, seed: int) -> list[LabelledFile]:
     files = list(read_layout(folder, None).files)
     chosen = np.random.default_rng(seed).permutation(len(files))[:most]
     return [files[index] for index in sorted(chosen)]
+
+
+def grouped(folder: Path, files: Sequence[LabelledFile]) -> list[LabelledFile]:
+    """The files, all in one group where the folder tells no patients, slides or cores apart.
+
+    Groups weigh the same in the calibration: a synthetic set with a group for each patch would
+    outweigh every real core.
+    """
+    groups = {file.group for file in files}
+    if "" in groups or len(groups) > len(files) / 2:
+        return [replace(file, group=folder.name) for file in files]
+    return list(files)
 
 
 def _vectors(files: Sequence[LabelledFile], features: Reader) -> tuple[Floats, Floats]:

@@ -36,12 +36,15 @@ from her2core.evaluation.report import (
     Report,
     ReportModel,
 )
+from her2core.evaluation.third_reader import StainRow, row_of
 from her2core.files import write_atomically
 from her2core.models.card import CARD_FILE, BundleError, ModelCard
 from her2core.models.registry import ARCHITECTURES
 from her2core.patches import Patch, PatchError, decode
 from her2core.quality import QualityReport, assess
 from her2core.settings import UploadLimits
+from her2core.stain.reading import reading_of
+from her2core.stain.report import measure_membranes
 from her2core.text import printable
 from her2core.training.datasets import DatasetError, LabelledFile
 from her2core.training.layouts import read_layout
@@ -52,6 +55,8 @@ if TYPE_CHECKING:
 HTML_FILE = "report.html"
 _BATCH = 16
 _NAMED_FILES = 10
+# pictures of patches on which a network and the stain measurement lie far apart
+_FAR_PICTURES = 12
 
 
 class EvaluationError(ValueError):
@@ -65,6 +70,7 @@ class _Read:
     file: LabelledFile
     patch: Patch
     quality: QualityReport
+    stain: StainRow
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -216,7 +222,9 @@ def read_rows(
         except OSError as error:
             unread.append(f"“{printable(file.path.name)}” cannot be opened ({error.strerror}).")
             continue
-        batch.append(_Read(file, patch, assess(patch)))
+        # like the page, which is not told the scale either
+        stain = row_of(reading_of(measure_membranes(patch.field())))
+        batch.append(_Read(file, patch, assess(patch), stain))
         if len(batch) == _BATCH:
             rows += _scored(batch, classifiers)
             batch = []
@@ -245,6 +253,7 @@ def _scored(batch: Sequence[_Read], classifiers: Sequence[Classifier]) -> Iterat
             probabilities={key: _four(rows[index]) for key, rows in said.items()},
             warnings=tuple(warnings),
             tissue=round(read.quality.tissue_share, 4),
+            stain=read.stain,
         )
 
 
@@ -284,6 +293,10 @@ def write(report: Report, out: Path, files: Sequence[LabelledFile]) -> None:
     from her2core.evaluation_view.pictures import report_pictures
 
     wanted = {entry.sha256 for entry in report.gallery}
+    third = report.evaluation.third_reader
+    if wanted and third is not None:
+        for difference in third.differences:
+            wanted.update(difference.patches[:_FAR_PICTURES])
     if wanted:
         (out / PATCH_FOLDER).mkdir(exist_ok=True)
         for sha256, patch in _patches(wanted, files):
@@ -315,6 +328,7 @@ def _patches(wanted: set[str], files: Sequence[LabelledFile]) -> Iterator[tuple[
 def summary(report: Report) -> Iterator[str]:
     """The main figures, one line for each reader, and what must be said beside them."""
     from her2core.evaluation_view.plots import figure_text
+    from her2core.evaluation_view.third_reader import third_reader_lines
 
     found = report.evaluation
     yield f"{report.title}: {found.n} patches of {found.groups} groups."
@@ -325,6 +339,7 @@ def summary(report: Report) -> Iterator[str]:
             if figure is not None:
                 parts.append(f"{words} {figure_text(figure.value)}")
         yield f"{reader.title}: {', '.join(parts)}"
+    yield from third_reader_lines(found)
     for note in (found.caution, *report.notes):
         if note:
             yield note

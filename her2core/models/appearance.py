@@ -49,6 +49,7 @@ def _figures(whole: Floats) -> npt.NDArray[np.float64]:
             _quantiles(amounts[:, 0], 0.2),
             _quantiles(amounts[:, 1], 0.2),
             _together(amounts[:, :2].reshape(*image.shape[:2], 2)),
+            _texture(np.maximum(amounts[:, :2], 0).reshape(*image.shape[:2], 2)),
             _grain(whole.mean(axis=2)),
         ]
     )
@@ -107,6 +108,30 @@ def _together(amounts: Floats) -> npt.NDArray[np.float64]:
         spread = float(blue.std() * brown.std())
         centred = float(((blue - blue.mean()) * (brown - brown.mean())).mean())
         found.append(centred / spread if spread > 1e-6 else 0.0)
+    return np.array(found)
+
+
+def _texture(amounts: Floats) -> npt.NDArray[np.float64]:
+    """Of which size each stain's detail is, bright on dark or dark on bright; where brown lies.
+
+    A membrane is a thin line round something blue, a nuclear stain a blob where blue is.
+    """
+    found = []
+    for channel in (0, 1):
+        smooth = np.ascontiguousarray(amounts[..., channel])
+        spread = float(smooth.std()) + 0.02
+        for sigma in (0.7, 1.4, 2.8, 5.6):
+            coarser = cv2.GaussianBlur(smooth, (0, 0), sigma)
+            detail = smooth - coarser
+            strength = float(detail.std()) + 0.004
+            found.append(np.log10(strength / spread))
+            found.append(np.tanh(float((detail**3).mean()) / strength**3 / 2))
+            smooth = coarser
+    brown = amounts[..., 1]
+    weight = brown / (float(brown.sum()) + 1)
+    for seen, coarse in ((amounts.sum(axis=2), 4.0), (brown, 3.0)):
+        detail = cv2.GaussianBlur(seen, (0, 0), 1.4) - cv2.GaussianBlur(seen, (0, 0), coarse)
+        found.append(3 * float((detail * weight).sum()))
     return np.array(found)
 
 

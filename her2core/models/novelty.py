@@ -30,6 +30,9 @@ from her2core.models.verdict import Verdict
 NOVELTY_FILE = "novelty.safetensors"
 NEIGHBOURS = 5
 FEATURE_COMPONENTS = 48
+# A network's features move from core to core by more than a few cores to calibrate on can show; the
+# low-level look moves less.
+FEATURE_MARGIN = 1.25
 _SHRINKAGE = 0.02
 _ROWS_AT_ONCE = 64
 _FIELDS = ("mean", "basis", "residual", "references", "threshold")
@@ -215,9 +218,10 @@ def calibrated(
 ) -> Novelty:
     """Set both thresholds so that a share of held-out patches is called unfamiliar.
 
-    Each space gets the same share of the blame; then both thresholds are moved together until the
-    larger of the two novelties exceeds 1 for `flagged` of the patches, groups (cores, slides)
-    weighing the same however many patches they have.
+    Each space gets the same share of the blame, the features' threshold `FEATURE_MARGIN` on top;
+    then both thresholds are moved together until the larger of the two novelties exceeds 1 for
+    `flagged` of the patches, groups (cores, slides) weighing the same however many patches they
+    have.
 
     Args:
         features, looks: known spaces.
@@ -233,21 +237,17 @@ def calibrated(
     sizes = {group: groups.count(group) for group in set(groups)}
     weights = np.array([1 / sizes[group] for group in groups])
     spaces = [
-        replace(space, threshold=_quantile(space.distance(vectors), weights, 1 - flagged / 2))
-        for space, vectors in zip((features, looks), held_out, strict=True)
+        replace(
+            space,
+            threshold=margin * _quantile(space.distance(vectors), weights, 1 - flagged / 2),
+        )
+        for space, vectors, margin in zip(
+            (features, looks), held_out, (FEATURE_MARGIN, 1.0), strict=True
+        )
     ]
     draft = Novelty(*spaces)
     scale = _quantile(draft.of(*held_out), weights, 1 - flagged)
     return Novelty(*(replace(space, threshold=space.threshold * scale) for space in spaces))
-
-
-def novelties(
-    novelty: Novelty | None, pixels: Floats, feature_maps: Floats
-) -> list[float] | list[None]:
-    """`Novelty.measure` as a list to go into verdicts; None for each where nothing is known."""
-    if novelty is None:
-        return [None] * len(pixels)
-    return [float(value) for value in novelty.measure(pixels, feature_maps)]
 
 
 def warning(verdicts: Sequence[Verdict]) -> str | None:

@@ -9,7 +9,7 @@ entry survives a killed process and a power cut.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 
 from sqlalchemy import select
@@ -234,6 +234,14 @@ class ReviewStore:
             return adopt_study(session, study)
 
     # ---------------------------------------------------------------------------------------------
+
+    def reading(self) -> AbstractContextManager[Session]:
+        """A transaction for what else lives in this database: accounts, audit, assignments."""
+        return self._reading()
+
+    def writing(self) -> AbstractContextManager[Session]:
+        """The same, holding the write lock, so that no answer comes in between."""
+        return self._writing()
 
     @contextmanager
     def _reading(self) -> Iterator[Session]:

@@ -15,7 +15,14 @@ from itertools import takewhile
 from her2core.models.verdict import Verdict
 from her2core.patches import Square, safe_name
 from her2core.reviews import validation
-from her2core.reviews.chain import ChainEntry, ChainHead, EntryFacts, StainFacts, verify
+from her2core.reviews.chain import (
+    ChainEntry,
+    ChainHead,
+    EntryFacts,
+    StainFacts,
+    VerdictFacts,
+    verify,
+)
 from her2core.reviews.errors import ReviewRefusedError, StoreError
 from her2core.reviews.records import PatchRecord, ReviewDraft
 from her2core.scores import HER2Score
@@ -33,21 +40,11 @@ class StudyError(StoreError):
 
 @dataclass(frozen=True)
 class StudyReading:
-    """What one model said of one square: (x, y, size) in pixels, four probabilities."""
+    """What one model said of one square: (x, y, size) in pixels."""
 
     patch_sha256: str
     square: tuple[int, int, int]
-    architecture: str
-    model_id: str
-    probabilities: tuple[float, float, float, float]
-    demo: bool
-    novelty: float | None = None
-
-    def verdict(self) -> Verdict:
-        """As the store takes it."""
-        return Verdict(
-            self.architecture, self.model_id, self.probabilities, self.demo, self.novelty
-        )
+    verdict: Verdict
 
 
 @dataclass(frozen=True)
@@ -61,10 +58,15 @@ class StudyStain:
 
 @dataclass(frozen=True)
 class StudyEntry:
-    """One entry of the review log: its facts as hashed, its place in the chain, its token."""
+    """One entry of the review log: its facts as hashed, its place in the chain, its token.
+
+    `readings` are the places (from 0) of its verdicts among the study's readings, in their order:
+    a reading holds more than is hashed.
+    """
 
     id: int
     facts: EntryFacts
+    readings: tuple[int, ...]
     previous_hash: str
     entry_hash: str
     token: str | None = None
@@ -115,6 +117,7 @@ def check_study(study: Study) -> None:
             validation.check_square(Square(*stain.square), patches[stain.patch_sha256])
         for entry in study.entries:
             _check_entry(entry, patches)
+            _check_links(entry, study.readings)
     except (ReviewRefusedError, ValueError, KeyError) as error:
         said = str(error) if isinstance(error, ReviewRefusedError) else "A value is not valid."
         raise StudyError(
@@ -194,8 +197,29 @@ def _check_patch(patch: PatchRecord) -> None:
 
 
 def _check_reading(reading: StudyReading, patches: Mapping[str, PatchRecord]) -> None:
-    validation.check_verdicts([reading.verdict()])
+    validation.check_verdicts([reading.verdict])
     validation.check_square(Square(*reading.square), patches[reading.patch_sha256])
+
+
+def _hashed(verdict: Verdict | VerdictFacts) -> tuple[object, ...]:
+    """What a hash covers of a verdict, but for the answer to it."""
+    return (
+        verdict.architecture,
+        verdict.model_id,
+        verdict.probabilities,
+        verdict.demo,
+        verdict.novelty,
+    )
+
+
+def _check_links(entry: StudyEntry, readings: Sequence[StudyReading]) -> None:
+    """An entry's readings must be those that its hash covers."""
+    facts = entry.facts
+    linked = [readings[place] for place in entry.readings if place < len(readings)]
+    found = [(one.patch_sha256, one.square, _hashed(one.verdict)) for one in linked]
+    hashed = [(facts.patch_sha256, facts.square, _hashed(one)) for one in facts.verdicts]
+    if found != hashed:
+        raise ReviewRefusedError(f"The readings of entry {entry.id} are not those it was made of.")
 
 
 def _check_entry(entry: StudyEntry, patches: Mapping[str, PatchRecord]) -> None:

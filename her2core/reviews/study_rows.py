@@ -5,15 +5,14 @@ Works inside the caller's transaction: what is not committed was never there.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from her2core.models.verdict import Verdict
 from her2core.patches import Square
 from her2core.reviews import queries, stain_rows, writing
-from her2core.reviews.chain import VerdictFacts
 from her2core.reviews.schema import (
     PatchRow,
     ReviewRow,
@@ -38,14 +37,15 @@ def read_study(session: Session) -> Study:
     tokens = {row.id: row.token for row in session.execute(select(ReviewRow.id, ReviewRow.token))}
     patches = list(session.scalars(select(PatchRow).order_by(PatchRow.id)))
     sha256 = {row.id: row.sha256 for row in patches}
-    readings = session.scalars(select(VerdictRow).order_by(VerdictRow.id))
+    readings = list(session.scalars(select(VerdictRow).order_by(VerdictRow.id)))
+    places = _places(session, readings)
     stains = session.scalars(select(StainReadingRow).order_by(StainReadingRow.id))
     return Study(
         patches=tuple(queries.to_patch(row) for row in patches),
-        readings=tuple(_reading(row, sha256[row.patch_id]) for row in readings),
+        readings=tuple(_reading(row, sha256.get(row.patch_id, "")) for row in readings),
         stains=tuple(
             StudyStain(
-                sha256[row.patch_id],
+                sha256.get(row.patch_id, ""),  # gone only where somebody tampered
                 (row.square_x, row.square_y, row.square_size),
                 stain_rows.raw_facts(row),
             )
@@ -53,7 +53,15 @@ def read_study(session: Session) -> Study:
         ),
         entries=tuple(
             StudyEntry(
-                entry.id, entry.facts, entry.previous_hash, entry.entry_hash, tokens.get(entry.id)
+                id=entry.id,
+                facts=entry.facts,
+                readings=tuple(
+                    places[entry.id, verdict.architecture, verdict.model_id]
+                    for verdict in entry.facts.verdicts
+                ),
+                previous_hash=entry.previous_hash,
+                entry_hash=entry.entry_hash,
+                token=tokens.get(entry.id),
             )
             for entry in queries.chain_entries(session)
         ),
@@ -77,16 +85,18 @@ def adopt_study(session: Session, study: Study) -> Adopted:
     for patch in new:
         session.add(writing.new_patch_row(patch))
         session.flush()  # one at a time: ids follow the order of arrival
+    rows: list[VerdictRow] = []
     for reading in study.readings:
         patch_row = writing.known_patch(session, reading.patch_sha256)
-        writing.verdict_row(session, patch_row.id, Square(*reading.square), reading.verdict(), 0.0)
+        square, verdict = Square(*reading.square), reading.verdict
+        rows.append(writing.verdict_row(session, patch_row.id, square, verdict, 0.0))
     for stain in study.stains:
         patch_row = writing.known_patch(session, stain.patch_sha256)
         square, measured = Square(*stain.square), stain_reading(stain.facts)
         stain_rows.row_of(session, patch_row.id, square, measured)
     added = study.entries[len(ours.entries) :]
     for entry in added:
-        _append(session, entry)
+        _append(session, entry, [rows[place] for place in entry.readings])
     if added:
         head = writing.locked_head(session)
         head.last_id, head.last_hash = added[-1].id, added[-1].entry_hash
@@ -94,7 +104,7 @@ def adopt_study(session: Session, study: Study) -> Adopted:
     return Adopted(len(new), len(added))
 
 
-def _append(session: Session, entry: StudyEntry) -> None:
+def _append(session: Session, entry: StudyEntry, readings: Sequence[VerdictRow]) -> None:
     facts = entry.facts
     patch = writing.known_patch(session, facts.patch_sha256)
     square = Square(*facts.square)
@@ -119,8 +129,7 @@ def _append(session: Session, entry: StudyEntry) -> None:
         )
     )
     session.flush()
-    for verdict in facts.verdicts:
-        row = writing.verdict_row(session, patch.id, square, _verdict(verdict), 0.0)
+    for verdict, row in zip(facts.verdicts, readings, strict=True):
         session.add(ReviewVerdictRow(review_id=entry.id, verdict_id=row.id, agrees=verdict.agrees))
     if facts.stain is not None:
         measured = stain_rows.row_of(session, patch.id, square, stain_reading(facts.stain))
@@ -128,20 +137,20 @@ def _append(session: Session, entry: StudyEntry) -> None:
     session.flush()
 
 
-def _verdict(facts: VerdictFacts) -> Verdict:
-    return Verdict(
-        facts.architecture, facts.model_id, facts.probabilities, facts.demo, facts.novelty
-    )
+def _places(session: Session, readings: Sequence[VerdictRow]) -> dict[tuple[int, str, str], int]:
+    """(entry, architecture, model) -> place of that reading among all."""
+    place = {row.id: number for number, row in enumerate(readings)}
+    return {
+        (
+            link.review_id,
+            readings[place[link.verdict_id]].architecture,
+            readings[place[link.verdict_id]].model_id,
+        ): place[link.verdict_id]
+        for link in session.scalars(select(ReviewVerdictRow))
+        if link.verdict_id in place
+    }
 
 
 def _reading(row: VerdictRow, sha256: str) -> StudyReading:
-    verdict = queries.to_verdict(row)
-    return StudyReading(
-        patch_sha256=sha256,
-        square=(row.square_x, row.square_y, row.square_size),
-        architecture=verdict.architecture,
-        model_id=verdict.model_id,
-        probabilities=verdict.probabilities,
-        demo=verdict.demo,
-        novelty=verdict.novelty,
-    )
+    square = (row.square_x, row.square_y, row.square_size)
+    return StudyReading(sha256, square, queries.to_verdict(row))

@@ -38,13 +38,14 @@ def draw_contours(rgb: Pixels, explanation: Explanation) -> Pixels:
     """
     height, width = rgb.shape[:2]
     drawn = np.ascontiguousarray(rgb).copy()
-    thin = max(1, round(min(height, width) / 300))
+    thin = max(1, round(min(height, width) / 220))
+    edge = 2 * max(1, round(thin / 2))
     heat = _smooth(explanation)
     sides = [(heat, FOR_SIGNED), (-heat, AGAINST)] if explanation.signed else [(heat, FOR)]
     for side, colour in sides:
         for level, thickness in zip(LEVELS, (thin, 2 * thin), strict=True):
             lines = _lines(side, level, width, height)
-            cv2.polylines(drawn, lines, True, _EDGE, thickness + 2 * thin, cv2.LINE_AA)
+            cv2.polylines(drawn, lines, True, _EDGE, thickness + edge, cv2.LINE_AA)
             cv2.polylines(drawn, lines, True, colour, thickness, cv2.LINE_AA)
     return drawn
 

@@ -15,7 +15,7 @@ from her2core.reviews.records import Review
 from her2core.scores import HER2Score
 from her2core.text import markdown_text, printable
 from her2core.xai.explanation import Method
-from pages import ui
+from pages import session, ui
 from pages.log_parts import times
 from pages.review_parts import stain_panel
 from pages.review_parts.verdicts import agreement_line, compared
@@ -168,8 +168,8 @@ def _corrections(here: ui.Services, review: Review) -> list[Review]:
     met = {review.id}
     while (earlier := chain[0].supersedes) is not None and earlier not in met:
         met.add(earlier)
-        chain.insert(0, here.store.review(earlier))
+        chain.insert(0, session.desk(here).review(earlier))
     while (later := chain[-1].superseded_by) is not None and later not in met:
         met.add(later)
-        chain.append(here.store.review(later))
+        chain.append(session.desk(here).review(later))
     return chain

@@ -99,12 +99,13 @@ def question(
     against = None
     if method in CONTRASTING:
         against = st.segmented_control(
-            "Why not …? (red: for the class explained, blue: for this one)",
+            "Why not …?",
             list(HER2Score),
             format_func=lambda score: f"{score.label}?",
             key="against",
             persist_state="session",
-            help="Explains the difference of two scores. Click once more to see one class alone.",
+            help="Explains the difference of two scores: red speaks for the class explained, blue "
+            "for the other one. Click once more to see one class alone.",
         )
     wanted = {
         v.architecture: v.score if target == "verdict" else HER2Score(target) for v in verdicts

@@ -13,6 +13,7 @@ from her2core import screen
 from her2core.models.verdict import Verdict
 from her2core.patches import Patch, Square
 from her2core.scores import HER2Score
+from her2core.stain import StainThresholds
 from her2core.text import markdown_text
 from her2core.xai.explanation import METHOD_TITLES, Explanation, Method, is_signed
 from her2core.xai.fidelity_report import FidelityReport, read_report
@@ -27,7 +28,7 @@ _LEGENDS: dict[bool, tuple[str, str]] = {
     False: ("no weight", "most weight for the class"),
     True: ("against the class", "for the class"),
 }
-_CONTRAST_LEGEND = ("for the other class", "for the class explained")
+_CONTRAST_LEGEND = ("the other class", "the class explained")
 _SMALLEST_SQUARE = 64
 # The tissue parts are looked for in a field of at most so many pixels a side.
 _LARGEST_MEASURED = 1500
@@ -91,9 +92,8 @@ def _maps(here: ui.Services, patch: Patch, verdicts: Sequence[Verdict], method: 
     with second if look.beside else first:
         wanted = map_choices.question(method, verdicts)
     contrast = any(against is not None for _, against in wanted.values())
-    with second:
+    with second, st.container(gap="xsmall"):
         _legend(method, look, contrast)
-        readings = st.container(gap="xsmall")
     given = {verdict.model_id for verdict in verdicts}
     maps = _requested(here, patch, method, wanted)
     checked = read_report(here.settings.fidelity_file)
@@ -106,14 +106,12 @@ def _maps(here: ui.Services, patch: Patch, verdicts: Sequence[Verdict], method: 
             if explanation is None:
                 continue
             st.image(_drawn(patch, explanation, look), width="stretch", alt=title)
-            st.caption(title, text_alignment="center")
-            _where(patch, explanation)
+            st.caption(f"{title}{_where(here, patch, explanation)}", text_alignment="center")
             if explanation.model_id not in given:
                 st.caption(
                     "This map is of the model in use now; the verdict was given by an earlier one.",
                     text_alignment="center",
                 )
-        with readings:
             _reading(name, explanation, checked)
     waiting = [future for future in maps.values() if not future.done()]
     if waiting:
@@ -127,18 +125,17 @@ def _title(name: str, method: Method, target: HER2Score, against: HER2Score | No
 
 
 def _reading(name: str, explanation: Explanation, checked: FidelityReport) -> None:
-    """What the map shows and cannot show, and whether it failed a check."""
-    st.caption(f"**{ui.model_title(name)}.** {markdown_text(explanation.reading)}")
+    """Whether the map failed a check, what it shows and what it cannot show."""
     warning = checked.warning(explanation.model_id, explanation.method)
     if warning is not None:
         st.caption(f":orange[:material/warning:] {markdown_text(warning)}")
+    st.caption(f"**{ui.model_title(name)}.** {markdown_text(explanation.reading)}")
 
 
-def _where(patch: Patch, explanation: Explanation) -> None:
-    """Which tissue holds the heat, measured without the network."""
-    found = whereabouts(explanation, _parts(patch.key, patch))
-    if found is not None:
-        st.caption(markdown_text(in_words(found)), text_alignment="center")
+def _where(here: ui.Services, patch: Patch, explanation: Explanation) -> str:
+    """Which tissue holds the heat, measured without the network, as a second line."""
+    found = whereabouts(explanation, _parts(patch.key, here.settings.stain, patch))
+    return f"  \n{markdown_text(in_words(found))}" if found is not None else ""
 
 
 def _requested(
@@ -208,7 +205,8 @@ def _picture(
     from her2core.xai.contours import draw_contours
     from her2core.xai.overlay import blend
 
-    rgb = screen.enlarged(_patch.field(), longest=900, shortest=448)
+    # Fine lines need a fine picture.
+    rgb = screen.enlarged(_patch.field(), 900, 448 if style == "heat" else 900)
     if style != "contour":
         rgb = blend(rgb, _explanation, opacity / 100)
     if style != "heat":
@@ -217,8 +215,9 @@ def _picture(
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _parts(key: str, _patch: Patch) -> Parts:
-    return find_parts(screen.enlarged(_patch.field(), longest=_LARGEST_MEASURED))
+def _parts(key: str, _thresholds: StainThresholds, _patch: Patch) -> Parts:
+    rgb = screen.enlarged(_patch.field(), longest=_LARGEST_MEASURED)
+    return find_parts(rgb, thresholds=_thresholds)
 
 
 def _legend(method: Method, look: Look, contrast: bool) -> None:
