@@ -225,11 +225,13 @@ def _answers(session: Session) -> dict[str, list[Answer]]:
 
 
 def _reviewed(session: Session) -> set[tuple[str, str]]:
+    """(name, sha256) of who has reviewed what, of patches given to somebody."""
     rows = session.execute(
         select(ReviewerRow.name, PatchRow.sha256)
         .select_from(ReviewRow)
         .join(PatchRow, ReviewRow.patch_id == PatchRow.id)
         .join(ReviewerRow, ReviewRow.reviewer_id == ReviewerRow.id)
+        .where(ReviewRow.patch_id.in_(select(AssignmentRow.patch_id)))
         .distinct()
     )
     return {(name, sha256) for name, sha256 in rows}
@@ -246,9 +248,15 @@ def _refuse_known(session: Session, patch: PatchRow, readers: Sequence[AccountRo
         raise AssignmentError(
             "A patch given to somebody already cannot become a double read; leave it out."
         )
-    reviewed = _reviewed(session)
+    by = set(
+        session.scalars(
+            select(ReviewerRow.name)
+            .join(ReviewRow, ReviewRow.reviewer_id == ReviewerRow.id)
+            .where(ReviewRow.patch_id == patch.id)
+        )
+    )
     for reader in readers:
-        if (reader.name, patch.sha256) in reviewed:
+        if reader.name in by:
             raise AssignmentError(
                 f"{reader.name} has reviewed one of these patches before and cannot be its "
                 "blinded reader; leave it out or take another reader."

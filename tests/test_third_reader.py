@@ -11,7 +11,7 @@ from report_samples import MODELS, a_report, some_rows
 
 from her2core.evaluation.assessment import evaluate
 from her2core.evaluation.report import PatchRow, Report, ReportError
-from her2core.evaluation.third_reader import StainRow, third_reader
+from her2core.evaluation.third_reader import StainRow, row_of, third_reader
 from her2core.evaluation_view.page import report_html
 from her2core.evaluation_view.third_reader import (
     difference_line,
@@ -20,6 +20,8 @@ from her2core.evaluation_view.third_reader import (
     third_reader_lines,
 )
 from her2core.evaluation_view.words import rows_csv
+from her2core.scores import HER2Score
+from her2core.stain import StainReading
 
 KEYS = [model.key for model in MODELS]
 COUNTS = {0: (30, 0, 0, 0), 1: (20, 10, 0, 0), 2: (10, 5, 15, 0), 3: (5, 5, 5, 15)}
@@ -87,6 +89,16 @@ def test_a_group_is_judged_by_all_its_cells_not_by_its_patches():
     assert (found.scored, found.exact.value) == (0, None)
     assert found.rank is None
     assert "4 groups" in found.rank_reason
+
+
+def test_cells_of_a_coarse_or_foreign_picture_count_for_nothing():
+    few = StainReading("stain-2", (5, 1, 0, 0), None, "Too few cells.", um_per_pixel=0.3)
+    foreign = replace(few, counts=(40, 40, 0, 0), reason="Other colours.")
+    scored = replace(foreign, score=HER2Score.ONE_PLUS, reason=None)
+    assert row_of(few).counts == few.counts
+    assert row_of(scored).counts == scored.counts
+    assert row_of(foreign).counts == (0, 0, 0, 0)
+    assert row_of(replace(few, um_per_pixel=0.9)).counts == (0, 0, 0, 0)
 
 
 def test_groups_in_the_order_of_their_scores_correlate_fully():

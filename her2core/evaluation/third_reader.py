@@ -136,9 +136,20 @@ class ThirdReader:
 
 
 def row_of(reading: StainReading) -> StainRow:
-    """What a report keeps of a reading."""
+    """What a report keeps of a reading.
+
+    Cells count for their group where they are only too few for a score; where the picture is too
+    coarse or of other colours they are not believed.
+    """
     score = None if reading.score is None else int(reading.score)
-    return StainRow(reading.method, score, reading.reason, reading.counts)
+    believed = score is not None or reading.cells < StainThresholds().least_cells
+    counts = reading.counts if believed and not _too_coarse(reading) else (0, 0, 0, 0)
+    return StainRow(reading.method, score, reading.reason, counts)
+
+
+def _too_coarse(reading: StainReading) -> bool:
+    scale = reading.um_per_pixel
+    return scale is not None and scale > StainThresholds().coarsest_um_per_pixel
 
 
 def third_reader(
