@@ -62,7 +62,7 @@ def _count(text: str) -> int:
 def _rows(home: Path, args: argparse.Namespace) -> Iterator[Row]:
     settings, source = bundles(home)
     print(f"Bundles: {source}.", flush=True)
-    yield from startup.startup_rows(settings)
+    yield from startup.startup_rows(settings, min(3, args.repeats))
 
     from her2core.models.bundle import load_bundle
     from her2core.models.classifier import Classifier
@@ -73,7 +73,10 @@ def _rows(home: Path, args: argparse.Namespace) -> Iterator[Row]:
     state = workbench.wait()
     if set(state.ready) != set(ARCHITECTURES):
         raise SystemExit(" ".join(state.failures))
-    yield from speed.verdict_rows(workbench, classifiers, args.repeats)
+    for row in speed.verdict_rows(workbench, classifiers, args.repeats):
+        yield row
+        if row.goal is not None:
+            yield from speed.reviewer_rows(workbench, row.ours)
     samples = [
         decode(path.read_bytes(), path.name, settings.limits)
         for path in sorted(settings.demo_dir.glob("*.png"))

@@ -6,6 +6,8 @@ take turns, so that what else the machine does hits both alike; medians count.
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -44,6 +46,38 @@ def verdict_rows(workbench: Workbench, classifiers: dict[str, Any], repeats: int
     against = f"keras predict for each model; ours by {' and '.join(sorted(backends))}"
     yield faster(name, against, peer, ours, 7.0)
     yield faster(name, "the same by TensorFlow, compiled", tensorflow, ours, None)
+
+
+def reviewer_rows(
+    workbench: Workbench, alone: float, reviewers: int = 10, each: int = 3
+) -> Iterator[Row]:
+    """Several reviewers at once: the longest wait for a patch against everybody's fair turn.
+
+    Args:
+        workbench: reads the patches.
+        alone: seconds for both verdicts of one patch when nobody else asks.
+        reviewers: how many ask at once.
+        each: patches each of them opens, one after the other.
+    """
+    waits: list[float] = []
+    together = threading.Barrier(reviewers)
+
+    def reviewer(number: int) -> None:
+        patches = [a_patch(10**7 + number * each + n) for n in range(each)]
+        together.wait()
+        for patch in patches:
+            started = time.perf_counter()
+            workbench.verdicts(patch)
+            waits.append(time.perf_counter() - started)
+
+    threads = [threading.Thread(target=reviewer, args=(number,)) for number in range(reviewers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    against = f"{reviewers} times the seconds one patch takes alone"
+    name = f"longest wait among {reviewers} reviewers"
+    yield share(name, against, reviewers * alone, max(waits), 2.0)
 
 
 def whole_page_rows(

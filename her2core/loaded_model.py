@@ -6,7 +6,7 @@ is loaded a second time, in the background or when it is first asked for.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,11 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from her2core.fair_lock import FairLock
+from her2core.models.appearance import appearance
 from her2core.models.backends.choose import open_reader
 from her2core.models.backends.reader import BackendError
 from her2core.models.bundle_files import read_files
 from her2core.models.card import BundleError, ModelCard
-from her2core.models.novelty import load_novelty, novelties
+from her2core.models.novelty import load_novelty, pooled
 from her2core.models.verdict import Verdict, verdict_of
 from her2core.patches import Patch
 from her2core.recent import Recent
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from her2core.xai.shap_values import ShapExplainer
 
 Floats = npt.NDArray[np.float32]
-_READINGS_KEPT = 256
+READINGS_KEPT = 256
 _MAPS_KEPT = 128
 
 
@@ -56,8 +57,15 @@ class Reading:
 class LoadedModel:
     """A bundle ready to read and to explain. Safe to use from several threads."""
 
-    def __init__(self, folder: Path, settings: Settings) -> None:
+    def __init__(
+        self, folder: Path, settings: Settings, appearances: Recent[str, Floats] | None = None
+    ) -> None:
         """Verify the bundle and open it in the backend of the settings.
+
+        Args:
+            folder: the bundle.
+            settings: which backend, and where its agreement is noted.
+            appearances: how patches look, by `Patch.key`; the models of a server share them.
 
         Raises:
             BundleError: the bundle, or the backend that the settings name, cannot be used.
@@ -73,9 +81,10 @@ class LoadedModel:
         self.head = Head.from_tensors(files.tensors, files.feature_shape)
         self._folder = folder
         self._novelty = load_novelty(folder, self.card)
+        self._appearances = Recent(READINGS_KEPT) if appearances is None else appearances
         self._activation = ClassActivation(self.card.model_id, self.head)
         self._shap: ShapExplainer | None = None
-        self._readings: Recent[str, Reading] = Recent(_READINGS_KEPT)
+        self._readings: Recent[str, Reading] = Recent(READINGS_KEPT)
         self._maps: Recent[tuple[object, ...], Explanation] = Recent(_MAPS_KEPT)
         self._reading = FairLock()
         self._explaining = FairLock()
@@ -101,9 +110,8 @@ class LoadedModel:
             kept = {key: self._readings.get(key) for key, _ in patches}
             new = {key: pixels for key, pixels in patches if kept[key] is None}
             if new:
-                stacked = np.stack(list(new.values()))
-                columns = self._reader.read(stacked)
-                strange = novelties(self._novelty, stacked, columns.features)
+                columns = self._reader.read(np.stack(list(new.values())))
+                strange = self._novelties(new, columns.features)
                 for key, row, features, hidden, novelty in zip(new, *columns, strange, strict=True):
                     verdict = verdict_of(self.card, row, self.backend, novelty)
                     # Copies: views would keep the whole batch in memory.
@@ -149,6 +157,20 @@ class LoadedModel:
         """
         with self._explaining:
             self._shap_explainer()
+
+    def _novelties(self, new: Mapping[str, Floats], features: Floats) -> list[float | None]:
+        """How unlike the known patches each new one is; None where the bundle cannot tell."""
+        if self._novelty is None:
+            return [None] * len(new)
+        looks = []
+        for key, pixels in new.items():
+            look = self._appearances.get(key)
+            if look is None:
+                look = appearance(pixels[None])[0]
+                self._appearances.put(key, look)
+            looks.append(look)
+        found = self._novelty.of(pooled(features), np.stack(looks))
+        return [float(value) for value in found]
 
     def _shap_explainer(self) -> ShapExplainer:
         if self._shap is None:

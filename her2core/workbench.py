@@ -15,12 +15,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from her2core.load_state import LoadState, ModelState
-from her2core.loaded_model import LoadedModel, Reading
+from her2core.loaded_model import READINGS_KEPT, Floats, LoadedModel, Reading
 from her2core.models.card import BundleError, ModelCard
 from her2core.models.registry import ARCHITECTURES, choose, chosen
 from her2core.models.verdict import Verdict
 from her2core.parallel import chunks
 from her2core.patches import Patch
+from her2core.recent import Recent
 from her2core.scores import HER2Score
 from her2core.settings import Settings
 from her2core.xai.explanation import Explanation, Method
@@ -66,6 +67,7 @@ class Workbench:
         self._started: float | None = None
         self._seconds = 0.0
         self._models: dict[str, LoadedModel] = {}
+        self._appearances: Recent[str, Floats] = Recent(READINGS_KEPT)
         self._states = {
             name: ModelState(name, "idle", f"{_title(name)} is not loaded yet.")
             for name in self._wanted
@@ -273,7 +275,7 @@ class Workbench:
             BundleError: the bundle cannot be used.
         """
         started = time.monotonic()
-        model = LoadedModel(folder, self._settings)
+        model = LoadedModel(folder, self._settings, self._appearances)
         if model.card.architecture != architecture:
             raise BundleError(
                 f"Model bundle “{folder.name}” is a {model.card.architecture}, not a "

@@ -250,15 +250,6 @@ def calibrated(
     return Novelty(*(replace(space, threshold=space.threshold * scale) for space in spaces))
 
 
-def novelties(
-    novelty: Novelty | None, pixels: Floats, feature_maps: Floats
-) -> list[float] | list[None]:
-    """`Novelty.measure` as a list to go into verdicts; None for each where nothing is known."""
-    if novelty is None:
-        return [None] * len(pixels)
-    return [float(value) for value in novelty.measure(pixels, feature_maps)]
-
-
 def warning(verdicts: Sequence[Verdict]) -> str | None:
     """One sentence where one patch's verdicts say that it is unfamiliar; None where none does."""
     strange = {v.architecture: v.novelty or 0.0 for v in verdicts if v.unfamiliar}

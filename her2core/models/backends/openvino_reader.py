@@ -20,6 +20,7 @@ from her2core.models.bundle_files import BundleFiles
 from her2core.parallel import cores
 
 _PRECISION = "INFERENCE_PRECISION_HINT"
+_WRITTEN_OUT = {"f32": "float32", "bf16": "bfloat16", "f16": "float16"}
 
 
 class OpenVinoReader:
@@ -49,7 +50,7 @@ class OpenVinoReader:
         compiled = self._single.get_compiled_model()
         precision = str(compiled.get_property(_PRECISION).to_string())
         version = ov.__version__.partition("-")[0]
-        self._backend = f"openvino {version} {precision}"
+        self._backend = f"openvino {version} {_WRITTEN_OUT.get(precision, precision)}"
 
     @property
     def backend(self) -> str:
