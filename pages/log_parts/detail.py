@@ -75,6 +75,8 @@ def _answer(review: Review) -> None:
         # The comparison is written for the reviewer's own eyes elsewhere; here it is the log's.
         said = compared(review.own_score, verdict).replace(", as you do", ", the same")
         lines.append(f"{said} :gray[· {words}]")
+    if review.stain is not None:
+        lines.append(stain_panel.compared(review).replace(", as you do", ", the same"))
     if lines:
         st.markdown("  \n".join(lines))
     if review.comment:
