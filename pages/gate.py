@@ -59,6 +59,7 @@ def ask(here: ui.Services, entry: Entry) -> NoReturn:
     accounts = AccountStore(here.store)
     settings = here.settings.sign_in
     with st.columns([1, 1.1, 1])[1]:
+        st.space("large")
         st.title("HER2 Review", anchor=False)
         if message := st.session_state.pop("signed_out", None):
             st.info(message, icon=":material/lock_clock:")
