@@ -77,8 +77,8 @@ def rate(images: list[np.ndarray], code: str, change: Callable = lambda image: i
 
 @pytest.mark.real_images
 def test_real_patches_are_left_alone(real_images):
-    found = [codes(image) for image in real_images]
-    assert len(found) >= 200
+    assert len(real_images) >= 200
+    found = [codes(image) for image in real_images[::3]]
     assert sum("blurred" in each for each in found) == 0
     assert np.mean(["not_ihc" in each for each in found]) <= 0.05
     assert np.mean([bool(each) for each in found]) <= 0.05
