@@ -5,19 +5,21 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8501
 
-.PHONY: help run test lint bench evaluation screenshots clean
+.PHONY: help run test lint bench explanations evaluation screenshots audit clean
 
 help:
 	@echo "make run          install on first use, then start the workstation on http://localhost:$(PORT)"
 	@echo "make test         lint, types and all tests, the browser journey included"
 	@echo "make lint         ruff and mypy only"
-	@echo "make bench        speed against the plain way, one run"
+	@echo "make bench        speed against the plain way, into benchmarks/results.json and docs/cost.svg (half an hour)"
+	@echo "make explanations  do the bundles' heat maps tell the truth? (benchmarks/explanations.json)"
 	@echo "make evaluation   the shipped bundles on fresh patches, reports and the README's figures"
 	@echo "make screenshots  every page, light and dark, into build/screenshots"
+	@echo "make audit        known vulnerabilities, licences and a list of all parts, into build/audit"
 
 run: $(VENV)/.runtime
 	@echo "HER2 Review opens on http://localhost:$(PORT) - stop it with Ctrl+C."
-	@$(BIN)/streamlit run app.py --server.port $(PORT)
+	@$(BIN)/python serve.py --port $(PORT)
 
 test: lint
 	$(BIN)/python -m pytest
@@ -27,14 +29,21 @@ lint: $(VENV)/.development
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(VENV)/.runtime
+bench: $(VENV)/.development
 	$(BIN)/python -m benchmarks
+
+explanations: $(VENV)/.runtime
+	$(BIN)/python -m benchmarks.explanations
 
 evaluation: $(VENV)/.runtime
 	training/evaluation.sh
 
 screenshots: $(VENV)/.development
 	$(BIN)/python -m tests.browser.screenshots
+
+# A report, not a check: the advisory service may be out of reach, and what it finds is for a person.
+audit: $(VENV)/.runtime
+	deploy/audit.sh $(BIN)/python
 
 # The stamp files make a second run start at once; they are remade when a requirements file changes.
 $(VENV)/.runtime: requirements.txt | $(BIN)/python

@@ -9,9 +9,10 @@ import logging
 
 import streamlit as st
 
+from her2core.accounts.records import NotAllowedError
 from her2core.reviews.store import StoreError
 from her2core.text import markdown_text
-from pages import chrome, shared_models, ui
+from pages import chrome, gate, shared_models, ui
 
 _log = logging.getLogger(__name__)
 
@@ -23,6 +24,9 @@ st.set_page_config(
 )
 shared_models.keep()
 chrome.draw()
+here = ui.started_or_stop()
+entry = gate.look_or_stop(here)
+# Before sign-in the pages are known, so that a link leads on, but neither named nor run.
 page = st.navigation(
     {
         "HER2 Review": [
@@ -32,12 +36,17 @@ page = st.navigation(
             st.Page(ui.EVALUATION_PAGE, title="Evaluation", icon=":material/monitoring:"),
             st.Page(ui.MODELS_PAGE, title="Models", icon=":material/deployed_code:"),
         ]
-    }
+    },
+    position="sidebar" if entry.known else "hidden",
 )
-here = ui.services_or_stop()
 try:
+    if not entry.known:
+        gate.ask(here, entry)
+    gate.sign_out_button(here)
     ui.sidebar(here)
     page.run()
+except NotAllowedError as error:
+    ui.calm_stop(markdown_text(str(error)))
 except StoreError as error:
     _log.exception("The review store failed")
     ui.calm_stop(markdown_text(str(error)))

@@ -143,7 +143,7 @@ def _against_truth(
             "of the patches that got a score",
         ),
         told(f"{name}: score within one grade", float(np.mean(near)), "share", len(near)),
-        told(f"{name}: no score, too few cells", unscored, "share", len(readings)),
+        told(f"{name}: no score, too few cells or too coarse", unscored, "share", len(readings)),
     ]
 
 

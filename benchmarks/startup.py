@@ -8,8 +8,10 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from benchmarks.rows import Row, faster, medians
 from her2core.settings import PROJECT_ROOT, Settings
 
 _PATIENCE = 300.0
@@ -21,6 +23,20 @@ from her2core.workbench import Workbench
 rgb = np.full((224, 224, 3), 200, np.uint8)
 workbench = Workbench(load_settings(), maps=False)
 assert len(workbench.verdicts(Patch("p.png", "0" * 64, rgb, Square(0, 0, 224)))) == 2
+print("read", flush=True)
+"""
+_PLAIN = """
+import keras
+import numpy as np
+from her2core.models.bundle import load_bundle
+from her2core.models.registry import chosen
+from her2core.settings import load_settings
+pixels = np.full((1, 224, 224, 3), 200 / 255, np.float32)
+answers = [
+    load_bundle(folder).model.predict(pixels, verbose=0)
+    for folder in chosen(load_settings()).values()
+]
+assert len(answers) == 2
 print("read", flush=True)
 """
 
@@ -62,15 +78,34 @@ def seconds_to_page(settings: Settings) -> Startup | None:
     )
 
 
-def seconds_to_first_verdict(settings: Settings) -> Startup:
-    """A fresh process that loads both models and reads one patch.
+def startup_rows(settings: Settings, repeats: int = 3) -> Iterator[Row]:
+    """From the start of a process until a page, and until both verdicts of a first patch.
+
+    The plain way builds both keras models, loads their weights and calls predict. Both sides take
+    turns; the first turn, in which files come into the system's cache and a backend is tried for
+    the first time, does not count.
 
     Raises:
-        RuntimeError: it failed.
+        RuntimeError: a process failed.
     """
-    started = time.perf_counter()
+    page = seconds_to_page(settings)
+    if page is not None:
+        yield Row("server start to first page", page.measured, None, page.seconds, "s")
+    ours, peer = medians(
+        [
+            lambda _: _run(_FIRST_VERDICT, settings),
+            lambda _: _run(_PLAIN, settings),
+        ],
+        repeats,
+    )
+    against = "fresh process: import keras, build and load both models, predict"
+    yield faster("process start to first verdicts", against, peer, ours, 3.0)
+
+
+def _run(code: str, settings: Settings) -> None:
+    """A fresh process that runs the code; over as soon as it says that it has read."""
     with subprocess.Popen(
-        [sys.executable, "-c", _FIRST_VERDICT],
+        [sys.executable, "-c", code],
         cwd=PROJECT_ROOT,
         env=_environment(settings),
         stdout=subprocess.PIPE,
@@ -78,12 +113,9 @@ def seconds_to_first_verdict(settings: Settings) -> Startup:
         text=True,
     ) as process:
         answer = process.stdout.readline() if process.stdout else ""
-        seconds = time.perf_counter() - started
+        process.kill()  # how long it takes to end is nobody's concern
     if answer.strip() != "read":
         raise RuntimeError("The first verdict could not be given; see `python -m training.score`.")
-    return Startup(
-        seconds, "fresh Python process: import, verify and load both bundles, read one patch"
-    )
 
 
 async def _first_page(port: int, server: subprocess.Popen[bytes], deadline: float) -> None:

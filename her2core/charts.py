@@ -1,4 +1,4 @@
-"""Plotly figures of verdicts, agreement and heat-map scales. No streamlit here.
+"""Plotly figures of verdicts and heat-map scales, and the looks all figures share. No streamlit.
 
 Every figure has a transparent ground and takes `dark`, so that it reads on either theme. Models
 are told apart by colour (Okabe and Ito's colour-blind safe palette), by hatching and by name.
@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from her2core.evaluation.agreement import Confusion, Interval
 from her2core.models.verdict import Verdict
 from her2core.scores import CLASS_LABELS, HER2Score
 from her2core.xai.explanation import Method
@@ -35,9 +34,9 @@ class Theme:
 _LIGHT = Theme("#31333F", "#5C6070", "rgba(110,115,130,0.28)", (240, 245, 250), (8, 69, 148))
 _DARK = Theme("#FAFAFA", "#B4B8C4", "rgba(160,165,180,0.28)", (30, 38, 50), (158, 202, 225))
 
-_LEGEND_ENDS: dict[Method, dict[float, str]] = {
-    "grad_cam": {0.0: "0", 0.5: "speaks for the class", 1.0: "most"},
-    "shap": {-1.0: "against", 0.0: "0", 1.0: "for"},
+_LEGEND_ENDS: dict[bool, dict[float, str]] = {
+    False: {0.0: "0", 0.5: "speaks for the class", 1.0: "most"},
+    True: {-1.0: "against", 0.0: "0", 1.0: "for"},
 }
 
 
@@ -85,15 +84,17 @@ def probability_figure(verdicts: Sequence[Verdict], *, dark: bool = False) -> go
     figure = go.Figure()
     for verdict in verdicts:
         style = _style(verdict.architecture)
-        colour = style.dark if dark else style.light
+        colour = model_colour(verdict.architecture, dark)
         texts = [
-            f"<b>{_text(percent(p))}</b>" if HER2Score(i) == verdict.score else _text(percent(p))
+            f"<b>{label_text(percent(p))}</b>"
+            if HER2Score(i) == verdict.score
+            else label_text(percent(p))
             for i, p in enumerate(verdict.probabilities)
         ]
         figure.add_bar(
             x=list(CLASS_LABELS),
             y=[100 * p for p in verdict.probabilities],
-            name=_text(style.name),
+            name=label_text(style.name),
             text=texts,
             textposition="outside",
             cliponaxis=False,
@@ -108,7 +109,7 @@ def probability_figure(verdicts: Sequence[Verdict], *, dark: bool = False) -> go
                     "solidity": 0.3,
                 },
             },
-            hovertemplate=_text(style.name) + ": %{y:.1f} % for %{x}<extra></extra>",
+            hovertemplate=label_text(style.name) + ": %{y:.1f} % for %{x}<extra></extra>",
         )
     lay_out(figure, dark, height=240)
     figure.update_layout(
@@ -135,141 +136,11 @@ def probability_figure(verdicts: Sequence[Verdict], *, dark: bool = False) -> go
     return figure
 
 
-def confusion_figure(
-    confusion: Confusion, x_title: str, y_title: str, *, dark: bool = False
-) -> go.Figure:
-    """A 4 x 4 table of counts; the diagonal, where both agree, is framed.
-
-    Args:
-        confusion: counts; row i is drawn as the i-th row from the top.
-        x_title: who gives the columns.
-        y_title: who gives the rows.
-        dark: for a dark ground.
-    """
-    theme = _DARK if dark else _LIGHT
-    top = max(max(row) for row in confusion) or 1
-    labels = list(CLASS_LABELS)
-    figure = go.Figure(
-        go.Heatmap(
-            z=[list(row) for row in confusion],
-            x=labels,
-            y=labels,
-            zmin=0,
-            zmax=top,
-            colorscale=[[0, _rgb(theme.empty)], [1, _rgb(theme.full)]],
-            showscale=False,
-            xgap=2,
-            ygap=2,
-            hovertemplate=(
-                f"{_text(y_title)}: %{{y}}<br>{_text(x_title)}: %{{x}}<br>"
-                "%{z} times<extra></extra>"
-            ),
-        )
-    )
-    for i, row in enumerate(confusion):
-        for j, count in enumerate(row):
-            figure.add_annotation(
-                x=j,
-                y=i,
-                text=f"<b>{count}</b>" if count else "0",
-                showarrow=False,
-                font={"size": 15, "color": readable_on(_mix(theme.empty, theme.full, count / top))},
-            )
-        figure.add_shape(
-            type="rect",
-            x0=i - 0.48,
-            x1=i + 0.48,
-            y0=i - 0.48,
-            y1=i + 0.48,
-            line={"color": theme.faint, "width": 1.5},
-        )
-    lay_out(figure, dark, height=300)
-    figure.update_layout(margin={"l": 8, "r": 8, "t": 8, "b": 8})
-    axis = {"type": "category", "showgrid": False, "ticks": ""}
-    figure.update_xaxes(title_text=_text(x_title), **axis)
-    figure.update_yaxes(title_text=_text(y_title), autorange="reversed", **axis)
-    return figure
-
-
-def agreement_interval_figure(
-    rows: Sequence[tuple[str, Interval]],
-    *,
-    x_title: str,
-    dark: bool = False,
-) -> go.Figure:
-    """One figure per row as a point with its 95 % interval.
-
-    Args:
-        rows: label and figure, first row on top; an undefined figure gets a note, not a point.
-            The axis runs from 0, or from -1 where a figure or its interval is below 0, to 1.
-        x_title: what the figures are.
-        dark: for a dark ground.
-    """
-    theme = _DARK if dark else _LIGHT
-    ends = (figure.value if figure.low is None else figure.low for _, figure in rows)
-    bounds = (-1.0 if any(end is not None and end < 0 for end in ends) else 0.0, 1.0)
-    labels = [f"{_text(label)}  (n = {figure.n})" for label, figure in rows]
-    drawn = [
-        (name, figure, figure.value)
-        for name, (_, figure) in zip(labels, rows, strict=True)
-        if figure.value is not None
-    ]
-    colour = _MODELS["cnn"].dark if dark else _MODELS["cnn"].light
-    chart = go.Figure(
-        go.Scatter(
-            x=[value for _, _, value in drawn],
-            y=[name for name, _, _ in drawn],
-            mode="markers",
-            marker={"size": 10, "color": colour},
-            error_x={
-                "type": "data",
-                "symmetric": False,
-                "array": [
-                    0 if figure.high is None else max(0.0, figure.high - value)
-                    for _, figure, value in drawn
-                ],
-                "arrayminus": [
-                    0 if figure.low is None else max(0.0, value - figure.low)
-                    for _, figure, value in drawn
-                ],
-                "color": colour,
-                "thickness": 2,
-                "width": 5,
-            },
-            customdata=[[interval_text(figure)] for _, figure, _ in drawn],
-            hovertemplate="%{y}<br>%{customdata[0]}<extra></extra>",
-            showlegend=False,
-        )
-    )
-    for name, (_, figure) in zip(labels, rows, strict=True):
-        if figure.value is None:
-            chart.add_annotation(
-                x=(bounds[0] + bounds[1]) / 2,
-                y=name,
-                text="not defined",
-                showarrow=False,
-                font={"color": theme.faint},
-            )
-    lay_out(chart, dark, height=90 + 34 * max(1, len(rows)))
-    chart.update_layout(margin={"l": 8, "r": 16, "t": 8, "b": 8})
-    chart.update_xaxes(
-        title_text=_text(x_title), range=[bounds[0] - 0.03, bounds[1] + 0.03], zeroline=False
-    )
-    chart.update_yaxes(
-        type="category",
-        categoryorder="array",
-        categoryarray=labels,
-        range=[len(rows) - 0.5, -0.5],
-        showgrid=False,
-    )
-    return chart
-
-
 def legend_figure(method: Method, *, dark: bool = False) -> go.Figure:
     """The colour bar of a heat map, from its least to its greatest value.
 
     Args:
-        method: "grad_cam" or "shap".
+        method: the method whose maps of one class are shown.
         dark: for a dark ground.
 
     Returns:
@@ -285,7 +156,7 @@ def legend_figure(method: Method, *, dark: bool = False) -> go.Figure:
             z=[steps],
             x=steps,
             y=[""],
-            colorscale=[[(stop.value - low) / (high - low), _rgb(stop.rgb)] for stop in stops],
+            colorscale=[[(stop.value - low) / (high - low), rgb_text(stop.rgb)] for stop in stops],
             zmin=low,
             zmax=high,
             showscale=False,
@@ -294,7 +165,7 @@ def legend_figure(method: Method, *, dark: bool = False) -> go.Figure:
     )
     lay_out(figure, dark, height=46)
     figure.update_layout(margin={"l": 48, "r": 48, "t": 4, "b": 26})
-    ends = _LEGEND_ENDS[method]
+    ends = _LEGEND_ENDS[low < 0]
     figure.update_xaxes(
         range=[low, high],
         tickvals=list(ends),
@@ -306,24 +177,17 @@ def legend_figure(method: Method, *, dark: bool = False) -> go.Figure:
     return figure
 
 
-def interval_text(figure: Interval, *, as_percent: bool = False) -> str:
-    """A figure with interval for people: "0.61 (0.32 to 0.83)", "75 % (41 % to 93 %)" or "–"."""
-
-    def one(value: float) -> str:
-        return f"{100 * value:.0f} %" if as_percent else f"{value:.2f}"
-
-    if figure.value is None:
-        return "–"
-    if figure.low is None or figure.high is None:
-        return f"{one(figure.value)} (no interval)"
-    return f"{one(figure.value)} ({one(figure.low)} to {one(figure.high)})"
-
-
 def readable_on(rgb: tuple[int, int, int]) -> str:
     """Near-black or white, whichever contrasts more with the colour (WCAG relative luminance)."""
     linear = [(c / 255) / 12.92 if c <= 10 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in rgb]
     luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
     return "#111111" if (luminance + 0.05) ** 2 > 0.0525 * 1.05 else "#FFFFFF"
+
+
+def model_colour(architecture: str, dark: bool) -> str:
+    """The colour that stands for a model, as "#rrggbb"."""
+    style = _style(architecture)
+    return style.dark if dark else style.light
 
 
 def _style(architecture: str) -> _ModelStyle:
@@ -360,17 +224,11 @@ def lay_out(figure: go.Figure, dark: bool, *, height: int) -> None:
     figure.update_yaxes(**shared)
 
 
-def _text(words: str) -> str:
+def label_text(words: str) -> str:
     """Words for a label: plotly reads a little HTML, which a name must not smuggle in."""
     return html.escape(words)
 
 
-def _rgb(colour: tuple[int, int, int]) -> str:
+def rgb_text(colour: tuple[int, int, int]) -> str:
+    """A colour as plotly writes it."""
     return f"rgb({colour[0]},{colour[1]},{colour[2]})"
-
-
-def _mix(
-    low: tuple[int, int, int], high: tuple[int, int, int], share: float
-) -> tuple[int, int, int]:
-    red, green, blue = (round(a + (b - a) * share) for a, b in zip(low, high, strict=True))
-    return red, green, blue

@@ -21,6 +21,8 @@ from her2core.pen_marks import opened
 
 FloatArray = npt.NDArray[np.float32]
 
+# More pixels find no more.
+_PIXELS = 64
 _OPENING = 0.055
 # Density of empty glass, below which differences mean nothing.
 _NOISE = np.float32(0.03)
@@ -37,13 +39,14 @@ def fold_contrast(density: FloatArray) -> float:
     """How much darker than both its sides the most fold-like band is, in natural logarithms.
 
     Args:
-        density: optical density per channel, float32 (s, s, 3), of a picture reduced to some 110
-            pixels.
+        density: optical density per channel, float32 (s, s, 3); looked at in 64 x 64 pixels.
 
     Returns:
         0.7 is a doubled density; nearly all patches without a fold have less than 0.35. Never
         below 0.
     """
+    if density.shape[0] > _PIXELS:
+        density = cv2.resize(density, (_PIXELS, _PIXELS), interpolation=cv2.INTER_AREA)
     both = np.dstack([stain_amounts(density)[..., 0], density.sum(axis=2)])
     tissue = both[..., 1] > _TISSUE
     if tissue.mean() < _LEAST_TISSUE:

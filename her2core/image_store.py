@@ -8,25 +8,22 @@ Where nothing may be stored, the same PNG is held in memory for as long as the s
 from __future__ import annotations
 
 import io
-import os
 import re
-import tempfile
 import threading
-import time
 from collections import OrderedDict
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Protocol
 
 from PIL import Image
 
+from her2core.files import remove_unfinished, replaced_file
 from her2core.image_formats import UnreadableImageError, read_image
 from her2core.patches import Patch, PatchError, Square, safe_name
 from her2core.settings import Settings
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_UNFINISHED = ".part"
-# Another process may be writing right now; what is older was left behind by a crash.
-_STALE_SECONDS = 3600
 # Stored pictures passed the upload limits when they came; later limits do not lock them out.
 _NO_LIMIT = 2**31
 # A third of the time of Pillow's default for some 5 % more disk.
@@ -130,7 +127,7 @@ class ImageStore:
         self._root = Path(root)
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._root.chmod(0o700)
-        _remove_stale(self._root)
+        remove_unfinished(self._root)
 
     def put(self, patch: Patch) -> None:
         """Keep a patch; does nothing where it is kept intact already. Durable when it returns.
@@ -180,6 +177,37 @@ class ImageStore:
         path = self._path(sha256)
         return path is not None and _is_intact(path)
 
+    def stored(self, sha256: str) -> bytes | None:
+        """The PNG file of a patch as it is kept; None where it is not.
+
+        Raises:
+            OSError: it is kept but cannot be read.
+        """
+        path = self._path(sha256)
+        try:
+            return None if path is None else path.read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def kept(self) -> Iterator[tuple[str, datetime, int]]:
+        """sha256, time of storing (UTC) and bytes of every image here."""
+        for path in sorted(self._root.glob("*.png")):
+            if self._path(path.stem) == path:
+                facts = path.stat()
+                yield path.stem, datetime.fromtimestamp(facts.st_mtime, UTC), facts.st_size
+
+    def remove(self, sha256: str) -> bool:
+        """Delete an image; whether there was one.
+
+        Raises:
+            OSError: it cannot be deleted.
+        """
+        path = self._path(sha256)
+        if path is None or not path.exists():
+            return False
+        path.unlink()
+        return True
+
     def _path(self, sha256: str) -> Path | None:
         """Where a patch lies; None for a name that could lead anywhere else."""
         return self._root / f"{sha256}.png" if _SHA256.fullmatch(sha256) else None
@@ -196,22 +224,9 @@ def _patch(png: bytes, name: str, sha256: str) -> Patch:
 
 
 def _write_png(patch: Patch, path: Path) -> None:
-    """Write beside the final name, force to disk, then rename: never a half file under `path`."""
-    handle, unfinished = tempfile.mkstemp(suffix=_UNFINISHED, dir=path.parent)  # mode 0600
-    try:
-        with os.fdopen(handle, "wb") as file:
-            _as_png(patch, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
-    except BaseException:
-        Path(unfinished).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    """Never a half file under `path`."""
+    with replaced_file(path) as file:
+        _as_png(patch, file)
 
 
 def _is_intact(path: Path) -> bool:
@@ -222,12 +237,3 @@ def _is_intact(path: Path) -> bool:
     except Exception:  # whatever is wrong with it, it is to be written again
         return False
     return True
-
-
-def _remove_stale(root: Path) -> None:
-    for leftover in root.glob(f"*{_UNFINISHED}"):
-        try:
-            if time.time() - leftover.stat().st_mtime > _STALE_SECONDS:
-                leftover.unlink()
-        except OSError:  # another process was faster
-            continue

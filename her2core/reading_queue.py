@@ -9,14 +9,19 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import OrderedDict
 from dataclasses import dataclass
 
 from her2core.image_store import Images
 from her2core.patches import Patch, PatchError
-from her2core.reviews.store import ReviewStore
+from her2core.reviews.store import ReviewStore, StoreError
+from her2core.stain.thresholds import StainThresholds
+from her2core.stain_reader import StainReader
 from her2core.workbench import NoModelError, Workbench
 
+# how often and how long the readings of a patch wait for a database that is away
+_AWAY_SECONDS, _AWAY_TRIES = 5.0, 120
 _log = logging.getLogger(__name__)
 
 
@@ -34,9 +39,24 @@ class QueueState:
 
 
 class ReadingQueue:
-    """A background thread from sha256 to recorded verdicts. Safe to use from several threads."""
+    """A background thread from sha256 to recorded readings. Safe to use from several threads."""
 
-    def __init__(self, workbench: Workbench, images: Images, store: ReviewStore) -> None:
+    def __init__(
+        self,
+        workbench: Workbench,
+        images: Images,
+        store: ReviewStore,
+        stain: StainReader | None = None,
+    ) -> None:
+        """Nothing is read yet.
+
+        Args:
+            workbench: the models.
+            images: where the patches are.
+            store: where readings go.
+            stain: the third reader; None: one with the default thresholds.
+        """
+        self.stain = stain or StainReader(StainThresholds())
         self._workbench = workbench
         self._images = images
         self._store = store
@@ -57,9 +77,9 @@ class ReadingQueue:
             self._changed.notify_all()
 
     def refill(self) -> None:
-        """Queue every patch of the store for which no verdict is recorded."""
+        """Queue every patch of the store for which a verdict or the stain reading is missing."""
         for item in self._store.worklist(""):
-            if not item.verdicts:
+            if not item.verdicts or item.stain is None:
                 self.add(item.patch.sha256, item.patch.name)
 
     def state(self) -> QueueState:
@@ -77,20 +97,33 @@ class ReadingQueue:
             with self._changed:
                 self._changed.wait_for(lambda: bool(self._waiting))
                 sha256, name = next(iter(self._waiting.items()))
-            self._read(sha256, name)
+            for _ in range(_AWAY_TRIES):
+                if self._read(sha256, name):
+                    break
+                time.sleep(_AWAY_SECONDS)  # the models' work is kept by them; only the store waits
             with self._changed:
                 self._waiting.pop(sha256, None)
                 self._done += 1
                 self._changed.notify_all()
 
-    def _read(self, sha256: str, name: str) -> None:
-        """Read one patch; whatever goes wrong with it, the next one gets its turn."""
+    def _read(self, sha256: str, name: str) -> bool:
+        """Read one patch; whatever goes wrong with it, the next one gets its turn.
+
+        Returns:
+            False where the store did not answer, so that it is worth trying again.
+        """
         try:
             patch: Patch = self._images.load(sha256, name)
+            # first: it needs no model, so that a server without bundles still has its third reader
+            self._store.record_stain(sha256, patch.square, self.stain.reading(patch))
             verdicts = self._workbench.verdicts(patch)
             self._store.record_verdicts(sha256, patch.square, verdicts)
+        except StoreError as error:
+            _log.warning("Patch %s waits for the review store: %s", sha256[:12], error)
+            return False
         except (PatchError, NoModelError) as error:
             # The sentence names the file, and a file's name may be a patient's.
             _log.warning("Patch %s was not read (%s)", sha256[:12], type(error).__name__)
         except Exception:
             _log.exception("Patch %s could not be read", sha256[:12])
+        return True

@@ -17,8 +17,8 @@ _FRAME_EDGE = (11, 105, 112)
 Pixels = npt.NDArray[np.uint8]
 
 
-def png(rgb: Pixels, longest: int = 1400, shortest: int = 0) -> bytes:
-    """Encode for the screen.
+def enlarged(rgb: Pixels, longest: int = 1400, shortest: int = 0) -> Pixels:
+    """The image in the size in which a screen shows it.
 
     Args:
         rgb: uint8 (H, W, 3).
@@ -27,17 +27,21 @@ def png(rgb: Pixels, longest: int = 1400, shortest: int = 0) -> bytes:
             smoothly so that a 64-pixel patch is not shown as blocks.
 
     Returns:
-        A PNG without metadata.
+        uint8 (H', W', 3); the image itself where nothing is to be done.
     """
     height, width = rgb.shape[:2]
     scale = max(1.0, shortest / min(height, width))
     scale = min(scale, longest / max(height, width))
-    shown = rgb
-    if scale != 1.0:
-        size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        shown = cv2.resize(
-            rgb, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-        )
+    if scale == 1.0:
+        return rgb
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(rgb, size, interpolation=how), dtype=np.uint8)
+
+
+def png(rgb: Pixels, longest: int = 1400, shortest: int = 0) -> bytes:
+    """Encode for the screen, in the size `enlarged` gives; a PNG without metadata."""
+    shown = enlarged(rgb, longest, shortest)
     done, buffer = cv2.imencode(
         ".png", cv2.cvtColor(shown, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 3]
     )

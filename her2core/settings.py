@@ -11,11 +11,14 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Literal, get_args
 
 from her2core.stain.thresholds import StainThresholds
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 SHIPPED_DATA = PROJECT_ROOT / "data"
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+Backend = Literal["auto", "openvino", "tensorflow"]
 # The decoding process itself takes some 110 MiB of address space.
 LEAST_MIB = 192
 _SWITCH = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(
@@ -45,6 +48,23 @@ class UploadLimits:
 
 
 @dataclass(frozen=True)
+class SignInSettings:
+    """How people get in.
+
+    Attributes:
+        idle_minutes: a session ends after so many minutes without a click.
+        allow_open: other machines may use the server although nobody signs in.
+        oidc: an OIDC provider is configured, table [auth] of secrets.toml.
+        oidc_role: role of whoever the provider lets in without an account here; None: nobody.
+    """
+
+    idle_minutes: int = 30
+    allow_open: bool = False
+    oidc: bool = False
+    oidc_role: str | None = None
+
+
+@dataclass(frozen=True)
 class Settings:
     """Where things are kept and how much is accepted.
 
@@ -55,9 +75,13 @@ class Settings:
         demo_dir: folder of the shipped synthetic sample patches.
         report_dirs: folders searched for evaluation reports, in order.
         limits: upload limits.
+        backend: what runs the networks; "auto" is the fastest that agrees with TensorFlow.
         store_images: whether uploaded pictures are kept on disk; otherwise they are in memory for
             as long as the server runs, and reviews are recorded all the same.
         stain: what the stain measurement calls stained, complete and intense, with its sources.
+        sign_in: how people get in.
+        log_level: least severity of what the server's log holds, e.g. INFO or WARNING.
+        fidelity_file: what `benchmarks.explanations` found; the pages warn beside maps that failed.
     """
 
     home: Path
@@ -66,18 +90,33 @@ class Settings:
     demo_dir: Path = SHIPPED_DATA / "demo"
     report_dirs: tuple[Path, ...] = (SHIPPED_DATA / "reports",)
     limits: UploadLimits = field(default_factory=UploadLimits)
+    backend: Backend = "auto"
     store_images: bool = True
     stain: StainThresholds = field(default_factory=StainThresholds)
+    sign_in: SignInSettings = field(default_factory=SignInSettings)
+    log_level: str = "INFO"
+    fidelity_file: Path = PROJECT_ROOT / "benchmarks" / "explanations.json"
 
     @property
     def image_dir(self) -> Path:
         """Folder in which uploaded patches are kept, each under its sha256."""
         return self.home / "patches"
 
+    @property
+    def cache_dir(self) -> Path:
+        """Folder of what can be made again at any time."""
+        return self.home / "cache"
+
+
+def secrets_path(environ: Mapping[str, str] | None = None) -> Path:
+    """The file with what must not stand in the environment: the OIDC provider's client, [auth]."""
+    named = (os.environ if environ is None else environ).get("HER2_SECRETS")
+    return Path(named).expanduser() if named else PROJECT_ROOT / ".streamlit" / "secrets.toml"
+
 
 def load_settings(
     environ: Mapping[str, str] | None = None,
-    secrets_file: Path = PROJECT_ROOT / ".streamlit" / "secrets.toml",
+    secrets_file: Path | None = None,
 ) -> Settings:
     """Read the settings.
 
@@ -85,20 +124,30 @@ def load_settings(
         environ: environment variables, `os.environ` by default. Known: HER2_HOME, DATABASE_URL,
             HER2_BUNDLES (folders joined by the system's path separator), HER2_MAX_BYTES,
             HER2_MAX_PIXELS, HER2_MAX_FILES, HER2_MAX_SECONDS, HER2_MAX_MIB, HER2_STORE_IMAGES
-            (0 or 1).
-        secrets_file: TOML file whose [her2] table holds the same names in lower case.
+            (0 or 1), HER2_BACKEND, HER2_IDLE_MINUTES, HER2_ALLOW_OPEN (0 or 1), HER2_OIDC_ROLE,
+            HER2_LOG_LEVEL.
+        secrets_file: TOML file whose [her2] table holds the same names in lower case, by default
+            the one that HER2_SECRETS names, or .streamlit/secrets.toml.
 
     Raises:
         ValueError: a value is not of its kind; the message names the setting.
     """
     environ = os.environ if environ is None else environ
-    file_values: dict[str, object] = {}
+    file: dict[str, Any] = {}
+    secrets_file = secrets_file or secrets_path(environ)
     if secrets_file.is_file():
-        file_values = tomllib.loads(secrets_file.read_text(encoding="utf-8")).get("her2", {})
+        file = tomllib.loads(secrets_file.read_text(encoding="utf-8"))
+    file_values: dict[str, object] = file.get("her2", {})
 
     def text(name: str) -> str | None:
         value = environ.get(name) or file_values.get(name.lower())
         return None if value is None else str(value)
+
+    def one_of(name: str, known: tuple[str, ...]) -> str | None:
+        value = text(name)
+        if value is not None and value not in known:
+            raise ValueError(f"Setting {name} must be one of {', '.join(known)}, not '{value}'.")
+        return value
 
     def number(name: str, default: int) -> int:
         value = text(name)
@@ -120,6 +169,12 @@ def load_settings(
     home = Path(text("HER2_HOME") or SHIPPED_DATA / "workspace").expanduser().resolve()
     own_bundles = [Path(part) for part in (text("HER2_BUNDLES") or "").split(os.pathsep) if part]
     defaults = UploadLimits()
+    sign_in = SignInSettings(
+        idle_minutes=number("HER2_IDLE_MINUTES", SignInSettings.idle_minutes),
+        allow_open=switch("HER2_ALLOW_OPEN", False),
+        oidc="auth" in file,
+        oidc_role=one_of("HER2_OIDC_ROLE", ("reviewer", "adjudicator", "administrator")),
+    )
     max_mib = number("HER2_MAX_MIB", defaults.max_mib)
     if max_mib < LEAST_MIB:
         raise ValueError(f"Setting HER2_MAX_MIB must be at least {LEAST_MIB}, not '{max_mib}'.")
@@ -128,6 +183,7 @@ def load_settings(
         database_url=text("DATABASE_URL") or f"sqlite:///{home / 'her2review.sqlite3'}",
         bundle_dirs=(*own_bundles, home / "bundles", SHIPPED_DATA / "bundles"),
         report_dirs=(home / "reports", SHIPPED_DATA / "reports"),
+        backend=_backend(text("HER2_BACKEND")),
         limits=UploadLimits(
             max_bytes=number("HER2_MAX_BYTES", defaults.max_bytes),
             max_pixels=number("HER2_MAX_PIXELS", defaults.max_pixels),
@@ -135,5 +191,17 @@ def load_settings(
             max_seconds=number("HER2_MAX_SECONDS", defaults.max_seconds),
             max_mib=max_mib,
         ),
+        sign_in=sign_in,
+        log_level=one_of("HER2_LOG_LEVEL", LOG_LEVELS) or "INFO",
         store_images=switch("HER2_STORE_IMAGES", True),
+    )
+
+
+def _backend(name: str | None) -> Backend:
+    for known in get_args(Backend):
+        if (name or "auto").strip().lower() == known:
+            chosen: Backend = known
+            return chosen
+    raise ValueError(
+        f"Setting HER2_BACKEND must be one of {', '.join(get_args(Backend))}, not '{name}'."
     )

@@ -1,6 +1,6 @@
 """One object per server: the models, loaded in the background, and what they have said so far.
 
-TensorFlow is imported only in the loading thread, so that the first page is drawn before it. The
+Networks are loaded only in a thread of their own, so that the first page is drawn before them. The
 command line reads patches through the same object, so that it gives the same verdicts.
 """
 
@@ -9,64 +9,31 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
-from itertools import islice
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import numpy as np
-import numpy.typing as npt
 
 from her2core.load_state import LoadState, ModelState
+from her2core.loaded_model import READINGS_KEPT, Floats, LoadedModel, Reading
 from her2core.models.card import BundleError, ModelCard
 from her2core.models.registry import ARCHITECTURES, choose, chosen
 from her2core.models.verdict import Verdict
+from her2core.parallel import chunks
 from her2core.patches import Patch
 from her2core.recent import Recent
 from her2core.scores import HER2Score
 from her2core.settings import Settings
 from her2core.xai.explanation import Explanation, Method
 
-if TYPE_CHECKING:
-    from her2core.models.classifier import Classifier
-    from her2core.xai.class_activation import ClassActivation
-    from her2core.xai.shap_values import ShapExplainer
-
 _log = logging.getLogger(__name__)
-_READINGS_KEPT = 256
-_MAPS_KEPT = 256
+# `python -m benchmarks.batch_size`: larger ones are not faster and keep more patches in memory.
 _BATCH = 8
+_BATCHES_AHEAD = 2
 
 
 class NoModelError(RuntimeError):
     """No model can answer; str(error) is one sentence saying why."""
-
-
-@dataclass(frozen=True)
-class _Reading:
-    verdict: Verdict
-    features: npt.NDArray[np.float32]
-    hidden: npt.NDArray[np.float32]
-
-
-@dataclass
-class _Model:
-    """A loaded model with its explainers. SHAP is made on first use: compiling it takes seconds."""
-
-    classifier: Classifier
-    activation: ClassActivation
-    shap: ShapExplainer | None = None
-    reading: threading.Lock = field(default_factory=threading.Lock)
-    explaining: threading.Lock = field(default_factory=threading.Lock)
-
-    def shap_explainer(self) -> ShapExplainer:
-        with self.explaining:
-            if self.shap is None:
-                from her2core.xai.shap_values import ShapExplainer
-
-                self.shap = ShapExplainer(self.classifier)
-            return self.shap
 
 
 class Workbench:
@@ -99,13 +66,12 @@ class Workbench:
         self._attempted = threading.Event()
         self._started: float | None = None
         self._seconds = 0.0
-        self._models: dict[str, _Model] = {}
+        self._models: dict[str, LoadedModel] = {}
+        self._appearances: Recent[str, Floats] = Recent(READINGS_KEPT)
         self._states = {
             name: ModelState(name, "idle", f"{_title(name)} is not loaded yet.")
             for name in self._wanted
         }
-        self._readings: Recent[tuple[str, str], _Reading] = Recent(_READINGS_KEPT)
-        self._maps: Recent[tuple[object, ...], Explanation] = Recent(_MAPS_KEPT)
 
     def start_loading(self) -> None:
         """Start the thread that loads the models; further calls change nothing."""
@@ -137,7 +103,7 @@ class Workbench:
 
     def cards(self) -> dict[str, ModelCard]:
         """Architecture -> card of the model in use; only models that are loaded."""
-        return {name: model.classifier.bundle.card for name, model in self._loaded().items()}
+        return {name: model.card for name, model in self._loaded().items()}
 
     def verdicts(self, patch: Patch) -> tuple[Verdict, ...]:
         """What each usable model says of the patch's square; waits for the models.
@@ -146,7 +112,7 @@ class Workbench:
             NoModelError: no model could be loaded.
         """
         models = self._usable()
-        return tuple(self._read(model, patch).verdict for model in models.values())
+        return tuple(model.read(patch).verdict for model in models.values())
 
     def score_batch(self, patches: Iterable[Patch]) -> Iterator[tuple[Verdict, ...]]:
         """The verdicts of many patches, in their order, a few read at a time.
@@ -156,11 +122,21 @@ class Workbench:
         Raises:
             NoModelError: no model could be loaded.
         """
-        models = self._usable()
-        waiting = iter(patches)
-        while chunk := [(patch.key, patch.pixels()) for patch in islice(waiting, _BATCH)]:
-            columns = [self._read_many(model, chunk) for model in models.values()]
-            yield from zip(*columns, strict=True)
+        models = tuple(self._usable().values())
+
+        def begun(chunk: list[Patch]) -> list[Future[list[Reading]]]:
+            inputs = [(patch.key, patch.pixels()) for patch in chunk]
+            return [pool.submit(model.read_many, inputs) for model in models]
+
+        # One thread for each model: while one still reads its last patches, the other goes on.
+        with ThreadPoolExecutor(len(models)) as pool:
+            on_the_way: deque[list[Future[list[Reading]]]] = deque()
+            for chunk in chunks(patches, _BATCH):
+                on_the_way.append(begun(chunk))
+                if len(on_the_way) > _BATCHES_AHEAD:
+                    yield from _together(on_the_way.popleft())
+            while on_the_way:
+                yield from _together(on_the_way.popleft())
 
     def explain(
         self,
@@ -186,22 +162,10 @@ class Workbench:
         model = self._usable().get(architecture)
         if model is None:
             raise NoModelError(self._why_not(architecture))
-        key = (patch.key, model.classifier.model_id, method, target, against)
-        kept = self._maps.get(key)
-        if kept is not None:
-            return kept
-        if method != "shap":
-            reading = self._read(model, patch)
-            explanation = model.activation(
-                reading.features, target, reading.hidden, method, against
-            )
-        else:
-            explainer = model.shap_explainer()
-            with model.explaining:
-                kept = self._maps.get(key)  # another session may just have asked for the same
-                explanation = kept or explainer(patch.pixels(), target, against=against)
-        self._maps.put(key, explanation)
-        return explanation
+        try:
+            return model.explain(patch, method, target, against)
+        except BundleError as error:
+            raise NoModelError(str(error)) from error
 
     def reload(self, architecture: str) -> ModelState:
         """Load the chosen bundle of one architecture again and put it in use.
@@ -233,7 +197,7 @@ class Workbench:
         if architecture not in self._wanted:
             raise BundleError(f"“{architecture}” is not among the models used here.")
         self.wait()
-        model, state = _load(architecture, folder)
+        model, state = self._load(architecture, folder)
         before()
         with self._lock:
             self._models[architecture] = model
@@ -262,7 +226,7 @@ class Workbench:
             self._fail(name, _no_bundle(name))
             return
         try:
-            model, state = _load(name, folder)
+            model, state = self._load(name, folder)
         except BundleError as error:
             self._fail(name, str(error))
         except Exception:
@@ -281,19 +245,19 @@ class Workbench:
         """Compile SHAP while nobody waits for it; where that fails, asking for a map tells."""
         for model in self._loaded().values():
             try:
-                model.shap_explainer()
+                model.prepare_shap()
             except Exception:
-                _log.exception("SHAP could not be prepared for %s", model.classifier.model_id)
+                _log.exception("SHAP could not be prepared for %s", model.model_id)
 
     def _fail(self, name: str, sentence: str) -> None:
         with self._lock:
             self._states[name] = ModelState(name, "failed", sentence)
 
-    def _loaded(self) -> dict[str, _Model]:
+    def _loaded(self) -> dict[str, LoadedModel]:
         with self._lock:
             return {name: self._models[name] for name in self._wanted if name in self._models}
 
-    def _usable(self) -> dict[str, _Model]:
+    def _usable(self) -> dict[str, LoadedModel]:
         self.wait()
         models = self._loaded()
         if not models:
@@ -304,54 +268,28 @@ class Workbench:
         state = self._states.get(architecture)
         return state.sentence if state else f"“{architecture}” is not among the models used here."
 
-    def _read(self, model: _Model, patch: Patch) -> _Reading:
-        key = (patch.key, model.classifier.model_id)
-        kept = self._readings.get(key)
-        if kept is None:
-            self._read_many(model, [(patch.key, patch.pixels())])
-            kept = self._readings.get(key)
-        assert kept is not None
-        return kept
+    def _load(self, architecture: str, folder: Path) -> tuple[LoadedModel, ModelState]:
+        """Verify and open one bundle.
 
-    def _read_many(
-        self, model: _Model, patches: list[tuple[str, npt.NDArray[np.float32]]]
-    ) -> list[Verdict]:
-        """Verdicts for (key, pixels) pairs; what is not known yet is read in one go and kept."""
-        classifier = model.classifier
-        with model.reading:
-            kept = {key: self._readings.get((key, classifier.model_id)) for key, _ in patches}
-            new = {key: pixels for key, pixels in patches if kept[key] is None}
-            if new:
-                columns = classifier.read(np.stack(list(new.values())))
-                for key, row, features, hidden in zip(new, *columns, strict=True):
-                    # Copies: views would keep the whole batch in memory.
-                    reading = _Reading(classifier.verdict(row), features.copy(), hidden.copy())
-                    self._readings.put((key, classifier.model_id), reading)
-                    kept[key] = reading
-        return [known.verdict for key, _ in patches if (known := kept[key]) is not None]
+        Raises:
+            BundleError: the bundle cannot be used.
+        """
+        started = time.monotonic()
+        model = LoadedModel(folder, self._settings, self._appearances)
+        if model.card.architecture != architecture:
+            raise BundleError(
+                f"Model bundle “{folder.name}” is a {model.card.architecture}, not a "
+                f"{architecture}; choose one of the same architecture."
+            )
+        seconds = time.monotonic() - started
+        ready = ModelState(architecture, "ready", f"{_title(architecture)} is ready.", seconds)
+        return model, ready
 
 
-def _load(architecture: str, folder: Path) -> tuple[_Model, ModelState]:
-    """Load, verify, compile and warm up one bundle; imports TensorFlow.
-
-    Raises:
-        BundleError: the bundle cannot be used.
-    """
-    started = time.monotonic()
-    from her2core.models.bundle import load_bundle
-    from her2core.models.classifier import Classifier
-    from her2core.xai.class_activation import ClassActivation
-
-    bundle = load_bundle(folder)
-    if bundle.card.architecture != architecture:
-        raise BundleError(
-            f"Model bundle “{folder.name}” is a {bundle.card.architecture}, not a {architecture}; "
-            "choose one of the same architecture."
-        )
-    classifier = Classifier(bundle)
-    model = _Model(classifier, ClassActivation(classifier.model_id, classifier.head))
-    state = ModelState(architecture, "ready", f"{_title(architecture)} is ready.")
-    return model, replace(state, seconds=time.monotonic() - started)
+def _together(columns: list[Future[list[Reading]]]) -> Iterator[tuple[Verdict, ...]]:
+    """The verdicts of each patch, from one list of readings for each model."""
+    for readings in zip(*(column.result() for column in columns), strict=True):
+        yield tuple(reading.verdict for reading in readings)
 
 
 def _title(architecture: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages import ui
+from pages import session, ui
 from pages.evaluation_parts import agreement, cards, reports
 
 TABS = ("Model evaluation", "Agreement from reviews", "Model cards")
@@ -20,7 +20,7 @@ def main() -> None:
             reports.draw(here)
     if from_reviews.open:
         with from_reviews:
-            agreement.draw(here.store.reviews())
+            agreement.draw(session.desk(here).reviews()[0])
     if stated.open:
         with stated:
             cards.draw(here)

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import streamlit as st
 
+from her2core.accounts.records import Permission
 from her2core.models.card import BundleError, ModelCard
 from her2core.models.registry import ARCHITECTURES, BundleEntry, chosen, find_bundles
 from her2core.text import markdown_text
-from pages import model_cards, ui
+from pages import map_fidelity, model_cards, session, ui
 
 
 def main() -> None:
@@ -78,9 +79,11 @@ def _bundle(here: ui.Services, entry: BundleEntry, *, in_use: bool) -> None:
             model_cards.facts(card)
         with right:
             model_cards.metrics(card, key=f"metrics-{_place(entry)}")
+        map_fidelity.draw(here, card.model_id, key=_place(entry))
         _checksum(here, card, entry.folder, in_use=in_use)
         if not in_use and st.button(
-            f"Use this {ARCHITECTURES[card.architecture].title}",
+            disabled=not session.desk(here).may(Permission.CHOOSE_MODELS),
+            label=f"Use this {ARCHITECTURES[card.architecture].title}",
             key=f"use-{_place(entry)}",
             icon=":material/published_with_changes:",
             help="New verdicts come from it. Recorded reviews keep the verdicts they were given.",
@@ -110,8 +113,11 @@ def _use(here: ui.Services, entry: BundleEntry) -> None:
     card = entry.card
     assert card is not None
     try:
+        desk = session.desk(here)
+        desk.require(Permission.CHOOSE_MODELS)
         with st.spinner("Loading and verifying the bundle…"):
             here.workbench.use(card.architecture, entry.folder)
+        desk.note("model chosen", card.model_id)
     except BundleError as error:
         st.error(markdown_text(str(error)), icon=":material/error:")
         return

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 import streamlit as st
 
+from her2core.models.novelty import warning as novelty_warning
 from her2core.models.verdict import Verdict
 from her2core.patches import Patch, PatchError
 from her2core.quality import QualityReport, assess
@@ -13,8 +15,17 @@ from her2core.reviews.records import Review, WorklistItem
 from her2core.reviews.store import StoreError
 from her2core.reviews.worklist import next_unreviewed, ordered
 from her2core.text import markdown_text
-from pages import ui
-from pages.review_parts import answer, navigation, recorded, stain_panel, upload, verdicts, viewer
+from pages import session, ui
+from pages.review_parts import (
+    answer,
+    double_read,
+    navigation,
+    recorded,
+    stain_panel,
+    upload,
+    verdicts,
+    viewer,
+)
 from pages.review_parts.draft import Draft, opened
 
 _log = logging.getLogger(__name__)
@@ -23,7 +34,7 @@ _log = logging.getLogger(__name__)
 def main() -> None:
     """Draw the page."""
     here = ui.services_or_stop()
-    items = ordered(here.store.worklist(ui.reviewer()), ui.order())
+    items = ordered(session.desk(here).worklist(), ui.order())
     _advance_after_saving(items)
     if message := st.session_state.pop("toast", None):
         st.toast(message, icon=":material/check_circle:")
@@ -44,29 +55,34 @@ def main() -> None:
 def _workplace(here: ui.Services, items: list[WorklistItem], item: WorklistItem) -> None:
     """Image at the left, second readers and answer at the right."""
     draft = opened(item.patch.sha256)
-    review = here.store.review(item.review_id) if item.review_id is not None else None
+    desk = session.desk(here)
+    review = desk.review(item.review_id) if item.review_id is not None else None
+    sight = desk.sight(item.patch.sha256)
     shown_review = review if draft.correcting is None else None
     try:
         patch = _with_square(ui.load_patch(item.patch.sha256, item.patch.name), draft, review)
     except PatchError as error:
         st.warning(markdown_text(str(error)), icon=":material/broken_image:")
         return
+    here.stain.start(patch)  # in the background, while the page is drawn
     left, right = st.columns([58, 42], gap="medium")
     with right:
         readings = _readings(here, patch, shown_review)
-    hidden = ui.blind_mode() and review is None and not ui.was_seen(here, item.patch.sha256)
+    seen = ui.was_seen(here, item.patch.sha256)
+    hidden = not sight.verdicts or (ui.blind_mode() and review is None and not seen)
     with left:
         viewer.draw(here, patch, readings or (), hidden)
         if shown_review is None:
             viewer.square_controls(patch)
     with right:
-        _quality(patch, item)
-        if hidden:
+        _quality(patch, item, readings or ())
+        double_read.draw(desk, item.patch.sha256, sight)
+        if hidden and sight.verdicts:
             st.info(
                 "Blind mode: the verdicts stay hidden until your own score is saved.",
                 icon=":material/visibility_off:",
             )
-        elif readings:
+        elif readings and not hidden:
             if ui.blind_mode() and review is None:
                 st.caption(
                     ":material/visibility: The verdicts of this patch were on your screen before; "
@@ -74,11 +90,11 @@ def _workplace(here: ui.Services, items: list[WorklistItem], item: WorklistItem)
                 )
             ui.mark_seen(here, [item.patch.sha256])
             verdicts.draw(readings, here.workbench.cards())
-            stain_panel.draw(patch, here.settings.stain)
+            stain_panel.draw(here.stain, patch, readings, shown_review)
         if shown_review is not None:
-            recorded.draw(shown_review, next_unreviewed(items, item.patch.sha256))
+            recorded.draw(shown_review, next_unreviewed(items, item.patch.sha256), hidden)
         elif readings is not None:
-            answer.form(here, patch, readings, hidden)
+            answer.form(here, patch, readings, hidden, blind=hidden and not seen)
 
 
 def _readings(here: ui.Services, patch: Patch, review: Review | None) -> tuple[Verdict, ...] | None:
@@ -107,7 +123,7 @@ def _readings(here: ui.Services, patch: Patch, review: Review | None) -> tuple[V
         readings = here.workbench.verdicts(patch)
         told = (patch.key, *(reading.model_id for reading in readings))
         if told not in here.recorded:
-            here.store.record_verdicts(patch.sha256, patch.square, readings)
+            session.desk(here).record_verdicts(patch.sha256, patch.square, readings)
             here.recorded.add(told)
     except StoreError:
         raise  # the database is away, the models are not: app.py says so
@@ -123,10 +139,12 @@ def _with_square(patch: Patch, draft: Draft, review: Review | None) -> Patch:
     return patch.with_square(square) if square else patch
 
 
-def _quality(patch: Patch, item: WorklistItem) -> None:
+def _quality(patch: Patch, item: WorklistItem, readings: Sequence[Verdict]) -> None:
     """What the reviewer should know of the image before trusting any verdict."""
     report = _assessed(patch.key, patch)
-    warnings = tuple(dict.fromkeys((*report.warnings, *item.patch.warnings)))
+    strange = novelty_warning(readings)
+    told = (strange, *report.warnings, *item.patch.warnings)
+    warnings = dict.fromkeys(sentence for sentence in told if sentence)
     if warnings:
         st.warning("  \n".join(map(markdown_text, warnings)), icon=":material/report:")
 

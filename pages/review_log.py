@@ -7,7 +7,7 @@ import streamlit as st
 from her2core.reviews.records import Review, ReviewFilter
 from her2core.reviews.store import ReviewStore
 from her2core.text import markdown_text
-from pages import ui
+from pages import session, ui
 from pages.log_parts import detail, exports, filters, table
 
 _NAMED = 5  # broken entries named in full; their number is always given
@@ -28,16 +28,21 @@ def main() -> None:
         return
 
     wanted = filters.ask(here.store.reviewers())
-    shown, withheld = _withhold(here, here.store.reviews(wanted))
+    shown, withheld, sealed = _withhold(here, *session.desk(here).reviews(wanted))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{_entries(len(shown))}** shown", width="content")
         _chain_state(here.store)
+    if sealed:
+        st.caption(
+            f":material/visibility_off: {_entries(sealed)} of double reads stay hidden until both "
+            "answers are in."
+        )
     if withheld:
         st.caption(
             f":material/visibility_off: Blind mode: {_entries(withheld)} of patches you have not "
             "reviewed stay hidden, because they show verdicts and other scores."
         )
-    if not shown and withheld:
+    if not shown and (withheld or sealed):
         return
     if not shown:
         st.info("No entry fits these filters.", icon=":material/filter_alt_off:")
@@ -52,16 +57,18 @@ def main() -> None:
     detail.draw(here, opened)
 
 
-def _withhold(here: ui.Services, reviews: list[Review]) -> tuple[list[Review], int]:
+def _withhold(
+    here: ui.Services, reviews: list[Review], sealed: int
+) -> tuple[list[Review], int, int]:
     """Keep entries from a blind reviewer whose patch is still to be reviewed; note the others.
 
     Returns:
-        What may be shown, and how many entries were withheld.
+        What may be shown, how many entries were withheld, and how many are sealed.
     """
     shown = reviews
     if ui.blind_mode():
         name = ui.reviewer()
-        own = here.store.reviews(ReviewFilter(reviewers=(name,))) if name else []
+        own = session.desk(here).reviews(ReviewFilter(reviewers=(name,)))[0] if name else []
         known = {review.patch.sha256 for review in own}
         shown = [
             review
@@ -70,7 +77,7 @@ def _withhold(here: ui.Services, reviews: list[Review]) -> tuple[list[Review], i
         ]
     # What stood in this table can no longer be reviewed blind.
     ui.mark_seen(here, {review.patch.sha256 for review in shown})
-    return shown, len(reviews) - len(shown)
+    return shown, len(reviews) - len(shown), sealed
 
 
 def _chain_state(store: ReviewStore) -> None:

@@ -6,16 +6,19 @@ page is drawn before it is loaded.
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import NoReturn, ParamSpec
 
 import streamlit as st
 
+from her2core import logs
 from her2core.charts import model_name
+from her2core.files import remove_unfinished
 from her2core.image_store import Images, open_images
 from her2core.patches import Patch
 from her2core.reading_queue import ReadingQueue
@@ -23,8 +26,10 @@ from her2core.reviews.store import ReviewStore, StoreError
 from her2core.reviews.worklist import Order
 from her2core.scores import RESEARCH_NOTICE, HER2Score
 from her2core.settings import Settings, load_settings
+from her2core.stain_reader import StainReader
 from her2core.text import markdown_text
 from her2core.workbench import Workbench
+from pages import session
 
 ARCHITECTURES = ("cnn", "densenet121")
 MAX_REVIEWER = 80
@@ -35,6 +40,7 @@ REVIEW_LOG_PAGE = "pages/review_log.py"
 EVALUATION_PAGE = "pages/evaluation.py"
 MODELS_PAGE = "pages/models.py"
 
+Arguments = ParamSpec("Arguments")
 _log = logging.getLogger(__name__)
 
 
@@ -61,6 +67,11 @@ class Services:
         default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="maps")
     )
 
+    @property
+    def stain(self) -> StainReader:
+        """The third reader; one per server, shared with the queue."""
+        return self.queue.stain
+
 
 @st.cache_resource(show_spinner=False)
 def services() -> Services:
@@ -71,18 +82,29 @@ def services() -> Services:
         Exception: the review store cannot be opened.
     """
     settings = load_settings()
+    logs.configure(settings.log_level)
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    remove_unfinished(settings.home)  # left by a server that was killed
     store = ReviewStore(settings.database_url)
     images = open_images(settings)
     workbench = Workbench(settings)
     workbench.start_loading()
-    queue = ReadingQueue(workbench, images, store)
+    queue = ReadingQueue(workbench, images, store, StainReader(settings.stain))
     threading.Thread(target=_refill, args=(queue,), name="refill", daemon=True).start()
     return Services(settings, workbench, store, images, queue)
 
 
 def services_or_stop() -> Services:
-    """The services, or one calm sentence and the end of this page."""
+    """The services for a page, or one calm sentence and the end of this page.
+
+    A page that was not reached through app.py gets none: see session.through_the_door.
+    """
+    session.through_the_door()
+    return started_or_stop()
+
+
+def started_or_stop() -> Services:
+    """The services, for app.py, or one calm sentence and the end of this page."""
     try:
         return services()
     except ValueError as error:
@@ -107,6 +129,23 @@ def calm_stop(problem: str) -> NoReturn:
     st.stop()
 
 
+def calm(body: Callable[Arguments, None]) -> Callable[Arguments, None]:
+    """A fragment's body that says in one sentence when the store does not answer.
+
+    What a fragment raises never reaches app.py: it would be shown as an error of the program.
+    """
+
+    @functools.wraps(body)
+    def calmed(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
+        try:
+            body(*args, **kwargs)
+        except StoreError as error:
+            _log.exception("The review store failed")
+            st.error(markdown_text(str(error)), icon=":material/error:")
+
+    return calmed
+
+
 @st.cache_resource(max_entries=6, show_spinner=False)
 def load_patch(sha256: str, name: str) -> Patch:
     """The stored image with its largest centred square; the last few stay in memory.
@@ -119,7 +158,7 @@ def load_patch(sha256: str, name: str) -> Patch:
 
 def reviewer() -> str:
     """Name of who is reviewing; empty until given."""
-    return str(st.session_state.get("reviewer") or "").strip()
+    return session.identity().name
 
 
 def blind_mode() -> bool:
@@ -179,19 +218,8 @@ def score_text(score: HER2Score) -> str:
 def sidebar(here: Services) -> None:
     """Who is reviewing, blind mode, the state of the models and the permanent notice."""
     with st.sidebar:
-        names = here.store.reviewers()
-        current = reviewer()
-        options = sorted({*names, *([current] if current else [])}, key=str.casefold)
-        st.selectbox(
-            "Reviewer",
-            options,
-            index=None,
-            key="reviewer",
-            placeholder="Type your name",
-            accept_new_options=True,
-            persist_state="session",
-            help="Your reviews are recorded under this name. Type a new one or choose yours.",
-        )
+        if session.identity().way == "open":
+            _ask_name(here)
         st.toggle(
             "Blind mode",
             key="blind",
@@ -202,6 +230,22 @@ def sidebar(here: Services) -> None:
         st.divider()
         _models_state(here)
         st.caption(f":material/science: {RESEARCH_NOTICE}")
+
+
+def _ask_name(here: Services) -> None:
+    names = here.store.reviewers()
+    current = reviewer()
+    options = sorted({*names, *([current] if current else [])}, key=str.casefold)
+    st.selectbox(
+        "Reviewer",
+        options,
+        index=None,
+        key="reviewer",
+        placeholder="Type your name",
+        accept_new_options=True,
+        persist_state="session",
+        help="Your reviews are recorded under this name. Type a new one or choose yours.",
+    )
 
 
 def _seen_here() -> set[str]:

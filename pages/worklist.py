@@ -5,12 +5,15 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
+from her2core.accounts.records import Permission
 from her2core.models.verdict import Verdict
 from her2core.reviews.records import WorklistItem
 from her2core.reviews.worklist import model_gap, next_unreviewed, ordered
 from her2core.text import markdown_text
-from pages import ui
+from pages import session, ui
 from pages.review_parts import navigation
+from pages.worklist_parts import assign
+from pages.worklist_parts.tasks import task
 
 _ORDERS = {"arrival": "Arrival", "doubt": "Doubt", "name": "Name"}
 _GAPS = {0: "agree", 1: "one grade", 2: "two grades", 3: "three grades"}
@@ -19,10 +22,13 @@ _GAPS = {0: "agree", 1: "one grade", 2: "two grades", 3: "three grades"}
 def main() -> None:
     """Draw the page."""
     here = ui.services_or_stop()
-    items = here.store.worklist(ui.reviewer())
+    desk = session.desk(here)
+    items = desk.worklist()
     st.title("Worklist", anchor=False)
+    if desk.may(Permission.ASSIGN):
+        assign.draw(desk)
     if not items:
-        _empty_state()
+        _empty_state(given_away=bool(desk.plan().kinds))
         return
     left = sum(item.review_id is None for item in items)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
@@ -37,7 +43,10 @@ def main() -> None:
             help="Doubt: the models differ most first, then those they are least sure of. "
             "Previous and next on the Review page follow this order.",
         )
-        waiting = sum(not item.verdicts for item in items)
+        plan = desk.plan()
+        waiting = sum(
+            not item.verdicts and desk.sight(item.patch.sha256, plan).verdicts for item in items
+        )
         st.markdown(_counts(len(items), left, waiting), width="content")
     items = ordered(items, ui.order())
     following = next_unreviewed(items, None)
@@ -49,7 +58,7 @@ def main() -> None:
     ):
         navigation.to_review(str(following))
     # While patches are being read the table fills by itself; a click elsewhere is not disturbed.
-    st.fragment(_table, run_every=3.0 if waiting else None)(here)
+    st.fragment(ui.calm(_table), run_every=3.0 if waiting else None)(here)
 
 
 def _counts(patches: int, left: int, waiting: int) -> str:
@@ -64,8 +73,11 @@ def _counts(patches: int, left: int, waiting: int) -> str:
 
 
 def _table(here: ui.Services) -> None:
-    items = ordered(here.store.worklist(ui.reviewer()), ui.order())
-    hidden = {
+    desk = session.desk(here)
+    plan = desk.plan()
+    items = ordered(desk.worklist(), ui.order())
+    sealed = {i.patch.sha256 for i in items if not desk.sight(i.patch.sha256, plan).verdicts}
+    hidden = sealed | {
         item.patch.sha256
         for item in items
         if ui.blind_mode() and item.review_id is None and not ui.was_seen(here, item.patch.sha256)
@@ -74,12 +86,22 @@ def _table(here: ui.Services) -> None:
         here,
         (i.patch.sha256 for i in items if i.verdicts and i.patch.sha256 not in hidden),
     )
-    if hidden:
+    if sealed:
+        st.caption(
+            ":material/visibility_off: Blind double reads: verdicts are hidden until both readers "
+            "have answered."
+        )
+    if hidden - sealed:
         st.caption(
             ":material/visibility_off: Blind mode: verdicts of patches you have not reviewed "
             "are hidden."
         )
-    frame = pd.DataFrame([_row(item, item.patch.sha256 in hidden) for item in items])
+    tasks = {i.patch.sha256: task(desk, plan, i.patch.sha256) for i in items}
+    frame = pd.DataFrame(
+        [_row(item, tasks[item.patch.sha256], item.patch.sha256 in hidden) for item in items]
+    )
+    if not any(tasks.values()):
+        frame = frame.drop(columns="Task")
     event = st.dataframe(
         frame,
         hide_index=True,
@@ -102,12 +124,13 @@ def _table(here: ui.Services) -> None:
         navigation.to_review(items[rows[0]].patch.sha256)
 
 
-def _row(item: WorklistItem, hidden: bool) -> dict[str, object]:
+def _row(item: WorklistItem, task: str, hidden: bool) -> dict[str, object]:
     verdicts = () if hidden else item.verdicts
     by_name = {verdict.architecture: verdict for verdict in verdicts}
     gap = model_gap(verdicts)
     return {
         "State": "reviewed" if item.review_id is not None else "to review",
+        "Task": task,
         "Patch": item.patch.name,
         "CNN": _cell(by_name.get("cnn"), hidden),
         "DenseNet121": _cell(by_name.get("densenet121"), hidden),
@@ -124,9 +147,11 @@ def _cell(verdict: Verdict | None, hidden: bool) -> str:
     return verdict.score.label if verdict else "waiting"
 
 
-def _empty_state() -> None:
+def _empty_state(given_away: bool) -> None:
     st.info(
-        "No patches yet. Upload some on the Review page, or try a sample there.",
+        "No patch is yours to read now; those that are here were given to others."
+        if given_away
+        else "No patches yet. Upload some on the Review page, or try a sample there.",
         icon=":material/inbox:",
     )
     st.page_link(ui.REVIEW_PAGE, label="Go to Review", icon=":material/biotech:")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import hostile
+import hypothesis
 import pytest
 from postgresql_server import PostgresqlServer, Rewound, programs
 
@@ -15,7 +16,15 @@ from her2core.reviews.store import ReviewStore
 from her2core.settings import UploadLimits
 
 ROOT = Path(__file__).resolve().parent.parent
+# how long an example takes says nothing on a busy machine
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
+
 REQUIRE_ALL = os.environ.get("HER2_REQUIRE_ALL") == "1"
+
+# A busy machine is no fault of the code: no test fails because one example took long.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 
 def real_cores() -> Path:

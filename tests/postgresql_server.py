@@ -57,7 +57,9 @@ class PostgresqlServer:
             RuntimeError: PostgreSQL is not installed, or refuses; the message carries its words.
         """
         self._password = secrets.token_hex(16)
-        self.folder = Path(tempfile.mkdtemp(prefix="her2-postgresql-"))
+        # under root it has to be a place which another user can reach
+        where = "/tmp" if os.geteuid() == 0 else None
+        self.folder = Path(tempfile.mkdtemp(prefix="her2-postgresql-", dir=where))
         password_file = self.folder / "password"
         password_file.write_text(self._password)
         password_file.chmod(0o600)
@@ -85,6 +87,7 @@ class PostgresqlServer:
                     *("-c", "listen_addresses=127.0.0.1", "-c", f"port={self.port}"),
                     *("-c", "unix_socket_directories=", "-c", "max_connections=60"),
                     *("-c", f"fsync={'on' if self.fsync else 'off'}", "-c", "shared_buffers=16MB"),
+                    *("-c", "dynamic_shared_memory_type=mmap"),  # /dev/shm may be tiny
                 ],
                 stdout=log,
                 stderr=subprocess.STDOUT,

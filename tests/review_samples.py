@@ -16,6 +16,7 @@ from her2core.patches import Square
 from her2core.reviews.records import PatchRecord, Review, ReviewDraft
 from her2core.reviews.store import ReviewStore
 from her2core.scores import HER2Score
+from her2core.stain.reading import StainReading
 
 SHA = "a" * 64
 SQUARE = Square(50, 0, 200)
@@ -30,6 +31,9 @@ def verdict(architecture: str = "cnn", score: int = 3, top: float = 0.7, **other
     return Verdict(architecture, probabilities=(first, second, third, fourth), **facts)
 
 
+STAIN = StainReading(
+    "stain-2-0123456789ab", (38, 2, 0, 0), HER2Score.ZERO, None, True, 0.4, 0.2, 0.25
+)
 VERDICTS = (verdict("cnn", 3), verdict("densenet121", 2))
 
 

@@ -6,12 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from her2core import charts
+from her2core import agreement_charts, charts, fidelity_charts
 from her2core.evaluation.agreement import Interval
 from her2core.models.verdict import Verdict
+from her2core.xai.fidelity_report import Measured, MethodFidelity, ModelFidelity
 
 CNN = Verdict("cnn", "cnn-1", (0.03, 0.12, 0.846, 0.004), demo=True)
 DENSENET = Verdict("densenet121", "densenet121-1", (0.0, 0.05, 0.15, 0.80), demo=True)
+CHECKED = ModelFidelity(
+    "cnn-1",
+    tuple(
+        MethodFidelity(name, {"gain": Measured(0.2, 0.1, 0.3, 5)}, (0.9, 0.4, 0.1), (0.1, 0.6, 0.9))
+        for name in ("grad_cam", "shap", "random")
+    ),
+)
 
 
 def test_both_models_share_one_axis():
@@ -50,10 +58,11 @@ def test_every_figure_is_transparent(dark):
     kappa = Interval(0.5, 0.2, 0.7, 12)
     figures = [
         charts.probability_figure([CNN], dark=dark),
-        charts.confusion_figure(((1, 0, 0, 0),) * 4, "Reviewers", "CNN", dark=dark),
-        charts.agreement_interval_figure([("CNN", kappa)], x_title="Kappa", dark=dark),
+        agreement_charts.confusion_figure(((1, 0, 0, 0),) * 4, "Reviewers", "CNN", dark=dark),
+        agreement_charts.agreement_interval_figure([("CNN", kappa)], x_title="Kappa", dark=dark),
         charts.legend_figure("grad_cam", dark=dark),
         charts.legend_figure("shap", dark=dark),
+        fidelity_charts.curves_figure(CHECKED, dark=dark),
     ]
     for figure in figures:
         assert figure.layout.paper_bgcolor == "rgba(0,0,0,0)"
@@ -63,7 +72,7 @@ def test_every_figure_is_transparent(dark):
 
 def test_confusion_counts_are_written_where_they_belong():
     confusion = ((12, 3, 0, 0), (2, 9, 1, 0), (0, 2, 7, 1), (0, 0, 1, 4))
-    figure = charts.confusion_figure(confusion, "Reviewers", "CNN")
+    figure = agreement_charts.confusion_figure(confusion, "Reviewers", "CNN")
 
     written = {(note.y, note.x): note.text for note in figure.layout.annotations}
     assert written[0, 1] == "<b>3</b>"
@@ -92,7 +101,7 @@ def test_intervals_reach_to_their_bounds_and_undefined_gets_no_point():
         ("CNN", Interval(0.5, 0.2, 0.7, 12)),
         ("DenseNet121", Interval(None, None, None, 0, "There is nothing to compare yet.")),
     ]
-    figure = charts.agreement_interval_figure(rows, x_title="Kappa")
+    figure = agreement_charts.agreement_interval_figure(rows, x_title="Kappa")
 
     (points,) = figure.data
     assert list(points.x) == [0.5]
@@ -104,21 +113,38 @@ def test_intervals_reach_to_their_bounds_and_undefined_gets_no_point():
 
 def test_an_interval_below_zero_stays_on_the_axis():
     rows = [("CNN", Interval(0.1, -0.4, 0.5, 12))]
-    figure = charts.agreement_interval_figure(rows, x_title="Kappa")
+    figure = agreement_charts.agreement_interval_figure(rows, x_title="Kappa")
     assert figure.layout.xaxis.range == pytest.approx((-1.03, 1.03))
 
 
 def test_a_name_cannot_bring_its_own_markup():
     rows = [("<a href='https://example.org'>x</a>", Interval(0.5, 0.2, 0.7, 12))]
-    figure = charts.agreement_interval_figure(rows, x_title="Kappa")
+    figure = agreement_charts.agreement_interval_figure(rows, x_title="Kappa")
     assert "<a" not in figure.to_json()
     assert "\\u003ca" not in figure.to_json()
     assert figure.data[0].y[0].startswith("&lt;a")
 
 
 def test_interval_in_words():
-    assert charts.interval_text(Interval(0.613, 0.32, 0.83, 9)) == "0.61 (0.32 to 0.83)"
-    text = charts.interval_text(Interval(0.75, 0.41, 0.93, 9), as_percent=True)
+    assert agreement_charts.interval_text(Interval(0.613, 0.32, 0.83, 9)) == "0.61 (0.32 to 0.83)"
+    text = agreement_charts.interval_text(Interval(0.75, 0.41, 0.93, 9), as_percent=True)
     assert text == "75 % (41 % to 93 %)"
-    assert charts.interval_text(Interval(None, None, None, 0, "Nothing.")) == "–"
-    assert charts.interval_text(Interval(1.0, None, None, 3, "All agree.")) == "1.00 (no interval)"
+    assert agreement_charts.interval_text(Interval(None, None, None, 0, "Nothing.")) == "–"
+    assert (
+        agreement_charts.interval_text(Interval(1.0, None, None, 3, "All agree."))
+        == "1.00 (no interval)"
+    )
+
+
+def test_curves_of_every_method_stand_in_both_panels_and_differ_by_more_than_colour():
+    figure = fidelity_charts.curves_figure(CHECKED)
+    assert len(figure.data) == 6
+    names = [trace.name for trace in figure.data if trace.showlegend]
+    assert names == ["Grad-CAM", "SHAP", "Random order"]
+    by_panel = {axis: [t for t in figure.data if t.xaxis == axis] for axis in ("x", "x2")}
+    for traces, name in zip(by_panel.values(), ("deletion", "insertion"), strict=True):
+        assert len({(trace.line.dash, trace.line.color) for trace in traces}) == 3
+        assert len({trace.line.dash for trace in traces}) == 3
+        for trace, method in zip(traces, CHECKED.methods, strict=True):
+            assert list(trace.x) == [0, 50, 100]
+            assert list(trace.y) == pytest.approx([100 * p for p in getattr(method, name)])

@@ -9,6 +9,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from her2core import reading_queue
 from her2core.image_store import ImageStore
 from her2core.intake import take_in
 from her2core.reading_queue import ReadingQueue
@@ -58,6 +59,43 @@ def test_the_answer_stays_while_the_database_is_away_and_is_saved_when_it_is_bac
     assert not app.exception
     (review,) = here.store.reviews()
     assert (review.own_score.label, review.comment, review.reviewer) == ("2+", COMMENT, "Dr. Ada")
+
+
+def test_readings_made_while_the_database_is_away_are_recorded_when_it_is_back(
+    here, postgresql, monkeypatch
+):
+    monkeypatch.setattr(reading_queue, "_AWAY_SECONDS", 0.1)
+    (known,) = here.store.patches()
+    postgresql.kill()
+    try:
+        here.queue.add(known.sha256, known.name)
+        assert not here.queue.wait(0.5), "it waits for the database"
+    finally:
+        postgresql.start()
+    assert here.queue.wait(60)
+    (item,) = here.store.worklist("")
+    assert item.stain is not None
+
+
+def test_a_part_that_draws_itself_anew_says_it_in_one_sentence_too():
+    """Fragments are apart: what they raise would be shown as an error of the program."""
+
+    def script() -> None:
+        import streamlit
+
+        from her2core.reviews.store import StoreError
+        from pages import ui as pages_ui
+
+        def table() -> None:
+            raise StoreError("The review database does not answer.")
+
+        streamlit.fragment(pages_ui.calm(table))()
+        streamlit.write("the rest of the page")
+
+    app = AppTest.from_function(script).run()
+    assert not app.exception
+    assert app.error[0].value.startswith("The review database does not answer")
+    assert app.markdown[0].value == "the rest of the page"
 
 
 def _run(element):

@@ -17,7 +17,18 @@ from training.figures import BEGIN, END, block, main
 
 README = f"# Title\n\nBefore.\n\n{BEGIN} (written by a command) -->\nold figures\n{END}\n\nAfter.\n"
 REPORT = a_report("A set | of <b>patches</b>", some_rows(8), n_boot=100)
-SPEED = {"name": "both verdicts", "against": "predict", "peer": 0.2, "ours": 0.05, "unit": "s"}
+SPEED = {
+    "name": "both verdicts",
+    "against": "predict",
+    "peer": 0.2,
+    "ours": 0.05,
+    "unit": "s",
+    "ratio": 4.0,
+    "goal": 7.0,
+    "holds": False,
+    "share": False,
+    "machine": "2 cores",
+}
 
 
 @pytest.fixture
@@ -39,9 +50,8 @@ def fill(project: Path) -> None:
     )
     (project / "data" / "bundles" / "cnn-demo").mkdir(parents=True)
     (project / "data" / "bundles" / "cnn-demo" / "card.json").write_text(card.to_json())
-    results = {"machine": {"cores": 2, "tensorflow": "2.21"}, "rows": [{**SPEED, "ratio": 4.0}]}
     (project / "benchmarks").mkdir()
-    (project / "benchmarks" / "results.json").write_text(json.dumps(results))
+    (project / "benchmarks" / "results.json").write_text(json.dumps([SPEED]))
 
 
 def test_figures_stand_between_the_markers_and_a_second_run_changes_nothing(project):
@@ -60,7 +70,10 @@ def test_figures_stand_between_the_markers_and_a_second_run_changes_nothing(proj
         assert figure_text(reader.group_level.exact) in whole
         assert f"{reader.group_level.exact.value:.0%} of {reader.group_level.exact.n}" in short
     assert "| cnn-test | macro F1 | 0.812 (0.700 to 0.900) | 40 | held out |" in whole
-    assert "| both verdicts (against predict) | 0.200 s | 0.050 s | 4.00 |" in whole
+    assert (
+        "| both verdicts (against predict) | 0.200 s | 0.050 s | 4.00 | at least 7 | **no** |"
+        in whole
+    )
     assert main(["--root", str(project)]) == 0
     assert [page.read_text(encoding="utf-8") for page in pages] == [short, whole]
 

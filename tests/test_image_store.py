@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import stat
-import time
 
 import hostile
 import numpy as np
@@ -100,19 +98,6 @@ def test_nothing_but_a_sha256_leads_to_a_file(store, patch, name):
         store.load(name, "a.png")
     with pytest.raises(ValueError, match="sha256"):
         store.put(Patch("a.png", name, patch.rgb, patch.square))
-
-
-def test_what_a_crash_left_is_cleared_and_what_is_being_written_is_not(store, patch, tmp_path):
-    root = tmp_path / "home" / "patches"
-    store.put(patch)
-    old, new = root / "old.part", root / "new.part"
-    for file in (old, new):
-        file.write_bytes(b"half")
-    two_hours_ago = time.time() - 7200
-    os.utime(old, (two_hours_ago, two_hours_ago))
-    os.utime(stored_file(tmp_path, patch), (two_hours_ago, two_hours_ago))
-    ImageStore(root)
-    assert sorted(file.name for file in root.iterdir()) == [f"{patch.sha256}.png", "new.part"]
 
 
 def test_a_failed_write_is_one_sentence_and_leaves_nothing(store, patch, tmp_path):

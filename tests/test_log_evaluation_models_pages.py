@@ -17,7 +17,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Element
 
-from her2core import charts
+from her2core import agreement_charts
 from her2core.evaluation.comparisons import current_reviews, model_with_reviewers
 from her2core.image_store import ImageStore
 from her2core.models.verdict import Verdict
@@ -230,6 +230,7 @@ def test_maps_come_on_request_from_the_recorded_model(here):
     rerun(app)
     assert len(app.image) == 3
     assert "cannot" in shown_text(app)
+    assert "not checked for this bundle" in shown_text(app)
 
 
 def test_another_model_never_explains_a_recorded_verdict(here):
@@ -304,9 +305,9 @@ def test_a_blind_reviewer_sees_no_entry_of_a_patch_still_to_be_read(here):
 def figures(reviews: list[Review], architecture: str) -> list[str]:
     report = model_with_reviewers(reviews, architecture)
     return [
-        charts.interval_text(report.exact, as_percent=True),
-        charts.interval_text(report.within_one, as_percent=True),
-        charts.interval_text(report.kappa),
+        agreement_charts.interval_text(report.exact, as_percent=True),
+        agreement_charts.interval_text(report.within_one, as_percent=True),
+        agreement_charts.interval_text(report.kappa),
     ]
 
 

@@ -11,7 +11,7 @@ from review_samples import draft, open_store
 
 from her2core.reviews.records import ReviewFilter
 from her2core.reviews.store import ReviewStore, StoreError
-from her2core.reviews.turns import NoTurnError, Turns, patiently
+from her2core.reviews.turns import NoTurnError, Turns, patiently, turnstile
 
 WRITERS, EACH = 10, 5
 EVERYTHING = ReviewFilter(include_superseded=True)
@@ -102,6 +102,15 @@ class TestTurns:
             raise KeyError
         with turns.turn(0.01):
             pass
+
+    def test_one_at_a_time_goes_through_the_turnstile(self, tmp_path):
+        file = tmp_path / "turn"
+        with turnstile(file, 1), pytest.raises(NoTurnError), turnstile(file, 0.01):
+            pass
+        with turnstile(file, 0.01):
+            pass
+        with turnstile(tmp_path / "no" / "folder", 0.01):
+            pass  # nothing to wait for: the write itself says what is wrong
 
     def test_patience_ends_with_success_with_time_or_with_another_trouble(self):
         tries = iter([TimeoutError(), TimeoutError(), None])

@@ -248,6 +248,15 @@ def test_drawing_leaves_the_image_alone_and_says_what_colours_mean():
     assert sum(count for _, count, _ in report.table()) == report.total
 
 
+def test_what_is_too_coarse_for_a_membrane_gets_no_score():
+    rgb = np.full((224, 224, 3), 235, np.uint8)
+    limit = StainThresholds().coarsest_um_per_pixel
+    fine, coarse = (measure_membranes(rgb, limit + step) for step in (0.0, 0.01))
+    assert fine.reason.startswith("Too few cells")
+    assert coarse.reason.startswith("Too coarse")
+    assert coarse.score is None
+
+
 def test_thresholds_are_in_the_settings_and_checked(tmp_path):
     assert load_settings({"HER2_HOME": str(tmp_path)}).stain == StainThresholds()
     assert StainThresholds().positive_share == 0.10

@@ -14,13 +14,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from review_samples import SHA, draft, open_store, patch, tamper, url
+from review_samples import SHA, STAIN, draft, open_store, patch, tamper, url, verdict
 
 from her2core.reviews.chain import (
     GENESIS,
     ChainEntry,
     ChainHead,
     EntryFacts,
+    StainFacts,
     VerdictFacts,
     entry_hash,
     verify,
@@ -59,6 +60,7 @@ OTHER_VALUES = {
     "supersedes": 1,
     "recorded_at": "2026-03-01T08:30:00.000001+00:00",
     "verdicts": (),
+    "stain": StainFacts("stain-2-0123456789ab", (8, 1, 1, 10), 3, None, False, 0.9, 0.8, 0.25),
 }
 
 
@@ -76,6 +78,7 @@ class TestHash:
             {"demo": False},
             {"agrees": False},
             {"agrees": None},
+            {"novelty": 0.5},
         ],
     )
     def test_every_fact_of_a_verdict_counts(self, change):
@@ -101,6 +104,15 @@ class TestHash:
             '"probabilities":[0.1,0.1,0.7,0.1]}],"version":1}'
         )
         assert entry_hash(FACTS, GENESIS) == hashlib.sha256(spelled.encode("ascii")).hexdigest()
+
+    @pytest.mark.parametrize("name", [field.name for field in fields(StainFacts)])
+    def test_every_fact_of_the_stain_reading_counts(self, name):
+        other = StainFacts("stain-3", (9, 1, 1, 10), 2, "why", True, 0.8, 0.7, 0.5)
+        stain = OTHER_VALUES["stain"]
+        changed = replace(stain, **{name: getattr(other, name)})
+        assert entry_hash(replace(FACTS, stain=changed), GENESIS) != entry_hash(
+            replace(FACTS, stain=stain), GENESIS
+        )
 
 
 class TestVerify:
@@ -267,19 +279,28 @@ class TestOutsideTheProgram:
     def test_the_hash_can_be_recomputed_from_the_json_export(self, tmp_path):
         """An auditor with the export alone, and sixty lines of any language, can check it."""
         store = open_store(tmp_path)
-        for number in range(3):
-            store.save_review(draft(comment=f"Ä {number}", blind=True, agrees={}))
+        for number, stain in enumerate((None, STAIN, None)):
+            verdicts = (verdict("cnn", novelty=0.1 + 0.2), verdict("densenet121"))[2 - number :]
+            answer = {"blind": True, "agrees": {}, "stain": stain, "verdicts": verdicts}
+            store.save_review(draft(comment=f"Ä {number}", **answer))
         exported = json.loads(to_json(store.reviews(ReviewFilter(include_superseded=True))))
         labels = ["0", "1+", "2+", "3+"]
         for entry in exported["reviews"]:
+            stain = entry["stain"]
+            newer = stain is not None or any(v["novelty"] is not None for v in entry["verdicts"])
             payload = {
-                "version": 1,
+                "version": 2 if newer else 1,
                 "previous_hash": entry["previous_hash"],
                 "patch_sha256": entry["patch"]["sha256"],
                 "square": [entry["square"][key] for key in ("x", "y", "size")],
                 "own_score": labels.index(entry["own_score"]),
                 "verdicts": [
-                    {key: value for key, value in verdict.items() if key != "score"}
+                    {
+                        key: value
+                        for key, value in verdict.items()
+                        # neither the score, which follows, nor what ran the network is hashed
+                        if key not in {"score", "backend"} and (key, value) != ("novelty", None)
+                    }
                     for verdict in entry["verdicts"]
                 ],
                 **{
@@ -288,6 +309,12 @@ class TestOutsideTheProgram:
                 },
                 **{key: entry[key] for key in ("supersedes", "recorded_at")},
             }
+            if stain is not None:
+                names = ("none", "faint_incomplete", "moderate_complete", "intense_complete")
+                payload["stain"] = {key: stain[key] for key in stain.keys() - {"cells", "shares"}}
+                payload["stain"]["counts"] = [stain["cells"][name] for name in names]
+                score = stain["score"]
+                payload["stain"]["score"] = None if score is None else labels.index(score)
             spelled = json.dumps(payload, sort_keys=True, separators=(",", ":"))
             assert hashlib.sha256(spelled.encode()).hexdigest() == entry["entry_hash"]
 

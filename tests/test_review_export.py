@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from review_samples import SHA, SQUARE, VERDICTS, patch, review, verdict
+from review_samples import SHA, SQUARE, STAIN, VERDICTS, patch, review, verdict
 
 from her2core import __version__
 from her2core.patches import Patch, Square
@@ -69,11 +69,16 @@ class TestCsv:
             "review_id", "recorded_at", "reviewer", "patch_sha256", "file_name",
             "square_x", "square_y", "square_size",
             "cnn_model_id", "cnn_p_0", "cnn_p_1plus", "cnn_p_2plus", "cnn_p_3plus",
-            "cnn_score", "cnn_agrees", "cnn_demo",
+            "cnn_score", "cnn_agrees", "cnn_demo", "cnn_novelty", "cnn_backend",
             "densenet121_model_id", "densenet121_p_0", "densenet121_p_1plus",
             "densenet121_p_2plus", "densenet121_p_3plus",
-            "densenet121_score", "densenet121_agrees", "densenet121_demo",
-            "model_gap", "own_score", "confidence", "comment", "seconds", "blind",
+            "densenet121_score", "densenet121_agrees", "densenet121_demo", "densenet121_novelty",
+            "densenet121_backend",
+            "stain_method", "stain_score", "stain_reason", "stain_ultralow", "stain_cells",
+            "stain_share_none", "stain_share_faint_incomplete", "stain_share_moderate_complete",
+            "stain_share_intense_complete", "stain_completeness", "stain_intensity",
+            "stain_um_per_pixel",
+            "model_gap", "reader_gap", "own_score", "confidence", "comment", "seconds", "blind",
             "supersedes", "superseded_by", "entry_hash", "notice",
         ]  # fmt: skip
         assert all(column.description.endswith(".") for column in COLUMNS)
@@ -96,6 +101,13 @@ class TestCsv:
         assert (row["supersedes"], row["superseded_by"]) == ("4", "9")
         assert row["entry_hash"] == "f" * 64
         assert row["notice"] == RESEARCH_NOTICE
+
+    def test_the_third_reader_has_its_columns_and_none_means_empty(self):
+        with_stain, without = _csv_rows(to_csv([review(stain=STAIN), review()]))
+        assert (with_stain["stain_score"], with_stain["stain_ultralow"]) == ("0", "yes")
+        assert (with_stain["stain_cells"], with_stain["stain_share_none"]) == ("40", "0.95")
+        assert (with_stain["model_gap"], with_stain["reader_gap"]) == ("1", "3")
+        assert {without[name] for name in without if name.startswith("stain_")} == {""}
 
     def test_a_missing_verdict_is_an_empty_cell_not_a_number(self):
         (row,) = _csv_rows(to_csv([review(verdicts=VERDICTS[:1], agrees={"cnn": None})]))
@@ -192,7 +204,7 @@ class TestJson:
         )
         document = json.loads(to_json([one], WITH_NAMES))
         (entry,) = document["reviews"]
-        assert document["schema_version"] == 1
+        assert document["schema_version"] == 2
         assert (entry["comment"], entry["patch"]["file_name"]) == (comment, name)
         assert entry["seconds"] == seconds
         assert tuple(entry["verdicts"][0]["probabilities"]) == probabilities

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from itertools import chain
 from pathlib import Path
 
+import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
@@ -230,6 +231,14 @@ class TestCorrecting:
             pytest.raises(DatabaseError, match="never changed or deleted"),
         ):
             raw.exec_driver_sql(change.format(table, column))
+
+    @pytest.mark.parametrize("table", ["review", "review_verdict", "verdict", "review_stain"])
+    def test_postgresql_refuses_to_empty_a_table(self, postgresql, postgresql_url, table):
+        with (
+            postgresql.connection(postgresql_url) as raw,
+            pytest.raises(psycopg.Error, match="never changed or deleted"),
+        ):
+            raw.execute(f"TRUNCATE {table} CASCADE")
 
     def test_the_database_itself_refuses_a_score_that_is_none(self, store_url, store):
         store.save_review(draft())

@@ -80,12 +80,12 @@ def test_a_batch_takes_patches_only_as_it_needs_them(workbench: Workbench) -> No
     taken: list[int] = []
 
     def patches():  # type: ignore[no-untyped-def]
-        for seed in range(40, 60):
+        for seed in range(40, 80):
             taken.append(seed)
             yield a_patch(seed)
 
     next(workbench.score_batch(patches()))
-    assert len(taken) < 10
+    assert len(taken) < 30  # three batches of eight are on their way at most
 
 
 def test_maps_are_made_once_and_handed_out_again(workbench: Workbench) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,7 +11,9 @@ from hypothesis import strategies as st
 
 from her2core.models.verdict import Verdict
 from her2core.reviews.records import PatchRecord, WorklistItem
-from her2core.reviews.worklist import entropy, model_gap, next_unreviewed, ordered
+from her2core.reviews.worklist import entropy, model_gap, next_unreviewed, ordered, reader_gap
+from her2core.scores import HER2Score
+from her2core.stain.reading import StainReading
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -26,10 +29,17 @@ ALSO_0 = verdict("densenet121", 0.97, 0.01, 0.01, 0.01)
 
 
 def item(
-    name: str, minute: int, verdicts: tuple[Verdict, ...] = (), review_id: int | None = None
+    name: str,
+    minute: int,
+    verdicts: tuple[Verdict, ...] = (),
+    review_id: int | None = None,
+    stain: HER2Score | None = None,
 ) -> WorklistItem:
     patch = PatchRecord(f"sha-{name}", name, 224, 224, START + timedelta(minutes=minute))
-    return WorklistItem(patch, verdicts, review_id)
+    reason = "Too few cells." if stain is None else None
+    return WorklistItem(
+        patch, verdicts, review_id, StainReading("stain-2", (20, 0, 0, 0), stain, reason)
+    )
 
 
 def names(items: list[WorklistItem]) -> list[str]:
@@ -54,6 +64,34 @@ def test_doubt_puts_the_widest_gap_first_then_the_least_sure_and_the_unread_last
         item("far apart", 4, (SURE_0, SURE_3)),
     ]
     assert names(ordered(items, "doubt")) == ["far apart", "hesitant", "agreed", "unread"]
+
+
+def test_doubt_puts_contradicting_readers_first_and_unfamiliar_patches_next():
+    one = verdict("densenet121", 0.1, 0.8, 0.05, 0.05)
+    strange = replace(ALSO_0, novelty=1.2)
+    items = [
+        item("agreed", 1, (SURE_0, ALSO_0), stain=HER2Score.ZERO),
+        item("one grade", 2, (SURE_0, one)),
+        item("strange", 3, (SURE_0, strange)),
+        item("familiar", 4, (SURE_0, replace(ALSO_0, novelty=0.9))),
+        item("stain alone says 2+", 5, (SURE_0, ALSO_0), stain=HER2Score.TWO_PLUS),
+        item("not read, stain 3+", 6, (), stain=HER2Score.THREE_PLUS),
+    ]
+    assert names(ordered(items, "doubt")) == [
+        "stain alone says 2+",
+        "strange",
+        "one grade",
+        "agreed",
+        "familiar",
+        "not read, stain 3+",
+    ]
+
+
+def test_a_measurement_without_a_score_counts_for_nothing():
+    silent = StainReading("stain-2", (1, 0, 0, 0), None, "Too few cells.")
+    assert reader_gap((SURE_0, ALSO_0), silent) == 0
+    assert reader_gap((SURE_0,), silent) is None
+    assert reader_gap((SURE_0,), replace(silent, score=HER2Score.THREE_PLUS)) == 3
 
 
 @pytest.mark.parametrize(

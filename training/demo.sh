@@ -69,6 +69,14 @@ bundle() {
 bundle b cnn $runs/cnn-2a/best.weights.h5 data/bundles/cnn-demo
 bundle b densenet121 $runs/densenet-2a/best.weights.h5 data/bundles/densenet121-demo
 
+# What the shipped network knows, so that it can say when an input is unlike it. Three held-out cores,
+# one each of 0, 2+ and 3+, set the threshold; benchmarks.novelty measures on the others.
+grep -q '"novelty"' data/bundles/densenet121-demo/card.json ||
+  $py -m training.add_novelty --bundle data/bundles/densenet121-demo \
+    --known $runs/synthetic-train,$runs/real-a-0,$runs/real-a-1 \
+    --calibration $runs/real-test-b,$runs/synthetic-val \
+    --calibration-groups aa1da043,0123a214,a1f1510c
+
 train cnn-2b "${second_cnn[@]}" $(mixed b) --start $runs/cnn-1/best.weights.h5
 fold_densenet=(--arch densenet121 --config training/recipes/demo_densenet_fold.toml)
 train densenet-2b "${fold_densenet[@]}" $(mixed b) --start $runs/densenet-1/best.weights.h5

@@ -17,14 +17,9 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
 from PIL import Image
-from tqdm import tqdm
 
 from her2core import __version__
 from her2core.evaluation.assessment import N_BOOT, evaluate, gallery
@@ -38,33 +33,23 @@ from her2core.evaluation.report import (
 )
 from her2core.files import write_atomically
 from her2core.models.card import CARD_FILE, BundleError, ModelCard
+from her2core.models.novelty import load_novelty
 from her2core.models.registry import ARCHITECTURES
 from her2core.patches import Patch, PatchError, decode
-from her2core.quality import QualityReport, assess
 from her2core.settings import UploadLimits
 from her2core.text import printable
 from her2core.training.datasets import DatasetError, LabelledFile
 from her2core.training.layouts import read_layout
-
-if TYPE_CHECKING:
-    from her2core.models.classifier import Classifier
+from training.report_rows import loaded, read_rows
 
 HTML_FILE = "report.html"
-_BATCH = 16
 _NAMED_FILES = 10
+# pictures of patches on which a network and the stain measurement lie far apart
+_FAR_PICTURES = 12
 
 
 class EvaluationError(ValueError):
     """Nothing can be evaluated; str(error) is one sentence on why and what to do."""
-
-
-@dataclass(frozen=True)
-class _Read:
-    """One labelled patch on its way through the models."""
-
-    file: LabelledFile
-    patch: Patch
-    quality: QualityReport
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -136,9 +121,12 @@ def run(args: argparse.Namespace) -> Report:
         raise EvaluationError("Two of the bundles hold the same weights; name each model once.")
     args.out.mkdir(parents=True, exist_ok=True)
     models = report_models(cards)
-    rows, unread = read_rows(
-        files, [_classifier(Path(part)) for part in args.models.split(",") if part]
-    )
+    bundles = [Path(part) for part in args.models.split(",") if part]
+    known = {
+        card.model_id: load_novelty(folder, card)
+        for folder, card in zip(bundles, cards, strict=True)
+    }
+    rows, unread = read_rows(files, [loaded(folder) for folder in bundles], known)
     if not rows:
         raise EvaluationError(f"No picture could be read. {unread[0]}")
     report = Report(
@@ -196,64 +184,6 @@ def report_models(cards: Sequence[ModelCard]) -> tuple[ReportModel, ...]:
     )
 
 
-def read_rows(
-    files: Sequence[LabelledFile], classifiers: Sequence[Classifier]
-) -> tuple[tuple[PatchRow, ...], list[str]]:
-    """The row of every readable file, and one sentence for each that is not.
-
-    Decoded and read by the code that serves the pages, so that the same bytes give the same
-    probabilities.
-    """
-    rows: list[PatchRow] = []
-    unread: list[str] = []
-    batch: list[_Read] = []
-    for file in tqdm(files, unit="patch", disable=None):
-        try:
-            patch = decode(file.path.read_bytes(), file.path.name, UploadLimits())
-        except PatchError as error:
-            unread.append(str(error))
-            continue
-        except OSError as error:
-            unread.append(f"“{printable(file.path.name)}” cannot be opened ({error.strerror}).")
-            continue
-        batch.append(_Read(file, patch, assess(patch)))
-        if len(batch) == _BATCH:
-            rows += _scored(batch, classifiers)
-            batch = []
-    if batch:
-        rows += _scored(batch, classifiers)
-    return tuple(rows), unread
-
-
-def _classifier(folder: Path) -> Classifier:
-    from her2core.models.bundle import load_bundle
-    from her2core.models.classifier import Classifier
-
-    return Classifier(load_bundle(folder))
-
-
-def _scored(batch: Sequence[_Read], classifiers: Sequence[Classifier]) -> Iterator[PatchRow]:
-    pixels = np.stack([read.patch.pixels() for read in batch])
-    said = {model.model_id: model.infer(pixels)[0] for model in classifiers}
-    for index, read in enumerate(batch):
-        warnings = (f.code for f in read.quality.findings if f.severity == "warning")
-        yield PatchRow(
-            sha256=read.patch.sha256,
-            file=read.patch.name,
-            group=printable(read.file.group),
-            label=int(read.file.label),
-            probabilities={key: _four(rows[index]) for key, rows in said.items()},
-            warnings=tuple(warnings),
-            tissue=round(read.quality.tissue_share, 4),
-        )
-
-
-def _four(row: npt.NDArray[np.float32]) -> tuple[float, float, float, float]:
-    # Seven digits are what a float32 carries.
-    zero, one, two, three = (float(f"{value:.7g}") for value in row)
-    return zero, one, two, three
-
-
 def _notes(rows: Sequence[PatchRow], unread: Sequence[str]) -> tuple[str, ...]:
     """What a reader of the report must know of the files."""
     notes = []
@@ -284,6 +214,10 @@ def write(report: Report, out: Path, files: Sequence[LabelledFile]) -> None:
     from her2core.evaluation_view.pictures import report_pictures
 
     wanted = {entry.sha256 for entry in report.gallery}
+    third = report.evaluation.third_reader
+    if wanted and third is not None:
+        for difference in third.differences:
+            wanted.update(difference.patches[:_FAR_PICTURES])
     if wanted:
         (out / PATCH_FOLDER).mkdir(exist_ok=True)
         for sha256, patch in _patches(wanted, files):
@@ -315,6 +249,7 @@ def _patches(wanted: set[str], files: Sequence[LabelledFile]) -> Iterator[tuple[
 def summary(report: Report) -> Iterator[str]:
     """The main figures, one line for each reader, and what must be said beside them."""
     from her2core.evaluation_view.plots import figure_text
+    from her2core.evaluation_view.third_reader import third_reader_lines
 
     found = report.evaluation
     yield f"{report.title}: {found.n} patches of {found.groups} groups."
@@ -325,6 +260,7 @@ def summary(report: Report) -> Iterator[str]:
             if figure is not None:
                 parts.append(f"{words} {figure_text(figure.value)}")
         yield f"{reader.title}: {', '.join(parts)}"
+    yield from third_reader_lines(found)
     for note in (found.caution, *report.notes):
         if note:
             yield note

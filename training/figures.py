@@ -200,18 +200,21 @@ def _card_lines(cards: Sequence[ModelCard]) -> Iterator[str]:
 def _speed_lines(results: Path) -> Iterator[str]:
     """The benchmark's rows."""
     try:
-        data: dict[str, Any] = json.loads(results.read_text(encoding="utf-8"))
-        rows, machine = data["rows"], data["machine"]
-        yield f"Speed on {machine['cores']} cores, TensorFlow {machine['tensorflow']}:"
+        rows: list[dict[str, Any]] = json.loads(results.read_text(encoding="utf-8"))
+        yield f"Speed, by `make bench` on {_cell(rows[0]['machine'])}:"
         yield ""
-        yield "| | plain way | here | ratio |"
-        yield "| --- | --- | --- | --- |"
+        yield "| | plain way | here | ratio | goal | holds |"
+        yield "| --- | --- | --- | --- | --- | --- |"
         for row in rows:
             peer = "–" if row["peer"] is None else f"{row['peer']:.3f} {row['unit']}"
             ratio = "–" if row["ratio"] is None else f"{row['ratio']:.2f}"
             name = f"{row['name']} (against {row['against']})" if row["peer"] else row["name"]
-            yield f"| {_cell(name)} | {peer} | {row['ours']:.3f} {row['unit']} | {ratio} |"
-    except (ValueError, KeyError, TypeError) as error:
+            sign = "at most" if row["share"] else "at least"
+            goal = "–" if row["goal"] is None else f"{sign} {row['goal']:g}"
+            holds = {None: "–", True: "yes", False: "**no**"}[row["holds"]]
+            ours = f"{row['ours']:.3f} {row['unit']}"
+            yield f"| {_cell(name)} | {peer} | {ours} | {ratio} | {goal} | {holds} |"
+    except (ValueError, KeyError, TypeError, IndexError) as error:
         raise FiguresError(f"{results} is not what `make bench` writes; run it again.") from error
     yield ""
 

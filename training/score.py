@@ -2,8 +2,9 @@
 
     python -m training.score INPUT --out scores.csv [--models cnn,densenet121]
 
-One row per file and model: file, sha256, model, p_0, p_1plus, p_2plus, p_3plus, score, status,
-message. A file that cannot be read is a row with status "not scored", not an end.
+One row per file and model: file, sha256, model, p_0, p_1plus, p_2plus, p_3plus, score, novelty,
+status, message, backend. Novelty above 1 means that the patch is unlike what the model knows. A
+file that cannot be read is a row with status "not scored", not an end.
 """
 
 from __future__ import annotations
@@ -17,14 +18,16 @@ import sys
 import tempfile
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tqdm import tqdm
 
 from her2core.bounded_decode import decode_bounded
+from her2core.models.novelty import warning
 from her2core.models.registry import ARCHITECTURES
 from her2core.models.verdict import Verdict
+from her2core.parallel import cores, mapped
 from her2core.patches import Patch, PatchError, safe_name
 from her2core.quality import assess
 from her2core.scores import RESEARCH_NOTICE, HER2Score
@@ -38,14 +41,17 @@ COLUMNS = (
     "model",
     *(f"p_{score.column}" for score in HER2Score),
     "score",
+    "novelty",
     "status",
     "message",
+    "backend",
 )
 SCORED, NOT_SCORED = "scored", "not scored"
 ALL_SCORED, NOTHING_DONE, SOME_NOT_SCORED, INTERRUPTED = 0, 1, 2, 130
 _EXTENSIONS = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff"})
 
 _MESSAGES_SHOWN = 10
+_FILES_AHEAD = 8
 
 Row = dict[str, str]
 
@@ -107,16 +113,23 @@ def score_files(
     ]
     seen: deque[_Seen] = deque()
 
+    def read(file: tuple[str, Path]) -> tuple[_Seen, Patch | None]:
+        return _read(*file, limits)
+
     def patches() -> Iterator[Patch]:
-        for name, path in files:
-            entry, patch = _read(name, path, limits)
+        # The next files are decoded and looked at while the networks read those before.
+        for entry, patch in mapped(read, files, workers=cores(), ahead=_FILES_AHEAD):
             seen.append(entry)
             if patch is not None:
                 yield patch
 
     def rows_of(entry: _Seen, verdicts: Sequence[Verdict]) -> list[Row]:
         if entry.readable:
-            rows = [_scored(entry, verdict) for verdict in verdicts]
+            strange = warning(verdicts)
+            told = (
+                replace(entry, message=f"{entry.message} {strange}".strip()) if strange else entry
+            )
+            rows = [_scored(told, verdict) for verdict in verdicts]
         else:
             rows = [_not_scored(entry, card.model_id, entry.message) for card in cards.values()]
         return rows + [_not_scored(entry, name, sentence) for name, sentence in broken]
@@ -257,6 +270,8 @@ def _scored(entry: _Seen, verdict: Verdict) -> Row:
         # Nine digits carry a float32 exactly.
         **{column: f"{chance:.9g}" for column, chance in chances.items()},
         "score": verdict.score.label,
+        "novelty": "" if verdict.novelty is None else f"{verdict.novelty:.3f}",
+        "backend": verdict.backend,
     }
 
 

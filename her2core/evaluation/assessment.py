@@ -16,6 +16,7 @@ from her2core.evaluation.gallery import GalleryEntry, largest_disagreements, wor
 from her2core.evaluation.group_level import NO_TISSUE, group_level
 from her2core.evaluation.pairs import compare
 from her2core.evaluation.report import MEAN, Evaluation, PatchRow, ReaderEvaluation, ReportModel
+from her2core.evaluation.third_reader import third_reader
 from her2core.models.conformal import prediction_sets
 
 N_BOOT = 1000
@@ -88,6 +89,7 @@ def evaluate(
             )
             for one, two in combinations(models, 2)
         ),
+        third_reader=third_reader(rows, [model.key for model in models], n_boot, seed),
     )
 
 

@@ -18,6 +18,7 @@ from her2core.evaluation.figures import Figure
 from her2core.evaluation.gallery import GalleryEntry
 from her2core.evaluation.group_level import GroupLevel
 from her2core.evaluation.pairs import PairComparison
+from her2core.evaluation.third_reader import StainRow, ThirdReader
 from her2core.models.card import Metric
 from her2core.models.conformal import ConformalSets
 
@@ -45,6 +46,7 @@ class PatchRow:
         probabilities: model key -> four class probabilities, as shown to people.
         warnings: codes of the quality warnings (her2core.quality).
         tissue: share of the square that is not empty glass, in [0, 1].
+        stain: what the stain measurement said; None in reports made before it took part.
     """
 
     sha256: str
@@ -54,6 +56,7 @@ class PatchRow:
     probabilities: dict[str, tuple[float, float, float, float]]
     warnings: tuple[str, ...]
     tissue: float
+    stain: StainRow | None = None
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,7 @@ class Evaluation:
         groups: independent units resampled.
         ungrouped: patches whose group is unknown; each of them counts as a unit of its own.
         n_boot, seed: of the resampling.
+        third_reader: the stain measurement beside the networks; None where it took no part.
     """
 
     n: int
@@ -128,6 +132,7 @@ class Evaluation:
     seed: int
     readers: tuple[ReaderEvaluation, ...]
     pairs: tuple[PairComparison, ...]
+    third_reader: ThirdReader | None = None
 
     @property
     def caution(self) -> str:
@@ -246,7 +251,8 @@ def _check(report: Report) -> None:
     if not report.rows or not keys:
         raise strict_json.ShapeError("it has no rows or no models")
     for row in report.rows:
-        if row.label > 3 or row.probabilities.keys() != keys:
+        scores = (row.label, row.stain.score if row.stain and row.stain.score else 0)
+        if max(scores) > 3 or row.probabilities.keys() != keys:
             raise strict_json.ShapeError(f"the row of “{row.file[:60]}” does not fit its models")
         for probabilities in row.probabilities.values():
             if min(probabilities) < 0 or abs(sum(probabilities) - 1) > 1e-3:

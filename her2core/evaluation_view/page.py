@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import html
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from PIL import Image
@@ -18,6 +18,7 @@ from her2core.evaluation.figures import AT_CUT_OFF, CUT_OFFS, OVERALL, PER_CLASS
 from her2core.evaluation.report import Evaluation, ReaderEvaluation, Report
 from her2core.evaluation_view.charts import draw
 from her2core.evaluation_view.plots import figure_text, report_plots
+from her2core.evaluation_view.third_reader import group_rows, third_reader_lines
 from her2core.evaluation_view.words import gallery_line, pair_lines, report_facts
 from her2core.scores import CLASS_LABELS, RESEARCH_NOTICE
 from her2core.text import encodable
@@ -69,6 +70,7 @@ def report_html(report: Report, pictures: Path | None = None) -> str:
             [(f"{of}: {TITLES[n]}", n, of) for of in CLASS_LABELS for n in PER_CLASS],
         ),
         *_group_part(found),
+        *_third_reader_part(found),
         "<h2>Plots</h2>",
         '<div class="plots">',
         *(
@@ -131,6 +133,27 @@ def _group_part(found: Evaluation) -> list[str]:
                 f"n = {level.exact.n}</td><td>{_text(figure_text(level.within_one))}</td></tr>"
             )
     return [*lines, "</table>"]
+
+
+def _third_reader_part(found: Evaluation) -> list[str]:
+    if found.third_reader is None:
+        return []
+    return [
+        "<h2>Third reader: the stain measurement, without any network</h2>",
+        *(f"<p>{_text(line)}</p>" for line in third_reader_lines(found)),
+        _plain_table(group_rows(found.third_reader)),
+    ]
+
+
+def _plain_table(rows: Sequence[Mapping[str, object]]) -> str:
+    if not rows:
+        return ""
+    head = "".join(f"<th>{_text(name)}</th>" for name in rows[0])
+    body = "".join(
+        "<tr>" + "".join(f"<td>{_text(str(value))}</td>" for value in row.values()) + "</tr>"
+        for row in rows
+    )
+    return f"<table><tr>{head}</tr>{body}</table>"
 
 
 def _gallery_part(report: Report, pictures: Path | None) -> list[str]:

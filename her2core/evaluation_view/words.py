@@ -63,6 +63,7 @@ def rows_csv(rows: Sequence[PatchRow], models: Sequence[ReportModel]) -> bytes:
             *("sha256", "file", "group", "label", "tissue_share", "quality_warnings"),
             *(f"{spreadsheet_text(m.key)} p_{s.column}" for m in models for s in scores),
             *(f"{spreadsheet_text(m.key)} score" for m in models),
+            *("stain score", "stain reason", "stain cells"),
         ]
     )
     for row in rows:
@@ -77,9 +78,17 @@ def rows_csv(rows: Sequence[PatchRow], models: Sequence[ReportModel]) -> bytes:
                 " ".join(row.warnings),
                 *(f"{p:.7g}" for four in said for p in four),
                 *(CLASS_LABELS[four.index(max(four))] for four in said),
+                *_stain_cells(row),
             ]
         )
     return encodable(stream.getvalue()).encode("utf-8-sig")
+
+
+def _stain_cells(row: PatchRow) -> tuple[str, str, str]:
+    if row.stain is None:
+        return "", "", ""
+    score = "" if row.stain.score is None else CLASS_LABELS[row.stain.score]
+    return score, row.stain.reason or "", str(sum(row.stain.counts))
 
 
 def signed_text(value: Interval) -> str:

@@ -1,9 +1,6 @@
-"""A trained network on disk: a folder of plain tensors and a card, checked byte by byte.
+"""A trained network written to disk and loaded back as a keras model.
 
-weights.safetensors holds every weight under its path in the model, matrices and kernels as float16
-(half the size; loaded back into float32), vectors such as biases and batch-norm statistics as
-float32. background.safetensors holds the patches against which SHAP explains. card.json holds the
-sha256 of both. Nothing is ever unpickled.
+What the files hold, and how they are verified, is in `bundle_files`.
 """
 
 from __future__ import annotations
@@ -12,30 +9,44 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
+from safetensors.numpy import save
 
 # Before keras brings TensorFlow in, which otherwise greets every server start with its build flags.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
 
+from her2core.models.bundle_files import (
+    BACKGROUND_FILE,
+    BACKGROUND_KEY,
+    CHECKED_PATCHES,
+    LOGITS_KEY,
+    WEIGHTS_FILE,
+    BundleFiles,
+    Tensors,
+    check_tensors,
+    checked_background,
+    read_files,
+    refuse,
+)
 from her2core.models.card import CARD_FILE, BundleError, ModelCard
 from her2core.models.registry import ARCHITECTURES
 
-__all__ = ["Bundle", "BundleError", "load_bundle", "write_bundle"]
-
-WEIGHTS_FILE = "weights.safetensors"
-BACKGROUND_FILE = "background.safetensors"
-_BACKGROUND_KEY = "background"
-_MAX_BACKGROUND = 200
+__all__ = [
+    "BACKGROUND_FILE",
+    "WEIGHTS_FILE",
+    "Bundle",
+    "BundleError",
+    "as_keras",
+    "load_bundle",
+    "plain_logits",
+    "write_bundle",
+]
 
 
 @dataclass(frozen=True)
@@ -76,17 +87,22 @@ def write_bundle(
     name = folder.name
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise BundleError(f"“{folder}” already holds files; name a new folder for the bundle.")
-    fresh = _build(card.architecture, name)
+    if card.architecture not in ARCHITECTURES:
+        refuse(name, "its architecture is not known here")
     tensors = {weight.path: _compact(weight.numpy(), weight.path, name) for weight in model.weights}
-    _check_tensors(tensors, fresh, name)
-    background = _checked_background(background, name)
+    check_tensors(tensors, card.architecture, name)
+    background = checked_background(background, name)
+    logits = plain_logits(_with_weights(card.architecture, tensors), background[:CHECKED_PATCHES])
     weights_bytes = save(tensors)
-    background_bytes = save({_BACKGROUND_KEY: np.ascontiguousarray(background)})
+    background_bytes = save(
+        {BACKGROUND_KEY: np.ascontiguousarray(background), LOGITS_KEY: np.ascontiguousarray(logits)}
+    )
     finished = replace(
         card,
         parameters=int(model.count_params()),
         weights_sha256=hashlib.sha256(weights_bytes).hexdigest(),
         background_sha256=hashlib.sha256(background_bytes).hexdigest(),
+        novelty=None,  # other weights know other patches: training.add_novelty measures them anew
     )
     text = finished.to_json()
     if ModelCard.from_json(text, name) != finished:  # raises where the card would not be readable
@@ -112,49 +128,27 @@ def load_bundle(folder: Path) -> Bundle:
         BundleError: a file is missing or not the one the card was written for, or the weights do
             not fit the architecture.
     """
-    name = folder.name
-    card = ModelCard.read(folder / CARD_FILE)
-    model = _build(card.architecture, name)
-    tensors = _read(folder / WEIGHTS_FILE, card.weights_sha256)
-    stored = _read(folder / BACKGROUND_FILE, card.background_sha256)
-    _check_tensors(tensors, model, name)
-    if int(model.count_params()) != card.parameters:
-        _refuse(name, f"its card counts {card.parameters:,} parameters, the network has others")
-    background = _checked_background(stored.get(_BACKGROUND_KEY), name)
+    return as_keras(read_files(folder))
+
+
+def as_keras(files: BundleFiles) -> Bundle:
+    """The network of verified files as a keras model."""
+    model = _with_weights(files.card.architecture, files.tensors)
+    return Bundle(files.card, model, files.background)
+
+
+def plain_logits(model: keras.Model, patches: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """The logits (n, 4) of patches uint8 (n, 224, 224, 3), by the model as keras runs it."""
+    to_logits = keras.Model(model.inputs[0], model.get_layer("logits").output)
+    pixels = patches.astype(np.float32) / np.float32(255)
+    return np.asarray(to_logits(pixels, training=False), np.float32)
+
+
+def _with_weights(architecture: str, tensors: Tensors) -> keras.Model:
+    model = ARCHITECTURES[architecture].build()
     for weight in model.weights:
         weight.assign(tensors[weight.path].astype(np.float32))
-    return Bundle(card, model, background)
-
-
-def _refuse(bundle: str, reason: str) -> NoReturn:
-    raise BundleError(
-        f"Model bundle “{bundle}” cannot be used: {reason}; copy the whole bundle again or choose "
-        "another one."
-    )
-
-
-def _build(architecture: str, bundle: str) -> keras.Model:
-    if architecture not in ARCHITECTURES:
-        _refuse(bundle, "its architecture is not known here")
-    return ARCHITECTURES[architecture].build()
-
-
-def _read(path: Path, sha256: str) -> dict[str, npt.NDArray[np.generic]]:
-    """The tensors of a file whose bytes have this sha256."""
-    bundle = path.parent.name
-    try:
-        data = path.read_bytes()  # once: what was verified is what is used
-    except FileNotFoundError:
-        _refuse(bundle, f"{path.name} is missing")
-    except OSError:
-        _refuse(bundle, f"{path.name} cannot be read")
-    if hashlib.sha256(data).hexdigest() != sha256:
-        _refuse(bundle, f"{path.name} is not the file its card was written for")
-    try:
-        tensors: dict[str, npt.NDArray[np.generic]] = load(data)
-    except SafetensorError:
-        _refuse(bundle, f"{path.name} is not a safetensors file")
-    return tensors
+    return model
 
 
 def _compact(
@@ -165,28 +159,3 @@ def _compact(
     if np.abs(values).max(initial=0.0) > np.finfo(np.float16).max:
         raise BundleError(f"Bundle “{bundle}” cannot be written: {path} is too large for float16.")
     return values.astype(np.float16)
-
-
-def _check_tensors(
-    tensors: Mapping[str, npt.NDArray[np.generic]], model: keras.Model, bundle: str
-) -> None:
-    expected = {weight.path: tuple(weight.shape) for weight in model.weights}
-    if tensors.keys() != expected.keys():
-        odd = sorted(tensors.keys() ^ expected.keys())[0][:80]
-        _refuse(bundle, f"its weights are not those of this architecture (see {odd})")
-    for path, shape in expected.items():
-        tensor = tensors[path]
-        if tensor.shape != shape or tensor.dtype not in (np.float16, np.float32):
-            _refuse(bundle, f"weight {path} has shape {tensor.shape} instead of {shape}")
-        if not np.isfinite(tensor).all():
-            _refuse(bundle, f"weight {path} holds values that are no numbers")
-
-
-def _checked_background(
-    background: npt.NDArray[np.generic] | None, bundle: str
-) -> npt.NDArray[np.uint8]:
-    if background is None or background.dtype != np.uint8:
-        _refuse(bundle, "its SHAP background does not hold uint8 pixels")
-    if background.shape[1:] != (224, 224, 3) or not 1 <= len(background) <= _MAX_BACKGROUND:
-        _refuse(bundle, f"its SHAP background is not 1 to {_MAX_BACKGROUND} patches of 224 pixels")
-    return background.astype(np.uint8, copy=False)

@@ -49,6 +49,25 @@ class Metric:
 
 
 @dataclass(frozen=True)
+class KnownPatches:
+    """What novelty.safetensors was made of; see her2core.models.novelty.
+
+    Attributes:
+        sha256: of novelty.safetensors.
+        known: number of known patches whose references it holds.
+        calibration: number of held-out patches which set the thresholds.
+        groups: cores, slides or patients of both, so that nothing is measured on them by mistake.
+        flagged: share of the calibration patches that is called unfamiliar.
+    """
+
+    sha256: str
+    known: int
+    calibration: int
+    groups: tuple[str, ...]
+    flagged: float
+
+
+@dataclass(frozen=True)
 class ModelInput:
     """What the network takes: a square of `size` pixels, values in `range`, in `colour`."""
 
@@ -80,6 +99,7 @@ class ModelCard:
         input: what the network takes.
         conformal: thresholds of the prediction sets; None where none were calibrated, and then
             the field is not in card.json.
+        novelty: what tells unfamiliar inputs; None, and not in card.json, where nothing does.
     """
 
     name: str
@@ -99,6 +119,7 @@ class ModelCard:
     classes: tuple[str, ...] = CLASS_LABELS
     input: ModelInput = dataclasses.field(default_factory=ModelInput)
     conformal: ConformalSets | None = None
+    novelty: KnownPatches | None = None
 
     @property
     def model_id(self) -> str:
@@ -153,8 +174,9 @@ class ModelCard:
     def to_json(self) -> str:
         """The card as indented JSON text, which `from_json` reads back unchanged."""
         fields = dataclasses.asdict(self)
-        if self.conformal is None:
-            del fields["conformal"]
+        for name in ("conformal", "novelty"):
+            if fields[name] is None:
+                del fields[name]
         return json.dumps(fields, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -181,6 +203,8 @@ def _check(card: ModelCard) -> None:
         raise strict_json.ShapeError("its date is not written YYYY-MM-DD") from None
     if card.conformal is not None:
         _check_conformal(card.conformal)
+    if card.novelty is not None and not _SHA256.match(card.novelty.sha256):
+        raise strict_json.ShapeError("the “sha256” of its “novelty” is no sha256 sum")
     for metric in card.metrics:
         low, high = metric.ci_low, metric.ci_high
         if (low is None) != (high is None):

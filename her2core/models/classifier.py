@@ -1,4 +1,4 @@
-"""One loaded bundle made ready to read patches: a single compiled function, warmed up.
+"""TensorFlow as backend: a loaded bundle made ready to read, one compiled function, warmed up.
 
 Calling a Keras model layer by layer costs several times the arithmetic; here pixels go in once and
 probabilities come out together with the last feature map, from which Grad-CAM needs no second pass.
@@ -7,36 +7,21 @@ probabilities come out together with the last feature map, from which Grad-CAM n
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
+from her2core.models.backends.reader import Activations, Floats, check_pixels
 from her2core.models.bundle import Bundle
 from her2core.models.registry import ARCHITECTURES
-from her2core.models.verdict import Verdict
+from her2core.models.verdict import Verdict, verdict_of
 from her2core.xai.head_gradient import Head
 
-Floats = npt.NDArray[np.float32]
 PIXELS = tf.TensorSpec((None, 224, 224, 3), tf.float32)
 _BATCH = 16
-
-
-class Activations(NamedTuple):
-    """What one pass through the network gives for n patches, all float32.
-
-    Attributes:
-        probabilities: (n, 4), temperature-scaled.
-        features: (n, h, w, c), the last feature map.
-        hidden: (n, units), the hidden layer of the head, after its ReLU.
-    """
-
-    probabilities: Floats
-    features: Floats
-    hidden: Floats
 
 
 class Classifier:
@@ -70,6 +55,11 @@ class Classifier:
         self._read = compiled(lambda x: reader(x, training=False), [PIXELS], model)
         self.read(np.zeros((1, 224, 224, 3), np.float32))
 
+    @property
+    def backend(self) -> str:
+        """Name, version and precision."""
+        return f"tensorflow {tf.__version__} float32"
+
     def infer(self, pixels: Floats) -> tuple[Floats, Floats]:
         """Read patches.
 
@@ -97,9 +87,7 @@ class Classifier:
 
     def verdict(self, probabilities: Floats) -> Verdict:
         """The verdict for one row (4,) of `infer`'s probabilities."""
-        zero, one, two, three = (float(p) for p in probabilities)
-        card = self.bundle.card
-        return Verdict(card.architecture, self.model_id, (zero, one, two, three), card.demo)
+        return verdict_of(self.bundle.card, probabilities, self.backend)
 
 
 def compiled(
@@ -122,20 +110,6 @@ def compiled(
         return tf.nest.pack_sequence_as(structure, tf.nest.flatten(frozen(*tensors)))
 
     return run
-
-
-def check_pixels(pixels: Floats) -> None:
-    """Refuse what the networks were not made for.
-
-    Raises:
-        ValueError: not float32 (n, 224, 224, 3) in [0, 1] with n >= 1.
-    """
-    if pixels.dtype != np.float32 or pixels.ndim != 4 or pixels.shape[1:] != (224, 224, 3):
-        raise ValueError(
-            f"Models read float32 (n, 224, 224, 3), not {pixels.dtype} {pixels.shape}."
-        )
-    if not len(pixels) or not (pixels.min() >= 0.0 and pixels.max() <= 1.0):
-        raise ValueError("Models read at least one patch, with every value in [0, 1].")
 
 
 def _batches(pixels: Floats) -> list[Floats]:

@@ -6,9 +6,9 @@ from typing import Literal
 
 import keras
 
+from her2core.models.imagenet import IMAGENET_MEAN, IMAGENET_STD
+
 FEATURE_LAYER = "features"
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class WeightsUnavailableError(RuntimeError):

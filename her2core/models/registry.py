@@ -6,14 +6,13 @@ Free of tensorflow: only cards are read here, so that the Models page draws at o
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from her2core.files import write_atomically
 from her2core.models.card import CARD_FILE, BundleError, ModelCard
 from her2core.settings import Settings
 
@@ -114,11 +113,7 @@ def choose(settings: Settings, architecture: str, folder: Path) -> None:
     text = json.dumps({name: str(path) for name, path in choices.items()}, indent=2) + "\n"
     try:
         settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with tempfile.NamedTemporaryFile(
-            "w", dir=settings.home, prefix=f".{CHOICE_FILE}-", encoding="utf-8", delete=False
-        ) as file:
-            file.write(text)
-        os.replace(file.name, settings.home / CHOICE_FILE)
+        write_atomically(settings.home / CHOICE_FILE, text.encode())
     except OSError as error:
         raise BundleError(
             f"The choice of model bundle “{folder.name}” cannot be written to {settings.home}; "

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from her2core.models.card import ModelCard
 from her2core.scores import HER2Score
 
 
@@ -17,12 +19,24 @@ class Verdict:
         probabilities: four class probabilities in clinical order 0, 1+, 2+, 3+; they sum to 1
             and are temperature-scaled where the bundle's card gives a temperature.
         demo: the model is a demonstration bundle.
+        novelty: how unlike the known patches the input looks to the model, over the threshold
+            above which it is named unfamiliar (her2core.models.novelty): above 1 the verdict is
+            not to be trusted. None where the bundle cannot tell.
+        backend: what ran the network, e.g. "openvino 2026.4.1 float32"; empty where it was not
+            recorded.
     """
 
     architecture: str
     model_id: str
     probabilities: tuple[float, float, float, float]
     demo: bool
+    novelty: float | None = None
+    backend: str = ""
+
+    @property
+    def unfamiliar(self) -> bool:
+        """Whether the input is unlike what the model knows."""
+        return self.novelty is not None and self.novelty > 1
 
     @property
     def score(self) -> HER2Score:
@@ -33,3 +47,12 @@ class Verdict:
     def confidence(self) -> float:
         """Probability of the most probable class, in [0.25, 1]."""
         return max(self.probabilities)
+
+
+def verdict_of(
+    card: ModelCard, probabilities: Iterable[float], backend: str, novelty: float | None = None
+) -> Verdict:
+    """The verdict for the four probabilities of one patch."""
+    zero, one, two, three = (float(p) for p in probabilities)
+    chances = (zero, one, two, three)
+    return Verdict(card.architecture, card.model_id, chances, card.demo, novelty, backend)

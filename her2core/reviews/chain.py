@@ -10,11 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 GENESIS = "0" * 64
-HASH_VERSION = 1
+# Version 1 knew neither stain readings nor novelty. An entry that holds none of them is still
+# spelled in version 1, so that every entry ever recorded keeps its hash.
+HASH_VERSIONS = (1, 2)
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,21 @@ class VerdictFacts:
     probabilities: tuple[float, float, float, float]
     demo: bool
     agrees: bool | None
+    novelty: float | None = None
+
+
+@dataclass(frozen=True)
+class StainFacts:
+    """The part of an entry that is about the stain reading, as the database holds it."""
+
+    method: str
+    counts: tuple[int, int, int, int]
+    score: int | None
+    reason: str | None
+    ultralow: bool
+    completeness: float | None
+    intensity: float | None
+    um_per_pixel: float | None
 
 
 @dataclass(frozen=True)
@@ -47,6 +64,7 @@ class EntryFacts:
     supersedes: int | None
     recorded_at: str
     verdicts: tuple[VerdictFacts, ...]
+    stain: StainFacts | None = None
 
 
 @dataclass(frozen=True)
@@ -74,8 +92,9 @@ def entry_hash(facts: EntryFacts, previous_hash: str) -> str:
 
 def canonical_json(facts: EntryFacts, previous_hash: str) -> bytes:
     """The one spelling of an entry: ASCII JSON, sorted keys, no blanks, shortest exact floats."""
-    payload: Mapping[str, Any] = {
-        "version": HASH_VERSION,
+    newer = facts.stain is not None or any(v.novelty is not None for v in facts.verdicts)
+    payload: dict[str, Any] = {
+        "version": HASH_VERSIONS[newer],
         "previous_hash": previous_hash,
         "patch_sha256": facts.patch_sha256,
         "square": list(facts.square),
@@ -88,18 +107,27 @@ def canonical_json(facts: EntryFacts, previous_hash: str) -> bytes:
         "supersedes": facts.supersedes,
         "recorded_at": facts.recorded_at,
         "verdicts": [
-            {
-                "architecture": verdict.architecture,
-                "model_id": verdict.model_id,
-                "probabilities": list(verdict.probabilities),
-                "demo": verdict.demo,
-                "agrees": verdict.agrees,
-            }
+            _verdict_payload(verdict)
             for verdict in sorted(facts.verdicts, key=lambda v: f"{v.architecture} {v.model_id}")
         ],
     }
+    if facts.stain is not None:
+        payload["stain"] = asdict(facts.stain)
     # default=repr: a tampered row may hold what JSON cannot (a blob); it must hash, not crash.
     return json.dumps(payload, sort_keys=True, separators=(",", ":"), default=repr).encode("ascii")
+
+
+def _verdict_payload(verdict: VerdictFacts) -> dict[str, Any]:
+    payload: dict[str, Any] = {
+        "architecture": verdict.architecture,
+        "model_id": verdict.model_id,
+        "probabilities": list(verdict.probabilities),
+        "demo": verdict.demo,
+        "agrees": verdict.agrees,
+    }
+    if verdict.novelty is not None:
+        payload["novelty"] = verdict.novelty
+    return payload
 
 
 def verify(entries: Sequence[ChainEntry], head: ChainHead | None) -> list[str]:

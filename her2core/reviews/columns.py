@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from her2core.reviews.records import Review
 from her2core.reviews.schema import utc_text
-from her2core.reviews.worklist import model_gap
+from her2core.reviews.worklist import model_gap, reader_gap
 from her2core.scores import RESEARCH_NOTICE, HER2Score
+from her2core.stain.cells import Pattern
+from her2core.stain.reading import StainReading
 
 # always exported, in this order; another architecture found in a review follows them
 ARCHITECTURES = ("cnn", "densenet121")
@@ -61,11 +63,74 @@ _ENTRY = (
     Column("square_y", "Upper edge of the reviewed square, in pixels.", lambda r, _: r.square.y),
     Column("square_size", "Side of the reviewed square, in pixels.", lambda r, _: r.square.size),
 )
+
+
+def _of_stain(read: Callable[[StainReading], Value]) -> Callable[[Review, ExportOptions], Value]:
+    return lambda review, _: None if review.stain is None else read(review.stain)
+
+
+def _share_of(pattern: Pattern) -> Column:
+    return Column(
+        f"stain_share_{pattern.name.lower()}",
+        f"Share of the cells whose membrane staining is {pattern.label}, 0 to 1.",
+        _of_stain(lambda reading: None if (s := reading.shares) is None else s[pattern]),
+    )
+
+
+_STAIN = (
+    Column(
+        "stain_method",
+        "Version of the stain measurement (no network) and its thresholds; empty: none was made.",
+        _of_stain(lambda reading: reading.method),
+    ),
+    Column(
+        "stain_score",
+        "Score of the stain measurement; empty where it cannot be told, see stain_reason.",
+        _of_stain(lambda reading: None if reading.score is None else reading.score.label),
+    ),
+    Column(
+        "stain_reason",
+        "Why the stain measurement gave no score.",
+        _of_stain(lambda reading: reading.reason),
+    ),
+    Column(
+        "stain_ultralow",
+        "yes: a 0 with membrane staining in some cells, 10 % at most (HER2-ultralow).",
+        _of_stain(lambda reading: _yes_no(reading.ultralow)),
+    ),
+    Column(
+        "stain_cells",
+        "Tumour-like cells the stain measurement counted.",
+        _of_stain(lambda reading: reading.cells),
+    ),
+    *(_share_of(pattern) for pattern in Pattern),
+    Column(
+        "stain_completeness",
+        "Median share of the rim that is stained, over stained cells, 0 to 1.",
+        _of_stain(lambda reading: reading.completeness),
+    ),
+    Column(
+        "stain_intensity",
+        "Median DAB optical density of the stained rims.",
+        _of_stain(lambda reading: reading.intensity),
+    ),
+    Column(
+        "stain_um_per_pixel",
+        "Scale the stain measurement went by, in micrometres per pixel.",
+        _of_stain(lambda reading: reading.um_per_pixel),
+    ),
+)
 _ANSWER = (
     Column(
         "model_gap",
         "Grades (0 to 3) between the models' scores; empty with fewer than two models.",
         lambda r, _: model_gap(r.verdicts),
+    ),
+    Column(
+        "reader_gap",
+        "Grades (0 to 3) between all readers, the models and the stain measurement; empty with "
+        "fewer than two scores.",
+        lambda r, _: reader_gap(r.verdicts, r.stain),
     ),
     Column("own_score", "The reviewer's own score.", lambda r, _: r.own_score.label),
     Column(
@@ -124,6 +189,14 @@ def _of_model(architecture: str) -> tuple[Column, ...]:
         verdict = review.verdict(architecture)
         return None if verdict is None else _yes_no(verdict.demo)
 
+    def novelty(review: Review, _: ExportOptions) -> Value:
+        verdict = review.verdict(architecture)
+        return None if verdict is None else verdict.novelty
+
+    def backend(review: Review, _: ExportOptions) -> Value:
+        verdict = review.verdict(architecture)
+        return None if verdict is None else verdict.backend or None
+
     return (
         Column(
             f"{architecture}_model_id",
@@ -138,13 +211,24 @@ def _of_model(architecture: str) -> tuple[Column, ...]:
             agrees,
         ),
         Column(f"{architecture}_demo", f"yes: {architecture} was a demonstration model.", demo),
+        Column(
+            f"{architecture}_novelty",
+            f"How unlike the patches known to {architecture} this one is; above 1 it is "
+            "unfamiliar; empty: not told.",
+            novelty,
+        ),
+        Column(
+            f"{architecture}_backend",
+            f"What ran {architecture}, with its version; empty: not recorded.",
+            backend,
+        ),
     )
 
 
 def columns_for(architectures: Iterable[str]) -> tuple[Column, ...]:
     """The columns when these architectures take part."""
     models = (column for name in architectures for column in _of_model(name))
-    return (*_ENTRY, *models, *_ANSWER)
+    return (*_ENTRY, *models, *_STAIN, *_ANSWER)
 
 
 COLUMNS = columns_for(ARCHITECTURES)

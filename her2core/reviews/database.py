@@ -16,7 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from her2core.reviews.errors import StoreError
 from her2core.reviews.troubles import BUSY, sentence
-from her2core.reviews.turns import NoTurnError, patiently
+from her2core.reviews.turns import NoTurnError, patiently, turnstile
 
 # a database server that is away must not hold a page for minutes
 _CONNECT_SECONDS = 5
@@ -53,7 +53,7 @@ def open_engine(url: str, busy_seconds: float) -> Engine:
             f"No driver is installed for the database kind '{parsed.drivername}' of DATABASE_URL."
         ) from None
     if is_sqlite:
-        _configure_sqlite(engine, busy_seconds)
+        _configure_sqlite(engine, Path(f"{parsed.database}-turn"), busy_seconds)
     elif parsed.get_backend_name() == "postgresql":
         _configure_postgresql(engine, busy_seconds)
     return engine
@@ -146,7 +146,7 @@ def _make_file(url: URL) -> None:
         ) from error
 
 
-def _configure_sqlite(engine: Engine, busy_seconds: float) -> None:
+def _configure_sqlite(engine: Engine, turn_file: Path, busy_seconds: float) -> None:
     waiting = f"PRAGMA busy_timeout = {round(busy_seconds * 1000)}"
 
     @event.listens_for(engine, "connect")
@@ -172,9 +172,10 @@ def _configure_sqlite(engine: Engine, busy_seconds: float) -> None:
         # the waiting is ours here; see turns.py
         connection.exec_driver_sql("PRAGMA busy_timeout = 0")
         try:
-            patiently(
-                lambda: connection.exec_driver_sql("BEGIN IMMEDIATE"), _is_locked, busy_seconds
-            )
+            with turnstile(turn_file, busy_seconds):
+                patiently(
+                    lambda: connection.exec_driver_sql("BEGIN IMMEDIATE"), _is_locked, busy_seconds
+                )
         finally:
             connection.exec_driver_sql(waiting)
 

@@ -32,15 +32,24 @@ from her2core.reviews.columns import (
 )
 from her2core.reviews.records import Review
 from her2core.scores import RESEARCH_NOTICE
+from her2core.stain.cells import Pattern
+from her2core.stain.reading import StainReading
 from her2core.text import encodable, spreadsheet_text
 
 __all__ = ["ARCHITECTURES", "COLUMNS", "Column", "ExportOptions", "to_csv", "to_json", "to_xlsx"]
 
-JSON_SCHEMA_VERSION = 1
+JSON_SCHEMA_VERSION = 2
 _XLSX_MAX_TEXT = 32_767
 # what XML 1.0 cannot hold: control characters, lone surrogates, two non-characters
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-_WIDTHS = {"comment": 60, "patch_sha256": 20, "entry_hash": 20, "file_name": 30, "notice": 30}
+_WIDTHS = {
+    "comment": 60,
+    "patch_sha256": 20,
+    "entry_hash": 20,
+    "file_name": 30,
+    "notice": 30,
+    "stain_reason": 40,
+}
 _DEFAULT_OPTIONS = ExportOptions()
 
 
@@ -136,6 +145,7 @@ def _as_json(review: Review, options: ExportOptions) -> dict[str, Any]:
         },
         "square": {"x": review.square.x, "y": review.square.y, "size": review.square.size},
         "verdicts": [_verdict_json(verdict, review) for verdict in review.verdicts],
+        "stain": None if review.stain is None else _stain_json(review.stain),
         "own_score": review.own_score.label,
         "confidence": review.confidence,
         "comment": review.comment,
@@ -155,7 +165,25 @@ def _verdict_json(verdict: Verdict, review: Review) -> dict[str, Any]:
         "probabilities": list(verdict.probabilities),
         "score": verdict.score.label,
         "demo": verdict.demo,
+        "backend": verdict.backend or None,
         "agrees": review.agrees.get(verdict.architecture),
+        "novelty": verdict.novelty,
+    }
+
+
+def _stain_json(reading: StainReading) -> dict[str, Any]:
+    names = [pattern.name.lower() for pattern in Pattern]
+    shares = reading.shares
+    return {
+        "method": reading.method,
+        "score": None if reading.score is None else reading.score.label,
+        "reason": reading.reason,
+        "ultralow": reading.ultralow,
+        "cells": dict(zip(names, reading.counts, strict=True)),
+        "shares": None if shares is None else dict(zip(names, shares, strict=True)),
+        "completeness": reading.completeness,
+        "intensity": reading.intensity,
+        "um_per_pixel": reading.um_per_pixel,
     }
 
 

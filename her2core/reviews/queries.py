@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session, aliased
 
 from her2core.models.verdict import Verdict
 from her2core.patches import Square
+from her2core.reviews import stain_rows
 from her2core.reviews.chain import ChainEntry, ChainHead, EntryFacts, VerdictFacts
 from her2core.reviews.records import PatchRecord, Review, ReviewFilter, WorklistItem
 from her2core.reviews.schema import (
@@ -18,7 +19,9 @@ from her2core.reviews.schema import (
     PatchRow,
     ReviewerRow,
     ReviewRow,
+    ReviewStainRow,
     ReviewVerdictRow,
+    StainReadingRow,
     VerdictRow,
 )
 from her2core.reviews.worklist import model_gap
@@ -51,7 +54,14 @@ def reviews_where(session: Session, *conditions: ColumnElement[bool]) -> list[Re
         .order_by(VerdictRow.architecture, VerdictRow.id)
     ):
         answers[review_id].append((verdict, agrees))
-    return [_review(row, answers[row[0].id]) for row in rows]
+    measured: dict[int, StainReadingRow] = {}
+    for review_id, reading in session.execute(
+        select(ReviewStainRow.review_id, StainReadingRow)
+        .join(StainReadingRow, ReviewStainRow.stain_reading_id == StainReadingRow.id)
+        .where(ReviewStainRow.review_id.in_(wanted))
+    ):
+        measured[review_id] = reading
+    return [_review(row, answers[row[0].id], measured.get(row[0].id)) for row in rows]
 
 
 def sql_conditions(wanted: ReviewFilter) -> list[ColumnElement[bool]]:
@@ -108,8 +118,16 @@ def worklist(session: Session, reviewer: str) -> list[WorklistItem]:
     readings: dict[int, list[VerdictRow]] = defaultdict(list)
     for row in session.scalars(select(VerdictRow).order_by(VerdictRow.id)):
         readings[row.patch_id].append(row)
+    measured: dict[int, list[StainReadingRow]] = defaultdict(list)
+    for stain in session.scalars(select(StainReadingRow).order_by(StainReadingRow.id)):
+        measured[stain.patch_id].append(stain)
     items = [
-        WorklistItem(to_patch(row), _latest(readings[row.id]), own.get(row.id))
+        WorklistItem(
+            to_patch(row),
+            _latest(readings[row.id]),
+            own.get(row.id),
+            stain_rows.latest(measured[row.id], readings[row.id]),
+        )
         for row in session.scalars(select(PatchRow).order_by(PatchRow.id))
     ]
     return sorted(items, key=lambda item: item.review_id is not None)
@@ -126,8 +144,23 @@ def chain_entries(session: Session) -> list[ChainEntry]:
     for review_id, agrees, row in answers:
         if row is not None:
             verdicts[review_id].append(
-                VerdictFacts(row.architecture, row.model_id, _probabilities(row), row.demo, agrees)
+                VerdictFacts(
+                    row.architecture,
+                    row.model_id,
+                    _probabilities(row),
+                    row.demo,
+                    agrees,
+                    row.novelty,
+                )
             )
+    measured = {
+        review_id: stain_rows.raw_facts(row)
+        for review_id, row in session.execute(
+            select(ReviewStainRow.review_id, StainReadingRow).join(
+                StainReadingRow, ReviewStainRow.stain_reading_id == StainReadingRow.id
+            )
+        )
+    }
     rows = session.execute(
         select(
             ReviewRow.id,
@@ -165,6 +198,7 @@ def chain_entries(session: Session) -> list[ChainEntry]:
                 supersedes=row.supersedes,
                 recorded_at=row.recorded_text,
                 verdicts=tuple(verdicts[row.id]),
+                stain=measured.get(row.id),
             ),
             previous_hash=row.previous_hash,
             entry_hash=row.entry_hash,
@@ -188,7 +222,14 @@ def to_patch(row: PatchRow) -> PatchRecord:
 
 def to_verdict(row: VerdictRow) -> Verdict:
     """A verdict row as the model gave it."""
-    return Verdict(row.architecture, row.model_id, _probabilities(row), row.demo)
+    return Verdict(
+        row.architecture,
+        row.model_id,
+        _probabilities(row),
+        row.demo,
+        row.novelty,
+        row.backend or "",
+    )
 
 
 def _latest(rows: Sequence[VerdictRow]) -> tuple[Verdict, ...]:
@@ -200,7 +241,11 @@ def _latest(rows: Sequence[VerdictRow]) -> tuple[Verdict, ...]:
     return tuple(to_verdict(last[architecture]) for architecture in sorted(last))
 
 
-def _review(row: _Loaded, answers: Sequence[tuple[VerdictRow, bool | None]]) -> Review:
+def _review(
+    row: _Loaded,
+    answers: Sequence[tuple[VerdictRow, bool | None]],
+    measured: StainReadingRow | None,
+) -> Review:
     entry, patch, reviewer, superseded_by = row
     return Review(
         id=entry.id,
@@ -219,6 +264,7 @@ def _review(row: _Loaded, answers: Sequence[tuple[VerdictRow, bool | None]]) -> 
         superseded_by=superseded_by,
         previous_hash=entry.previous_hash,
         entry_hash=entry.entry_hash,
+        stain=None if measured is None else stain_rows.to_reading(measured),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Literal
 from her2core.models.verdict import Verdict
 from her2core.patches import Square
 from her2core.scores import HER2Score
+from her2core.stain.reading import StainReading
 
 Confidence = Literal["low", "medium", "high"]
 
@@ -43,6 +44,7 @@ class ReviewDraft:
         seconds: time spent on the patch, >= 0.
         blind: the verdicts stayed hidden until the score was saved.
         supersedes: id of the earlier review by the same reviewer that this one corrects.
+        stain: what the stain measurement said of this square, None where it was not measured.
     """
 
     patch_sha256: str
@@ -56,6 +58,7 @@ class ReviewDraft:
     seconds: float = 0.0
     blind: bool = False
     supersedes: int | None = None
+    stain: StainReading | None = None
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,7 @@ class Review:
     superseded_by: int | None
     previous_hash: str
     entry_hash: str
+    stain: StainReading | None = None
 
     def verdict(self, architecture: str) -> Verdict | None:
         """The verdict of one architecture, or None where that model gave none."""
@@ -117,9 +121,11 @@ class WorklistItem:
     """A patch as one reviewer's worklist shows it.
 
     `review_id` is this reviewer's current review of it, None while unreviewed; `verdicts` are the
-    latest recorded ones (empty until the models have read the patch).
+    latest recorded ones (empty until the models have read the patch), `stain` the latest stain
+    reading of the same square.
     """
 
     patch: PatchRecord
     verdicts: tuple[Verdict, ...] = field(default=())
     review_id: int | None = None
+    stain: StainReading | None = None

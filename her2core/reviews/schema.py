@@ -117,6 +117,43 @@ class VerdictRow(Base):
     p_2plus: Mapped[float] = mapped_column(Double)
     p_3plus: Mapped[float] = mapped_column(Double)
     demo: Mapped[bool] = mapped_column(Boolean)
+    novelty: Mapped[float | None] = mapped_column(Double)
+    backend: Mapped[str | None] = mapped_column(String(80))
+
+
+class StainReadingRow(Base):
+    """One stain measurement of one square; append-only.
+
+    `reading` counts up where the same method gave other figures for the same square.
+    """
+
+    __tablename__ = "stain_reading"
+    __table_args__ = (
+        UniqueConstraint(
+            "patch_id", "square_x", "square_y", "square_size", "method", "reading",
+            name="uq_stain_reading_reading",
+        ),
+        CheckConstraint("square_size > 0", name="square_size"),
+        CheckConstraint("score BETWEEN 0 AND 3", name="score"),
+    )  # fmt: skip
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    patch_id: Mapped[int] = mapped_column(ForeignKey("patch.id"))
+    square_x: Mapped[int] = mapped_column(Integer)
+    square_y: Mapped[int] = mapped_column(Integer)
+    square_size: Mapped[int] = mapped_column(Integer)
+    method: Mapped[str] = mapped_column(String(200))
+    reading: Mapped[int] = mapped_column(Integer)
+    score: Mapped[int | None] = mapped_column(Integer)
+    reason: Mapped[str | None] = mapped_column(Text)
+    ultralow: Mapped[bool] = mapped_column(Boolean)
+    cells_none: Mapped[int] = mapped_column(Integer)
+    cells_faint: Mapped[int] = mapped_column(Integer)
+    cells_moderate: Mapped[int] = mapped_column(Integer)
+    cells_intense: Mapped[int] = mapped_column(Integer)
+    completeness: Mapped[float | None] = mapped_column(Double)
+    intensity: Mapped[float | None] = mapped_column(Double)
+    um_per_pixel: Mapped[float | None] = mapped_column(Double)
 
 
 class ReviewRow(Base):
@@ -161,6 +198,15 @@ class ReviewVerdictRow(Base):
     review_id: Mapped[int] = mapped_column(ForeignKey("review.id"), primary_key=True)
     verdict_id: Mapped[int] = mapped_column(ForeignKey("verdict.id"), primary_key=True)
     agrees: Mapped[bool | None] = mapped_column(Boolean)
+
+
+class ReviewStainRow(Base):
+    """The stain reading that belonged to a review, one at most."""
+
+    __tablename__ = "review_stain"
+
+    review_id: Mapped[int] = mapped_column(ForeignKey("review.id"), primary_key=True)
+    stain_reading_id: Mapped[int] = mapped_column(ForeignKey("stain_reading.id"))
 
 
 class LogHeadRow(Base):

@@ -9,7 +9,7 @@ entry survives a killed process and a power cut.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 
 from sqlalchemy import select
@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from her2core.models.verdict import Verdict
 from her2core.patches import Square
-from her2core.reviews import queries, validation, writing
+from her2core.reviews import queries, stain_rows, validation, writing
 from her2core.reviews.chain import ChainHead, verify
 from her2core.reviews.database import (
     calm_errors,
@@ -30,7 +30,10 @@ from her2core.reviews.errors import ReviewNotFoundError, ReviewRefusedError, Sto
 from her2core.reviews.migrations import migrate
 from her2core.reviews.records import PatchRecord, Review, ReviewDraft, ReviewFilter, WorklistItem
 from her2core.reviews.schema import PatchRow, ReviewerRow, ReviewRow
+from her2core.reviews.study import Adopted, Study, check_study
+from her2core.reviews.study_rows import adopt_study, read_study
 from her2core.reviews.turns import Turns
+from her2core.stain.reading import StainReading
 
 __all__ = ["ReviewNotFoundError", "ReviewRefusedError", "ReviewStore", "StoreError"]
 
@@ -88,14 +91,7 @@ class ReviewStore:
             known = writing.find_patch(session, patch.sha256)
             if known is not None:
                 return queries.to_patch(known)
-            row = PatchRow(
-                sha256=patch.sha256,
-                name=patch.name,
-                width=int(patch.width),
-                height=int(patch.height),
-                received_at=patch.received_at,
-                warnings=list(patch.warnings),
-            )
+            row = writing.new_patch_row(patch)
             session.add(row)
             session.flush()
             session.refresh(row)
@@ -127,6 +123,19 @@ class ReviewStore:
             validation.check_square(square, queries.to_patch(patch))
             for verdict in verdicts:
                 writing.verdict_row(session, patch.id, square, verdict, SAME_READING)
+
+    def record_stain(self, sha256: str, square: Square, stain: StainReading) -> None:
+        """Record the stain reading of a square; one already recorded is not repeated.
+
+        Raises:
+            ReviewRefusedError: the patch is unknown, the square leaves it, or the reading is not
+                valid.
+        """
+        validation.check_stain(stain)
+        with self._writing() as session:
+            patch = writing.known_patch(session, sha256)
+            validation.check_square(square, queries.to_patch(patch))
+            stain_rows.row_of(session, patch.id, square, stain)
 
     # reviews -------------------------------------------------------------------------------------
 
@@ -207,7 +216,32 @@ class ReviewStore:
                 is not None
             )
 
+    # whole studies -------------------------------------------------------------------------------
+
+    def study(self) -> Study:
+        """Everything the store holds."""
+        with self._reading() as session:
+            return read_study(session)
+
+    def adopt(self, study: Study) -> Adopted:
+        """Take over what another installation's study has in addition: all of it or nothing.
+
+        Raises:
+            StudyError: it is not intact or contradicts what is here; one sentence per line.
+        """
+        check_study(study)
+        with self._writing() as session:
+            return adopt_study(session, study)
+
     # ---------------------------------------------------------------------------------------------
+
+    def reading(self) -> AbstractContextManager[Session]:
+        """A transaction for what else lives in this database: accounts, audit, assignments."""
+        return self._reading()
+
+    def writing(self) -> AbstractContextManager[Session]:
+        """The same, holding the write lock, so that no answer comes in between."""
+        return self._writing()
 
     @contextmanager
     def _reading(self) -> Iterator[Session]:

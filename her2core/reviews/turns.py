@@ -1,18 +1,23 @@
 """Whose turn it is to write: first come, first served, and patience towards other processes.
 
 Writers of one process queue here, so that only one of them competes for the database at a time.
-Between processes SQLite has no queue: its own waiting doubles its pauses up to a tenth of a second,
-so that a newcomer overtakes who has waited longest. Short random pauses give each the same chance.
+Between processes SQLite has no queue: its own waiting lengthens its pauses up to a tenth of a
+second, and who has just written is back before anybody else has woken up. So there is a turnstile
+before the write lock: only who stands in it may take the lock, and who comes from the lock finds it
+taken. Short random pauses before it give each the same chance.
 """
 
 from __future__ import annotations
 
+import fcntl
+import os
 import random
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeVar
 
 Result = TypeVar("Result")
@@ -68,6 +73,37 @@ class Turns:
                 self._waiting.popleft().set()  # stays taken: it goes to the next in the queue
             else:
                 self._taken = False
+
+
+@contextmanager
+def turnstile(path: Path, seconds: float) -> Iterator[None]:
+    """Be the one process that may take the write lock next, for the `with` block.
+
+    Args:
+        path: an empty file which all processes use; made for the owner alone. Where it cannot be
+            made nothing is waited for: the write itself is going to say what is wrong.
+        seconds: how long to wait at most.
+
+    Raises:
+        NoTurnError: the turnstile was taken all the time.
+    """
+    try:
+        file = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except OSError:
+        yield
+        return
+    try:
+        try:
+            patiently(
+                lambda: fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB),
+                lambda error: isinstance(error, BlockingIOError),
+                seconds,
+            )
+        except BlockingIOError as error:
+            raise NoTurnError("The turn to write did not come in time.") from error
+        yield
+    finally:
+        os.close(file)  # which gives up the lock, as the end of the process does
 
 
 def patiently(

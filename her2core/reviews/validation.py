@@ -13,6 +13,7 @@ from her2core.patches import Square
 from her2core.reviews.errors import ReviewRefusedError
 from her2core.reviews.records import Confidence, PatchRecord, ReviewDraft
 from her2core.scores import HER2Score
+from her2core.stain.reading import StainReading
 
 MAX_REVIEWER = 80
 MAX_COMMENT = 4000
@@ -80,11 +81,33 @@ def check_verdicts(verdicts: Sequence[Verdict]) -> None:
     for verdict in verdicts:
         if not (_short(verdict.architecture, 40) and _short(verdict.model_id, 200)):
             raise ReviewRefusedError("A verdict does not name its model; reload the patch.")
+        if verdict.backend and not _short(verdict.backend, 80):
+            raise ReviewRefusedError("A verdict names no backend; reload the patch.")
         if not _is_distribution(verdict.probabilities):
             raise ReviewRefusedError(
                 f"The probabilities of {verdict.architecture} are not four numbers that sum to 1; "
                 "reload the patch."
             )
+        if verdict.novelty is not None and not _amount(verdict.novelty):
+            raise ReviewRefusedError(
+                f"How unfamiliar the patch is to {verdict.architecture} is not a number; "
+                "reload the patch."
+            )
+
+
+def check_stain(stain: StainReading) -> None:
+    """Refuse a stain reading that contradicts itself or cannot be stored."""
+    numbers = (stain.completeness, stain.intensity, stain.um_per_pixel)
+    sound = (
+        _short(stain.method, 200)
+        and len(stain.counts) == len(HER2Score)
+        and min(stain.counts) >= 0
+        and (stain.score is None) == (stain.reason is not None)
+        and (stain.reason is None or _storable(stain.reason))
+        and all(number is None or _amount(number) for number in numbers)
+    )
+    if not sound:
+        raise ReviewRefusedError("The stain measurement is not complete; reload the patch.")
 
 
 def check_draft(draft: ReviewDraft) -> None:
@@ -109,6 +132,8 @@ def check_draft(draft: ReviewDraft) -> None:
     if not math.isfinite(draft.seconds) or draft.seconds < 0:
         raise ReviewRefusedError("The time spent on the patch is not a number of seconds.")
     check_verdicts(draft.verdicts)
+    if draft.stain is not None:
+        check_stain(draft.stain)
     unknown = set(draft.agrees) - {verdict.architecture for verdict in draft.verdicts}
     if unknown:
         raise ReviewRefusedError(
@@ -126,6 +151,10 @@ def check_token(token: str | None) -> None:
     """Refuse a token that is empty, too long or not plain text."""
     if token is not None and not (_short(token, MAX_TOKEN) and _storable(token)):
         raise ReviewRefusedError("The answer's token is not valid; reload the page.")
+
+
+def _amount(number: float) -> bool:
+    return math.isfinite(number) and number >= 0
 
 
 def _short(text: str, longest: int) -> bool:

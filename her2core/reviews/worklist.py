@@ -9,8 +9,12 @@ from typing import Literal
 from her2core.models.verdict import Verdict
 from her2core.reviews.records import WorklistItem
 from her2core.scores import grade_gap
+from her2core.stain.reading import StainReading
 
 Order = Literal["arrival", "doubt", "name"]
+
+# from here on readers contradict each other rather than draw a line differently
+FAR_APART = 2
 
 
 def model_gap(verdicts: Sequence[Verdict]) -> int | None:
@@ -19,6 +23,22 @@ def model_gap(verdicts: Sequence[Verdict]) -> int | None:
         return None
     scores = [verdict.score for verdict in verdicts]
     return grade_gap(min(scores), max(scores))
+
+
+def reader_gap(verdicts: Sequence[Verdict], stain: StainReading | None) -> int | None:
+    """Grades (0 to 3) between the lowest and the highest reader, the stain measurement among them.
+
+    None with fewer than two scores; a measurement without a score counts for nothing.
+    """
+    scores = [verdict.score for verdict in verdicts]
+    if stain is not None and stain.score is not None:
+        scores.append(stain.score)
+    return grade_gap(min(scores), max(scores)) if len(scores) > 1 else None
+
+
+def unfamiliar(verdicts: Sequence[Verdict]) -> bool:
+    """Whether the patch is unlike what a model knows, so that its verdict is not to be trusted."""
+    return any(verdict.unfamiliar for verdict in verdicts)
 
 
 def entropy(verdicts: Sequence[Verdict]) -> float:
@@ -33,8 +53,8 @@ def ordered(items: Sequence[WorklistItem], order: Order) -> list[WorklistItem]:
 
     Args:
         items: a reviewer's worklist.
-        order: "arrival": first come first; "doubt": widest gap between the models first, then
-            highest entropy, patches without a verdict last; "name": as people sort file names.
+        order: "arrival": first come first; "doubt": see `_certainty`, patches without a verdict
+            last; "name": as people sort file names.
     """
     by_arrival = sorted(items, key=lambda item: (item.patch.received_at, item.patch.sha256))
     if order == "doubt":
@@ -63,9 +83,21 @@ def next_unreviewed(items: Sequence[WorklistItem], sha256: str | None) -> str | 
     )
 
 
-def _certainty(item: WorklistItem) -> tuple[int, float]:
+def _certainty(item: WorklistItem) -> tuple[bool, bool, bool, int, float]:
+    """Sorts the most doubtful first.
+
+    Three readers two grades or more apart, then patches unlike what the models know, then the
+    widest gap between the models, then the highest entropy.
+    """
     gap = model_gap(item.verdicts)
-    return (-gap if gap is not None else 1, -entropy(item.verdicts))
+    apart = reader_gap(item.verdicts, item.stain) or 0
+    return (
+        not item.verdicts,
+        apart < FAR_APART,
+        not unfamiliar(item.verdicts),
+        -gap if gap is not None else 1,
+        -entropy(item.verdicts),
+    )
 
 
 def _bits(probabilities: Sequence[float]) -> float:

@@ -10,16 +10,17 @@ from sqlalchemy.orm import Session
 
 from her2core.models.verdict import Verdict
 from her2core.patches import Square
-from her2core.reviews import queries, validation
+from her2core.reviews import queries, stain_rows, validation
 from her2core.reviews.chain import EntryFacts, VerdictFacts, entry_hash
 from her2core.reviews.errors import ReviewRefusedError, StoreError
-from her2core.reviews.records import Review, ReviewDraft
+from her2core.reviews.records import PatchRecord, Review, ReviewDraft
 from her2core.reviews.schema import (
     HEAD_ID,
     LogHeadRow,
     PatchRow,
     ReviewerRow,
     ReviewRow,
+    ReviewStainRow,
     ReviewVerdictRow,
     VerdictRow,
     utc_text,
@@ -43,7 +44,7 @@ def append_review(
     """
     patch = known_patch(session, draft.patch_sha256)
     validation.check_square(draft.square, queries.to_patch(patch))
-    reviewer = _reviewer_row(session, validation.reviewer_name(draft.reviewer))
+    reviewer = reviewer_row(session, validation.reviewer_name(draft.reviewer))
     _check_supersedes(session, draft, patch.id, reviewer.id)
     head = locked_head(session)
     facts = _facts(draft, patch.sha256, reviewer.name, recorded_at)
@@ -72,6 +73,9 @@ def append_review(
         seen = verdict_row(session, patch.id, draft.square, verdict, 0.0)
         answer = draft.agrees.get(verdict.architecture)
         session.add(ReviewVerdictRow(review_id=row.id, verdict_id=seen.id, agrees=answer))
+    if draft.stain is not None:
+        measured = stain_rows.row_of(session, patch.id, draft.square, draft.stain)
+        session.add(ReviewStainRow(review_id=row.id, stain_reading_id=measured.id))
     head.last_id, head.last_hash = row.id, row.entry_hash
     session.flush()
     return row.id
@@ -96,16 +100,21 @@ def _facts(draft: ReviewDraft, sha256: str, reviewer: str, recorded_at: datetime
                 _floats(verdict),
                 bool(verdict.demo),
                 draft.agrees.get(verdict.architecture),
+                None if verdict.novelty is None else float(verdict.novelty),
             )
             for verdict in draft.verdicts
         ),
+        stain=None if draft.stain is None else stain_rows.facts_of(draft.stain),
     )
 
 
 def verdict_row(
     session: Session, patch_id: int, square: Square, verdict: Verdict, tolerance: float
 ) -> VerdictRow:
-    """The recorded reading equal to this verdict within the tolerance, made where there is none."""
+    """The recorded reading equal to this verdict within the tolerance, made where there is none.
+
+    Without a tolerance it must have come from the same backend too.
+    """
     values = _floats(verdict)
     same_input = (
         VerdictRow.patch_id == patch_id,
@@ -124,6 +133,8 @@ def verdict_row(
             and (known.architecture, known.demo) == (verdict.architecture, verdict.demo)
             and max(abs(a - b) for a, b in zip(known.probabilities, values, strict=True))
             <= tolerance
+            and _same_novelty(known.novelty, verdict.novelty, tolerance)
+            and (tolerance > 0 or known.backend == verdict.backend)
         ):
             return row
     readings = session.scalar(select(func.count()).select_from(VerdictRow).where(*same_input))
@@ -140,10 +151,19 @@ def verdict_row(
         p_2plus=values[2],
         p_3plus=values[3],
         demo=bool(verdict.demo),
+        novelty=None if verdict.novelty is None else float(verdict.novelty),
+        backend=verdict.backend or None,
     )
     session.add(row)
     session.flush()
     return row
+
+
+def _same_novelty(known: float | None, new: float | None, tolerance: float) -> bool:
+    """A distance in a thousand dimensions carries fewer digits than a probability."""
+    if known is None or new is None:
+        return known is new
+    return abs(known - new) <= 100 * tolerance * max(1.0, abs(known))
 
 
 def _floats(verdict: Verdict) -> tuple[float, float, float, float]:
@@ -184,7 +204,20 @@ def known_patch(session: Session, sha256: str) -> PatchRow:
     return row
 
 
-def _reviewer_row(session: Session, name: str) -> ReviewerRow:
+def new_patch_row(patch: PatchRecord) -> PatchRow:
+    """The row of a patch that is not known yet."""
+    return PatchRow(
+        sha256=patch.sha256,
+        name=patch.name,
+        width=int(patch.width),
+        height=int(patch.height),
+        received_at=patch.received_at,
+        warnings=list(patch.warnings),
+    )
+
+
+def reviewer_row(session: Session, name: str) -> ReviewerRow:
+    """The row of a reviewer, made where there is none."""
     row = session.scalar(select(ReviewerRow).where(ReviewerRow.name == name))
     if row is None:
         row = ReviewerRow(name=name)

@@ -3,12 +3,13 @@
 `measure` says how brown a patch is. `measure_membranes` looks for cells, traces the rim of each
 (nuclei.py, rims.py), tells membrane from other brown (membranes.py), says how completely and how
 densely each rim is stained (cells.py) and applies the ASCO/CAP rule to the shares (rule.py); its
-report can be drawn (drawing.py).
+report can be drawn (drawing.py), and what is kept of it is a reading (reading.py).
 """
 
 from her2core.stain.cells import Pattern
 from her2core.stain.density import StainReport, measure, separate
 from her2core.stain.drawing import draw_cells, legend
+from her2core.stain.reading import StainReading, method_id, pooled_score, reading_of
 from her2core.stain.report import MembraneReport, Spread, measure_membranes
 from her2core.stain.rule import is_ultralow, score_of
 from her2core.stain.thresholds import StainThresholds
@@ -20,6 +21,7 @@ __all__ = [
     "MembraneReport",
     "Pattern",
     "Spread",
+    "StainReading",
     "StainReport",
     "StainThresholds",
     "StainVectors",
@@ -29,6 +31,9 @@ __all__ = [
     "legend",
     "measure",
     "measure_membranes",
+    "method_id",
+    "pooled_score",
+    "reading_of",
     "score_of",
     "separate",
 ]

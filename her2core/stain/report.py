@@ -144,7 +144,12 @@ def report_of(
     stained = cells.tumour_like & (cells.pattern > Pattern.NONE)
     total = sum(counts)
     score, reason, ultralow = None, None, False
-    if total < thresholds.least_cells:
+    if um_per_pixel > thresholds.coarsest_um_per_pixel:
+        reason = (
+            f"Too coarse: at {um_per_pixel:.2f} µm per pixel single membranes are not resolved; "
+            "use a higher magnification or a smaller field."
+        )
+    elif total < thresholds.least_cells:
         noun = "cell was" if total == 1 else "cells were"
         reason = (
             f"Too few cells: {total or 'no'} tumour-like {noun} found, "

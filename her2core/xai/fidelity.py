@@ -73,9 +73,9 @@ def curves(
         steps: 1 or more.
     """
     blurred = np.clip(cv2.GaussianBlur(pixels, (0, 0), _BLUR), 0, 1)
-    rank = np.empty(order.size, np.int64)
-    rank[order] = np.arange(order.size)
-    rank = rank.reshape(pixels.shape[:2])
+    places = np.empty(order.size, np.int64)
+    places[order] = np.arange(order.size)
+    rank = places.reshape(pixels.shape[:2])
     firsts = [rank < round(order.size * step / steps) for step in range(steps + 1)]
     without = [np.where(first[..., None], blurred, pixels) for first in firsts]
     # nothing inserted is everything deleted, and the other way round

@@ -71,7 +71,8 @@ class MethodFidelity:
     @property
     def title(self) -> str:
         """The method's name for people."""
-        return {**BASELINES, **METHOD_TITLES}.get(self.method, self.method)
+        titles: dict[str, str] = {**BASELINES, **dict(METHOD_TITLES.items())}
+        return titles.get(self.method, self.method)
 
     @property
     def checks(self) -> tuple[Check, ...]:

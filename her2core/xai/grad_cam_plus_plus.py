@@ -32,4 +32,4 @@ def grad_cam_plus_plus(features: Floats, gradient: Floats) -> Floats:
     alpha = 1 / (2 + features.sum(axis=(1, 2), keepdims=True) * positive)
     weights = np.einsum("nhwc,nhwc->nc", alpha, positive)
     cam = np.einsum("nhwc,nc->nhw", features, weights)
-    return np.maximum(cam, 0).astype(np.float32, copy=False)
+    return np.asarray(np.maximum(cam, 0), dtype=np.float32)

@@ -19,7 +19,8 @@ import shap
 import tensorflow as tf
 from scipy.ndimage import gaussian_filter
 
-from her2core.models.classifier import Classifier, check_pixels
+from her2core.models.backends.reader import check_pixels
+from her2core.models.classifier import Classifier
 from her2core.scores import HER2Score
 from her2core.xai.explanation import Explanation
 from her2core.xai.pixel_gradient import PixelGradient, pixel_gradient

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from her2core import charts
+from her2core import agreement_charts as charts
 from her2core.evaluation.agreement import AgreementReport, Interval
 from her2core.evaluation.comparisons import (
     Reading,

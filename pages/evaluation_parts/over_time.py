@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from her2core import charts
+from her2core import agreement_charts as charts
 from her2core.evaluation.drift import Period, drift
 from her2core.evaluation.fleiss import reviewers_kappa
 from her2core.evaluation_view.charts import drift_chart

@@ -14,7 +14,7 @@ from her2core.evaluation_view.words import count_of
 from her2core.scores import HER2Score
 from her2core.text import markdown_text, printable
 from pages import ui
-from pages.evaluation_parts import downloads, figures, gallery
+from pages.evaluation_parts import downloads, figures, gallery, third_reader
 
 QUALITY = {"All patches": "any", "Without warning": "clean", "With warning": "warned"}
 NOTHING = "No other report"
@@ -49,6 +49,8 @@ def draw(here: ui.Services) -> None:
         with column:
             _heading(one)
     figures.draw([(one.report.title, one.evaluation) for one in shown])
+    for one in shown:
+        third_reader.draw(one.report, one.path.parent, one.evaluation)
     for one in shown:
         gallery.draw(here, one.report, one.path.parent, {row.sha256 for row in one.rows})
     for one in shown:

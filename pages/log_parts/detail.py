@@ -15,8 +15,10 @@ from her2core.reviews.records import Review
 from her2core.scores import HER2Score
 from her2core.text import markdown_text, printable
 from her2core.xai.explanation import Method
-from pages import ui
+from her2core.xai.fidelity_report import read_report
+from pages import session, ui
 from pages.log_parts import times
+from pages.review_parts import stain_panel
 from pages.review_parts.verdicts import agreement_line, compared
 
 _log = logging.getLogger(__name__)
@@ -51,6 +53,7 @@ def draw(here: ui.Services, review: Review) -> None:
             st.caption(f"Verdicts as recorded then, by {markdown_text(ids)}.")
         else:
             st.info("No verdict was recorded with this review.")
+        stain_panel.recorded(review)
         _history(here, review)
     with left:
         _picture(here, review)
@@ -72,6 +75,8 @@ def _answer(review: Review) -> None:
         # The comparison is written for the reviewer's own eyes elsewhere; here it is the log's.
         said = compared(review.own_score, verdict).replace(", as you do", ", the same")
         lines.append(f"{said} :gray[· {words}]")
+    if review.stain is not None:
+        lines.append(stain_panel.compared(review).replace(", as you do", ", the same"))
     if lines:
         st.markdown("  \n".join(lines))
     if review.comment:
@@ -135,6 +140,9 @@ def _map(here: ui.Services, patch: Patch, verdict: Verdict, method: Method, opac
         st.warning(f"{title}: the map could not be computed. The record stands without it.")
         return
     st.image(picture, caption=title, width="stretch", alt=title)
+    checked = read_report(here.settings.fidelity_file)
+    if warning := checked.warning(explanation.model_id, explanation.method):
+        st.caption(f":orange[:material/warning:] {markdown_text(warning)}")
     st.caption(markdown_text(explanation.reading))
 
 
@@ -166,8 +174,8 @@ def _corrections(here: ui.Services, review: Review) -> list[Review]:
     met = {review.id}
     while (earlier := chain[0].supersedes) is not None and earlier not in met:
         met.add(earlier)
-        chain.insert(0, here.store.review(earlier))
+        chain.insert(0, session.desk(here).review(earlier))
     while (later := chain[-1].superseded_by) is not None and later not in met:
         met.add(later)
-        chain.append(here.store.review(later))
+        chain.append(session.desk(here).review(later))
     return chain

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
 
 import streamlit as st
 
+from her2core.desk import Desk
 from her2core.models.registry import find_bundles
 from her2core.recorded_maps import exported_overlays
 from her2core.reviews.archive import to_zip
 from her2core.reviews.export import ExportOptions, to_csv, to_json, to_xlsx
 from her2core.reviews.records import Review, ReviewFilter
-from pages import ui
+from pages import session, ui
 
 _log = logging.getLogger(__name__)
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -28,6 +30,7 @@ def draw(here: ui.Services, reviews: list[Review], wanted: ReviewFilter) -> None
         reviews: what to export, in this order.
         wanted: the filter that chose them, for the manifest.
     """
+    desk = session.desk(here)
     with st.expander(f"Export these {len(reviews)} entries", icon=":material/download:"):
         options = ExportOptions(
             include_names=st.checkbox(
@@ -46,7 +49,7 @@ def draw(here: ui.Services, reviews: list[Review], wanted: ReviewFilter) -> None
             ):
                 st.download_button(
                     label,
-                    data=partial(make, reviews, options),
+                    data=partial(_handed_out, desk, label, len(reviews), make, reviews, options),
                     file_name=f"{_NAME}.{ending}",
                     mime=mime,
                     icon=":material/table_view:" if ending != "json" else ":material/data_object:",
@@ -114,13 +117,28 @@ def _zip(
             progress,
             used_filter=wanted,
         ) as file:
-            st.session_state["log_zip"] = (asked_for, file.read())
+            content = file.read()
+            session.desk(here).note_export("ZIP", len(reviews))
+            st.session_state["log_zip"] = (asked_for, content)
     except OSError:
         _log.exception("The ZIP could not be written")
         bar.empty()
         st.error("The ZIP could not be written. Free disk space for temporary files, then retry.")
         return
     st.rerun()
+
+
+def _handed_out(
+    desk: Desk,
+    what: str,
+    entries: int,
+    make: Callable[[Sequence[Review], ExportOptions], bytes],
+    reviews: Sequence[Review],
+    options: ExportOptions,
+) -> bytes:
+    """The file, once the audit says who took it."""
+    desk.note_export(what, entries)
+    return make(reviews, options)
 
 
 def _megabytes(count: int) -> str:

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from her2core.reviews.records import Review
-from her2core.reviews.worklist import model_gap
+from her2core.reviews.worklist import model_gap, reader_gap
 from her2core.text import printable
 from pages import ui
 from pages.log_parts import times
@@ -38,8 +38,14 @@ def draw(reviews: list[Review], *, height: int | str = "auto") -> Review | None:
                 ui.model_title(name): st.column_config.TextColumn(width=width)
                 for name, width in zip(ui.ARCHITECTURES, (55, 100), strict=True)
             },
+            "Stain": st.column_config.TextColumn(
+                width=60, help="Score of the stain measurement, which needs no network"
+            ),
             "Gap": st.column_config.NumberColumn(
                 width=60, help="Grades between the two models' verdicts"
+            ),
+            "Reader gap": st.column_config.NumberColumn(
+                width=80, help="Grades between the models and the stain measurement together"
             ),
             "File": st.column_config.TextColumn(width=180),
             "Comment": st.column_config.TextColumn(width="medium"),
@@ -66,11 +72,13 @@ def as_frame(reviews: list[Review], *, with_corrections: bool) -> pd.DataFrame:
         for architecture in ui.ARCHITECTURES:
             verdict = review.verdict(architecture)
             row[ui.model_title(architecture)] = "–" if verdict is None else verdict.score.label
+        row["Stain"] = "–" if review.stain is None else review.stain.verdict
         row["Gap"] = model_gap(review.verdicts)
         row["File"] = printable(review.patch.name)
         row["Comment"] = printable(review.comment)
         for architecture in ui.ARCHITECTURES:
             row[f"With {ui.model_title(architecture)}"] = _AGREES[review.agrees.get(architecture)]
+        row["Reader gap"] = reader_gap(review.verdicts, review.stain)
         row["Confidence"] = review.confidence
         row["Blind"] = "blind" if review.blind else "–"
         if with_corrections:

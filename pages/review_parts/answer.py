@@ -12,13 +12,14 @@ from typing import get_args
 
 import streamlit as st
 
+from her2core.accounts.records import NotAllowedError
 from her2core.models.verdict import Verdict
 from her2core.patches import Patch
 from her2core.reviews.records import Confidence, Review, ReviewDraft
 from her2core.reviews.store import StoreError
 from her2core.scores import HER2Score
 from her2core.text import markdown_text
-from pages import ui
+from pages import session, ui
 from pages.review_parts.draft import Draft, discard, draft_of
 
 MAX_COMMENT = 4000
@@ -27,15 +28,19 @@ _KEYS = {"cnn": ("A", "D"), "densenet121": ("Shift+A", "Shift+D")}
 
 
 @st.fragment
-def form(here: ui.Services, patch: Patch, verdicts: Sequence[Verdict], blind: bool) -> None:
+def form(
+    here: ui.Services, patch: Patch, verdicts: Sequence[Verdict], hidden: bool, blind: bool
+) -> None:
     """The answer form; a fragment, so that a key press redraws this form alone.
 
     Args:
         here: the services.
         patch: the patch in front, with the square the verdicts are for.
         verdicts: for that square; empty when no model could read it.
-        blind: the verdicts are hidden, so there is nothing to agree with yet.
+        hidden: the verdicts are, so there is nothing to agree with yet.
+        blind: they never were on this reviewer's screen either, and the record says so.
     """
+    session.touch()
     draft = draft_of(patch.sha256)
     with st.container(gap="xsmall", key="answer"):
         _choice(
@@ -45,7 +50,7 @@ def form(here: ui.Services, patch: Patch, verdicts: Sequence[Verdict], blind: bo
                 for score in HER2Score
             ],
         )
-        if not blind:
+        if not hidden:
             for verdict in verdicts:
                 _agreement(draft, verdict.architecture)
         _choice(
@@ -75,33 +80,39 @@ def form(here: ui.Services, patch: Patch, verdicts: Sequence[Verdict], blind: bo
         if st.button(
             label, type="primary", icon=":material/save:", shortcut="Enter", width="stretch"
         ):
-            _try_to_save(here, patch, draft, verdicts, blind)
+            _try_to_save(here, patch, draft, verdicts, hidden, blind)
         problem = st.session_state.get("save_problem")
         if problem and problem[0] == draft.token:
             st.warning(markdown_text(problem[1]), icon=":material/error:")
 
 
 def save(
-    here: ui.Services, patch: Patch, draft: Draft, verdicts: Sequence[Verdict], blind: bool
+    here: ui.Services,
+    patch: Patch,
+    draft: Draft,
+    verdicts: Sequence[Verdict],
+    hidden: bool,
+    blind: bool,
 ) -> Review:
     """Record the draft; durable when it returns.
 
     Raises:
         ValueError: something is missing or wrong; the message says what.
+        NotAllowedError: this person may not review this patch.
         Exception: the store cannot be written to.
     """
     if not ui.reviewer():
         raise ValueError("Give your name under “Reviewer” at the left, then save again.")
     if draft.score is None:
         raise ValueError("Choose your own score first: 0, 1+, 2+ or 3+ (keys 0 to 3).")
-    return here.store.save_review(
+    return session.desk(here).save_review(
         ReviewDraft(
             patch_sha256=patch.sha256,
             square=patch.square,
             reviewer=ui.reviewer(),
             verdicts=tuple(verdicts),
             agrees={
-                v.architecture: None if blind else draft.agrees.get(v.architecture)
+                v.architecture: None if hidden else draft.agrees.get(v.architecture)
                 for v in verdicts
             },
             own_score=draft.score,
@@ -110,19 +121,27 @@ def save(
             seconds=draft.time_spent(),
             blind=blind,
             supersedes=draft.correcting,
+            stain=here.stain.reading(patch),
         ),
         token=draft.token,
     )
 
 
 def _try_to_save(
-    here: ui.Services, patch: Patch, draft: Draft, verdicts: Sequence[Verdict], blind: bool
+    here: ui.Services,
+    patch: Patch,
+    draft: Draft,
+    verdicts: Sequence[Verdict],
+    hidden: bool,
+    blind: bool,
 ) -> None:
     """Save and draw the page anew, or say why not and keep the draft as it is."""
     st.session_state.pop("save_problem", None)
     try:
-        review = save(here, patch, draft, verdicts, blind)
-    except ValueError as error:
+        review = save(here, patch, draft, verdicts, hidden, blind)
+        # after a blind review its verdicts are worth a look, unless they are still to be hidden
+        stays = review.blind and session.desk(here).sight(patch.sha256).verdicts
+    except (ValueError, NotAllowedError) as error:
         st.session_state["save_problem"] = (draft.token, str(error))
         return
     except Exception as error:
@@ -134,7 +153,7 @@ def _try_to_save(
         )
         return
     discard(patch.sha256)
-    st.session_state["just_saved"] = (patch.sha256, review.blind)
+    st.session_state["just_saved"] = (patch.sha256, stays)
     st.session_state["toast"] = (
         f"Saved: {review.own_score.label} by {markdown_text(review.reviewer)}"
     )

@@ -7,17 +7,18 @@ import streamlit as st
 from her2core.reviews.records import Review
 from her2core.text import markdown_text
 from pages import ui
-from pages.review_parts import navigation
+from pages.review_parts import navigation, stain_panel
 from pages.review_parts.draft import begin_correction
 from pages.review_parts.verdicts import compared
 
 
-def draw(review: Review, following: str | None) -> None:
+def draw(review: Review, following: str | None, hidden: bool) -> None:
     """The reviewer's own record of this patch.
 
     Args:
         review: the current review, not superseded.
         following: sha256 of the next unreviewed patch, None when all are reviewed.
+        hidden: the verdicts are still to be kept from this reader.
     """
     with st.container(border=True, gap="xsmall", key="recorded"):
         blind = " · blind" if review.blind else ""
@@ -26,7 +27,9 @@ def draw(review: Review, following: str | None) -> None:
             f":gray[{review.confidence} confidence{blind} · "
             f"saved {review.recorded_at:%d %b %Y %H:%M} UTC]"
         )
-        st.markdown("  \n".join(_line(review, name) for name in ui.ARCHITECTURES))
+        if not hidden:
+            lines = [_line(review, name) for name in ui.ARCHITECTURES]
+            st.markdown("  \n".join([*lines, stain_panel.compared(review)]))
         if review.comment:
             st.caption(markdown_text(review.comment))
     with st.container(horizontal=True, gap="small"):

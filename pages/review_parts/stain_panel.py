@@ -2,79 +2,139 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from her2core import screen
+from her2core.models.verdict import Verdict
 from her2core.patches import Patch
-from her2core.stain import MembraneReport, StainThresholds, draw_cells, legend, measure_membranes
+from her2core.reviews.records import Review
+from her2core.reviews.worklist import FAR_APART, reader_gap
+from her2core.scores import grade_gap
+from her2core.stain import MembraneReport, StainReading, draw_cells, legend
+from her2core.stain.cells import Pattern
+from her2core.stain_reader import StainReader
 from her2core.text import markdown_text
+from pages import ui
 
-# larger fields take longer than a reviewer waits; they are measured on the command line
-_LARGEST_SIDE = 3000
 # benchmarks/stain.json: at 0.2 to 0.4 µm per pixel the goals are nearly met, at 0.2 to 1.3 not
 _COARSE_UM = 0.5
 
 
-def draw(patch: Patch, thresholds: StainThresholds) -> None:
-    """The panel for the square in front. Never call it while verdicts are hidden."""
-    if patch.square.size > _LARGEST_SIDE:
-        st.caption(
-            f"Stain measurement: choose a part of at most {_LARGEST_SIDE} pixels to have it "
-            "measured."
-        )
-        return
-    report = _measured(patch.key, thresholds, patch)
-    title = f"Stain measurement (no network): **{markdown_text(report.verdict)}**"
-    with st.expander(title, icon=":material/biotech:"):
-        if report.reason:
-            st.caption(markdown_text(report.reason))
-        st.table(
-            [
-                {
-                    "Membrane staining": name,
-                    "Cells": count,
-                    "Share": "–" if share is None else f"{share:.0%}",
-                }
-                for name, count, share in report.table()
-            ]
-        )
-        st.caption(_in_words(report))
-        if st.toggle("Draw the cells", key="stain-drawn", persist_state="session"):
-            st.image(_drawn(patch.key, thresholds, patch), width="stretch", alt="Measured cells")
+def draw(
+    reader: StainReader, patch: Patch, verdicts: Sequence[Verdict], review: Review | None
+) -> None:
+    """The panel for the square in front. Never call it while verdicts are hidden.
+
+    Args:
+        reader: the server's third reader.
+        patch: the patch with its square.
+        verdicts: of the models, for the same square.
+        review: the recorded review that is shown, None while the patch is being reviewed.
+    """
+    kept = review.stain if review is not None else None
+    reading = kept or reader.reading(patch)
+    far_apart(verdicts, reading)
+    with st.expander(_title(reading), icon=":material/biotech:"):
+        _table(reading)
+        report = reader.report(patch) if reading == reader.known(patch) else None
+        st.caption(_in_words(reading, report))
+        if report is not None and st.toggle(
+            "Draw the cells", key="stain-drawn", persist_state="session"
+        ):
+            st.image(_drawn(patch.key, patch, report), width="stretch", alt="Measured cells")
             st.caption(
                 "  \n".join(f"`{colour}` {markdown_text(meaning)}" for colour, meaning in legend())
             )
 
 
-def _in_words(report: MembraneReport) -> str:
-    scale = {
-        "given": "as given",
-        "nuclei": "estimated from the nuclei",
-        "assumed": "assumed",
-    }[report.scale_source]
+def recorded(review: Review) -> None:
+    """What the log holds of the third reader."""
+    reading = review.stain
+    if reading is None:
+        st.caption("No stain measurement was recorded with this review.")
+        return
+    far_apart(review.verdicts, reading)
+    with st.expander(_title(reading), icon=":material/biotech:"):
+        _table(reading)
+        st.caption(f"{_in_words(reading, None)} Recorded then, by {markdown_text(reading.method)}.")
+
+
+def compared(review: Review) -> str:
+    """The reviewer's score against the stain measurement, as one Markdown line."""
+    reading = review.stain
+    if reading is None:
+        return ":gray[No stain measurement was recorded]"
+    if reading.score is None:
+        return ":gray[The stain measurement gave no score]"
+    said = f"The stain measurement says {markdown_text(reading.verdict)}"
+    gap = grade_gap(reading.score, review.own_score)
+    if gap == 0:
+        return f":green[:material/check:] {said}, as you do"
+    grades = "one grade" if gap == 1 else f"{gap} grades"
+    higher = reading.score > review.own_score
+    where, sign = ("higher", "arrow_upward") if higher else ("lower", "arrow_downward")
+    return f":{'orange' if gap == 1 else 'red'}[:material/{sign}:] {said}, {grades} {where}"
+
+
+def far_apart(verdicts: Sequence[Verdict], reading: StainReading) -> None:
+    """A red line where the three readers contradict each other."""
+    gap = reader_gap(verdicts, reading)
+    if gap is None or gap < FAR_APART or reading.score is None:
+        return
+    said = ", ".join(f"{ui.model_title(v.architecture)} {v.score.label}" for v in verdicts)
+    st.markdown(
+        f":red-badge[:material/priority_high: Three readers, {gap} grades apart: {said}, "
+        f"stain {reading.score.label}]"
+    )
+
+
+def _title(reading: StainReading) -> str:
+    return f"Stain measurement (no network): **{markdown_text(reading.verdict)}**"
+
+
+def _table(reading: StainReading) -> None:
+    if reading.reason:
+        st.caption(markdown_text(reading.reason))
+    shares = reading.shares
+    st.table(
+        [
+            {
+                "Membrane staining": pattern.label,
+                "Cells": reading.counts[pattern],
+                "Share": "–" if shares is None else f"{shares[pattern]:.0%}",
+            }
+            for pattern in reversed(Pattern)
+        ]
+    )
+
+
+def _in_words(reading: StainReading, report: MembraneReport | None) -> str:
     parts = []
-    if report.completeness and report.intensity:
+    if reading.completeness is not None and reading.intensity is not None:
         parts.append(
-            f"Stained cells: {report.completeness.median:.0%} of the rim, "
-            f"DAB density {report.intensity.median:.2f} (medians)."
+            f"Stained cells: {reading.completeness:.0%} of the rim, "
+            f"DAB density {reading.intensity:.2f} (medians)."
         )
-    parts.append(f"{report.total} tumour-like cells counted, {report.other_cells} left out.")
-    parts.append(f"Scale {report.um_per_pixel:.2f} µm per pixel, {scale}.")
+    left_out = "" if report is None else f", {report.other_cells} left out"
+    parts.append(f"{reading.cells} tumour-like cells counted{left_out}.")
+    if reading.um_per_pixel is not None:
+        source = "" if report is None else f", {_SCALES[report.scale_source]}"
+        parts.append(f"Scale {reading.um_per_pixel:.2f} µm per pixel{source}.")
     parts.append(
         "ASCO/CAP 2018 rule on measured cells; round stroma cells may be among them, which draws "
         "faint staining towards 0."
     )
-    if report.um_per_pixel > _COARSE_UM:
+    if reading.um_per_pixel is not None and reading.um_per_pixel > _COARSE_UM:
         parts.append("This image is coarse: single membranes are hardly resolved, trust it less.")
     return " ".join(parts)
 
 
-@st.cache_data(max_entries=64, show_spinner="Measuring the stain…")
-def _measured(key: str, _thresholds: StainThresholds, _patch: Patch) -> MembraneReport:
-    return measure_membranes(_patch.field(), thresholds=_thresholds)
+_SCALES = {"given": "as given", "nuclei": "estimated from the nuclei", "assumed": "assumed"}
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _drawn(key: str, _thresholds: StainThresholds, _patch: Patch) -> bytes:
-    picture = draw_cells(_patch.field(), _measured(key, _thresholds, _patch))
+def _drawn(key: str, _patch: Patch, _report: MembraneReport) -> bytes:
+    picture = draw_cells(_patch.field(), _report)
     return screen.png(picture, longest=900, shortest=448)

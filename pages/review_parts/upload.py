@@ -9,7 +9,7 @@ import streamlit as st
 
 from her2core.intake import Taken, take_in
 from her2core.text import markdown_text
-from pages import ui
+from pages import session, ui
 from pages.review_parts import navigation
 
 _LISTED = 20
@@ -49,6 +49,7 @@ def uploader(here: ui.Services) -> None:
         )
     if not files:
         return
+    session.desk(here).require_take_in()
     done: dict[str, Taken] = st.session_state.setdefault("upload_done", {})
     chosen = files[: limits.max_files]
     bar = st.progress(0.0, "Taking in the files…")

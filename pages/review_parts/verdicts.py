@@ -89,6 +89,11 @@ def _card(verdict: Verdict) -> None:
             f"{verdict.score.status}  \n:gray[{percent(verdict.confidence)} confidence]",
             width="content",
         )
+    if verdict.backend:
+        st.markdown(
+            f":gray[:small[read by {markdown_text(verdict.backend)}]]",
+            help="What ran the network. All backends give the same probabilities to 0.001.",
+        )
 
 
 def _set_line(verdict: Verdict, card: ModelCard | None) -> None:

@@ -13,18 +13,25 @@ from her2core import screen
 from her2core.models.verdict import Verdict
 from her2core.patches import Patch, Square
 from her2core.scores import HER2Score
+from her2core.stain import StainThresholds
 from her2core.text import markdown_text
-from her2core.xai.explanation import Explanation, Method
+from her2core.xai.explanation import METHOD_TITLES, Explanation, Method, is_signed
+from her2core.xai.fidelity_report import FidelityReport, read_report
+from her2core.xai.whereabouts import Parts, find_parts, in_words, whereabouts
 from pages import ui
+from pages.review_parts import map_choices
 from pages.review_parts.draft import draft_of
+from pages.review_parts.map_choices import Look, Style
 
 _log = logging.getLogger(__name__)
-_METHODS: dict[str, str] = {"none": "No overlay", "grad_cam": "Grad-CAM", "shap": "SHAP"}
-_LEGENDS: dict[str, tuple[str, str]] = {
-    "grad_cam": ("no weight", "most weight for the class"),
-    "shap": ("against the class", "for the class"),
+_LEGENDS: dict[bool, tuple[str, str]] = {
+    False: ("no weight", "most weight for the class"),
+    True: ("against the class", "for the class"),
 }
+_CONTRAST_LEGEND = ("the other class", "the class explained")
 _SMALLEST_SQUARE = 64
+# The tissue parts are looked for in a field of at most so many pixels a side.
+_LARGEST_MEASURED = 1500
 
 
 @st.fragment
@@ -37,22 +44,8 @@ def draw(here: ui.Services, patch: Patch, verdicts: Sequence[Verdict], hidden: b
         verdicts: for that square; empty while there is none.
         hidden: blind mode: no overlay may give the verdicts away.
     """
-    method = "none"
-    if verdicts and not hidden:
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            method = st.segmented_control(
-                "Overlay",
-                list(_METHODS),
-                default="none",
-                required=True,
-                format_func=_METHODS.__getitem__,
-                key="overlay",
-                persist_state="session",
-                label_visibility="collapsed",
-            )
-            if method != "none":
-                st.toggle("Original beside overlay", True, key="beside", persist_state="session")
-    if method == "none":
+    method = map_choices.method_row() if verdicts and not hidden else None
+    if method is None:
         st.image(_whole(patch.key, patch), width="stretch", alt="The patch")
         return
     _maps(here, patch, verdicts, method)
@@ -90,81 +83,84 @@ def _position(column: object, label: str, room: int, value: int, token: str) -> 
 
 
 def _maps(here: ui.Services, patch: Patch, verdicts: Sequence[Verdict], method: Method) -> None:
-    """Original and controls above, one map per model below."""
-    beside = st.session_state.get("beside", True)
+    """Original and question above, one map per model side by side below."""
+    look = map_choices.look()
     first, second = st.columns(2, gap="small")
-    if beside:
+    if look.beside:
         first.image(_field(patch.key, patch), width="stretch", alt="Original")
         first.caption("Original", text_alignment="center")
-    with second if beside else first:
-        target = st.segmented_control(
-            "Class explained",
-            ["verdict", *HER2Score],
-            default="verdict",
-            required=True,
-            format_func=lambda c: "Each verdict" if c == "verdict" else c.label,
-            key="target",
-            persist_state="session",
-        )
-        opacity = st.slider(
-            "Opacity of the map (%)", 0, 100, 55, 5, key="opacity", persist_state="session"
-        )
-    with second:
-        _legend(method)
-        readings = st.container(gap="xsmall")
-    wanted = {
-        verdict.architecture: verdict.score if target == "verdict" else HER2Score(target)
-        for verdict in verdicts
-    }
+    with second if look.beside else first:
+        wanted = map_choices.question(method, verdicts)
+    contrast = any(against is not None for _, against in wanted.values())
+    with second, st.container(gap="xsmall"):
+        _legend(method, look, contrast)
     given = {verdict.model_id for verdict in verdicts}
     maps = _requested(here, patch, method, wanted)
+    checked = read_report(here.settings.fidelity_file)
     for column, (name, future) in zip(
         st.columns(len(maps), gap="small"), maps.items(), strict=True
     ):
-        title = f"{ui.model_title(name)}, {_METHODS[method]} for {wanted[name].label}"
+        title = _title(name, method, *wanted[name])
         with column:
             explanation = _result(future, title)
             if explanation is None:
                 continue
-            picture = _blended(
-                f"{patch.key}:{explanation.model_id}:{method}:{int(wanted[name])}:{opacity}",
-                patch,
-                explanation,
-                opacity / 100,
-            )
-            st.image(picture, width="stretch", alt=title)
-            st.caption(title, text_alignment="center")
+            st.image(_drawn(patch, explanation, look), width="stretch", alt=title)
+            st.caption(f"{title}{_where(here, patch, explanation)}", text_alignment="center")
             if explanation.model_id not in given:
                 st.caption(
                     "This map is of the model in use now; the verdict was given by an earlier one.",
                     text_alignment="center",
                 )
-        readings.caption(f"**{ui.model_title(name)}.** {markdown_text(explanation.reading)}")
+            _reading(name, explanation, checked)
     waiting = [future for future in maps.values() if not future.done()]
     if waiting:
         st.fragment(_look_again, run_every=0.7)(waiting)
 
 
+def _title(name: str, method: Method, target: HER2Score, against: HER2Score | None) -> str:
+    """E.g. "CNN, Grad-CAM for 2+" or "CNN, Grad-CAM for 2+, not 3+"."""
+    said = f"{ui.model_title(name)}, {METHOD_TITLES[method]} for {target.label}"
+    return said if against is None else f"{said}, not {against.label}"
+
+
+def _reading(name: str, explanation: Explanation, checked: FidelityReport) -> None:
+    """Whether the map failed a check, what it shows and what it cannot show."""
+    warning = checked.warning(explanation.model_id, explanation.method)
+    if warning is not None:
+        st.caption(f":orange[:material/warning:] {markdown_text(warning)}")
+    st.caption(f"**{ui.model_title(name)}.** {markdown_text(explanation.reading)}")
+
+
+def _where(here: ui.Services, patch: Patch, explanation: Explanation) -> str:
+    """Which tissue holds the heat, measured without the network, as a second line."""
+    found = whereabouts(explanation, _parts(patch.key, here.settings.stain, patch))
+    return f"  \n{markdown_text(in_words(found))}" if found is not None else ""
+
+
 def _requested(
-    here: ui.Services, patch: Patch, method: Method, wanted: Mapping[str, HER2Score]
+    here: ui.Services,
+    patch: Patch,
+    method: Method,
+    wanted: Mapping[str, tuple[HER2Score, HER2Score | None]],
 ) -> dict[str, Future[Explanation]]:
     """One map per model, computed in the background; maps nobody looks at any more are dropped."""
     asked: dict[tuple[object, ...], Future[Explanation]] = st.session_state.get("maps", {})
     now: dict[tuple[object, ...], Future[Explanation]] = {}
     cards = here.workbench.cards()
     maps: dict[str, Future[Explanation]] = {}
-    for name, score in wanted.items():
+    for name, (score, against) in wanted.items():
         card = cards.get(name)
-        key = (patch.key, name, method, score, card and card.model_id)
+        key = (patch.key, name, method, score, against, card and card.model_id)
         future = asked.get(key) or here.mapping.submit(
-            here.workbench.explain, patch, name, method, score
+            here.workbench.explain, patch, name, method, score, against
         )
         now[key] = maps[name] = future
     for key, future in asked.items():
         if key not in now:
             future.cancel()
     st.session_state["maps"] = now
-    # What is kept or quick (Grad-CAM) is there before a spinner could be.
+    # What is kept or quick (class-activation maps) is there before a spinner could be.
     wait(maps.values(), timeout=0.4)
     return maps
 
@@ -196,28 +192,57 @@ def _field(key: str, _patch: Patch) -> bytes:
     return screen.png(_patch.field(), longest=900, shortest=448)
 
 
+def _drawn(patch: Patch, explanation: Explanation, look: Look) -> bytes:
+    """The field with the map as the reviewer wants it drawn."""
+    made = (explanation.model_id, explanation.method, explanation.target, explanation.against)
+    return _picture(f"{patch.key}:{made}", look.style, look.opacity, patch, explanation)
+
+
 @st.cache_data(max_entries=128, show_spinner=False)
-def _blended(key: str, _patch: Patch, _explanation: Explanation, _opacity: float) -> bytes:
+def _picture(
+    key: str, style: Style, opacity: int, _patch: Patch, _explanation: Explanation
+) -> bytes:
+    from her2core.xai.contours import draw_contours
     from her2core.xai.overlay import blend
 
-    return screen.png(blend(_patch.field(), _explanation, _opacity), longest=900, shortest=448)
+    # Fine lines need a fine picture.
+    rgb = screen.enlarged(_patch.field(), 900, 448 if style == "heat" else 900)
+    if style != "contour":
+        rgb = blend(rgb, _explanation, opacity / 100)
+    if style != "heat":
+        rgb = draw_contours(rgb, _explanation)
+    return screen.png(rgb)
 
 
-def _legend(method: Method) -> None:
+@st.cache_data(max_entries=64, show_spinner=False)
+def _parts(key: str, _thresholds: StainThresholds, _patch: Patch) -> Parts:
+    rgb = screen.enlarged(_patch.field(), longest=_LARGEST_MEASURED)
+    return find_parts(rgb, thresholds=_thresholds)
+
+
+def _legend(method: Method, look: Look, contrast: bool) -> None:
     """The colour scale, drawn by the same code as the maps, and what its ends mean."""
-    low, high = _LEGENDS[method]
-    st.image(_scale(method), width="stretch", alt=f"Colour scale from {low} to {high}")
+    signed = is_signed(method) or contrast
+    low, high = _CONTRAST_LEGEND if contrast else _LEGENDS[signed]
+    if look.style == "contour":
+        st.caption(
+            f"Lines: 40 % and, thicker, 75 % of the most; {'red' if signed else 'yellow'}: {high}"
+            + (f", blue: {low}" if signed else "")
+        )
+        return
+    st.image(_scale(method, contrast), width="stretch", alt=f"Colour scale from {low} to {high}")
     with st.container(horizontal=True, horizontal_alignment="distribute"):
         st.caption(low, width="content")
         st.caption(high, width="content")
 
 
 @st.cache_data(show_spinner=False)
-def _scale(method: Method) -> bytes:
+def _scale(method: Method, contrast: bool) -> bytes:
     from her2core.xai.overlay import blend
 
-    ramp = np.linspace(-1.0 if method == "shap" else 0.0, 1.0, 224, dtype=np.float32)
-    heat = np.broadcast_to(ramp, (224, 224)).copy()
-    paper = np.full((224, 224, 3), 245, np.uint8)
-    strip = blend(paper, Explanation(method, "legend", HER2Score.ZERO, heat, 1.0, ""), 1.0)
+    against = HER2Score.THREE_PLUS if contrast else None
+    low = -1.0 if is_signed(method, against) else 0.0
+    heat = np.broadcast_to(np.linspace(low, 1.0, 224, dtype=np.float32), (224, 224)).copy()
+    legend = Explanation(method, "legend", HER2Score.ZERO, heat, 1.0, "", against=against)
+    strip = blend(np.full((224, 224, 3), 245, np.uint8), legend, 1.0)
     return screen.png(strip[:10])

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.browser.actions import chosen, press, settled, sign_in
+from tests.browser.actions import choose, press_until, save, settled, sign_in
 from tests.browser.bundles import usable_bundles
 from tests.browser.server import CHROMIUM, CHROMIUM_ARGS, ROOT, Server
 
@@ -94,11 +94,9 @@ def seed(browser: Browser, url: str, patches: Path | None) -> None:
         for key in keys:
             page.get_by_text("Own score").wait_for()
             still(page)
-            press(page, key)
-            chosen(page, LABELS[key]).first.wait_for()
-            press(page, "a")
-            press(page, "Enter")
-            page.get_by_text(f"Saved: {LABELS[key]}").wait_for()
+            choose(page, key, LABELS[key])
+            choose(page, "a", "Agree")
+            save(page, page.get_by_text(f"Saved: {LABELS[key]}"))
     page.context.close()
 
 
@@ -116,8 +114,7 @@ def shoot_all(browser: Browser, url: str, out: Path, theme: str, size: tuple[int
     sign_in(page, "Dr. Ada")
     # her first patch is reviewed already; Enter goes on to the next that is not
     page.get_by_text("Your review:").wait_for()
-    press(page, "Enter")
-    page.get_by_text("Own score").wait_for()
+    press_until(page, "Enter", page.get_by_text("Own score"))
     shoot("review")
     page.get_by_role("radio", name="Grad-CAM").click()
     page.get_by_role("img", name="DenseNet121, Grad-CAM").first.wait_for()
@@ -125,6 +122,10 @@ def shoot_all(browser: Browser, url: str, out: Path, theme: str, size: tuple[int
     page.get_by_role("radio", name="SHAP").click()
     page.get_by_role("img", name="DenseNet121, SHAP").first.wait_for()
     shoot("review-shap")
+    page.get_by_role("radio", name="0?", exact=True).click()
+    page.get_by_text("the class explained").first.wait_for()
+    shoot("review-contrast")
+    page.get_by_role("radio", name="0?", exact=True).click()
     page.get_by_role("radio", name="No overlay").click()
     page.get_by_role("button", name="Previous").click()
     page.get_by_text("Your review:").wait_for()

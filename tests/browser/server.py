@@ -27,7 +27,7 @@ CHROMIUM_ARGS = [
 
 @dataclass
 class Server:
-    """`streamlit run app.py` in a workspace of its own.
+    """`python serve.py`, as `make run` does it, in a workspace of its own.
 
     Attributes:
         home: HER2_HOME of the server.
@@ -50,7 +50,7 @@ class Server:
         Raises:
             RuntimeError: it ended or did not answer in time; the message carries its output.
         """
-        self.port = self.port or _free_port()
+        self.port = self.port or free_port()
         environment = os.environ | {"HER2_HOME": str(self.home)}
         environment.pop("DATABASE_URL", None)
         if self.bundles is not None:
@@ -58,10 +58,7 @@ class Server:
         log_path = self.home.parent / f"{self.home.name}-server.log"
         with log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "streamlit", "run", "app.py"),
-                    *("--server.port", str(self.port)),
-                ],
+                [sys.executable, "serve.py", "--port", str(self.port)],
                 cwd=ROOT,
                 env=environment,
                 stdout=log,
@@ -88,7 +85,8 @@ class Server:
             self.process = None
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port nobody listens to now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -17,7 +17,18 @@ import pytest
 
 from her2core.reviews.records import ReviewFilter
 from her2core.reviews.store import ReviewStore
-from tests.browser.actions import chosen, models_ready, place, press, settled, sign_in
+from tests.browser.actions import (
+    at_place,
+    choose,
+    chosen,
+    click_until,
+    models_ready,
+    press_until,
+    save,
+    settled,
+    sign_in,
+)
+from tests.browser.actions import upload as take_in
 from tests.browser.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.real_images]
@@ -38,12 +49,7 @@ def payloads(patches: list[Path]) -> list[dict[str, object]]:
 
 def upload(page, patches: list[Path]) -> None:
     """Take the patches in, from the empty page or through "Add patches"."""
-    first, further = page.get_by_text("Try a sample"), page.get_by_text("Add patches")
-    first.or_(further).first.wait_for()
-    if further.count():
-        further.click()
-    page.locator('input[type="file"]').first.set_input_files(payloads(patches))
-    place(page, "1 of 3")
+    take_in(page, payloads(patches), "1 of 3")
 
 
 def recorded(server: Server, reviewer: str):
@@ -82,27 +88,24 @@ def test_from_upload_to_export(server, page, real_patches, tmp_path):
     assert page.get_by_text("Research information.").count() == 1
 
     # 3. why: both methods, both models
+    settled(page)
     for method in ("Grad-CAM", "SHAP"):
-        page.get_by_role("radio", name=method).click()
+        cnn = page.get_by_role("img", name=f"CNN, {method} for").first
+        click_until(page, page.get_by_role("radio", name=method), cnn)
         for model in ("CNN", "DenseNet121"):
             page.get_by_role("img", name=f"{model}, {method} for").first.wait_for(timeout=120_000)
     page.get_by_role("img", name="Original").wait_for()
-    page.get_by_role("radio", name="No overlay").click()
-    page.get_by_role("img", name="The patch").wait_for()
+    whole = page.get_by_role("img", name="The patch")
+    click_until(page, page.get_by_role("radio", name="No overlay"), whole)
 
     # 4. answer by keyboard alone
     sign_in(page, "Dr. Ada")
-    settled(page)
-    press(page, "2")
-    chosen(page, "2+").wait_for()
-    press(page, "a")
-    press(page, "Shift+D")
-    press(page, "h")
-    chosen(page, "High").wait_for()
+    choose(page, "2", "2+")
+    choose(page, "a", "Agree")
+    choose(page, "Shift+D", "Disagree")
+    choose(page, "h", "High")
     assert chosen(page, "Disagree").count() == 1
-    press(page, "Enter")
-    page.get_by_text("Saved: 2+").wait_for()
-    place(page, "2 of 3")
+    save(page, at_place(page, "2 of 3"))
 
     # keys are text while a comment is being written
     comment = page.get_by_placeholder("Comment")
@@ -111,18 +114,15 @@ def test_from_upload_to_export(server, page, real_patches, tmp_path):
     assert chosen(page, "1+").count() == 0
     comment.blur()
     settled(page)
-    press(page, "3")
-    press(page, "ArrowRight")
-    place(page, "3 of 3")
-    press(page, "ArrowLeft")
-    place(page, "2 of 3")
+    choose(page, "3", "3+")
+    press_until(page, "ArrowRight", at_place(page, "3 of 3"))
+    press_until(page, "ArrowLeft", at_place(page, "2 of 3"))
+    settled(page)
     assert page.get_by_placeholder("Comment").input_value() == HOSTILE_COMMENT
     chosen(page, "3+").wait_for()
 
     # blind: this patch was seen, so it counts as not blind; the third is then reviewed so too
-    press(page, "Enter")
-    page.get_by_text("Saved: 3+").wait_for()
-    place(page, "3 of 3")
+    save(page, at_place(page, "3 of 3"))
 
     # 5. the log has what was answered, and the export carries it with image and overlay
     first, second = recorded(server, "Dr. Ada")
@@ -131,10 +131,11 @@ def test_from_upload_to_export(server, page, real_patches, tmp_path):
         {"cnn": True, "densenet121": False},
     )
     assert (int(second.own_score), second.comment) == (3, HOSTILE_COMMENT)
-    page.get_by_role("link", name="Review log").click()
-    page.get_by_text("2 entries").first.wait_for()
-    page.get_by_text("Export these 2 entries").click()
-    page.get_by_role("button", name="Prepare ZIP").click()
+    export = page.get_by_text("Export these 2 entries")
+    click_until(page, page.get_by_role("link", name="Review log"), export)
+    prepare = page.get_by_role("button", name="Prepare ZIP")
+    click_until(page, export, prepare)
+    prepare.click()
     link = page.get_by_role("button", name=re.compile("Download ZIP"))
     link.wait_for(timeout=240_000)
     with page.expect_download() as download:
@@ -169,7 +170,11 @@ def check_archive(archive: Path, patches: list[Path]) -> None:
 def test_blind_mode_shows_nothing_before_the_own_score(server, page, real_patches):
     # on a page without verdicts, so that none is seen before the switch is on
     page.goto(f"{server.url}/models")
+    settled(page)
     page.get_by_text("Blind mode").click()
+    switched_on = page.locator('.st-key-blind :is(input:checked, [aria-checked="true"])')
+    switched_on.first.wait_for(state="attached")
+    settled(page)
     page.get_by_role("link", name="Review", exact=True).click()
     upload(page, three_scores_apart(real_patches))
     models_ready(page)
@@ -179,13 +184,11 @@ def test_blind_mode_shows_nothing_before_the_own_score(server, page, real_patche
     assert page.get_by_role("radio", name="Grad-CAM").count() == 0
 
     sign_in(page, "Dr. Blind")
-    settled(page)
-    press(page, "1")
-    press(page, "Enter")
-    page.get_by_text("Your review: 1+").wait_for()
+    choose(page, "1", "1+")
+    save(page, page.get_by_text("Your review: 1+"))
     page.get_by_text(re.compile("The models (agree|differ)")).wait_for()
-    press(page, "Enter")
-    place(page, "2 of 3")
+    press_until(page, "Enter", at_place(page, "2 of 3"))
+    settled(page)
     assert page.locator('[class*="st-key-verdict-"]').count() == 0
     (review,) = recorded(server, "Dr. Blind")
     assert review.blind
@@ -199,11 +202,8 @@ def test_what_was_saved_is_there_after_the_server_was_killed(server, page, real_
     models_ready(page)
     sign_in(page, "Dr. Power Cut")
     page.get_by_text("Own score").wait_for()
-    settled(page)
-    page.keyboard.press("0")
-    chosen(page, "0").first.wait_for()
-    page.keyboard.press("Enter")
-    page.get_by_text("Saved: 0").wait_for()
+    choose(page, "0", "0")
+    save(page, at_place(page, "2 of 3"))
     server.kill()
 
     (review,) = recorded(server, "Dr. Power Cut")

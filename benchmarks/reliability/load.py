@@ -1,0 +1,334 @@
+"""Many reviewers at one server: browsers that review for minutes, as people do.
+
+Every session is a browser context of its own in Debian's chromium, signed in under its own name. A
+reviewer thinks, presses a score, presses Enter, and waits until the page says "Saved". Measured is
+that wait, in the browser; and the memory of the server's processes meanwhile. The browsers run on
+the same machine as the server, so they take their share of its cores.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import os
+import random
+import tempfile
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from playwright.async_api import Browser, Error, Page, async_playwright
+
+from benchmarks.reliability import results, work
+from her2core.image_store import ImageStore
+from her2core.intake import take_in
+from her2core.reviews.records import ReviewFilter
+from her2core.reviews.store import ReviewStore
+from her2core.settings import UploadLimits
+from tests.browser.server import CHROMIUM, CHROMIUM_ARGS, Server
+
+_PATIENCE_MS = 180_000
+_LONGEST_SAVE_SECONDS = 60.0
+_SAMPLE_SECONDS = 5.0
+_STARTING = 4  # sessions that open their page at the same time
+_KEYS = "0123"
+# no measurement begins before the server has used less than this in three seconds, or after so long
+_BARELY, _QUIET_SECONDS = 0.3, 300.0
+
+
+@dataclass
+class _Seen:
+    """What the sessions saw."""
+
+    waits: list[float] = field(default_factory=list)
+    presses: int = 0
+    again: int = 0
+    troubles: list[str] = field(default_factory=list)
+    memory: list[tuple[float, int]] = field(default_factory=list)
+    processor: float = 0.0
+
+
+def measure(sessions: int, seconds: float, pace: float) -> dict[str, Any]:
+    """Let so many sessions review for so long, one answer each `pace` seconds or so.
+
+    Args:
+        sessions: number of browser contexts.
+        seconds: how long they review, after all have signed in.
+        pace: mean seconds a reviewer thinks before answering.
+
+    Returns:
+        The result. `saved` counts what the pages called saved.
+    """
+    patches = max(4, round(1.5 * seconds / max(pace, 1)) + 2)
+    with tempfile.TemporaryDirectory(prefix="her2-load-") as folder:
+        home = Path(folder) / "home"
+        url = f"sqlite:///{home / 'her2review.sqlite3'}"
+        _fill(home, url, patches)
+        server = Server(home)
+        server.start(120)
+        try:
+            ready = functools.partial(_read_all, url, patches)
+            seen = asyncio.run(_review(server, sessions, seconds, pace, ready))
+        finally:
+            server.kill()
+        store = ReviewStore(url)
+        try:
+            log = store.reviews(ReviewFilter(include_superseded=True))
+            broken = store.verify_chain()
+        finally:
+            store.close()
+    return {
+        "sessions": sessions,
+        "seconds": seconds,
+        "pace": pace,
+        "patches": patches,
+        "saved": len(seen.waits),
+        "reviews_in_the_log": len(log),
+        "doubled": len(log) - len({(one.reviewer, one.patch.sha256) for one in log}),
+        "chain": broken,
+        "troubles": seen.troubles,
+        "presses_repeated": seen.again,
+        "within_1_s": _share(seen.waits),
+        "wait_median": _rounded(results.percentile(seen.waits, 0.5)),
+        "wait_99_percent": _rounded(results.percentile(seen.waits, 0.99)),
+        "wait_largest": _rounded(max(seen.waits, default=None)),
+        "server_processor_seconds_per_answer": _rounded(
+            seen.processor / len(seen.waits) if seen.waits else None
+        ),
+        **_memory(seen.memory),
+    }
+
+
+def _fill(home: Path, url: str, patches: int) -> None:
+    home.mkdir()
+    store, images = ReviewStore(url), ImageStore(home / "patches")
+    for number in range(patches):
+        taken = take_in(work.picture(number), f"{number}.png", images, store, UploadLimits())
+        if taken.outcome != "new":
+            raise RuntimeError(taken.message)
+    store.close()
+
+
+def _read_all(url: str, patches: int) -> None:
+    """Wait until the server's models have read every patch: what is measured is reviewing."""
+    store = ReviewStore(url)
+    deadline = time.monotonic() + 600
+    try:
+        while sum(bool(item.verdicts) for item in store.worklist("")) < patches:
+            if time.monotonic() > deadline:
+                raise RuntimeError("The models did not read the patches within ten minutes.")
+            time.sleep(1)
+    finally:
+        store.close()
+
+
+async def _review(
+    server: Server, sessions: int, seconds: float, pace: float, ready: Callable[[], None]
+) -> _Seen:
+    seen = _Seen()
+    async with async_playwright() as play:
+        browser = await play.chromium.launch(executable_path=str(CHROMIUM), args=CHROMIUM_ARGS)
+        gate = asyncio.Semaphore(_STARTING)
+        first = await browser.new_page()
+        await first.goto(server.url)  # the models load with the first visitor
+        await asyncio.to_thread(ready)
+        await first.close()
+        assert server.process is not None
+        await _quiet(server.process.pid)
+        pages = await asyncio.gather(
+            *(_signed_in(browser, server.url, f"Dr. {n}", gate) for n in range(1, sessions + 1))
+        )
+        await _quiet(server.process.pid)
+        print(f"{sessions} reviewers are signed in and begin.", flush=True)
+        before = _processor(server.process.pid)
+        end = time.monotonic() + seconds
+        await asyncio.gather(
+            _watch_memory(server, end, seen),
+            *(_reviewer(page, end, pace, number, seen) for number, page in enumerate(pages)),
+        )
+        seen.processor = _processor(server.process.pid) - before
+        await browser.close()
+    return seen
+
+
+async def _signed_in(browser: Browser, url: str, name: str, gate: asyncio.Semaphore) -> Page:
+    async with gate:
+        context = await browser.new_context(viewport={"width": 1280, "height": 900})
+        page = await context.new_page()
+        page.set_default_timeout(_PATIENCE_MS)
+        await page.goto(url)
+        box = page.get_by_test_id("stSidebar").get_by_role("combobox")
+        await box.wait_for()
+        cleared = page.get_by_test_id("stSidebar").get_by_label("Clear value")
+
+        async def give_name() -> None:
+            await box.click()
+            await box.fill(name)
+            await box.press("Enter")
+            await cleared.first.wait_for(timeout=10_000)
+
+        await _until_done(give_name)
+        await page.get_by_text("Own score").first.wait_for()
+        await _idle(page)
+        return page
+
+
+async def _reviewer(page: Page, end: float, pace: float, number: int, seen: _Seen) -> None:
+    dice = random.Random(number)
+    answers = 0
+    while True:
+        think = dice.uniform(0.5, 1.5) * pace
+        if time.monotonic() + think > end:
+            return
+        await asyncio.sleep(think)
+        try:
+            seen.waits.append(await _answer(page, dice.choice(_KEYS), seen))
+        except Error as error:
+            said = str(error).splitlines()[0][:200]
+            seen.troubles.append(f"After {answers} answers: {said} ({await _heading(page)})")
+            return
+        answers += 1
+
+
+async def _answer(page: Page, key: str, seen: _Seen) -> float:
+    """Choose a score and save; returns seconds from Enter until the page says "Saved".
+
+    A key pressed while the page is being drawn may be lost; then it is pressed again, as a person
+    would, and the wait counts from the first press.
+    """
+    toast = page.get_by_text("Saved: ").first
+    await toast.wait_for(state="hidden")
+    label = f"{key}+" if key != "0" else "0"
+    chosen = page.get_by_test_id("stBaseButton-primary").filter(has_text=label).first
+    await _idle(page)
+    began = time.perf_counter()
+    while True:
+        seen.presses += 1
+        await page.keyboard.press(key)
+        if await _comes(chosen.wait_for(timeout=3_000)):
+            break
+        if time.perf_counter() - began > _LONGEST_SAVE_SECONDS:
+            raise Error("A score could not be chosen within a minute.")
+        seen.again += 1
+    await _idle(page)
+    started = time.perf_counter()
+    while True:
+        seen.presses += 1
+        await page.keyboard.press("Enter")
+        if await _comes(toast.wait_for(timeout=5_000)):
+            return time.perf_counter() - started
+        if time.perf_counter() - started > _LONGEST_SAVE_SECONDS:
+            raise Error("An answer was not called saved within a minute.")
+        seen.again += 1
+
+
+async def _heading(page: Page) -> str:
+    """What the page shows at its top, for whoever has to find out what went wrong."""
+    with suppress(Error):
+        text = await page.get_by_test_id("stMain").inner_text(timeout=5_000)
+        return " ".join(text.split())[:200]
+    return "the page does not answer"
+
+
+async def _comes(waiting: Coroutine[Any, Any, None]) -> bool:
+    from playwright.async_api import TimeoutError as TooLongError
+
+    try:
+        await waiting
+    except TooLongError:
+        return False
+    return True
+
+
+async def _until_done(step: Callable[[], Coroutine[Any, Any, None]], times: int = 4) -> None:
+    for attempt in range(times):
+        try:
+            await step()
+            return
+        except Error:
+            if attempt == times - 1:
+                raise
+
+
+async def _quiet(leader: int) -> None:
+    """Wait until the server works at nothing any more, such as preparing heat maps."""
+    deadline = time.monotonic() + _QUIET_SECONDS
+    while time.monotonic() < deadline:
+        before = _processor(leader)
+        await asyncio.sleep(3)
+        if _processor(leader) - before < _BARELY:
+            return
+
+
+async def _idle(page: Page) -> None:
+    """Wait until the server has nothing more to draw."""
+    await page.wait_for_timeout(150)
+    await page.wait_for_function(
+        "() => !document.querySelector('[data-testid=\"stStatusWidget\"]')"
+        " && !document.querySelector('[data-test-script-state=\"running\"]')"
+    )
+
+
+async def _watch_memory(server: Server, end: float, seen: _Seen) -> None:
+    assert server.process is not None
+    start = time.monotonic()
+    while time.monotonic() < end:
+        seen.memory.append((time.monotonic() - start, _resident(server.process.pid)))
+        await asyncio.sleep(min(_SAMPLE_SECONDS, max(0.0, end - time.monotonic())))
+
+
+def _started_by(leader: int) -> list[Path]:
+    """/proc folders of a process and of all it started (the same session)."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError, ValueError):  # it has just ended, or is no process
+            if os.getsid(int(entry.name)) == leader:
+                found.append(entry)
+    return found
+
+
+def _resident(leader: int) -> int:
+    """Bytes of memory of the server's processes; what they share is counted once (Pss)."""
+    total = 0
+    for entry in _started_by(leader):
+        with suppress(OSError):
+            lines = (entry / "smaps_rollup").read_text().splitlines()
+            total += sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+    return total
+
+
+def _processor(leader: int) -> float:
+    """Seconds of processor time the server's processes have used so far."""
+    ticks = 0
+    for entry in _started_by(leader):
+        with suppress(OSError):
+            fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])  # utime, stime
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _memory(samples: list[tuple[float, int]]) -> dict[str, Any]:
+    """Memory early (second sixth of the time) and late (last sixth), in MiB, and the growth."""
+    if not samples:
+        return {"memory_early_mib": None, "memory_late_mib": None, "memory_growth": None}
+    sixth = max(1, len(samples) // 6)
+    early = median(size for _, size in samples[sixth : 2 * sixth] or samples[:1])
+    late = median(size for _, size in samples[-sixth:])
+    return {
+        "memory_early_mib": round(early / 2**20),
+        "memory_late_mib": round(late / 2**20),
+        "memory_growth": round(late / early - 1, 3),
+        "memory_mib_every_5_s": [round(size / 2**20) for _, size in samples],
+    }
+
+
+def _share(waits: list[float]) -> float | None:
+    return round(sum(wait <= 1 for wait in waits) / len(waits), 4) if waits else None
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)

@@ -1,0 +1,66 @@
+"""The results' JSON files, and what they say of the machine they were measured on."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from her2core import __version__
+from her2core.files import write_atomically
+
+FOLDER = Path(__file__).resolve().parent
+ROOT = FOLDER.parent.parent
+
+
+def machine() -> dict[str, Any]:
+    """Cores this process may use, kind of processor, Python, commit, time (UTC)."""
+    model = next(
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
+        platform.machine(),
+    )
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout.strip()
+    return {
+        "cores": len(os.sched_getaffinity(0)),
+        "processor": model,
+        "python": platform.python_version(),
+        "version": __version__,
+        "commit": commit or None,
+        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def write(name: str, result: dict[str, Any], folder: Path = FOLDER) -> Path:
+    """Write one result as `name`.json; returns where."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.json"
+    text = json.dumps({**result, "machine": machine()}, indent=2) + "\n"
+    write_atomically(path, text.encode())
+    return path
+
+
+def read_all(folder: Path = FOLDER) -> dict[str, dict[str, Any]]:
+    """All results in a folder, by name."""
+    return {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
+
+
+def percentile(values: list[float], share: float) -> float | None:
+    """The value which this share (0 to 1) of the values does not exceed; None without any."""
+    ordered = sorted(values)
+    if not ordered:
+        return None
+    return ordered[min(len(ordered) - 1, max(0, -(-int(share * 1000 * len(ordered)) // 1000) - 1))]

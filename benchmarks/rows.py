@@ -1,0 +1,181 @@
+"""What a benchmark row is, and how both sides of it are timed."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+
+from her2core.files import write_atomically
+from her2core.models.registry import ARCHITECTURES, chosen
+from her2core.patches import Patch, Square
+from her2core.settings import Settings, load_settings
+
+RESULTS = Path(__file__).with_name("results.json")
+_PACKAGES = ("tensorflow-cpu", "keras", "openvino", "shap", "numpy")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One comparison.
+
+    Attributes:
+        name: what was measured.
+        against: the plain way it is compared with, or what exactly was measured.
+        peer: figure of the plain way, None where there is none.
+        ours: figure of the project.
+        unit: of both figures.
+        ratio: how many times better than the peer; for a share, ours / peer. None without a peer.
+        goal: what the ratio should reach ("share": what it should stay below); None without one.
+        holds: whether it does; None without a goal.
+        share: the ratio is a share of the peer's figure.
+        machine: what it was measured on.
+    """
+
+    name: str
+    against: str
+    peer: float | None
+    ours: float
+    unit: str
+    ratio: float | None = None
+    goal: float | None = None
+    holds: bool | None = None
+    share: bool = False
+    machine: str = ""
+
+
+def faster(name: str, against: str, peer: float, ours: float, goal: float | None) -> Row:
+    """A row of seconds whose ratio says how many times faster than the peer we are."""
+    ratio = peer / ours
+    return Row(name, against, peer, ours, "s", ratio, goal, None if goal is None else ratio >= goal)
+
+
+def rate(name: str, against: str, peer: float, ours: float, goal: float) -> Row:
+    """A row of patches per second whose ratio says how many times the peer's rate ours is."""
+    ratio = ours / peer
+    return Row(name, against, peer, ours, "patches/s", ratio, goal, ratio >= goal)
+
+
+def share(
+    name: str, against: str, peer: float, ours: float, goal: float | None, unit: str = "s"
+) -> Row:
+    """A row whose ratio says what part of the peer's figure ours is."""
+    ratio = ours / peer
+    holds = None if goal is None else ratio <= goal
+    return Row(name, against, peer, ours, unit, ratio, goal, holds, share=True)
+
+
+def medians(ways: Sequence[Callable[[int], object]], repeats: int) -> list[float]:
+    """Median seconds of each way; they take turns, after one turn that does not count.
+
+    Args:
+        ways: each takes the number of the turn, -1 for the one which does not count.
+        repeats: turns that count.
+    """
+    for way in ways:
+        way(-1)
+    times: list[list[float]] = [[] for _ in ways]
+    for turn in range(repeats):
+        for way, seconds in zip(ways, times, strict=True):
+            started = time.perf_counter()
+            way(turn)
+            seconds.append(time.perf_counter() - started)
+    return [statistics.median(seconds) for seconds in times]
+
+
+def a_patch(number: int) -> Patch:
+    """A patch of 448 x 448 random colour blocks; each number is another one."""
+    blocks = np.random.default_rng(abs(number)).integers(0, 256, (28, 28, 3), dtype=np.uint8)
+    rgb = blocks.repeat(16, axis=0).repeat(16, axis=1)
+    return Patch(f"{number}.png", f"{number % 2**256:064x}", rgb, Square(0, 0, 448))
+
+
+def bundles(home: Path) -> tuple[Settings, str]:
+    """Settings with a bundle of each architecture, and where they come from.
+
+    What is installed is used; for an architecture without a bundle, one with seeded random weights
+    is written into `home` (speed does not depend on the values).
+    """
+    installed = load_settings()
+    settings = replace(
+        installed,
+        home=home,
+        database_url=f"sqlite:///{home / 'reviews.sqlite3'}",
+        bundle_dirs=(*installed.bundle_dirs, home / "bundles"),
+    )
+    missing = [name for name in ARCHITECTURES if name not in chosen(settings)]
+    for name in missing:
+        _write_random_bundle(name, home / "bundles" / name)
+    return settings, f"random weights for {' and '.join(missing)}" if missing else "installed"
+
+
+def machine() -> str:
+    """Cores, load and versions, as one line."""
+    found = []
+    for package in _PACKAGES:
+        try:
+            found.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            continue
+    cores = f"{os.cpu_count()} cores ({_processor()}), load {os.getloadavg()[0]:.1f}"
+    return ", ".join([cores, f"Python {platform.python_version()}", *found])
+
+
+def table(rows: Sequence[Row]) -> str:
+    """The rows as text, one line each."""
+    lines = [f"{'':46}{'plain':>14}{'ours':>14}{'ratio':>9}{'goal':>9}  holds"]
+    for row in rows:
+        peer = "" if row.peer is None else f"{row.peer:.4g} {row.unit}"
+        ours = f"{row.ours:.4g} {row.unit}"
+        ratio = (
+            "" if row.ratio is None else f"{row.ratio:.3f}" if row.share else f"{row.ratio:.2f}x"
+        )
+        sign = "<=" if row.share else ">="
+        goal = "" if row.goal is None else f"{sign} {row.goal:g}"
+        holds = {None: "", True: "yes", False: "NO"}[row.holds]
+        lines.append(f"{row.name:46}{peer:>14}{ours:>14}{ratio:>9}{goal:>9}  {holds}")
+        lines.append(f"    {row.against}")
+    return "\n".join(lines)
+
+
+def write(rows: Sequence[Row], path: Path = RESULTS) -> None:
+    """Write the rows as a JSON list, each with the machine it was measured on."""
+    here = machine()
+    data = [asdict(replace(row, machine=row.machine or here)) for row in rows]
+    write_atomically(path, (json.dumps(data, indent=2, ensure_ascii=False) + "\n").encode("utf-8"))
+
+
+def _processor() -> str:
+    """Name of the processor and how it may compute: what decides which precision is fastest."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    facts = {name.strip(): value.strip() for name, _, value in (s.partition(":") for s in lines)}
+    kinds = [
+        kind
+        for kind in ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
+        if kind in facts.get("flags", "").split()
+    ]
+    return " ".join([facts.get("model name", platform.machine()), *kinds])
+
+
+def _write_random_bundle(name: str, folder: Path) -> None:
+    import keras
+
+    from her2core.models.bundle import write_bundle
+    from her2core.models.card import ModelCard
+
+    keras.utils.set_random_seed(0)
+    text = "None: random weights, for timing only."
+    card = ModelCard(name, name, text, "CC0", "none", (), 1.0, "2026-01-01", "0", demo=True)
+    background = np.stack([(255 * a_patch(n).pixels()).astype(np.uint8) for n in range(16)])
+    write_bundle(ARCHITECTURES[name].build(), card, folder, background)

@@ -1,0 +1,329 @@
+"""Accounts, rate-limited sign-in and the audit, in the database of the review store."""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from math import ceil
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from her2core.accounts import passwords
+from her2core.accounts.records import (
+    Account,
+    AccountError,
+    AuditEntry,
+    Identity,
+    Role,
+    SignInError,
+    checked_role,
+)
+from her2core.reviews.errors import ReviewRefusedError
+from her2core.reviews.people_schema import AccountRow, AuditRow, SignInFailureRow
+from her2core.reviews.store import ReviewStore
+from her2core.reviews.validation import reviewer_name
+
+WINDOW = timedelta(minutes=15)
+FAILURES_PER_NAME = 5
+# against one password tried on many names; more than a whole department mistypes in that time
+FAILURES_IN_ALL = 100
+COMMAND_LINE = "command line"
+_WRONG = "Name or password is wrong."
+
+
+class AccountStore:
+    """Who may sign in. Safe to share between threads; every method may raise StoreError."""
+
+    def __init__(
+        self, store: ReviewStore, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        """Use the database of this review store; `clock` gives the time, in UTC."""
+        self._store = store
+        self._clock = clock
+
+    # accounts ------------------------------------------------------------------------------------
+
+    def exist(self) -> bool:
+        """Whether there is any account, even a disabled one."""
+        with self._store.reading() as session:
+            return session.scalar(select(AccountRow.id).limit(1)) is not None
+
+    def accounts(self) -> list[Account]:
+        """All accounts, by name."""
+        with self._store.reading() as session:
+            rows = [_account(row) for row in session.scalars(select(AccountRow))]
+        return sorted(rows, key=lambda account: account.name.casefold())
+
+    def account(self, name: str) -> Account | None:
+        """The account of this name, however it is capitalised."""
+        with self._store.reading() as session:
+            row = account_row(session, name)
+            return None if row is None else _account(row)
+
+    def add(
+        self,
+        name: str,
+        role: str,
+        *,
+        password: str | None = None,
+        login: str | None = None,
+        by: str = COMMAND_LINE,
+    ) -> Account:
+        """Create an account.
+
+        Args:
+            name: as it is going to stand in the review log, 1 to 80 characters.
+            role: one of ROLES.
+            password: for local sign-in; None where only OIDC signs in.
+            login: e-mail address or subject at the OIDC provider.
+            by: who does it, for the audit.
+
+        Raises:
+            AccountError: the name or login is taken, or something about them is not valid.
+        """
+        try:
+            name = reviewer_name(name)
+        except ReviewRefusedError as error:
+            raise AccountError(str(error).replace("Enter your name", "Give a name")) from None
+        known_role = checked_role(role)
+        login = _login(login) if login else None
+        if password is None and login is None:
+            raise AccountError("An account needs a password, or a login at the OIDC provider.")
+        stored = passwords.hashed(password) if password is not None else None
+        with self._store.writing() as session:
+            if account_row(session, name) is not None:
+                raise AccountError(f"There is an account “{name}” already.")
+            if login and session.scalar(select(AccountRow.id).where(AccountRow.login == login)):
+                raise AccountError(f"The login “{login}” belongs to another account already.")
+            row = AccountRow(
+                name=name,
+                name_key=_key(name),
+                role=known_role,
+                password_hash=stored,
+                login=login,
+                disabled=False,
+                created_at=self._clock(),
+            )
+            session.add(row)
+            session.flush()
+            self._note(session, by, "account added", f"{name} as {known_role}")
+            return _account(row)
+
+    def set_role(self, name: str, role: str, *, by: str = COMMAND_LINE) -> Account:
+        """Give a person another role; it counts from their next click on.
+
+        Raises:
+            AccountError: there is no such account or role.
+        """
+        known_role = checked_role(role)
+        with self._store.writing() as session:
+            row = _known(session, name)
+            before, row.role = row.role, known_role
+            self._note(session, by, "role changed", f"{row.name}: {before} to {known_role}")
+            return _account(row)
+
+    def set_password(self, name: str, password: str, *, by: str = COMMAND_LINE) -> Account:
+        """Give a person another password, and a fresh number of attempts.
+
+        Raises:
+            AccountError: there is no such account, or the password is too short.
+        """
+        stored = passwords.hashed(password)
+        with self._store.writing() as session:
+            row = _known(session, name)
+            row.password_hash = stored
+            session.execute(
+                delete(SignInFailureRow).where(SignInFailureRow.name_hash == _hash(row.name_key))
+            )
+            self._note(session, by, "password changed", row.name)
+            return _account(row)
+
+    def set_disabled(self, name: str, disabled: bool, *, by: str = COMMAND_LINE) -> Account:
+        """Keep a person out from their next click on, or let them in again.
+
+        Raises:
+            AccountError: there is no such account.
+        """
+        with self._store.writing() as session:
+            row = _known(session, name)
+            row.disabled = disabled
+            self._note(session, by, "account disabled" if disabled else "account enabled", row.name)
+            return _account(row)
+
+    # sign-in -------------------------------------------------------------------------------------
+
+    def sign_in(self, name: str, password: str) -> Identity:
+        """Check a name and a password.
+
+        Raises:
+            SignInError: they do not fit, the account is disabled, or there were too many failures
+                of late; the sentence does not tell which name exists.
+        """
+        key = _key(name)
+        with self._store.writing() as session:
+            # counted before the password is looked at, so that many tries at once count as many
+            self._refuse_too_many(session, key)
+            attempt = SignInFailureRow(name_hash=_hash(key), failed_at=self._clock())
+            session.add(attempt)
+            session.flush()
+            attempt_id = attempt.id
+            row = account_row(session, name)
+            stored = None if row is None else row.password_hash
+            shut = row is None or row.disabled
+        # the slow part, outside the transaction
+        fits = passwords.matches(stored, password) and not shut
+        with self._store.writing() as session:
+            row = account_row(session, name)
+            if not fits or row is None:
+                self._note(session, row.name if row else "unknown name", "sign-in failed", "")
+            else:
+                if stored is not None and passwords.is_outdated(stored):
+                    row.password_hash = passwords.hashed(password)
+                mine = SignInFailureRow.name_hash == _hash(key)
+                session.execute(delete(SignInFailureRow).where(mine))
+                session.execute(delete(SignInFailureRow).where(SignInFailureRow.id == attempt_id))
+                self._note(session, row.name, "signed in", "account")
+                return _account(row).identity("account")
+        raise SignInError(_WRONG)
+
+    def sign_in_oidc(self, claims: Iterable[str], *, default_role: str | None) -> Identity:
+        """The person whom the OIDC provider vouches for.
+
+        Args:
+            claims: what the provider calls them: verified e-mail address and subject.
+            default_role: role of somebody without an account, who gets one under the first claim;
+                None: such people stay out.
+
+        Raises:
+            SignInError: they have no account here, or a disabled one.
+        """
+        logins = [_login(claim) for claim in claims if claim.strip()]
+        if not logins:
+            raise SignInError("The sign-in service did not say who you are.")
+        with self._store.writing() as session:
+            row = session.scalar(select(AccountRow).where(AccountRow.login.in_(logins)))
+            if row is None and default_role:
+                row = self._first_visit(session, logins[0], checked_role(default_role))
+            refused = row is None or row.disabled
+            named = row.name if row else "unknown name"
+            self._note(session, named, "sign-in failed" if refused else "signed in", "OIDC")
+            found = None if row is None or refused else _account(row)
+        if found is None:
+            raise SignInError(
+                "You are known to the sign-in service, but have no account here; ask who runs "
+                "this server for one."
+            )
+        return found.identity("oidc")
+
+    def current(self, identity: Identity) -> Identity | None:
+        """The same person as the database has them now; None once the account is disabled.
+
+        Nobody is here unnamed any more once the first account is made.
+        """
+        if identity.way == "open":
+            return None if self.exist() else identity
+        known = self.account(identity.name)
+        return None if known is None or known.disabled else known.identity(identity.way)
+
+    def signed_out(self, identity: Identity, why: str) -> None:
+        """Put the end of a session into the audit."""
+        self.note(identity.name, "signed out", why)
+
+    # the audit -----------------------------------------------------------------------------------
+
+    def note(self, actor: str, action: str, detail: str) -> None:
+        """Add an audit entry; `detail` must hold neither file names nor comments."""
+        with self._store.writing() as session:
+            self._note(session, actor, action, detail)
+
+    def audit(self, limit: int = 500) -> list[AuditEntry]:
+        """The last entries, newest first."""
+        with self._store.reading() as session:
+            rows = session.scalars(select(AuditRow).order_by(AuditRow.id.desc()).limit(limit))
+            return [AuditEntry(r.happened_at, r.actor, r.action, r.detail) for r in rows]
+
+    # ---------------------------------------------------------------------------------------------
+
+    def _note(self, session: Session, actor: str, action: str, detail: str) -> None:
+        add_audit(session, self._clock(), actor, action, detail)
+
+    def _refuse_too_many(self, session: Session, key: str) -> None:
+        now = self._clock()
+        session.execute(delete(SignInFailureRow).where(SignInFailureRow.failed_at < now - WINDOW))
+        by_name = SignInFailureRow.name_hash == _hash(key)
+        for condition, allowed in ((by_name, FAILURES_PER_NAME), (None, FAILURES_IN_ALL)):
+            counted = select(func.count(), func.min(SignInFailureRow.failed_at))
+            number, first = session.execute(
+                counted if condition is None else counted.where(condition)
+            ).one()
+            if number >= allowed:
+                left = max(1, ceil((first + WINDOW - now).total_seconds() / 60))
+                minutes = "a minute" if left == 1 else f"{left} minutes"
+                raise SignInError(f"Too many failed sign-ins; try again in {minutes}.")
+
+    def _first_visit(self, session: Session, login: str, role: Role) -> AccountRow:
+        if account_row(session, login) is not None:
+            raise SignInError("Another account has your name; ask who runs this server.")
+        row = AccountRow(
+            name=login[:80],
+            name_key=_key(login[:80]),
+            role=role,
+            login=login,
+            disabled=False,
+            created_at=self._clock(),
+        )
+        session.add(row)
+        session.flush()
+        self._note(session, login[:80], "account added", f"{login[:80]} as {role}, at first visit")
+        return row
+
+
+def add_audit(session: Session, when: datetime, actor: str, action: str, detail: str) -> None:
+    """Add an audit entry inside the caller's transaction."""
+    session.add(
+        AuditRow(happened_at=when, actor=(actor or "nobody")[:80], action=action, detail=detail)
+    )
+
+
+def _account(row: AccountRow) -> Account:
+    return Account(
+        row.id,
+        row.name,
+        checked_role(row.role),
+        row.login,
+        row.password_hash is not None,
+        row.disabled,
+    )
+
+
+def account_row(session: Session, name: str) -> AccountRow | None:
+    """The row of an account, however its name is capitalised."""
+    return session.scalar(select(AccountRow).where(AccountRow.name_key == _key(name)))
+
+
+def _known(session: Session, name: str) -> AccountRow:
+    row = account_row(session, name)
+    if row is None:
+        raise AccountError(f"There is no account “{name}”.")
+    return row
+
+
+def _key(name: str) -> str:
+    """Names that look alike are one: compatibility forms folded, capitals and blanks ignored."""
+    folded = unicodedata.normalize("NFKC", " ".join(name.split())).casefold()
+    # lone surrogates cannot be stored, and no stored name has them
+    return folded.encode("utf-8", "replace").decode()[:160]
+
+
+def _login(text: str) -> str:
+    login = text.strip().casefold()
+    if not login or len(login) > 255 or not login.isprintable():
+        raise AccountError("The login at the OIDC provider is not valid.")
+    return login
+
+
+def _hash(key: str) -> str:
+    return hashlib.sha256(key.encode("utf-8")).hexdigest()

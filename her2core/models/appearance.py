@@ -1,0 +1,155 @@
+"""How an input looks at the lowest level: colours, absorption, grain. No network, no tensorflow.
+
+A network that learnt HER2 slides has features for what is on them and few for what is not: a
+photograph may excite it like tissue does. These figures say what it cannot: whether the colours
+are those of haematoxylin and DAB, whether light was absorbed or emitted, whether there is the grain
+of a microscope's camera.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from her2core.stain.vectors import FITTED
+
+Floats = npt.NDArray[np.float32]
+
+# counted up whenever a figure is added or changed: stored references of two versions do not compare
+VERSION = 1
+_LEAST_DENSITY = 0.15
+_DARK = 0.12
+_QUANTILES = (5, 25, 50, 75, 95)
+
+
+def appearance(pixels: Floats) -> Floats:
+    """The figures of n inputs.
+
+    Args:
+        pixels: float32 (n, 224, 224, 3) in [0, 1].
+
+    Returns:
+        float32 (n, d), finite, of about unit range each.
+    """
+    return np.stack([_figures(image) for image in pixels]).astype(np.float32)
+
+
+def _figures(whole: Floats) -> npt.NDArray[np.float64]:
+    # every second pixel tells the colours as well; the grain needs them all
+    image = np.ascontiguousarray(whole[::2, ::2])
+    density = -np.log10(np.maximum(image, np.float32(1 / 255)))
+    amounts = density.reshape(-1, 3) @ FITTED.unmixing()
+    total = np.abs(amounts).sum(axis=1)
+    absorbing = density.sum(axis=2).ravel() > _LEAST_DENSITY
+    return np.concatenate(
+        [
+            _colours(image, density.reshape(-1, 3)[absorbing]),
+            _stains(amounts, total, absorbing),
+            _quantiles(amounts[:, 0], 0.2),
+            _quantiles(amounts[:, 1], 0.2),
+            _together(amounts[:, :2].reshape(*image.shape[:2], 2)),
+            _texture(np.maximum(amounts[:, :2], 0).reshape(*image.shape[:2], 2)),
+            _grain(whole.mean(axis=2)),
+        ]
+    )
+
+
+def _colours(image: Floats, density: Floats) -> npt.NDArray[np.float64]:
+    """Mean and spread of the channels, of the hue of absorption, and of saturation."""
+    flat = image.reshape(-1, 3)
+    highest, lowest = flat.max(axis=1), flat.min(axis=1)
+    saturation = (highest - lowest) / np.maximum(highest, 1 / 255)
+    if len(density) < 50:
+        hue = np.full(7, 1.0 / 3)
+    else:
+        shares = density / density.sum(axis=1, keepdims=True)
+        low, high = np.percentile(shares[:, [0, 2]], [5, 95], axis=0)
+        hue = np.concatenate([shares.mean(axis=0), low, high])
+    return np.concatenate(
+        [
+            flat.mean(axis=0),
+            flat.std(axis=0) * 2,
+            hue * 3,
+            np.percentile(saturation, [5, 50, 95]),
+            [float((highest < _DARK).mean()), float((lowest > 0.97).mean())],
+        ]
+    )
+
+
+def _stains(
+    amounts: Floats, total: Floats, absorbing: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.float64]:
+    """How much absorbs, and how badly haematoxylin and DAB explain it."""
+    everything = float(total[absorbing].sum())
+    if everything <= 0:
+        return np.array([0.0, 0.0, 0.0, 0.0])
+    taken = amounts[absorbing]
+    return np.array(
+        [
+            float(absorbing.mean()),
+            5 * float(np.abs(taken[:, 2]).sum()) / everything,
+            5 * float(taken[:, 2].sum()) / everything,
+            5 * float(np.maximum(-taken[:, :2], 0).sum()) / everything,
+        ]
+    )
+
+
+def _quantiles(amounts: Floats, least: float) -> npt.NDArray[np.float64]:
+    return np.asarray(np.log10(np.maximum(np.percentile(amounts, _QUANTILES), 0) + least))
+
+
+def _together(amounts: Floats) -> npt.NDArray[np.float64]:
+    """Correlation of both stains, pixel by pixel and over larger places: nuclear or not."""
+    found = []
+    for sigma in (0.0, 1.0, 3.0):
+        seen = cv2.GaussianBlur(amounts, (0, 0), sigma) if sigma else amounts
+        blue, brown = (seen[..., channel].ravel() for channel in (0, 1))
+        spread = float(blue.std() * brown.std())
+        centred = float(((blue - blue.mean()) * (brown - brown.mean())).mean())
+        found.append(centred / spread if spread > 1e-6 else 0.0)
+    return np.array(found)
+
+
+def _texture(amounts: Floats) -> npt.NDArray[np.float64]:
+    """Of which size each stain's detail is, bright on dark or dark on bright; where brown lies.
+
+    A membrane is a thin line round something blue, a nuclear stain a blob where blue is.
+    """
+    found = []
+    for channel in (0, 1):
+        smooth = np.ascontiguousarray(amounts[..., channel])
+        spread = float(smooth.std()) + 0.02
+        for sigma in (0.7, 1.4, 2.8, 5.6):
+            coarser = cv2.GaussianBlur(smooth, (0, 0), sigma)
+            detail = smooth - coarser
+            strength = float(detail.std()) + 0.004
+            found.append(np.log10(strength / spread))
+            found.append(np.tanh(float((detail**3).mean()) / strength**3 / 2))
+            smooth = coarser
+    brown = amounts[..., 1]
+    weight = brown / (float(brown.sum()) + 1)
+    for seen, coarse in ((amounts.sum(axis=2), 4.0), (brown, 3.0)):
+        detail = cv2.GaussianBlur(seen, (0, 0), 1.4) - cv2.GaussianBlur(seen, (0, 0), coarse)
+        found.append(3 * float((detail * weight).sum()))
+    return np.array(found)
+
+
+def _grain(grey: Floats) -> npt.NDArray[np.float64]:
+    """How much detail of which size, how sparse, how directed, and how much is exactly flat."""
+    found = []
+    smooth = grey
+    for sigma in (1.0, 2.0, 4.0, 8.0):
+        coarser = cv2.GaussianBlur(grey, (0, 0), sigma)
+        detail = smooth - coarser
+        spread = float(detail.std())
+        found.append(np.log10(spread + 1e-3))
+        # a screen is flat with sharp edges: few large details, most none
+        peaked = float((detail**4).mean()) / max(spread**4, 1e-12)
+        found.append(np.log10(min(max(peaked, 1.0), 1e4)) / 2)
+        smooth = coarser
+    across, down = (cv2.Sobel(grey, cv2.CV_32F, x, 1 - x) for x in (1, 0))
+    squares = float((across**2 + down**2).sum())
+    directed = np.hypot(float((across**2 - down**2).sum()), float(2 * (across * down).sum()))
+    found += [directed / max(squares, 1e-6), float((np.abs(across) + np.abs(down) < 1e-6).mean())]
+    return np.array(found)

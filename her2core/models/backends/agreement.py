@@ -1,0 +1,107 @@
+"""Whether a backend gives TensorFlow's answers on a bundle's own patches, tried before it is used.
+
+The logits TensorFlow gave are kept in the bundle since it was written; for an older bundle they
+are computed once, which needs TensorFlow. What was found is noted in the cache folder for these
+weights, this backend and this processor (on which the precision depends), so that later starts
+need not try again. A note that is damaged or about something else counts for nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import platform
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from her2core.files import write_atomically
+from her2core.models.backends.reader import Floats, Reader
+from her2core.models.bundle_files import CHECKED_PATCHES, BundleFiles
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What was compared."""
+
+    model_id: str
+    weights_sha256: str
+    temperature: float
+    backend: str
+    processor: str
+
+
+def largest_difference(files: BundleFiles, reader: Reader, cache_dir: Path) -> float:
+    """The largest difference of any probability from TensorFlow's, tried once and remembered.
+
+    Args:
+        files: the bundle.
+        reader: its network in another backend.
+        cache_dir: where notes are kept; that it cannot be written costs only time.
+    """
+    card = files.card
+    trial = Trial(card.model_id, card.weights_sha256, card.temperature, reader.backend, processor())
+    note = cache_dir / f"agreement-{card.model_id}-{_digest(asdict(trial))[:16]}.json"
+    known = _noted(note, trial)
+    if known is not None:
+        return known
+    reference = _reference(files)
+    patches = files.background[: len(reference)].astype(np.float32) / np.float32(255)
+    found = float(np.abs(reader.read(patches).probabilities - reference).max())
+    _write(note, trial, found)
+    return found
+
+
+@cache
+def processor() -> str:
+    """What the processor calls itself and can do, as far as it tells."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    telling = [line for line in lines if line.startswith(("model name", "flags"))]
+    return _digest(telling[:2])[:16]
+
+
+def _reference(files: BundleFiles) -> Floats:
+    """TensorFlow's temperature-scaled probabilities of the first background patches."""
+    logits = files.logits
+    if logits is None:
+        from her2core.models.bundle import as_keras, plain_logits
+
+        logits = plain_logits(as_keras(files).model, files.background[:CHECKED_PATCHES])
+    scaled = logits.astype(np.float64) / files.card.temperature
+    powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
+
+
+def _noted(note: Path, trial: Trial) -> float | None:
+    try:
+        data = json.loads(note.read_text(encoding="utf-8"))
+        found = float(data["largest_difference"])
+        whole = data["trial"] == asdict(trial) and data["sha256"] == _seal(trial, found)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return found if whole else None
+
+
+def _write(note: Path, trial: Trial, found: float) -> None:
+    data = {"trial": asdict(trial), "largest_difference": found, "sha256": _seal(trial, found)}
+    try:
+        note.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(note, json.dumps(data, indent=2).encode("utf-8"))
+    except OSError:
+        _log.warning("The backend's agreement could not be noted; it is tried again next time.")
+
+
+def _seal(trial: Trial, found: float) -> str:
+    return _digest([asdict(trial), found])
+
+
+def _digest(facts: object) -> str:
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode("utf-8")).hexdigest()

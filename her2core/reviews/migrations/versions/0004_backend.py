@@ -1,0 +1,24 @@
+"""Which backend ran the network for a verdict; unknown for those recorded before.
+
+Not part of the hash chain: entries recorded earlier keep their hashes.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision: str = "0004"
+down_revision: str | None = "0003"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add the column."""
+    op.add_column("verdict", sa.Column("backend", sa.String(80), nullable=True))
+
+
+def downgrade() -> None:
+    """Reviews are never thrown away: there is no way back but a backup."""
+    raise NotImplementedError("Restore a backup to go back to an older schema.")

@@ -1,0 +1,73 @@
+"""Who may sign in, failed sign-ins of the last minutes, and the audit table, append-only too."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision: str = "0010"
+down_revision: str | None = "0004"
+branch_labels = None
+depends_on = None
+
+_MESSAGE = "An audit entry is never changed or deleted."
+
+
+def upgrade() -> None:
+    """Create the tables and the triggers that refuse to change the audit."""
+    op.create_table(
+        "account",
+        sa.Column("id", sa.Integer, nullable=False),
+        sa.Column("name", sa.String(80), nullable=False),
+        sa.Column("name_key", sa.String(160), nullable=False),
+        sa.Column("role", sa.String(20), nullable=False),
+        sa.Column("password_hash", sa.String(255), nullable=True),
+        sa.Column("login", sa.String(255), nullable=True),
+        sa.Column("disabled", sa.Boolean, nullable=False),
+        sa.Column("created_at", sa.String(32), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_account"),
+        sa.UniqueConstraint("name", name="uq_account_name"),
+        sa.UniqueConstraint("name_key", name="uq_account_name_key"),
+        sa.UniqueConstraint("login", name="uq_account_login"),
+        sa.CheckConstraint(
+            "role IN ('reviewer', 'adjudicator', 'administrator')", name=op.f("ck_account_role")
+        ),
+    )
+    op.create_table(
+        "sign_in_failure",
+        sa.Column("id", sa.Integer, nullable=False),
+        sa.Column("name_hash", sa.String(64), nullable=False),
+        sa.Column("failed_at", sa.String(32), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_sign_in_failure"),
+    )
+    op.create_index("ix_sign_in_failure_name_hash", "sign_in_failure", ["name_hash"])
+    op.create_index("ix_sign_in_failure_failed_at", "sign_in_failure", ["failed_at"])
+    op.create_table(
+        "audit",
+        sa.Column("id", sa.Integer, nullable=False),
+        sa.Column("happened_at", sa.String(32), nullable=False),
+        sa.Column("actor", sa.String(80), nullable=False),
+        sa.Column("action", sa.String(40), nullable=False),
+        sa.Column("detail", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_audit"),
+    )
+    op.create_index("ix_audit_happened_at", "audit", ["happened_at"])
+    op.create_index("ix_audit_action", "audit", ["action"])
+    postgresql = op.get_bind().dialect.name == "postgresql"
+    for verb in ("UPDATE", "DELETE"):
+        begin = f"CREATE TRIGGER audit_no_{verb.lower()} BEFORE {verb} ON audit "
+        op.execute(
+            f"{begin}FOR EACH ROW EXECUTE FUNCTION refuse_change('{_MESSAGE}')"
+            if postgresql
+            else f"{begin}BEGIN SELECT RAISE(ABORT, '{_MESSAGE}'); END"
+        )
+    if postgresql:
+        op.execute(
+            "CREATE TRIGGER audit_no_truncate BEFORE TRUNCATE ON audit "
+            f"FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('{_MESSAGE}')"
+        )
+
+
+def downgrade() -> None:
+    """An audit is never thrown away: there is no way back but a backup."""
+    raise NotImplementedError("Restore a backup to go back to an older schema.")

@@ -1,0 +1,97 @@
+"""The tables of who may sign in, what they did, and which patch is whose to read.
+
+They live in the review store's database, so that one backup holds everything and one transaction
+can look at answers and assignments together. A person's name is the reviewer's name in the log.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    ForeignKey,
+    String,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from her2core.reviews.schema import Base, UtcText
+
+
+class AccountRow(Base):
+    """A person who may sign in. Never deleted, because the log names them; disabled instead.
+
+    `name_key` and `login` are case-folded; `login` is what an OIDC provider calls the person (an
+    e-mail address or a subject), `password_hash` is Argon2id and NULL where only OIDC signs in.
+    """
+
+    __tablename__ = "account"
+    __table_args__ = (
+        CheckConstraint("role IN ('reviewer', 'adjudicator', 'administrator')", name="role"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(80), unique=True)
+    name_key: Mapped[str] = mapped_column(String(160), unique=True)
+    role: Mapped[str] = mapped_column(String(20))
+    password_hash: Mapped[str | None] = mapped_column(String(255))
+    login: Mapped[str | None] = mapped_column(String(255), unique=True)
+    disabled: Mapped[bool] = mapped_column(Boolean)
+    created_at: Mapped[datetime] = mapped_column(UtcText)
+
+
+class SignInFailureRow(Base):
+    """One failed sign-in within the window of the rate limit; older ones are swept out.
+
+    The name is kept as a hash only: people type passwords into the field for names.
+    """
+
+    __tablename__ = "sign_in_failure"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name_hash: Mapped[str] = mapped_column(String(64), index=True)
+    failed_at: Mapped[datetime] = mapped_column(UtcText, index=True)
+
+
+class AuditRow(Base):
+    """One thing that was done, by whom; append-only, and never with a patient's data."""
+
+    __tablename__ = "audit"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    happened_at: Mapped[datetime] = mapped_column(UtcText, index=True)
+    actor: Mapped[str] = mapped_column(String(80))
+    action: Mapped[str] = mapped_column(String(40), index=True)
+    detail: Mapped[str] = mapped_column(Text)
+
+
+class DoubleReadRow(Base):
+    """A patch given to two readers who do not see each other's answer until both are in."""
+
+    __tablename__ = "double_read"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    patch_id: Mapped[int] = mapped_column(ForeignKey("patch.id"), unique=True)
+    blind: Mapped[bool] = mapped_column(Boolean)
+    created_at: Mapped[datetime] = mapped_column(UtcText)
+
+
+class AssignmentRow(Base):
+    """A patch that one person is to read, alone, as one of two, or as adjudicator."""
+
+    __tablename__ = "assignment"
+    __table_args__ = (
+        CheckConstraint("kind IN ('single', 'double', 'adjudication')", name="kind"),
+        UniqueConstraint("patch_id", "account_id", name="uq_assignment_patch_id_account_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    patch_id: Mapped[int] = mapped_column(ForeignKey("patch.id"), index=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
+    double_read_id: Mapped[int | None] = mapped_column(ForeignKey("double_read.id"), index=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    assigned_by: Mapped[str] = mapped_column(String(80))
+    assigned_at: Mapped[datetime] = mapped_column(UtcText)

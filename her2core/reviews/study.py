@@ -1,0 +1,253 @@
+"""A whole study as plain records: every patch, every reading, every entry of the log as hashed.
+
+Two installations' logs are chains of hashes: one can take over what the other has in addition, but
+two that grew apart can never be joined without rewriting one of them. That is told, not papered
+over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import takewhile
+
+from her2core.models.verdict import Verdict
+from her2core.patches import Square, safe_name
+from her2core.reviews import validation
+from her2core.reviews.chain import (
+    ChainEntry,
+    ChainHead,
+    EntryFacts,
+    StainFacts,
+    VerdictFacts,
+    verify,
+)
+from her2core.reviews.errors import ReviewRefusedError, StoreError
+from her2core.reviews.records import PatchRecord, ReviewDraft
+from her2core.scores import HER2Score
+from her2core.stain.reading import StainReading
+
+_NAMED = 5  # conflicts spelt out; the rest is counted
+
+
+class StudyError(StoreError):
+    """A study can be neither read nor taken over; nothing was changed.
+
+    str(error) holds one sentence per line.
+    """
+
+
+@dataclass(frozen=True)
+class StudyReading:
+    """What one model said of one square: (x, y, size) in pixels."""
+
+    patch_sha256: str
+    square: tuple[int, int, int]
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class StudyStain:
+    """What the stain measurement said of one square: (x, y, size) in pixels."""
+
+    patch_sha256: str
+    square: tuple[int, int, int]
+    facts: StainFacts
+
+
+@dataclass(frozen=True)
+class StudyEntry:
+    """One entry of the review log: its facts as hashed, its place in the chain, its token.
+
+    `readings` are the places (from 0) of its verdicts among the study's readings, in their order:
+    a reading holds more than is hashed.
+    """
+
+    id: int
+    facts: EntryFacts
+    readings: tuple[int, ...]
+    previous_hash: str
+    entry_hash: str
+    token: str | None = None
+
+    def chain_entry(self) -> ChainEntry:
+        """As the check of the chain takes it."""
+        return ChainEntry(self.id, self.facts, self.previous_hash, self.entry_hash)
+
+
+@dataclass(frozen=True)
+class Study:
+    """Everything the store holds, each kind of record in order of arrival."""
+
+    patches: tuple[PatchRecord, ...]
+    readings: tuple[StudyReading, ...]
+    stains: tuple[StudyStain, ...]
+    entries: tuple[StudyEntry, ...]
+    head: ChainHead | None
+
+
+@dataclass(frozen=True)
+class Adopted:
+    """What was new here: numbers of patches and of log entries."""
+
+    patches: int
+    entries: int
+
+
+def check_study(study: Study) -> None:
+    """Refuse a study whose chain is broken or which holds what no review can.
+
+    Raises:
+        StudyError: the first few things that are wrong.
+    """
+    broken = verify([entry.chain_entry() for entry in study.entries], study.head)
+    if broken:
+        raise StudyError(_few(["The study's review log is not intact:", *broken]))
+    patches = {patch.sha256: patch for patch in study.patches}
+    if len(patches) != len(study.patches):
+        raise StudyError("The study lists a patch twice. Nothing was imported.")
+    try:
+        for patch in study.patches:
+            _check_patch(patch)
+        for reading in study.readings:
+            _check_reading(reading, patches)
+        for stain in study.stains:
+            validation.check_stain(stain_reading(stain.facts))
+            validation.check_square(Square(*stain.square), patches[stain.patch_sha256])
+        for entry in study.entries:
+            _check_entry(entry, patches)
+            _check_links(entry, study.readings)
+    except (ReviewRefusedError, ValueError, KeyError) as error:
+        said = str(error) if isinstance(error, ReviewRefusedError) else "A value is not valid."
+        raise StudyError(
+            f"The study holds what no review log can: {said}\nNothing was imported."
+        ) from error
+
+
+def conflicts(ours: Study, theirs: Study) -> list[str]:
+    """Why a study cannot be taken over here; empty where it can.
+
+    Either log has to begin with all of the other; a patch both know has to have one size.
+    """
+    found: list[str] = []
+    pairs = list(zip(ours.entries, theirs.entries, strict=False))
+    same = sum(1 for _ in takewhile(lambda pair: pair[0].entry_hash == pair[1].entry_hash, pairs))
+    if same < len(pairs):
+        mine, other = pairs[same]
+        found.append(
+            f"Entry {mine.id} of the review log differs: here it is by {mine.facts.reviewer} of "
+            f"{_day(mine)}, in the study by {other.facts.reviewer} of {_day(other)}; the two logs "
+            f"share their first {same} entries and then grew apart."
+        )
+        found.append(
+            "Logs that grew apart cannot be joined without rewriting one of them; import the study "
+            "into an installation of its own (set HER2_HOME or DATABASE_URL)."
+        )
+    known = {patch.sha256: patch for patch in ours.patches}
+    for patch in theirs.patches:
+        here = known.get(patch.sha256)
+        if here is not None and (here.width, here.height) != (patch.width, patch.height):
+            found.append(
+                f"Patch {patch.sha256[:12]} is {here.width} x {here.height} pixels here and "
+                f"{patch.width} x {patch.height} in the study."
+            )
+    return found
+
+
+def refuse_conflicts(ours: Study, theirs: Study) -> None:
+    """Raise what `conflicts` finds.
+
+    Raises:
+        StudyError: there is a conflict, or the log here is itself broken.
+    """
+    broken = verify([entry.chain_entry() for entry in ours.entries], ours.head)
+    if broken:
+        raise StudyError(_few(["The review log here is not intact:", *broken]))
+    found = conflicts(ours, theirs)
+    if found:
+        raise StudyError(_few(found))
+
+
+def stain_reading(facts: StainFacts) -> StainReading:
+    """The hashed facts of a stain reading as the store takes them.
+
+    Raises:
+        ValueError: the score is none.
+    """
+    score = None if facts.score is None else HER2Score(facts.score)
+    return StainReading(**{**vars(facts), "score": score})
+
+
+def _few(sentences: Sequence[str]) -> str:
+    shown = list(sentences[: _NAMED + 1])
+    if len(sentences) > len(shown):
+        shown.append(f"And {len(sentences) - len(shown)} more.")
+    return "\n".join([*shown, "Nothing was imported."])
+
+
+def _day(entry: StudyEntry) -> str:
+    return entry.facts.recorded_at[:10]
+
+
+def _check_patch(patch: PatchRecord) -> None:
+    validation.check_patch(patch)
+    if safe_name(patch.name) != patch.name:
+        raise ReviewRefusedError("The name of a patch is not one this program gives.")
+
+
+def _check_reading(reading: StudyReading, patches: Mapping[str, PatchRecord]) -> None:
+    validation.check_verdicts([reading.verdict])
+    validation.check_square(Square(*reading.square), patches[reading.patch_sha256])
+
+
+def _hashed(verdict: Verdict | VerdictFacts) -> tuple[object, ...]:
+    """What a hash covers of a verdict, but for the answer to it."""
+    return (
+        verdict.architecture,
+        verdict.model_id,
+        verdict.probabilities,
+        verdict.demo,
+        verdict.novelty,
+    )
+
+
+def _check_links(entry: StudyEntry, readings: Sequence[StudyReading]) -> None:
+    """An entry's readings must be those that its hash covers."""
+    facts = entry.facts
+    linked = [readings[place] for place in entry.readings if place < len(readings)]
+    found = [(one.patch_sha256, one.square, _hashed(one.verdict)) for one in linked]
+    hashed = [(facts.patch_sha256, facts.square, _hashed(one)) for one in facts.verdicts]
+    if found != hashed:
+        raise ReviewRefusedError(f"The readings of entry {entry.id} are not those it was made of.")
+
+
+def _check_entry(entry: StudyEntry, patches: Mapping[str, PatchRecord]) -> None:
+    facts = entry.facts
+    square = Square(*facts.square)
+    validation.check_square(square, patches[facts.patch_sha256])
+    validation.check_token(entry.token)
+    if validation.reviewer_name(facts.reviewer) != facts.reviewer:
+        raise ReviewRefusedError(f"The reviewer's name of entry {entry.id} is not valid.")
+    if facts.supersedes is not None and not 0 < facts.supersedes < entry.id:
+        raise ReviewRefusedError(f"Entry {entry.id} corrects one that is not before it.")
+    datetime.fromisoformat(facts.recorded_at)
+    validation.check_draft(
+        ReviewDraft(
+            patch_sha256=facts.patch_sha256,
+            square=square,
+            reviewer=facts.reviewer,
+            verdicts=tuple(
+                Verdict(v.architecture, v.model_id, v.probabilities, v.demo, v.novelty)
+                for v in facts.verdicts
+            ),
+            agrees={v.architecture: v.agrees for v in facts.verdicts},
+            own_score=HER2Score(facts.own_score),
+            confidence=facts.confidence,  # type: ignore[arg-type]  # checked by check_draft
+            comment=facts.comment,
+            seconds=facts.seconds,
+            blind=facts.blind,
+            supersedes=facts.supersedes,
+            stain=None if facts.stain is None else stain_reading(facts.stain),
+        )
+    )

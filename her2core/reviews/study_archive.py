@@ -1,0 +1,299 @@
+"""A study as one ZIP, for taking it to another installation: records, images, sums.
+
+    study.json       format, counts, end of the log; size and sha256 of every other file
+    patches.jsonl    one patch a line, in order of arrival
+    readings.jsonl   one reading of a model a line
+    stains.jsonl     one stain measurement a line
+    entries.jsonl    one entry of the review log a line, as hashed
+    images/<sha256>.png
+
+An archive comes from outside and may be made to harm: names are compared, never used as paths;
+nothing is unpacked to disk; no file may be larger than said, and none larger than its limit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import time
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import BinaryIO, TypeVar
+
+from her2core import __version__
+from her2core.reviews.chain import ChainHead
+from her2core.reviews.records import PatchRecord
+from her2core.reviews.schema import utc_text
+from her2core.reviews.study import Study, StudyEntry, StudyError, StudyReading, StudyStain
+from her2core.strict_json import parse, read
+
+FORMAT = "HER2 Review study"
+FORMAT_VERSION = 1
+MANIFEST = "study.json"
+_TABLES = ("patches.jsonl", "readings.jsonl", "stains.jsonl", "entries.jsonl")
+_IMAGE = re.compile(r"images/([0-9a-f]{64})\.png")
+_MAX_MANIFEST = 64 * 2**20
+_MAX_TABLE = 512 * 2**20
+_MAX_FILES = 200_000
+_PACKED = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
+_ENCRYPTED = 0x1
+_PIECE = 2**20
+
+Record = TypeVar("Record")
+
+
+@dataclass(frozen=True)
+class StudyFile:
+    """One file of the archive: its bytes' number and sha256."""
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class _Patch:
+    """A `PatchRecord` with its time as text, as JSON holds it."""
+
+    sha256: str
+    name: str
+    width: int
+    height: int
+    received_at: str
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Manifest:
+    format: str
+    format_version: int
+    version: str
+    created_at: str
+    last_id: int
+    last_hash: str
+    images_not_kept: tuple[str, ...]
+    files: tuple[StudyFile, ...]
+
+
+def write_study(file: BinaryIO, study: Study, image: Callable[[str], bytes | None]) -> int:
+    """Write the archive.
+
+    Args:
+        file: where to; must be seekable.
+        study: the records.
+        image: the stored PNG of a sha256; None where it is not kept any more.
+
+    Returns:
+        Number of images that are not kept any more; the archive says which.
+
+    Raises:
+        StudyError: the log does not say where it ends.
+        OSError: the file cannot be written.
+    """
+    if study.head is None:
+        raise StudyError("The review log does not say where it ends; restore it from a backup.")
+    files: list[StudyFile] = []
+    missing: list[str] = []
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        tables: tuple[Iterable[object], ...] = (
+            map(_patch_facts, study.patches),
+            study.readings,
+            study.stains,
+            study.entries,
+        )
+        for name, records in zip(_TABLES, tables, strict=True):
+            files.append(_add(archive, name, _lines(records)))
+        for patch in study.patches:
+            png = image(patch.sha256)
+            if png is None:
+                missing.append(patch.sha256)
+            else:
+                files.append(_add(archive, f"images/{patch.sha256}.png", png))
+        manifest = _Manifest(
+            format=FORMAT,
+            format_version=FORMAT_VERSION,
+            version=__version__,
+            created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            last_id=study.head.last_id,
+            last_hash=study.head.last_hash,
+            images_not_kept=tuple(missing),
+            files=tuple(files),
+        )
+        _add(archive, MANIFEST, json.dumps(asdict(manifest), indent=1).encode("ascii"))
+    return len(missing)
+
+
+class StudyReader:
+    """An archive opened for reading. Nothing of it is trusted before it is checked."""
+
+    def __init__(self, file: BinaryIO, max_image_bytes: int) -> None:
+        """Read the table of contents and the records.
+
+        Args:
+            file: the archive; must be seekable.
+            max_image_bytes: images beyond are refused.
+
+        Raises:
+            StudyError: it is no such archive, damaged, or made to harm.
+        """
+        self._max_image_bytes = max_image_bytes
+        with _told():
+            self._zip = zipfile.ZipFile(file)
+            self._infos = _contents(self._zip)
+            manifest = read(_Manifest, parse(self._text(MANIFEST, _MAX_MANIFEST)), "the study")
+            self._files = _listed(manifest, self._infos)
+            self.study = Study(
+                patches=tuple(map(_patch_record, self._records(_TABLES[0], _Patch))),
+                readings=tuple(self._records(_TABLES[1], StudyReading)),
+                stains=tuple(self._records(_TABLES[2], StudyStain)),
+                entries=tuple(self._records(_TABLES[3], StudyEntry)),
+                head=ChainHead(manifest.last_id, manifest.last_hash),
+            )
+        strangers = set(self.images()) - {patch.sha256 for patch in self.study.patches}
+        if strangers:
+            raise StudyError(_refusal("it holds an image that belongs to no patch"))
+
+    def images(self) -> list[str]:
+        """sha256 of the patches whose image is in the archive."""
+        found = (_IMAGE.fullmatch(name) for name in self._files)
+        return [match.group(1) for match in found if match]
+
+    def image(self, sha256: str) -> bytes:
+        """The PNG of one patch, its sum checked.
+
+        Raises:
+            StudyError: it is damaged or larger than allowed.
+        """
+        with _told():
+            return self._checked(f"images/{sha256}.png", self._max_image_bytes)
+
+    def _records(self, name: str, kind: type[Record]) -> Iterator[Record]:
+        text = self._checked(name, _MAX_TABLE).decode("utf-8")
+        for line in text.splitlines():
+            yield read(kind, parse(line), f"a line of {name}")
+
+    def _text(self, name: str, limit: int) -> str:
+        return self._bytes(name, limit).decode("utf-8")
+
+    def _checked(self, name: str, limit: int) -> bytes:
+        listed = self._files[name]
+        data = self._bytes(name, limit)
+        if len(data) != listed.bytes or hashlib.sha256(data).hexdigest() != listed.sha256:
+            raise ValueError("a file in it is not the one that was written")
+        return data
+
+    def _bytes(self, name: str, limit: int) -> bytes:
+        """Unpack one file in pieces and stop where it grows beyond what it said it is."""
+        info = self._infos[name]
+        if info.file_size > limit:
+            raise ValueError("a file in it is larger than allowed")
+        pieces: list[bytes] = []
+        size = 0
+        with self._zip.open(info) as opened:
+            while piece := opened.read(_PIECE):
+                size += len(piece)
+                if size > info.file_size:
+                    raise ValueError("a file in it is larger than it says")
+                pieces.append(piece)
+        return b"".join(pieces)
+
+
+class _told:  # noqa: N801 - reads as a word in "with _told():"
+    """Turn everything that a bad archive makes the libraries raise into one sentence."""
+
+    _EXPECTED = (
+        zipfile.BadZipFile,
+        zipfile.LargeZipFile,
+        zlib.error,
+        ValueError,
+        KeyError,
+        EOFError,
+        NotImplementedError,
+        RuntimeError,
+        OverflowError,
+    )
+
+    def __enter__(self) -> None:
+        """Nothing to do."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Raise the sentence instead."""
+        if isinstance(error, StudyError):
+            return
+        if isinstance(error, zipfile.BadZipFile | zlib.error | EOFError):
+            raise StudyError(_refusal("it is no ZIP file, or cut off or damaged")) from error
+        if isinstance(error, self._EXPECTED):
+            said = str(error) if isinstance(error, ValueError) else "its contents are not readable"
+            raise StudyError(_refusal(said or "its contents are not readable")) from error
+
+
+def _refusal(reason: str) -> str:
+    return (
+        f"This is no study that can be imported: {reason}; export it again with "
+        "'python -m her2core.reviews export-study'. Nothing was imported."
+    )
+
+
+def _contents(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    """Name -> entry; only names that a study has, each once.
+
+    Raises:
+        ValueError: there is anything else in it.
+    """
+    infos: dict[str, zipfile.ZipInfo] = {}
+    if len(archive.infolist()) > _MAX_FILES:
+        raise ValueError("it holds too many files")
+    for info in archive.infolist():
+        name = info.filename
+        if not (name in (MANIFEST, *_TABLES) or _IMAGE.fullmatch(name)):
+            raise ValueError("it holds a file that no study has")
+        if name in infos:
+            raise ValueError("it holds a file twice")
+        if info.flag_bits & _ENCRYPTED or info.compress_type not in _PACKED:
+            raise ValueError("it is encrypted, or packed in a way that is not supported")
+        infos[name] = info
+    if MANIFEST not in infos:
+        raise ValueError("its table of contents is missing")
+    return infos
+
+
+def _listed(manifest: _Manifest, infos: Mapping[str, object]) -> dict[str, StudyFile]:
+    if manifest.format != FORMAT:
+        raise ValueError("it was written by another program")
+    if manifest.format_version != FORMAT_VERSION:
+        raise ValueError(
+            f"it was written by another version of this program ({manifest.version[:20]})"
+        )
+    files = {file.path: file for file in manifest.files}
+    if files.keys() | {MANIFEST} != set(infos) or not set(_TABLES) <= files.keys():
+        raise ValueError("its files are not those of its table of contents")
+    return files
+
+
+def _patch_facts(patch: PatchRecord) -> _Patch:
+    return _Patch(**{**vars(patch), "received_at": utc_text(patch.received_at)})
+
+
+def _patch_record(facts: _Patch) -> PatchRecord:
+    return PatchRecord(**{**vars(facts), "received_at": datetime.fromisoformat(facts.received_at)})
+
+
+def _lines(records: Iterable[object]) -> bytes:
+    # ASCII: a line ends at \n only, whatever a comment holds
+    return b"".join(
+        json.dumps(asdict(record)).encode("ascii") + b"\n"  # type: ignore[call-overload]
+        for record in records
+    )
+
+
+def _add(archive: zipfile.ZipFile, path: str, data: bytes) -> StudyFile:
+    info = zipfile.ZipInfo(path, date_time=time.localtime()[:6])
+    # PNG is compressed already
+    info.compress_type = zipfile.ZIP_STORED if path.endswith(".png") else zipfile.ZIP_DEFLATED
+    info.external_attr = 0o600 << 16
+    archive.writestr(info, data)
+    return StudyFile(path, len(data), hashlib.sha256(data).hexdigest())

@@ -1,0 +1,128 @@
+"""What is kept of one stain measurement: small, plain, and comparable with the networks' verdicts.
+
+A `MembraneReport` holds every outline and lives while it is drawn; a `StainReading` is what goes
+into the review store, exports and reports.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+
+from her2core.scores import HER2Score
+from her2core.stain.report import MembraneReport
+from her2core.stain.rule import Shares, is_ultralow, score_of
+from her2core.stain.thresholds import StainThresholds
+
+# counted up whenever the measurement itself changes: readings of two methods do not compare
+METHOD = 2
+PREFIX = "stain"
+
+Counts = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class StainReading:
+    """One measurement of one square, without any network.
+
+    Attributes:
+        method: version of the measurement and of its thresholds, see `method_id`.
+        counts: tumour-like cells without staining, faint or incomplete, weak to moderate complete,
+            intense complete.
+        score: by the ASCO/CAP rule; None where it cannot be told.
+        reason: why there is no score, one sentence; None where there is one.
+        ultralow: a 0 with membrane staining in some cells, 10 % at most.
+        completeness: median share of the rim that is stained, over stained cells, [0, 1]; None
+            without any.
+        intensity: median DAB optical density of stained rims; None without any.
+        um_per_pixel: the scale that was used; None where nothing was measured.
+    """
+
+    method: str
+    counts: Counts
+    score: HER2Score | None
+    reason: str | None
+    ultralow: bool = False
+    completeness: float | None = None
+    intensity: float | None = None
+    um_per_pixel: float | None = None
+
+    @property
+    def cells(self) -> int:
+        """Number of cells that counted."""
+        return sum(self.counts)
+
+    @property
+    def shares(self) -> Shares | None:
+        """Share of each pattern in [0, 1], together 1; None without any cell."""
+        return _shares(self.counts)
+
+    @property
+    def verdict(self) -> str:
+        """The score in words: "2+", "0 (HER2-ultralow)" or "no score"."""
+        if self.score is None:
+            return "no score"
+        return f"{self.score.label} (HER2-ultralow)" if self.ultralow else self.score.label
+
+    @property
+    def h_score(self) -> float | None:
+        """Sum of 1, 2 and 3 times the percentages of the stained patterns, [0, 300].
+
+        McCarty et al., Cancer Res 1986;46:4244s, with membrane patterns for intensities. None
+        without any cell.
+        """
+        shares = self.shares
+        return None if shares is None else sum(i * 100 * part for i, part in enumerate(shares))
+
+
+def method_id(thresholds: StainThresholds) -> str:
+    """Name of the measurement with these thresholds, such as "stain-2-1a2b3c4d5e6f"."""
+    text = json.dumps(asdict(thresholds), sort_keys=True)
+    return f"{PREFIX}-{METHOD}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def reading_of(report: MembraneReport) -> StainReading:
+    """What is kept of a report. Figures are rounded to what the measurement can tell."""
+    return StainReading(
+        method=method_id(report.thresholds),
+        counts=report.counts,
+        score=report.score,
+        reason=report.reason,
+        ultralow=report.ultralow,
+        completeness=None if report.completeness is None else round(report.completeness.median, 4),
+        intensity=None if report.intensity is None else round(report.intensity.median, 4),
+        um_per_pixel=round(report.um_per_pixel, 4),
+    )
+
+
+def no_reading(reason: str, thresholds: StainThresholds) -> StainReading:
+    """A reading that says why nothing was measured."""
+    return StainReading(method_id(thresholds), (0, 0, 0, 0), None, reason)
+
+
+def pooled_score(
+    counts: Iterable[Counts], thresholds: StainThresholds
+) -> tuple[HER2Score | None, bool, Counts]:
+    """The rule on the cells of several squares together, such as the crops of one core.
+
+    Returns:
+        The score (None below `thresholds.least_cells`), whether it is HER2-ultralow, and the
+        pooled counts.
+    """
+    columns = list(zip(*counts, strict=True)) or [(), (), (), ()]
+    none, faint, moderate, intense = (sum(column) for column in columns)
+    pooled = (none, faint, moderate, intense)
+    shares = _shares(pooled)
+    if shares is None or sum(pooled) < thresholds.least_cells:
+        return None, False, pooled
+    return score_of(shares, thresholds), is_ultralow(shares, thresholds), pooled
+
+
+def _shares(counts: Counts) -> Shares | None:
+    total = sum(counts)
+    if not total:
+        return None
+    none, faint, moderate, intense = (count / total for count in counts)
+    return none, faint, moderate, intense

@@ -1,0 +1,75 @@
+"""A heat map as contour lines: where it is high, without a colour over the tissue inside.
+
+Lines are drawn on a dark edge, so that they show on brown, on blue and on glass, and differ in
+thickness as well as in colour.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from her2core.xai.explanation import Explanation
+
+Pixels = npt.NDArray[np.uint8]
+Colour = tuple[int, int, int]
+
+# Shares of the map's maximum: the thin line and the thick one.
+LEVELS = (0.4, 0.75)
+# Okabe and Ito's yellow, vermilion and sky blue: apart for colour-blind eyes, and from the stains.
+FOR, FOR_SIGNED, AGAINST = (240, 228, 66), (255, 110, 60), (86, 180, 233)
+_EDGE: Colour = (20, 20, 20)
+# SHAP speaks of single pixels: a line around each would be a scribble.
+_SMOOTHING = {"shap": 6.0}
+# Of the 224: what is smaller is noise of the map, not a region.
+_LEAST_AREA = 40.0
+
+
+def draw_contours(rgb: Pixels, explanation: Explanation) -> Pixels:
+    """Draw the lines over the field the map belongs to.
+
+    Args:
+        rgb: uint8 (H, W, 3), the square the model saw, at any resolution.
+        explanation: its heat map. Signed maps get red lines for and blue lines against.
+
+    Returns:
+        uint8 (H, W, 3), a new array; an empty map leaves the image as it is.
+    """
+    height, width = rgb.shape[:2]
+    drawn = np.ascontiguousarray(rgb).copy()
+    thin = max(1, round(min(height, width) / 220))
+    edge = 2 * max(1, round(thin / 2))
+    heat = _smooth(explanation)
+    sides = [(heat, FOR_SIGNED), (-heat, AGAINST)] if explanation.signed else [(heat, FOR)]
+    for side, colour in sides:
+        for level, thickness in zip(LEVELS, (thin, 2 * thin), strict=True):
+            lines = _lines(side, level, width, height)
+            cv2.polylines(drawn, lines, True, _EDGE, thickness + edge, cv2.LINE_AA)
+            cv2.polylines(drawn, lines, True, colour, thickness, cv2.LINE_AA)
+    return drawn
+
+
+def _smooth(explanation: Explanation) -> npt.NDArray[np.float32]:
+    """The heat, for SHAP evened out and scaled anew so that the levels keep their meaning."""
+    sigma = _SMOOTHING.get(explanation.method)
+    if sigma is None:
+        return explanation.heat
+    smooth = cv2.GaussianBlur(explanation.heat, (0, 0), sigma)
+    highest = float(np.abs(smooth).max())
+    return np.asarray(smooth / highest if highest > 0 else smooth, dtype=np.float32)
+
+
+def _lines(
+    heat: npt.NDArray[np.float32], level: float, width: int, height: int
+) -> list[npt.NDArray[np.int32]]:
+    """Closed outlines of where the heat reaches the level, in pixels of the picture."""
+    side = heat.shape[0]
+    inside = (heat >= level).astype(np.uint8)
+    found, _ = cv2.findContours(inside, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    scale = np.array([width / side, height / side])
+    return [
+        np.rint((outline + 0.5) * scale).astype(np.int32)
+        for outline in found
+        if cv2.contourArea(outline) >= _LEAST_AREA
+    ]

@@ -1,0 +1,108 @@
+"""Which tissue a map marks: stained membrane, nuclei, or anything else.
+
+The parts come from the stain measurement, not from a network, and are as good as it is. Beside
+each share stands how much of the patch that part covers: a map that says nothing has equal shares.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from her2core.stain.density import separate
+from her2core.stain.membranes import membrane_lines
+from her2core.stain.nuclei import WORKING_UM, nuclear_mask
+from her2core.stain.scale import ASSUMED_UM_PER_PIXEL, estimate_um_per_pixel
+from her2core.stain.thresholds import StainThresholds
+from her2core.xai.explanation import Explanation
+from her2core.xai.heat import SIDE
+
+Floats = npt.NDArray[np.float32]
+# The field at the working resolution, in pixels: what is wider is seen more coarsely.
+_LARGEST_SIDE = 1500
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Share of each of the 224 x 224 pixels that is stained membrane and nucleus, float32."""
+
+    membrane: Floats
+    nuclei: Floats
+
+
+@dataclass(frozen=True)
+class Whereabouts:
+    """Shares in [0, 1] of the positive heat, and of the patch; each three add up to 1."""
+
+    membrane: float
+    nuclei: float
+    elsewhere: float
+    membrane_area: float
+    nuclei_area: float
+    elsewhere_area: float
+
+
+def find_parts(
+    rgb: npt.NDArray[np.uint8],
+    um_per_pixel: float | None = None,
+    thresholds: StainThresholds | None = None,
+) -> Parts:
+    """Find membranes and nuclei in a field.
+
+    Single pixels, unlike whole cells, are not asked for further proof: of the membrane pixels of
+    synthetic patches three in five to four in five are found, faint ones least.
+
+    Args:
+        rgb: uint8 (s, s, 3), the square the model saw.
+        um_per_pixel: micrometres per pixel; None: estimated from the nuclei, else assumed.
+        thresholds: from which density on a brown line is membrane.
+    """
+    thresholds = thresholds or StainThresholds()
+    scale = um_per_pixel or estimate_um_per_pixel(*separate(rgb)) or ASSUMED_UM_PER_PIXEL
+    side = int(np.clip(round(rgb.shape[0] * scale / WORKING_UM), 1, _LARGEST_SIDE))
+    how = cv2.INTER_AREA if side < rgb.shape[0] else cv2.INTER_CUBIC
+    haematoxylin, dab = separate(np.asarray(cv2.resize(rgb, (side, side), interpolation=how)))
+    lines = membrane_lines(haematoxylin, dab)
+    membrane = lines > thresholds.line_density
+    nuclei = nuclear_mask(haematoxylin, lines > thresholds.clear_line) & ~membrane
+    return Parts(_as_seen(membrane), _as_seen(nuclei))
+
+
+def whereabouts(explanation: Explanation, parts: Parts) -> Whereabouts | None:
+    """Where a map's positive heat lies; None for a map without any."""
+    heat = np.maximum(explanation.heat, 0).astype(np.float64)
+    total = float(heat.sum())
+    if not total > 0:
+        return None
+    on_membrane, on_nuclei = (
+        float((heat * part).sum()) / total for part in (parts.membrane, parts.nuclei)
+    )
+    membrane_area, nuclei_area = (float(part.mean()) for part in (parts.membrane, parts.nuclei))
+    return Whereabouts(
+        on_membrane,
+        on_nuclei,
+        max(0.0, 1 - on_membrane - on_nuclei),
+        membrane_area,
+        nuclei_area,
+        max(0.0, 1 - membrane_area - nuclei_area),
+    )
+
+
+def in_words(found: Whereabouts) -> str:
+    """E.g. "On stained membrane 31 % (of the patch 18 %), nuclei 22 % (25 %), rest 47 % (57 %)"."""
+    return (
+        f"On stained membrane {found.membrane:.0%} (of the patch {found.membrane_area:.0%}), "
+        f"nuclei {found.nuclei:.0%} ({found.nuclei_area:.0%}), "
+        f"rest {found.elsewhere:.0%} ({found.elsewhere_area:.0%})"
+    ).replace("%", " %")
+
+
+def _as_seen(mask: npt.NDArray[np.bool_]) -> Floats:
+    """The mask on the model's 224 x 224 pixels, as shares."""
+    how = cv2.INTER_AREA if mask.shape[0] > SIDE else cv2.INTER_LINEAR
+    return np.asarray(
+        cv2.resize(mask.astype(np.float32), (SIDE, SIDE), interpolation=how), np.float32
+    )

@@ -1,0 +1,184 @@
+"""The door: nothing is drawn before whoever is there has signed in, where sign-in is needed."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+from dataclasses import dataclass
+from typing import NoReturn
+
+import streamlit as st
+
+from her2core.accounts.door import OpenDoorError, way_in
+from her2core.accounts.records import SignInError, SignInWay
+from her2core.accounts.store import AccountStore
+from her2core.reviews.store import StoreError
+from her2core.scores import RESEARCH_NOTICE
+from her2core.text import markdown_text
+from pages import session, ui
+
+_log = logging.getLogger(__name__)
+_WATCH_SECONDS = 30.0
+_OIDC_PACKAGES = ("authlib", "httpx")
+# A proxy says for whom it asks; whoever is alone on a machine has none in front.
+_PROXY_HEADERS = ("X-Forwarded-For", "Forwarded", "X-Real-Ip")
+_PROXY_REFUSAL = (
+    "This page came through a proxy, so others can reach it, and nobody has to sign in. Create an "
+    "account (python -m her2core.accounts add), configure OIDC, or set HER2_ALLOW_OPEN=1."
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """How the person at this browser stands to the door.
+
+    Attributes:
+        way: how people get in here; None where nobody may, for the reason in `refusal`.
+        known: the person may go on.
+        refusal: one sentence, empty where somebody may get in.
+    """
+
+    way: SignInWay | None
+    known: bool = False
+    refusal: str = ""
+
+
+def look_or_stop(here: ui.Services) -> Entry:
+    """Whether the person is known; nothing is drawn, unless the database does not answer."""
+    try:
+        entry = _look(here)
+        session.admit(entry.known)
+        return entry
+    except StoreError as error:
+        _log.exception("The review store failed")
+        ui.calm_stop(markdown_text(str(error)))
+
+
+def ask(here: ui.Services, entry: Entry) -> NoReturn:
+    """Ask who it is, or say why nobody may come in; ends the page here."""
+    accounts = AccountStore(here.store)
+    settings = here.settings.sign_in
+    with st.columns([1, 1.1, 1])[1]:
+        st.space("large")
+        st.title("HER2 Review", anchor=False)
+        if message := st.session_state.pop("signed_out", None):
+            st.info(message, icon=":material/lock_clock:")
+        if entry.way is None:
+            _log.error("Nothing is shown: anybody could come in")
+            st.error(markdown_text(entry.refusal), icon=":material/lock_open:")
+        elif entry.way == "oidc":
+            _ask_provider(accounts, settings.oidc_role)
+        else:
+            _ask_password(accounts)
+        st.caption(f":material/science: {RESEARCH_NOTICE}")
+    st.stop()
+
+
+def sign_out_button(here: ui.Services) -> None:
+    """Who is signed in, and the way out; nothing where nobody signs in."""
+    person = session.identity()
+    if person.way == "open":
+        return
+    with st.sidebar, st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(f"**{markdown_text(person.name)}**  \n:gray[{person.role}]", width="stretch")
+        st.button(
+            "Sign out",
+            icon=":material/logout:",
+            key="sign-out",
+            on_click=_leave,
+            args=(AccountStore(here.store), "by themselves"),
+        )
+    st.fragment(_watch, run_every=_WATCH_SECONDS)(here.settings.sign_in.idle_minutes)
+
+
+def _look(here: ui.Services) -> Entry:
+    accounts = AccountStore(here.store)
+    settings = here.settings.sign_in
+    try:
+        way = way_in(
+            oidc=settings.oidc,
+            accounts=accounts.exist(),
+            address=st.get_option("server.address"),
+            allow_open=settings.allow_open,
+        )
+    except OpenDoorError as error:
+        return Entry(None, refusal=str(error))
+    if way != "open":
+        return Entry(way, known=_still_here(accounts, settings.idle_minutes))
+    st.session_state.pop("person", None)
+    if not settings.allow_open and any(st.context.headers.get(h) for h in _PROXY_HEADERS):
+        return Entry(None, refusal=_PROXY_REFUSAL)
+    return Entry("open", known=True)
+
+
+def _still_here(accounts: AccountStore, idle_minutes: int) -> bool:
+    """Whether somebody is signed in, not idle too long, and still has an account."""
+    person = session.identity()
+    if person.way == "open":
+        return False
+    if session.idle_seconds() > 60 * idle_minutes:
+        _leave(accounts, "idle")
+        st.session_state["signed_out"] = (
+            f"You were signed out after {idle_minutes} idle minutes. "
+            "Answers that you had begun are kept for you."
+        )
+        return False
+    now = accounts.current(person)
+    if now is None:
+        _leave(accounts, "account disabled")
+        return False
+    st.session_state["person"] = now
+    session.touch()
+    return True
+
+
+def _ask_password(accounts: AccountStore) -> None:
+    with st.form("sign-in", border=False):
+        name = st.text_input("Name", max_chars=80, autocomplete="username")
+        password = st.text_input("Password", type="password", autocomplete="current-password")
+        asked = st.form_submit_button("Sign in", type="primary", width="stretch")
+    if not asked:
+        return
+    try:
+        session.begin(accounts.sign_in(name, password))
+    except SignInError as error:
+        st.error(markdown_text(str(error)), icon=":material/lock:")
+        return
+    st.rerun()
+
+
+def _ask_provider(accounts: AccountStore, default_role: str | None) -> None:
+    if not all(importlib.util.find_spec(package) for package in _OIDC_PACKAGES):
+        _log.error("OIDC sign-in is configured, but its packages are not installed")
+        st.error(
+            "Sign-in by OIDC is configured, but a package for it is missing: install it with "
+            "`pip install -r requirements-oidc.txt` and start the server again.",
+            icon=":material/extension_off:",
+        )
+        return
+    if not st.user.is_logged_in:
+        st.button("Sign in", type="primary", width="stretch", on_click=st.login)
+        return
+    # an address the provider has not verified is one that anybody may have typed there
+    verified = st.user.get("email_verified", True)
+    claims = [str(st.user.get("email") or "") if verified else "", str(st.user.get("sub") or "")]
+    try:
+        session.begin(accounts.sign_in_oidc(claims, default_role=default_role))
+    except SignInError as error:
+        st.error(markdown_text(str(error)), icon=":material/lock:")
+        st.button("Use another account", on_click=st.logout)
+        return
+    st.rerun()
+
+
+def _leave(accounts: AccountStore, why: str) -> None:
+    by_provider = session.identity().way == "oidc"
+    session.end(accounts, why)
+    if by_provider:
+        st.logout()
+
+
+def _watch(idle_minutes: int) -> None:
+    """Empties an idle screen by itself; looking at the clock is not counted as doing something."""
+    if session.idle_seconds() > 60 * idle_minutes:
+        st.rerun(scope="app")

@@ -1,0 +1,163 @@
+"""For administrators: give patches to readers, and see how far each one is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from her2core.accounts.records import AccountError, AuditEntry
+from her2core.assignments import READERS, AssignmentError
+from her2core.desk import Desk
+from her2core.double_read_table import to_csv
+from her2core.double_reading import Plan
+from her2core.reviews.records import WorklistItem
+from her2core.text import markdown_text, printable
+
+_WAYS = {
+    "double": "Two readers each",
+    "single": "One reader",
+    "withdraw": "Take back what is not read",
+}
+_STAGES = {
+    "reading": "being read",
+    "agreed": "both readers agree",
+    "disagreed": "to be adjudicated",
+    "adjudicated": "adjudicated",
+}
+
+
+def draw(desk: Desk) -> None:
+    """Two folded parts above the worklist: giving out, and progress with the audit."""
+    if message := st.session_state.pop("assigned", None):
+        st.toast(message, icon=":material/assignment_ind:")
+    plan, items = desk.plan(), desk.overview()
+    with st.expander("Give patches to readers", icon=":material/assignment_ind:"):
+        _form(desk, plan, items)
+    with st.expander("Progress and audit", icon=":material/query_stats:"):
+        _progress(plan)
+        _table_button(desk, plan)
+        _audit(desk.audit(200))
+
+
+def _form(desk: Desk, plan: Plan, items: Sequence[WorklistItem]) -> None:
+    people = [account.name for account in desk.people()]
+    way = st.segmented_control(
+        "How",
+        list(_WAYS),
+        default="double",
+        required=True,
+        format_func=_WAYS.__getitem__,
+        key="assign-way",
+        help="Two readers do not see each other's answer until both are in; where their scores "
+        "differ, an adjudicator decides.",
+    )
+    readers = st.multiselect(
+        "Readers",
+        people,
+        key="assign-readers",
+        max_selections=READERS if way == "double" else 1,
+        placeholder="Choose two readers" if way == "double" else "Choose a reader",
+    )
+    blind = way == "double" and st.checkbox(
+        "Blind: the models' verdicts stay hidden, too, until both answers are in",
+        value=True,
+        key="assign-blind",
+    )
+    names = {item.patch.sha256: item.patch.name for item in items}
+    free = [sha256 for sha256 in names if plan.is_free(sha256)]
+    of_whom = free if way != "withdraw" else list(names)
+    all_of_them = way != "withdraw" and st.checkbox(
+        f"All patches given to nobody ({len(free)})", value=True, key="assign-all"
+    )
+    chosen = (
+        free
+        if all_of_them
+        else st.multiselect(
+            "Patches",
+            of_whom,
+            format_func=lambda sha256: printable(names.get(sha256, sha256[:12])),
+            key="assign-patches",
+            placeholder="Choose patches",
+        )
+    )
+    if not st.button(
+        "Take back" if way == "withdraw" else "Give out",
+        type="primary",
+        icon=":material/send:",
+        disabled=not chosen or len(readers) != (READERS if way == "double" else 1),
+    ):
+        return
+    try:
+        st.session_state["assigned"] = _give(desk, way, chosen, readers, blind)
+    except (AssignmentError, AccountError) as error:
+        st.warning(markdown_text(str(error)), icon=":material/assignment_late:")
+        return
+    st.rerun()
+
+
+def _give(desk: Desk, way: str, patches: list[str], readers: list[str], blind: bool) -> str:
+    if way == "double":
+        number = desk.assign_double(patches, readers, blind=blind)
+        who = " and ".join(map(markdown_text, readers))
+        return f"{_patches(number)} given to {who}."
+    if way == "single":
+        number = desk.assign(patches, readers[0])
+        return f"{_patches(number)} given to {markdown_text(readers[0])}."
+    number = desk.withdraw(patches, readers[0])
+    return f"{_patches(number)} taken back from {markdown_text(readers[0])}."
+
+
+def _progress(plan: Plan) -> None:
+    lines = plan.progress()
+    if not lines:
+        st.caption("No patch was given to anybody yet.")
+        return
+    for line in lines:
+        done = f"{line.done} of {line.assigned}"
+        st.progress(line.done / line.assigned, f"{markdown_text(line.name)}: {done} read")
+    stages = [read.stage for read in plan.double_reads.values()]
+    told = [f"{stages.count(key)} {text}" for key, text in _STAGES.items() if key in stages]
+    if told:
+        st.markdown(f"Double reads: {', '.join(told)}.")
+
+
+def _table_button(desk: Desk, plan: Plan) -> None:
+    if not plan.double_reads:
+        return
+
+    def table() -> bytes:
+        desk.note_export("CSV of double reads", len(plan.double_reads))
+        return to_csv(plan)
+
+    st.download_button(
+        "Double reads as CSV",
+        data=table,
+        file_name="her2-double-reads.csv",
+        mime="text/csv",
+        icon=":material/table_view:",
+        on_click="ignore",
+        help="Both answers, how it ended and the final score; of those still being read no answer.",
+    )
+
+
+def _audit(entries: Sequence[AuditEntry]) -> None:
+    st.dataframe(
+        [
+            {
+                "When (UTC)": entry.happened_at,
+                "Who": printable(entry.actor),
+                "What": entry.action,
+                "Detail": printable(entry.detail),
+            }
+            for entry in entries
+        ],
+        hide_index=True,
+        height=240,
+        alt="Audit: who did what and when, newest first",
+        column_config={"When (UTC)": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss")},
+    )
+
+
+def _patches(number: int) -> str:
+    return "1 patch" if number == 1 else f"{number} patches"

@@ -1,0 +1,301 @@
+"""Who may sign in, how often one may try, and that everything of it stands in the audit."""
+
+from __future__ import annotations
+
+import io
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import DBAPIError
+
+from her2core.accounts import passwords
+from her2core.accounts.__main__ import main
+from her2core.accounts.door import OpenDoorError, is_loopback, way_in
+from her2core.accounts.records import AccountError, SignInError
+from her2core.accounts.store import FAILURES_IN_ALL, FAILURES_PER_NAME, WINDOW, AccountStore
+from her2core.reviews.database import parse_url
+from her2core.reviews.store import ReviewStore
+from tests.review_samples import url
+
+GOOD = "brown rings round blue nuclei"
+WRONG = "blue rings round brown nuclei"
+
+
+class Clock:
+    """A clock that is moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def accounts(store_url: str, clock: Clock) -> Iterator[AccountStore]:
+    """Nobody yet, on each kind of database."""
+    opened = ReviewStore(store_url)
+    yield AccountStore(opened, clock=clock)
+    opened.close()
+
+
+@pytest.fixture
+def on_sqlite(tmp_path: Path, clock: Clock) -> Iterator[AccountStore]:
+    """Nobody yet, where a test looks into the database itself."""
+    opened = ReviewStore(url(tmp_path))
+    yield AccountStore(opened, clock=clock)
+    opened.close()
+
+
+def actions(accounts: AccountStore) -> list[tuple[str, str]]:
+    return [(entry.actor, entry.action) for entry in accounts.audit()][::-1]
+
+
+def fail(accounts: AccountStore, name: str, times: int) -> None:
+    for _ in range(times):
+        with pytest.raises(SignInError, match="wrong"):
+            accounts.sign_in(name, WRONG)
+
+
+# accounts ----------------------------------------------------------------------------------------
+
+
+def test_an_account_signs_in_under_the_name_the_log_will_show(accounts):
+    accounts.add("Dr. Ada Example", "reviewer", password=GOOD)
+    person = accounts.sign_in("  dr. ADA example ", GOOD)
+    assert (person.name, person.role, person.way) == ("Dr. Ada Example", "reviewer", "account")
+    assert actions(accounts) == [
+        ("command line", "account added"),
+        ("Dr. Ada Example", "signed in"),
+    ]
+
+
+def test_the_password_is_nowhere_in_the_database(on_sqlite, tmp_path):
+    on_sqlite.add("Dr. Ada", "reviewer", password=GOOD)
+    with closing(sqlite3.connect(tmp_path / "home" / "reviews.sqlite3")) as raw:
+        dump = "\n".join(raw.iterdump())
+    assert GOOD not in dump
+    assert "$argon2id$" in dump
+
+
+@pytest.mark.parametrize(
+    ("name", "password", "says"),
+    [
+        ("", GOOD, "Give a name"),
+        ("x" * 81, GOOD, "longer than 80"),
+        ("Dr.\u202eAda", GOOD, "control character"),
+        ("Dr. Ada", "short", "12 to 256 characters"),
+        ("Dr. Ada", "x" * 257, "12 to 256 characters"),
+        ("Dr. Ada", "aaaaaaaaaaaaaa", "easy to guess"),
+        ("Dr. Ada", None, "needs a password, or a login"),
+        ("DR. BEN", GOOD, "already"),
+        ("Dr. Ｂen", GOOD, "already"),
+    ],
+)
+def test_what_makes_no_account(accounts, name, password, says):
+    accounts.add("Dr. Ben", "reviewer", password=GOOD)
+    with pytest.raises(AccountError, match=says):
+        accounts.add(name, "reviewer", password=password)
+    assert [account.name for account in accounts.accounts()] == ["Dr. Ben"]
+
+
+def test_a_role_that_is_none_is_refused(accounts):
+    with pytest.raises(AccountError, match="no role"):
+        accounts.add("Dr. Ada", "owner", password=GOOD)
+
+
+def test_role_and_disabling_count_for_who_is_signed_in_already(accounts):
+    accounts.add("Dr. Ada", "reviewer", password=GOOD)
+    person = accounts.sign_in("Dr. Ada", GOOD)
+    accounts.set_role("Dr. Ada", "adjudicator", by="Dr. Root")
+    now = accounts.current(person)
+    assert now is not None
+    assert now.role == "adjudicator"
+    accounts.set_disabled("Dr. Ada", True)
+    assert accounts.current(person) is None
+    fail(accounts, "Dr. Ada", 1)
+    with pytest.raises(SignInError):
+        accounts.sign_in("Dr. Ada", GOOD)
+    assert ("Dr. Root", "role changed") in actions(accounts)
+
+
+# sign-in -----------------------------------------------------------------------------------------
+
+
+def test_after_five_failures_even_the_right_password_waits(accounts, clock, store_url):
+    accounts.add("Dr. Ada", "reviewer", password=GOOD)
+    fail(accounts, "Dr. Ada", FAILURES_PER_NAME)
+    restarted = ReviewStore(store_url)
+    again = AccountStore(restarted, clock=clock)
+    with pytest.raises(SignInError, match="Too many failed sign-ins; try again in 15 minutes"):
+        again.sign_in("Dr. Ada", GOOD)
+    clock.now += WINDOW - timedelta(seconds=30)
+    with pytest.raises(SignInError, match="in a minute"):
+        again.sign_in("dr. ada", GOOD)
+    clock.now += timedelta(seconds=31)
+    assert again.sign_in("Dr. Ada", GOOD).name == "Dr. Ada"
+    restarted.close()
+
+
+def test_the_right_password_gives_the_attempts_back(accounts):
+    accounts.add("Dr. Ada", "reviewer", password=GOOD)
+    for _ in range(2):
+        fail(accounts, "Dr. Ada", FAILURES_PER_NAME - 1)
+        accounts.sign_in("Dr. Ada", GOOD)
+
+
+def test_one_name_locked_leaves_the_others_alone(accounts):
+    accounts.add("Dr. Ada", "reviewer", password=GOOD)
+    fail(accounts, "Dr. Ben", FAILURES_PER_NAME)
+    with pytest.raises(SignInError, match="Too many"):
+        accounts.sign_in("Dr. Ben", WRONG)
+    assert accounts.sign_in("Dr. Ada", GOOD)
+
+
+def test_one_password_tried_on_many_names_is_stopped(on_sqlite, monkeypatch):
+    monkeypatch.setattr(passwords, "matches", lambda stored, password: False)
+    for number in range(FAILURES_IN_ALL):
+        with pytest.raises(SignInError, match="wrong"):
+            on_sqlite.sign_in(f"name {number}", WRONG)
+    with pytest.raises(SignInError, match="Too many"):
+        on_sqlite.sign_in("one more", WRONG)
+
+
+def test_an_unknown_name_is_not_written_down_for_it_may_be_a_password(on_sqlite, tmp_path):
+    fail(on_sqlite, GOOD, 1)
+    with closing(sqlite3.connect(tmp_path / "home" / "reviews.sqlite3")) as raw:
+        assert GOOD not in "\n".join(raw.iterdump())
+    assert actions(on_sqlite) == [("unknown name", "sign-in failed")]
+
+
+@settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.text(max_size=300), st.text(max_size=300))
+@example("\ud800", "\ud800")
+@example("\0", "\0")
+def test_any_text_is_refused_calmly(on_sqlite, clock, name, password):
+    clock.now += WINDOW
+    with pytest.raises(SignInError, match="wrong"):
+        on_sqlite.sign_in(name, password)
+
+
+def test_oidc_finds_the_account_by_what_the_provider_says(accounts):
+    accounts.add("Dr. Ada", "adjudicator", login="Ada@Hospital.example")
+    found = accounts.sign_in_oidc(["ada@hospital.example", "sub-1"], default_role=None)
+    assert (found.name, found.role, found.way) == ("Dr. Ada", "adjudicator", "oidc")
+    with pytest.raises(SignInError, match="no account here"):
+        accounts.sign_in_oidc(["ben@hospital.example"], default_role=None)
+    with pytest.raises(SignInError, match="did not say"):
+        accounts.sign_in_oidc(["", " "], default_role="reviewer")
+    with pytest.raises(SignInError, match="wrong"):
+        accounts.sign_in("Dr. Ada", "")
+
+
+def test_oidc_may_let_everybody_of_the_provider_in(accounts):
+    first = accounts.sign_in_oidc(["ben@hospital.example"], default_role="reviewer")
+    assert first == accounts.sign_in_oidc(["BEN@hospital.example"], default_role="reviewer")
+    assert [account.name for account in accounts.accounts()] == ["ben@hospital.example"]
+    accounts.set_disabled("ben@hospital.example", True)
+    with pytest.raises(SignInError):
+        accounts.sign_in_oidc(["ben@hospital.example"], default_role="reviewer")
+
+
+def test_nobody_becomes_somebody_else_by_an_address(accounts):
+    accounts.add("ada@hospital.example", "administrator", password=GOOD)
+    with pytest.raises(SignInError, match="Another account has your name"):
+        accounts.sign_in_oidc(["ada@hospital.example"], default_role="reviewer")
+
+
+# the audit ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("statement", ["DELETE FROM audit", "UPDATE audit SET actor = 'x'"])
+def test_the_audit_is_append_only(accounts, store_url, statement):
+    accounts.note("Dr. Ada", "exported", "2 entries as CSV")
+    engine = create_engine(parse_url(store_url))
+    with (
+        engine.connect() as raw,
+        pytest.raises(DBAPIError, match="never changed or deleted"),
+    ):
+        raw.execute(text(statement))
+    engine.dispose()
+
+
+def test_postgresql_refuses_to_empty_the_audit(postgresql, postgresql_url):
+    with (
+        postgresql.connection(postgresql_url) as raw,
+        pytest.raises(psycopg.Error, match="never changed or deleted"),
+    ):
+        raw.execute("TRUNCATE audit")
+
+
+# the door ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.8.0.1", "::1", "[::1]", "localhost"])
+def test_this_machine_alone_needs_no_sign_in(address):
+    assert is_loopback(address)
+    assert way_in(oidc=False, accounts=False, address=address, allow_open=False) == "open"
+
+
+@pytest.mark.parametrize("address", [None, "", "0.0.0.0", "::", "10.0.0.7", "her2.example", "127"])
+def test_others_may_come_only_when_someone_signs_in_or_says_so(address):
+    with pytest.raises(OpenDoorError, match="without sign-in"):
+        way_in(oidc=False, accounts=False, address=address, allow_open=False)
+    assert way_in(oidc=False, accounts=False, address=address, allow_open=True) == "open"
+    assert way_in(oidc=False, accounts=True, address=address, allow_open=True) == "account"
+    assert way_in(oidc=True, accounts=True, address=address, allow_open=True) == "oidc"
+
+
+# the command -------------------------------------------------------------------------------------
+
+
+def run(tmp_path: Path, capsys, *arguments: str) -> tuple[int, str, str]:
+    status = main(["--database", url(tmp_path), *arguments])
+    said = capsys.readouterr()
+    return status, said.out, said.err
+
+
+def test_accounts_are_made_and_changed_on_the_command_line(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{GOOD}\n"))
+    status, said, _ = run(
+        tmp_path, capsys, "add", "Dr. Ada", "--role", "reviewer", "--password-stdin"
+    )
+    assert (status, said) == (0, "Dr. Ada may sign in as reviewer.\n")
+    assert run(tmp_path, capsys, "set-role", "dr. ada", "adjudicator")[0] == 0
+    assert run(tmp_path, capsys, "disable", "Dr. Ada")[0] == 0
+    assert run(tmp_path, capsys, "list")[1] == "Dr. Ada\tadjudicator\tdisabled\tpassword\n"
+    assert run(tmp_path, capsys, "enable", "Dr. Ada")[0] == 0
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{WRONG}\n"))
+    assert run(tmp_path, capsys, "set-password", "Dr. Ada", "--password-stdin")[0] == 0
+    store = ReviewStore(url(tmp_path))
+    assert AccountStore(store).sign_in("Dr. Ada", WRONG).role == "adjudicator"
+    store.close()
+    said = run(tmp_path, capsys, "audit")[1]
+    for action in ("account added", "role changed", "account disabled", "password changed"):
+        assert action in said
+    assert WRONG not in said
+
+
+def test_a_refused_command_says_one_sentence_and_changes_nothing(tmp_path, capsys, monkeypatch):
+    status, out, err = run(tmp_path, capsys, "set-role", "Nobody", "reviewer")
+    assert (status, out, err) == (1, "", "There is no account “Nobody”.\n")
+    answers = iter([GOOD, WRONG])
+    monkeypatch.setattr("getpass.getpass", lambda prompt: next(answers))
+    status, _, err = run(tmp_path, capsys, "add", "Dr. Ada", "--role", "reviewer")
+    assert (status, err) == (1, "The two passwords differ; nothing was changed.\n")
+    assert run(tmp_path, capsys, "list")[1] == ""

@@ -1,0 +1,301 @@
+"""Two blinded readers, a third who decides, and a desk that keeps everybody to their part."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from her2core.accounts.records import Identity, NotAllowedError, Role
+from her2core.accounts.store import AccountStore
+from her2core.assignments import AssignmentError, Assignments
+from her2core.desk import Desk
+from her2core.double_read_table import to_csv
+from her2core.double_reading import Answer, DoubleRead, blinded_answers
+from her2core.reviews.errors import ReviewRefusedError
+from her2core.reviews.records import ReviewFilter
+from her2core.reviews.store import ReviewStore
+from her2core.scores import HER2Score
+from tests.review_samples import SHA, SQUARE, VERDICTS, draft, open_store, patch
+
+PASSWORD = "brown rings round blue nuclei"
+OTHER = "b" * 64
+PEOPLE: dict[str, Role] = {
+    "Ada": "reviewer",
+    "Ben": "reviewer",
+    "Cy": "reviewer",
+    "Dee": "adjudicator",
+    "Eve": "adjudicator",
+    "Root": "administrator",
+}
+NOBODY: dict[str, None] = {"cnn": None, "densenet121": None}
+
+
+@pytest.fixture
+def store(store_url: str) -> Iterator[ReviewStore]:
+    """Two patches with verdicts, and six people, on each kind of database."""
+    opened = open_store(store_url)
+    opened.add_patch(patch(OTHER, name="other.png"))
+    opened.record_verdicts(SHA, SQUARE, VERDICTS)
+    accounts = AccountStore(opened)
+    for name, role in PEOPLE.items():
+        accounts.add(name, role, login=f"{name}@hospital.example")
+    yield opened
+    opened.close()
+
+
+def desk(store: ReviewStore, name: str) -> Desk:
+    return Desk(store, Identity(name, PEOPLE[name], "account"))
+
+
+def answer(store: ReviewStore, name: str, score: int, **other: Any):
+    facts = {"reviewer": name, "own_score": HER2Score(score), "agrees": NOBODY, "blind": True}
+    return desk(store, name).save_review(draft(**{**facts, **other}))
+
+
+def given_to_two(store: ReviewStore, blind: bool = True) -> None:
+    desk(store, "Root").assign_double([SHA], ["Ada", "Ben"], blind=blind)
+
+
+def listed(store: ReviewStore, name: str) -> list[str]:
+    return [item.patch.sha256 for item in desk(store, name).worklist()]
+
+
+# what counts -------------------------------------------------------------------------------------
+
+
+def test_a_correction_counts_only_while_the_other_answer_is_unknown():
+    ada_1, ada_2 = Answer(1, "Ada", HER2Score(1)), Answer(2, "Ada", HER2Score(2))
+    ben = Answer(3, "Ben", HER2Score(3))
+    late = Answer(4, "Ada", HER2Score(3))
+    assert blinded_answers(["Ada", "Ben"], [ada_1, ada_2]) == {"Ada": ada_2}
+    assert blinded_answers(["Ada", "Ben"], [ada_1, ada_2, ben, late]) == {"Ada": ada_2, "Ben": ben}
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["Ada", "Ben", "Cy"]), st.sampled_from(list(HER2Score))),
+        max_size=8,
+    )
+)
+def test_whatever_is_answered_later_an_ended_double_read_stays_as_it_was(entries):
+    log = [Answer(number, *entry) for number, entry in enumerate(entries, 1)]
+    ended: DoubleRead | None = None
+    for length in range(len(log) + 1):
+        answers = blinded_answers(["Ada", "Ben"], log[:length])
+        now = DoubleRead(SHA, ("Ada", "Ben"), True, answers)
+        assert set(answers) <= {"Ada", "Ben"}
+        if ended is not None:
+            assert now == ended
+        elif not now.sealed:
+            ended = now
+
+
+# the way of a double read ------------------------------------------------------------------------
+
+
+def test_two_disagree_blind_and_a_third_decides(store):
+    given_to_two(store)
+    assert listed(store, "Ada") == [SHA, OTHER]
+    assert listed(store, "Cy") == listed(store, "Dee") == listed(store, "Root") == [OTHER]
+    ada = desk(store, "Ada")
+    assert not ada.sight(SHA).verdicts
+    assert all(not item.verdicts for item in ada.worklist())
+    with pytest.raises(ReviewRefusedError, match="cannot agree or disagree with verdicts yet"):
+        answer(store, "Ada", 1, blind=False, agrees={"cnn": True, "densenet121": None})
+
+    first = answer(store, "Ada", 1)
+    for name in PEOPLE:
+        shown, sealed = desk(store, name).reviews(ReviewFilter(include_superseded=True))
+        assert (shown, sealed) == ([], 1)
+    with pytest.raises(NotAllowedError, match="when both answers are in"):
+        desk(store, "Ben").review(first.id)
+    assert ada.review(first.id) == first
+    assert "when the other reader has answered" in ada.sight(SHA).sentence
+
+    answer(store, "Ben", 3)
+    assert len(desk(store, "Ben").reviews()[0]) == 2
+    assert desk(store, "Ada").sight(SHA).verdicts
+    assert listed(store, "Dee") == [SHA, OTHER]
+    read = desk(store, "Dee").sight(SHA).adjudicates
+    assert read is not None
+    assert (read.stage, read.score) == ("disagreed", None)
+    for name in ("Ada", "Cy", "Root"):
+        assert desk(store, name).sight(SHA).adjudicates is None
+
+    decision = answer(store, "Dee", 2, blind=False)
+    read = Assignments(store).plan().double_reads[SHA]
+    assert (read.stage, read.score, read.adjudicator) == ("adjudicated", HER2Score(2), "Dee")
+    assert read.decision is not None
+    assert read.decision.review_id == decision.id
+    assert listed(store, "Eve") == [OTHER]
+    with pytest.raises(NotAllowedError, match="given to other readers"):
+        answer(store, "Eve", 0)
+    actions = [(entry.actor, entry.action) for entry in desk(store, "Root").audit()]
+    assert ("Root", "assigned double") in actions
+    assert ("Dee", "adjudicates") in actions
+    assert store.verify_chain() == []
+
+
+def table(store: ReviewStore) -> list[dict[str, str]]:
+    text = to_csv(Assignments(store).plan()).decode("utf-8-sig")
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_the_table_holds_no_answer_before_both_are_in_and_the_end_afterwards(store):
+    given_to_two(store)
+    answer(store, "Ada", 0)
+    (row,) = table(store)
+    assert (row["stage"], row["score_1"], row["score_2"]) == ("reading", "", "")
+    answer(store, "Ben", 3)
+    (row,) = table(store)
+    assert (row["stage"], row["score_1"], row["score_2"]) == ("disagreed", "0", "3+")
+    assert (row["adjudicator"], row["final_score"]) == ("", "")
+    answer(store, "Dee", 2, blind=False)
+    (row,) = table(store)
+    assert (row["stage"], row["adjudicator"], row["final_score"]) == ("adjudicated", "Dee", "2+")
+
+
+def test_two_who_agree_need_no_third(store):
+    given_to_two(store)
+    answer(store, "Ada", 2)
+    answer(store, "Ben", 2)
+    read = Assignments(store).plan().double_reads[SHA]
+    assert (read.stage, read.score) == ("agreed", HER2Score(2))
+    assert listed(store, "Dee") == [OTHER]
+    with pytest.raises(AssignmentError, match="no disagreement"):
+        Assignments(store).claim(SHA, "Dee")
+
+
+def test_a_read_that_is_not_blind_shows_verdicts_but_no_answers(store):
+    given_to_two(store, blind=False)
+    sight = desk(store, "Ada").sight(SHA)
+    assert sight.verdicts
+    answer(store, "Ada", 3, blind=False, agrees={"cnn": True, "densenet121": False})
+    assert desk(store, "Ben").reviews() == ([], 1)
+
+
+def test_the_adjudicator_may_correct_the_decision_and_nobody_else_takes_it(store):
+    given_to_two(store)
+    answer(store, "Ada", 0)
+    answer(store, "Ben", 1)
+    decision = answer(store, "Dee", 1, blind=False)
+    answer(store, "Dee", 0, blind=False, supersedes=decision.id)
+    assert Assignments(store).plan().double_reads[SHA].score == HER2Score(0)
+    with pytest.raises(AssignmentError, match="Dee has adjudicated"):
+        Assignments(store).claim(SHA, "Eve")
+
+
+def test_a_claim_without_an_answer_locks_nobody_out(store):
+    given_to_two(store)
+    answer(store, "Ada", 0)
+    answer(store, "Ben", 1)
+    Assignments(store).claim(SHA, "Dee")
+    answer(store, "Eve", 1, blind=False)
+    assert Assignments(store).plan().double_reads[SHA].adjudicator == "Eve"
+
+
+def test_a_reader_promoted_to_adjudicator_does_not_decide_their_own_case(store):
+    given_to_two(store)
+    answer(store, "Ada", 0)
+    answer(store, "Ben", 1)
+    AccountStore(store).set_role("Ben", "adjudicator")
+    promoted = Desk(store, Identity("Ben", "adjudicator", "account"))
+    assert promoted.sight(SHA).adjudicates is None
+    with pytest.raises(AssignmentError, match="cannot adjudicate"):
+        Assignments(store).claim(SHA, "Ben")
+
+
+# giving out --------------------------------------------------------------------------------------
+
+
+def test_what_is_given_to_one_reader_is_theirs_alone_and_their_progress_shows(store):
+    root = desk(store, "Root")
+    assert root.assign([SHA, OTHER], "Ada") == 2
+    assert root.assign([SHA], "Ada") == 0
+    assert listed(store, "Ben") == []
+    with pytest.raises(NotAllowedError, match="given to other readers"):
+        answer(store, "Ben", 1)
+    answer(store, "Ada", 1, blind=False)
+    (line,) = root.plan().progress()
+    assert (line.name, line.assigned, line.done, line.left) == ("Ada", 2, 1, 1)
+    assert root.withdraw([SHA, OTHER], "Ada") == 1
+    assert listed(store, "Ben") == [OTHER]
+
+
+@pytest.mark.parametrize(
+    ("patches", "names", "says"),
+    [
+        ([SHA], ["Ada"], "two different readers"),
+        ([SHA], ["Ada", "ada"], "two different readers"),
+        ([SHA], ["Ada", "Nobody"], "no account that may sign in"),
+        ([], ["Ada", "Ben"], "at least one patch"),
+        (["c" * 64], ["Ada", "Ben"], "not known here"),
+        ([OTHER, SHA], ["Ada", "Cy"], "Cy has reviewed one of these"),
+    ],
+)
+def test_a_double_read_that_cannot_be_is_not_begun(store, patches, names, says):
+    answer(store, "Cy", 1, blind=False)
+    with pytest.raises(AssignmentError, match=says):
+        desk(store, "Root").assign_double(patches, names, blind=True)
+    assert Assignments(store).plan().double_reads == {}
+    assert Assignments(store).plan().kinds == {}
+
+
+def test_a_patch_is_in_one_double_read_only(store):
+    given_to_two(store)
+    with pytest.raises(AssignmentError, match="given to somebody already"):
+        desk(store, "Root").assign_double([SHA], ["Cy", "Dee"], blind=True)
+    with pytest.raises(AssignmentError, match="two readers already"):
+        desk(store, "Root").assign([SHA], "Cy")
+
+
+# roles -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["Ada", "Dee"])
+def test_only_administrators_give_out_and_see_the_audit(store, name):
+    mine = desk(store, name)
+    for refused in (
+        lambda: mine.assign([SHA], "Ben"),
+        lambda: mine.assign_double([SHA], ["Ada", "Ben"], blind=True),
+        lambda: mine.withdraw([SHA], "Ben"),
+        mine.audit,
+        mine.people,
+        mine.overview,
+    ):
+        with pytest.raises(NotAllowedError, match="you may not"):
+            refused()
+
+
+def test_a_role_taken_away_counts_at_once(store):
+    root = desk(store, "Root")
+    AccountStore(store).set_role("Root", "reviewer")
+    with pytest.raises(NotAllowedError, match="As reviewer you may not assign"):
+        root.assign([SHA], "Ben")
+    AccountStore(store).set_disabled("Root", True)
+    with pytest.raises(NotAllowedError, match="Sign in first"):
+        root.note_export("CSV", 1)
+
+
+def test_nobody_records_under_another_name(store):
+    with pytest.raises(NotAllowedError, match="your own name"):
+        desk(store, "Ada").save_review(draft(reviewer="Ben"))
+    unnamed = Desk(store, Identity("Ben", "reviewer", "open"))
+    with pytest.raises(NotAllowedError, match="Sign in first"):
+        unnamed.save_review(draft(reviewer="Ben"))
+
+
+def test_alone_on_a_machine_everything_goes_that_one_can_do(store_url):
+    alone_at = open_store(store_url)
+    alone = Desk(alone_at, Identity("Ada", "reviewer", "open"))
+    saved = alone.save_review(draft(reviewer="Ada"))
+    assert alone.reviews() == ([saved], 0)
+    alone.note_export("CSV", 1)
+    assert [entry.action for entry in alone.audit()] == ["exported"]
+    alone_at.close()

@@ -1,0 +1,198 @@
+"""The door of the pages: nothing before sign-in, nothing after its end, roles on every page."""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import streamlit as st
+from streamlit.runtime.pages_manager import PagesManager
+from streamlit.testing.v1 import AppTest
+
+from her2core.accounts.store import AccountStore
+from her2core.image_store import ImageStore
+from her2core.intake import take_in
+from her2core.reading_queue import ReadingQueue
+from her2core.reviews.store import ReviewStore
+from her2core.settings import Settings, SignInSettings
+from her2core.workbench import Workbench
+from pages import ui
+
+ROOT = Path(__file__).resolve().parent.parent
+PASSWORD = "brown rings round blue nuclei"
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ui.Services]:
+    """A server without any model, with two accounts."""
+    settings = Settings(tmp_path, f"sqlite:///{tmp_path / 'reviews.sqlite3'}", ())
+    store, images = ReviewStore(settings.database_url), ImageStore(settings.image_dir)
+    workbench = Workbench(settings)
+    workbench.wait()
+    made = ui.Services(settings, workbench, store, images, ReadingQueue(workbench, images, store))
+    st.cache_resource.clear()
+    st.cache_data.clear()
+    monkeypatch.setattr(ui, "services", lambda: made)
+    accounts = AccountStore(store)
+    accounts.add("Dr. Ada", "reviewer", password=PASSWORD)
+    accounts.add("Dr. Root", "administrator", password=PASSWORD)
+    yield made
+    store.close()
+
+
+class Navigated(PagesManager):
+    """AppTest begins each run like a server which has never run app.py; here it has."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        PagesManager.uses_pages_directory = False
+
+
+@pytest.fixture
+def app(here: ui.Services, monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    monkeypatch.setattr("streamlit.testing.v1.app_test.PagesManager", Navigated)
+    return AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+
+
+def text_of(app: AppTest) -> str:
+    parts: list[str] = []
+    for kind in ("title", "markdown", "caption", "info", "warning", "error"):
+        parts += [str(element.value) for element in getattr(app, kind)]
+    return "\n".join(parts)
+
+
+def sign_in(app: AppTest, name: str = "Dr. Ada", password: str = PASSWORD) -> AppTest:
+    app.text_input[0].set_value(name)
+    app.text_input[1].set_value(password)
+    next(button for button in app.button if button.label == "Sign in").click()
+    return app.run()
+
+
+def with_sign_in(here: ui.Services, monkeypatch: pytest.MonkeyPatch, **changes: object) -> None:
+    sign_in = replace(SignInSettings(), **changes)  # type: ignore[arg-type]
+    made = replace(here, settings=replace(here.settings, sign_in=sign_in))
+    monkeypatch.setattr(ui, "services", lambda: made)
+
+
+def test_before_sign_in_there_is_a_form_and_nothing_else(app, here, brown_patch_png):
+    take_in(brown_patch_png, "Jane Doe.png", here.images, here.store, here.settings.limits)
+    app.run()
+    assert [field.label for field in app.text_input] == ["Name", "Password"]
+    assert "Jane" not in text_of(app)
+    assert not app.sidebar.children
+    sign_in(app, password="blue rings round brown nuclei")
+    assert "Name or password is wrong" in app.error[0].value
+    assert "Jane" not in text_of(app)
+    sign_in(app)
+    assert not app.exception
+    assert "Jane" in text_of(app)
+    assert "Dr\\. Ada" in "".join(str(element.value) for element in app.sidebar.markdown)
+
+
+def test_no_address_leads_past_the_door(app, here, brown_patch_png, monkeypatch):
+    # what Streamlit does with the first address asked for after the server has started
+    monkeypatch.setattr("streamlit.testing.v1.app_test.PagesManager", PagesManager)
+    take_in(brown_patch_png, "Jane Doe.png", here.images, here.store, here.settings.limits)
+    app.switch_page("pages/worklist.py").run()
+    assert [field.label for field in app.text_input] == ["Name", "Password"]
+    assert not app.dataframe
+    # and when two such requests come at once, and the other one has just put that right
+    monkeypatch.setattr(PagesManager, "uses_pages_directory", False)
+    direct = AppTest.from_file(str(ROOT / "pages" / "worklist.py"), default_timeout=60).run()
+    assert not direct.title
+    assert not direct.dataframe
+
+
+def test_an_idle_session_ends_and_keeps_the_answer_that_was_begun(app, here, brown_patch_png):
+    take_in(brown_patch_png, "p.png", here.images, here.store, here.settings.limits)
+    sign_in(app.run())
+    next(button for button in app.button if button.label == "2+").click()
+    app.run()
+    app.session_state["last_click"] = time.monotonic() - 31 * 60
+    app.run()
+    assert "signed out after 30 idle minutes" in app.info[0].value
+    assert "p.png" not in text_of(app)
+    sign_in(app)
+    chosen = next(button for button in app.button if button.label == "2+")
+    assert chosen.proto.type == "primary"
+    assert [entry.action for entry in AccountStore(here.store).audit(3)] == [
+        "signed in",
+        "signed out",
+        "signed in",
+    ]
+
+
+def test_who_signs_in_after_another_finds_nothing_of_theirs(app, here, brown_patch_png):
+    take_in(brown_patch_png, "p.png", here.images, here.store, here.settings.limits)
+    sign_in(app.run())
+    app.session_state["log_text"] = "Jane"
+    next(button for button in app.button if button.label == "Sign out").click()
+    app.run()
+    sign_in(app, "Dr. Root")
+    assert "log_text" not in app.session_state
+    assert not any(name == "Dr. Ada" for name, _ in app.session_state["drafts"])
+
+
+def test_a_disabled_account_is_out_with_the_next_click(app, here):
+    sign_in(app.run())
+    AccountStore(here.store).set_disabled("Dr. Ada", True)
+    app.run()
+    assert [field.label for field in app.text_input] == ["Name", "Password"]
+
+
+def test_a_name_typed_elsewhere_is_nobody_once_there_are_accounts(app):
+    app.session_state["reviewer"] = "Dr. Root"
+    app.run()
+    assert [field.label for field in app.text_input] == ["Name", "Password"]
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", None])
+def test_an_open_door_to_the_network_shows_nothing(tmp_path, here, monkeypatch, app, address):
+    empty = replace(here, store=ReviewStore(f"sqlite:///{tmp_path / 'empty.sqlite3'}"))
+    monkeypatch.setattr(ui, "services", lambda: empty)
+    asked = st.get_option
+    monkeypatch.setattr(
+        st, "get_option", lambda key: address if key == "server.address" else asked(key)
+    )
+    app.run()
+    assert "without sign" in app.error[0].value
+    assert not app.button
+    with_sign_in(empty, monkeypatch, allow_open=True)
+    app.run()
+    assert not app.error
+    assert app.button
+    empty.store.close()
+
+
+def test_oidc_goes_before_accounts_and_says_what_is_missing(here, app, monkeypatch):
+    with_sign_in(here, monkeypatch, oidc=True)
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "authlib" else found(name)
+    )
+    app.run()
+    assert "requirements-oidc.txt" in app.error[0].value
+    assert not app.text_input
+
+
+def test_only_an_administrator_gives_patches_out(app, here, brown_patch_png):
+    take_in(brown_patch_png, "p.png", here.images, here.store, here.settings.limits)
+    sign_in(app.run())
+    app.switch_page("pages/worklist.py").run()
+    assert not app.exception
+    assert not any(button.label == "Give out" for button in app.button)
+    next(button for button in app.button if button.label == "Sign out").click()
+    app.run()
+    sign_in(app, "Dr. Root")
+    app.switch_page("pages/worklist.py").run()
+    assert not app.exception
+    app.multiselect(key="assign-readers").set_value(["Dr. Ada", "Dr. Root"]).run()
+    next(button for button in app.button if button.label == "Give out").click()
+    app.run()
+    assert not app.exception
+    assert "0 of 1 read" in "".join(str(bar.proto.text) for bar in app.get("progress"))
