@@ -58,7 +58,7 @@ def main() -> None:
     ):
         navigation.to_review(str(following))
     # While patches are being read the table fills by itself; a click elsewhere is not disturbed.
-    st.fragment(_table, run_every=3.0 if waiting else None)(here)
+    st.fragment(ui.calm(_table), run_every=3.0 if waiting else None)(here)
 
 
 def _counts(patches: int, left: int, waiting: int) -> str:

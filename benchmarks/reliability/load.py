@@ -188,7 +188,8 @@ async def _reviewer(page: Page, end: float, pace: float, number: int, seen: _See
         try:
             seen.waits.append(await _answer(page, dice.choice(_KEYS), seen))
         except Error as error:
-            seen.troubles.append(f"{type(error).__name__}: {str(error).splitlines()[0][:200]}")
+            said = str(error).splitlines()[0][:200]
+            seen.troubles.append(f"After {answers} answers: {said} ({await _heading(page)})")
             return
         answers += 1
 
@@ -204,11 +205,14 @@ async def _answer(page: Page, key: str, seen: _Seen) -> float:
     label = f"{key}+" if key != "0" else "0"
     chosen = page.get_by_test_id("stBaseButton-primary").filter(has_text=label).first
     await _idle(page)
+    began = time.perf_counter()
     while True:
         seen.presses += 1
         await page.keyboard.press(key)
         if await _comes(chosen.wait_for(timeout=3_000)):
             break
+        if time.perf_counter() - began > _LONGEST_SAVE_SECONDS:
+            raise Error("A score could not be chosen within a minute.")
         seen.again += 1
     await _idle(page)
     started = time.perf_counter()
@@ -220,6 +224,14 @@ async def _answer(page: Page, key: str, seen: _Seen) -> float:
         if time.perf_counter() - started > _LONGEST_SAVE_SECONDS:
             raise Error("An answer was not called saved within a minute.")
         seen.again += 1
+
+
+async def _heading(page: Page) -> str:
+    """What the page shows at its top, for whoever has to find out what went wrong."""
+    with suppress(Error):
+        text = await page.get_by_test_id("stMain").inner_text(timeout=5_000)
+        return " ".join(text.split())[:200]
+    return "the page does not answer"
 
 
 async def _comes(waiting: Coroutine[Any, Any, None]) -> bool:
