@@ -13,7 +13,8 @@ import pytest
 
 from her2core.models.backends import agreement
 from her2core.models.backends.agreement import largest_difference
-from her2core.models.backends.choose import open_reader
+from her2core.models.backends.choose import open_gradient, open_reader
+from her2core.models.backends.openvino_pixels import OpenVinoGradient
 from her2core.models.backends.openvino_reader import OpenVinoReader
 from her2core.models.backends.reader import BackendError
 from her2core.models.bundle import as_keras
@@ -27,6 +28,11 @@ from tests.tiny_bundles import NAMES, bundle_root, classifier, pixels
 @cache
 def files(name: str) -> BundleFiles:
     return read_files(bundle_root() / name)
+
+
+@cache
+def gradient(name: str) -> OpenVinoGradient:
+    return OpenVinoGradient(unlike_any_default(files(name)))
 
 
 @cache
@@ -74,6 +80,37 @@ def test_openvino_answers_as_keras_does(name):
         assert got.dtype == np.float32
         assert np.allclose(got, wanted, atol=1e-4 * np.abs(wanted).max())
     assert np.ptp(found.probabilities, axis=0).max() > 1e-3  # the patches do differ
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_gradient_written_out_is_the_one_tensorflow_derives(name):
+    import keras
+    import tensorflow as tf
+
+    here = unlike_any_default(files(name))
+    model = as_keras(here).model
+    batch = np.random.default_rng(7).random((2, 224, 224, 3), np.float32)
+    to_logits = keras.Model(model.inputs, model.get_layer("logits").output)
+    for weights in (np.float32([0, 0, 1, 0]), np.float32([0, 1, -1, 0])):
+        with tf.GradientTape() as tape:
+            patches = tf.constant(batch)
+            tape.watch(patches)
+            chances = tf.nn.softmax(to_logits([patches]) / here.card.temperature)
+            wanted = tf.reduce_sum(chances * weights)
+        expected = tape.gradient(wanted, patches).numpy()
+        found = gradient(name)(batch, weights)
+        assert found.shape == expected.shape
+        assert np.abs(expected).max() > 0
+        # Where two values of a pooling window are equal but for rounding, either may be the largest:
+        # the gradient then goes to its neighbour. Everywhere else both are the same.
+        apart = np.abs(found - expected)
+        assert np.quantile(apart, 0.99) <= 1e-4 * np.abs(expected).max()
+        assert np.linalg.norm(apart) <= 2e-2 * np.linalg.norm(expected)
+
+
+def test_tensorflow_gives_the_gradient_where_the_settings_say_so():
+    assert open_gradient(files("cnn"), "tensorflow") is None
+    assert isinstance(open_gradient(files("cnn"), "auto"), OpenVinoGradient)
 
 
 def test_every_backend_says_which_it_is():
