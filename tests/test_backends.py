@@ -21,18 +21,13 @@ from her2core.models.bundle import as_keras
 from her2core.models.bundle_files import BundleFiles, read_files
 from her2core.models.classifier import Classifier
 from her2core.models.shapes import FEATURE_SHAPES, parameters, weight_shapes
-from her2core.settings import PROJECT_ROOT
+from her2core.settings import PROJECT_ROOT, SHIPPED_DATA
 from tests.tiny_bundles import NAMES, bundle_root, classifier, pixels
 
 
 @cache
 def files(name: str) -> BundleFiles:
     return read_files(bundle_root() / name)
-
-
-@cache
-def gradient(name: str) -> OpenVinoGradient:
-    return OpenVinoGradient(unlike_any_default(files(name)))
 
 
 @cache
@@ -87,9 +82,10 @@ def test_the_gradient_written_out_is_the_one_tensorflow_derives(name):
     import keras
     import tensorflow as tf
 
-    here = unlike_any_default(files(name))
+    here = read_files(SHIPPED_DATA / "bundles" / f"{name}-demo")
     model = as_keras(here).model
-    batch = np.random.default_rng(7).random((2, 224, 224, 3), np.float32)
+    batch = here.background[:2].astype(np.float32) / np.float32(255)
+    written_out = OpenVinoGradient(here)
     to_logits = keras.Model(model.inputs, model.get_layer("logits").output)
     for weights in (np.float32([0, 0, 1, 0]), np.float32([0, 1, -1, 0])):
         with tf.GradientTape() as tape:
@@ -98,14 +94,12 @@ def test_the_gradient_written_out_is_the_one_tensorflow_derives(name):
             chances = tf.nn.softmax(to_logits([patches]) / here.card.temperature)
             wanted = tf.reduce_sum(chances * weights)
         expected = tape.gradient(wanted, patches).numpy()
-        found = gradient(name)(batch, weights)
+        found = written_out(batch, weights)
         assert found.shape == expected.shape
         assert np.abs(expected).max() > 0
-        # Where two values of a pooling window are equal but for rounding, either may be the largest:
-        # the gradient then goes to its neighbour. Everywhere else both are the same.
-        apart = np.abs(found - expected)
-        assert np.quantile(apart, 0.99) <= 1e-4 * np.abs(expected).max()
-        assert np.linalg.norm(apart) <= 2e-2 * np.linalg.norm(expected)
+        # Not pixel by pixel: of two values in a pooling window that differ by rounding only, either
+        # may be the larger one, and takes the gradient.
+        assert np.linalg.norm(found - expected) <= 1e-3 * np.linalg.norm(expected)
 
 
 def test_tensorflow_gives_the_gradient_where_the_settings_say_so():
