@@ -5,13 +5,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8501
 
-.PHONY: help run test lint bench evaluation screenshots audit clean
+.PHONY: help run test lint bench explanations evaluation screenshots audit clean
 
 help:
 	@echo "make run          install on first use, then start the workstation on http://localhost:$(PORT)"
 	@echo "make test         lint, types and all tests, the browser journey included"
 	@echo "make lint         ruff and mypy only"
 	@echo "make bench        speed against the plain way, into benchmarks/results.json and docs/cost.svg (half an hour)"
+	@echo "make explanations  do the bundles' heat maps tell the truth? (benchmarks/explanations.json)"
 	@echo "make evaluation   the shipped bundles on fresh patches, reports and the README's figures"
 	@echo "make screenshots  every page, light and dark, into build/screenshots"
 	@echo "make audit        known vulnerabilities, licences and a list of all parts, into build/audit"
@@ -30,6 +31,9 @@ lint: $(VENV)/.development
 
 bench: $(VENV)/.development
 	$(BIN)/python -m benchmarks
+
+explanations: $(VENV)/.runtime
+	$(BIN)/python -m benchmarks.explanations
 
 evaluation: $(VENV)/.runtime
 	training/evaluation.sh

@@ -27,15 +27,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ".streamlit/config.toml, this machine only",
     )
     options = parser.parse_args(arguments)
+    from her2core.settings import secrets_path
+
     os.chdir(ROOT)  # Streamlit reads .streamlit/config.toml where it is started
     address = options.address or configured_address()
     refusal = check(address)
     if refusal is not None:
         print(refusal[1], file=sys.stderr)
         return refusal[0]
-    port = [] if options.port is None else ["--server.port", str(options.port)]
+    more = [] if options.port is None else ["--server.port", str(options.port)]
+    if os.environ.get("HER2_SECRETS"):
+        # Streamlit's sign-in has to read the same file
+        more += ["--secrets.files", str(secrets_path())]
     python = sys.executable
-    run = [python, "-m", "streamlit", "run", "app.py", "--server.address", address, *port]
+    run = [python, "-m", "streamlit", "run", "app.py", "--server.address", address, *more]
     sys.stdout.flush()
     return os.execv(python, run)
 

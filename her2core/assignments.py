@@ -62,7 +62,7 @@ class Assignments:
                         "A patch of a double read has its two readers already; leave it out."
                     )
                 number += self._give(session, patch, reader, "single", None, by)
-            add_audit(session, self._clock(), by, "assigned", f"{number} patches to {reader.name}")
+            add_audit(session, self._clock(), by, "assigned", f"{_count(number)} to {reader.name}")
         return number
 
     def assign_double(
@@ -90,12 +90,13 @@ class Assignments:
                 for reader in readers:
                     self._give(session, patch, reader, "double", made.id, by)
             who = " and ".join(reader.name for reader in readers)
+            sight = "blind" if blind else "verdicts in sight"
             add_audit(
                 session,
                 self._clock(),
                 by,
                 "assigned double",
-                f"{len(chosen)} patches to {who}, {'blind' if blind else 'verdicts in sight'}",
+                f"{_count(len(chosen))} to {who}, {sight}",
             )
         return len(chosen)
 
@@ -118,9 +119,8 @@ class Assignments:
                 )
                 .returning(AssignmentRow.id)
             ).all()
-            add_audit(
-                session, self._clock(), by, "withdrawn", f"{len(rows)} patches from {reader.name}"
-            )
+            taken = f"{_count(len(rows))} from {reader.name}"
+            add_audit(session, self._clock(), by, "withdrawn", taken)
         return len(rows)
 
     def claim(self, sha256: str, name: str) -> None:
@@ -225,11 +225,13 @@ def _answers(session: Session) -> dict[str, list[Answer]]:
 
 
 def _reviewed(session: Session) -> set[tuple[str, str]]:
+    """(name, sha256) of who has reviewed what, of patches given to somebody."""
     rows = session.execute(
         select(ReviewerRow.name, PatchRow.sha256)
         .select_from(ReviewRow)
         .join(PatchRow, ReviewRow.patch_id == PatchRow.id)
         .join(ReviewerRow, ReviewRow.reviewer_id == ReviewerRow.id)
+        .where(ReviewRow.patch_id.in_(select(AssignmentRow.patch_id)))
         .distinct()
     )
     return {(name, sha256) for name, sha256 in rows}
@@ -246,9 +248,15 @@ def _refuse_known(session: Session, patch: PatchRow, readers: Sequence[AccountRo
         raise AssignmentError(
             "A patch given to somebody already cannot become a double read; leave it out."
         )
-    reviewed = _reviewed(session)
+    by = set(
+        session.scalars(
+            select(ReviewerRow.name)
+            .join(ReviewRow, ReviewRow.reviewer_id == ReviewerRow.id)
+            .where(ReviewRow.patch_id == patch.id)
+        )
+    )
     for reader in readers:
-        if (reader.name, patch.sha256) in reviewed:
+        if reader.name in by:
             raise AssignmentError(
                 f"{reader.name} has reviewed one of these patches before and cannot be its "
                 "blinded reader; leave it out or take another reader."
@@ -271,6 +279,10 @@ def _patches(session: Session, keys: Iterable[str]) -> list[PatchRow]:
     if len(rows) < len(wanted):
         raise AssignmentError("One of the patches is not known here; reload the page.")
     return [rows[key] for key in wanted]
+
+
+def _count(number: int) -> str:
+    return "1 patch" if number == 1 else f"{number} patches"
 
 
 def _known(session: Session, name: str) -> AccountRow:

@@ -1,8 +1,9 @@
 """`python -m her2core.health`: whether this installation can work, one line a part.
 
-Database, log of reviews, image folder, free disk space and model bundles; nothing is changed, no
-model is loaded. With `--url` it also asks a running server. Exit status: 0 all well, 1 something
-is not. For a probe that runs every few seconds ask the server's own /_stcore/health instead.
+Database, image folder, free disk space and model bundles; no model is loaded. The database is
+opened as at a start of the server: made or brought up to date where need be. With `--url` it also
+asks a running server. Exit status: 0 all well, 1 something is not. For a probe that runs every few
+seconds ask the server's own /_stcore/health instead.
 """
 
 from __future__ import annotations

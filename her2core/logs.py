@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from typing import TextIO
 
 LOGGERS = ("her2core", "pages", "training", "__main__")
+# Their handlers stay; what they write is cut and shaped like the rest.
+FOREIGN = ("streamlit", "uvicorn", "alembic", "sqlalchemy")
 _MARK = "her2_json"
 
 
@@ -51,7 +53,9 @@ def told(error: BaseException) -> list[str]:
 
 
 def configure(level: str = "INFO", stream: TextIO | None = None) -> None:
-    """Write this project's log to the stream as JSON lines; calling it again changes the level.
+    """Write this project's log to the stream as JSON lines, and shape what its libraries write.
+
+    Calling it again changes the level.
 
     Args:
         level: least severity, e.g. "INFO".
@@ -67,3 +71,7 @@ def configure(level: str = "INFO", stream: TextIO | None = None) -> None:
         handler.setFormatter(JsonLines())
         setattr(handler, _MARK, True)
         logger.addHandler(handler)
+    for name in list(logging.root.manager.loggerDict):
+        if name.split(".")[0] in FOREIGN:
+            for theirs in logging.getLogger(name).handlers:
+                theirs.setFormatter(JsonLines())

@@ -108,9 +108,15 @@ class Settings:
         return self.home / "cache"
 
 
+def secrets_path(environ: Mapping[str, str] | None = None) -> Path:
+    """The file with what must not stand in the environment: the OIDC provider's client, [auth]."""
+    named = (os.environ if environ is None else environ).get("HER2_SECRETS")
+    return Path(named).expanduser() if named else PROJECT_ROOT / ".streamlit" / "secrets.toml"
+
+
 def load_settings(
     environ: Mapping[str, str] | None = None,
-    secrets_file: Path = PROJECT_ROOT / ".streamlit" / "secrets.toml",
+    secrets_file: Path | None = None,
 ) -> Settings:
     """Read the settings.
 
@@ -120,13 +126,15 @@ def load_settings(
             HER2_MAX_PIXELS, HER2_MAX_FILES, HER2_MAX_SECONDS, HER2_MAX_MIB, HER2_STORE_IMAGES
             (0 or 1), HER2_BACKEND, HER2_IDLE_MINUTES, HER2_ALLOW_OPEN (0 or 1), HER2_OIDC_ROLE,
             HER2_LOG_LEVEL.
-        secrets_file: TOML file whose [her2] table holds the same names in lower case.
+        secrets_file: TOML file whose [her2] table holds the same names in lower case, by default
+            the one that HER2_SECRETS names, or .streamlit/secrets.toml.
 
     Raises:
         ValueError: a value is not of its kind; the message names the setting.
     """
     environ = os.environ if environ is None else environ
     file: dict[str, Any] = {}
+    secrets_file = secrets_file or secrets_path(environ)
     if secrets_file.is_file():
         file = tomllib.loads(secrets_file.read_text(encoding="utf-8"))
     file_values: dict[str, object] = file.get("her2", {})

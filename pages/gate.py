@@ -19,6 +19,7 @@ from pages import session, ui
 
 _log = logging.getLogger(__name__)
 _WATCH_SECONDS = 30.0
+_OIDC_PACKAGES = ("authlib", "httpx")
 # A proxy says for whom it asks; whoever is alone on a machine has none in front.
 _PROXY_HEADERS = ("X-Forwarded-For", "Forwarded", "X-Real-Ip")
 _PROXY_REFUSAL = (
@@ -58,6 +59,7 @@ def ask(here: ui.Services, entry: Entry) -> NoReturn:
     accounts = AccountStore(here.store)
     settings = here.settings.sign_in
     with st.columns([1, 1.1, 1])[1]:
+        st.space("large")
         st.title("HER2 Review", anchor=False)
         if message := st.session_state.pop("signed_out", None):
             st.info(message, icon=":material/lock_clock:")
@@ -146,8 +148,8 @@ def _ask_password(accounts: AccountStore) -> None:
 
 
 def _ask_provider(accounts: AccountStore, default_role: str | None) -> None:
-    if importlib.util.find_spec("authlib") is None:
-        _log.error("OIDC sign-in is configured, but authlib is not installed")
+    if not all(importlib.util.find_spec(package) for package in _OIDC_PACKAGES):
+        _log.error("OIDC sign-in is configured, but its packages are not installed")
         st.error(
             "Sign-in by OIDC is configured, but a package for it is missing: install it with "
             "`pip install -r requirements-oidc.txt` and start the server again.",

@@ -28,6 +28,11 @@ def facts(card: ModelCard) -> None:
         "Temperature": f"{card.temperature:.3g}"
         + (" (probabilities as they come)" if card.temperature == 1 else ""),
     }
+    if card.novelty is not None:
+        lines["Tells unfamiliar patches"] = (
+            f"by {card.novelty.known:,} known ones; calls {card.novelty.flagged:.1%} of "
+            f"{card.novelty.calibration:,} held-out patches unfamiliar"
+        )
     st.markdown(
         "\n".join(f"- **{name}:** {_said(text)}" for name, text in lines.items()),
     )

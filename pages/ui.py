@@ -6,12 +6,13 @@ page is drawn before it is loaded.
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import NoReturn, ParamSpec
 
 import streamlit as st
 
@@ -39,6 +40,7 @@ REVIEW_LOG_PAGE = "pages/review_log.py"
 EVALUATION_PAGE = "pages/evaluation.py"
 MODELS_PAGE = "pages/models.py"
 
+Arguments = ParamSpec("Arguments")
 _log = logging.getLogger(__name__)
 
 
@@ -125,6 +127,23 @@ def calm_stop(problem: str) -> NoReturn:
     if st.button("Try again", icon=":material/refresh:", key="try-again"):
         st.rerun()
     st.stop()
+
+
+def calm(body: Callable[Arguments, None]) -> Callable[Arguments, None]:
+    """A fragment's body that says in one sentence when the store does not answer.
+
+    What a fragment raises never reaches app.py: it would be shown as an error of the program.
+    """
+
+    @functools.wraps(body)
+    def calmed(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
+        try:
+            body(*args, **kwargs)
+        except StoreError as error:
+            _log.exception("The review store failed")
+            st.error(markdown_text(str(error)), icon=":material/error:")
+
+    return calmed
 
 
 @st.cache_resource(max_entries=6, show_spinner=False)

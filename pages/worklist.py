@@ -28,7 +28,7 @@ def main() -> None:
     if desk.may(Permission.ASSIGN):
         assign.draw(desk)
     if not items:
-        _empty_state()
+        _empty_state(given_away=bool(desk.plan().kinds))
         return
     left = sum(item.review_id is None for item in items)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
@@ -58,7 +58,7 @@ def main() -> None:
     ):
         navigation.to_review(str(following))
     # While patches are being read the table fills by itself; a click elsewhere is not disturbed.
-    st.fragment(_table, run_every=3.0 if waiting else None)(here)
+    st.fragment(ui.calm(_table), run_every=3.0 if waiting else None)(here)
 
 
 def _counts(patches: int, left: int, waiting: int) -> str:
@@ -147,9 +147,11 @@ def _cell(verdict: Verdict | None, hidden: bool) -> str:
     return verdict.score.label if verdict else "waiting"
 
 
-def _empty_state() -> None:
+def _empty_state(given_away: bool) -> None:
     st.info(
-        "No patches yet. Upload some on the Review page, or try a sample there.",
+        "No patch is yours to read now; those that are here were given to others."
+        if given_away
+        else "No patches yet. Upload some on the Review page, or try a sample there.",
         icon=":material/inbox:",
     )
     st.page_link(ui.REVIEW_PAGE, label="Go to Review", icon=":material/biotech:")

@@ -9,6 +9,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -232,6 +233,14 @@ def test_the_audit_is_append_only(accounts, store_url, statement):
     ):
         raw.execute(text(statement))
     engine.dispose()
+
+
+def test_postgresql_refuses_to_empty_the_audit(postgresql, postgresql_url):
+    with (
+        postgresql.connection(postgresql_url) as raw,
+        pytest.raises(psycopg.Error, match="never changed or deleted"),
+    ):
+        raw.execute("TRUNCATE audit")
 
 
 # the door ----------------------------------------------------------------------------------------

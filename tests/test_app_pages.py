@@ -265,6 +265,8 @@ def test_a_saved_answer_is_recorded_and_the_next_unreviewed_patch_comes_up(app, 
     assert dict(review.agrees) == {"cnn": True, "densenet121": None}
     assert [verdict.architecture for verdict in review.verdicts] == ["cnn", "densenet121"]
     assert not review.blind
+    assert review.stain is not None
+    assert review.stain == here.stain.reading(here.images.load(three[0], "any name"))
     assert review.seconds > 0
     assert "Saved" in "\n".join(toast.value for toast in app.toast)
     assert app.query_params["patch"] == three[1]

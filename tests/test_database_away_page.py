@@ -77,6 +77,27 @@ def test_readings_made_while_the_database_is_away_are_recorded_when_it_is_back(
     assert item.stain is not None
 
 
+def test_a_part_that_draws_itself_anew_says_it_in_one_sentence_too():
+    """Fragments are apart: what they raise would be shown as an error of the program."""
+
+    def script() -> None:
+        import streamlit
+
+        from her2core.reviews.store import StoreError
+        from pages import ui as pages_ui
+
+        def table() -> None:
+            raise StoreError("The review database does not answer.")
+
+        streamlit.fragment(pages_ui.calm(table))()
+        streamlit.write("the rest of the page")
+
+    app = AppTest.from_function(script).run()
+    assert not app.exception
+    assert app.error[0].value.startswith("The review database does not answer")
+    assert app.markdown[0].value == "the rest of the page"
+
+
 def _run(element):
     """Run as a browser does: always through app.py (AppTest would go to pages/review.py)."""
     app = element if isinstance(element, AppTest) else element.root._runner

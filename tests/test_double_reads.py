@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +15,7 @@ from her2core.accounts.records import Identity, NotAllowedError, Role
 from her2core.accounts.store import AccountStore
 from her2core.assignments import AssignmentError, Assignments
 from her2core.desk import Desk
+from her2core.double_read_table import to_csv
 from her2core.double_reading import Answer, DoubleRead, blinded_answers
 from her2core.reviews.errors import ReviewRefusedError
 from her2core.reviews.records import ReviewFilter
@@ -137,6 +140,25 @@ def test_two_disagree_blind_and_a_third_decides(store):
     assert ("Root", "assigned double") in actions
     assert ("Dee", "adjudicates") in actions
     assert store.verify_chain() == []
+
+
+def table(store: ReviewStore) -> list[dict[str, str]]:
+    text = to_csv(Assignments(store).plan()).decode("utf-8-sig")
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_the_table_holds_no_answer_before_both_are_in_and_the_end_afterwards(store):
+    given_to_two(store)
+    answer(store, "Ada", 0)
+    (row,) = table(store)
+    assert (row["stage"], row["score_1"], row["score_2"]) == ("reading", "", "")
+    answer(store, "Ben", 3)
+    (row,) = table(store)
+    assert (row["stage"], row["score_1"], row["score_2"]) == ("disagreed", "0", "3+")
+    assert (row["adjudicator"], row["final_score"]) == ("", "")
+    answer(store, "Dee", 2, blind=False)
+    (row,) = table(store)
+    assert (row["stage"], row["adjudicator"], row["final_score"]) == ("adjudicated", "Dee", "2+")
 
 
 def test_two_who_agree_need_no_third(store):

@@ -230,6 +230,7 @@ def test_maps_come_on_request_from_the_recorded_model(here):
     rerun(app)
     assert len(app.image) == 3
     assert "cannot" in shown_text(app)
+    assert "not checked for this bundle" in shown_text(app)
 
 
 def test_another_model_never_explains_a_recorded_verdict(here):

@@ -112,6 +112,32 @@ def test_the_log_is_json_a_line_without_what_an_error_quotes(own_log):
     assert "Jane" not in line
 
 
+def test_what_streamlit_writes_of_a_failed_page_quotes_nothing_either(own_log):
+    from streamlit.logger import get_logger
+
+    theirs = get_logger("streamlit.error_util")
+    before = [(handler, handler.formatter) for handler in theirs.handlers]
+    assert before
+    logs.configure("INFO", own_log)
+    try:
+        raise ValueError("Jane Doe")
+    except ValueError as error:
+        record = theirs.makeRecord(
+            theirs.name,
+            logging.ERROR,
+            "",
+            0,
+            "Uncaught app execution",
+            (),
+            (ValueError, error, None),
+        )
+    for handler, formatter in before:
+        line = handler.format(record)
+        assert json.loads(line)["message"] == "Uncaught app execution"
+        assert "Jane" not in line
+        handler.setFormatter(formatter)
+
+
 def test_configuring_twice_says_nothing_twice(own_log):
     logs.configure("INFO", own_log)
     logs.configure("WARNING", own_log)

@@ -25,7 +25,8 @@ from her2core.models.card import CARD_FILE, ModelCard
 from her2core.models.classifier import Classifier
 from her2core.text import printable
 from her2core.training.datasets import list_class_folders
-from training.evaluate import EvaluationError, read_rows, report_models, told, write
+from training.evaluate import EvaluationError, report_models, told, write
+from training.report_rows import read_rows
 
 
 @dataclass(frozen=True)

@@ -17,14 +17,9 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
 from PIL import Image
-from tqdm import tqdm
 
 from her2core import __version__
 from her2core.evaluation.assessment import N_BOOT, evaluate, gallery
@@ -36,24 +31,18 @@ from her2core.evaluation.report import (
     Report,
     ReportModel,
 )
-from her2core.evaluation.third_reader import StainRow, row_of
 from her2core.files import write_atomically
 from her2core.models.card import CARD_FILE, BundleError, ModelCard
+from her2core.models.novelty import load_novelty
 from her2core.models.registry import ARCHITECTURES
 from her2core.patches import Patch, PatchError, decode
-from her2core.quality import QualityReport, assess
 from her2core.settings import UploadLimits
-from her2core.stain.reading import reading_of
-from her2core.stain.report import measure_membranes
 from her2core.text import printable
 from her2core.training.datasets import DatasetError, LabelledFile
 from her2core.training.layouts import read_layout
-
-if TYPE_CHECKING:
-    from her2core.models.classifier import Classifier
+from training.report_rows import loaded, read_rows
 
 HTML_FILE = "report.html"
-_BATCH = 16
 _NAMED_FILES = 10
 # pictures of patches on which a network and the stain measurement lie far apart
 _FAR_PICTURES = 12
@@ -61,16 +50,6 @@ _FAR_PICTURES = 12
 
 class EvaluationError(ValueError):
     """Nothing can be evaluated; str(error) is one sentence on why and what to do."""
-
-
-@dataclass(frozen=True)
-class _Read:
-    """One labelled patch on its way through the models."""
-
-    file: LabelledFile
-    patch: Patch
-    quality: QualityReport
-    stain: StainRow
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -142,9 +121,12 @@ def run(args: argparse.Namespace) -> Report:
         raise EvaluationError("Two of the bundles hold the same weights; name each model once.")
     args.out.mkdir(parents=True, exist_ok=True)
     models = report_models(cards)
-    rows, unread = read_rows(
-        files, [_classifier(Path(part)) for part in args.models.split(",") if part]
-    )
+    bundles = [Path(part) for part in args.models.split(",") if part]
+    known = {
+        card.model_id: load_novelty(folder, card)
+        for folder, card in zip(bundles, cards, strict=True)
+    }
+    rows, unread = read_rows(files, [loaded(folder) for folder in bundles], known)
     if not rows:
         raise EvaluationError(f"No picture could be read. {unread[0]}")
     report = Report(
@@ -200,67 +182,6 @@ def report_models(cards: Sequence[ModelCard]) -> tuple[ReportModel, ...]:
         )
         for card in cards
     )
-
-
-def read_rows(
-    files: Sequence[LabelledFile], classifiers: Sequence[Classifier]
-) -> tuple[tuple[PatchRow, ...], list[str]]:
-    """The row of every readable file, and one sentence for each that is not.
-
-    Decoded and read by the code that serves the pages, so that the same bytes give the same
-    probabilities.
-    """
-    rows: list[PatchRow] = []
-    unread: list[str] = []
-    batch: list[_Read] = []
-    for file in tqdm(files, unit="patch", disable=None):
-        try:
-            patch = decode(file.path.read_bytes(), file.path.name, UploadLimits())
-        except PatchError as error:
-            unread.append(str(error))
-            continue
-        except OSError as error:
-            unread.append(f"“{printable(file.path.name)}” cannot be opened ({error.strerror}).")
-            continue
-        # like the page, which is not told the scale either
-        stain = row_of(reading_of(measure_membranes(patch.field())))
-        batch.append(_Read(file, patch, assess(patch), stain))
-        if len(batch) == _BATCH:
-            rows += _scored(batch, classifiers)
-            batch = []
-    if batch:
-        rows += _scored(batch, classifiers)
-    return tuple(rows), unread
-
-
-def _classifier(folder: Path) -> Classifier:
-    from her2core.models.bundle import load_bundle
-    from her2core.models.classifier import Classifier
-
-    return Classifier(load_bundle(folder))
-
-
-def _scored(batch: Sequence[_Read], classifiers: Sequence[Classifier]) -> Iterator[PatchRow]:
-    pixels = np.stack([read.patch.pixels() for read in batch])
-    said = {model.model_id: model.infer(pixels)[0] for model in classifiers}
-    for index, read in enumerate(batch):
-        warnings = (f.code for f in read.quality.findings if f.severity == "warning")
-        yield PatchRow(
-            sha256=read.patch.sha256,
-            file=read.patch.name,
-            group=printable(read.file.group),
-            label=int(read.file.label),
-            probabilities={key: _four(rows[index]) for key, rows in said.items()},
-            warnings=tuple(warnings),
-            tissue=round(read.quality.tissue_share, 4),
-            stain=read.stain,
-        )
-
-
-def _four(row: npt.NDArray[np.float32]) -> tuple[float, float, float, float]:
-    # Seven digits are what a float32 carries.
-    zero, one, two, three = (float(f"{value:.7g}") for value in row)
-    return zero, one, two, three
 
 
 def _notes(rows: Sequence[PatchRow], unread: Sequence[str]) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ import random
 import tempfile
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -30,10 +31,13 @@ from her2core.reviews.store import ReviewStore
 from her2core.settings import UploadLimits
 from tests.browser.server import CHROMIUM, CHROMIUM_ARGS, Server
 
-_PATIENCE_MS = 60_000
+_PATIENCE_MS = 180_000
+_LONGEST_SAVE_SECONDS = 60.0
 _SAMPLE_SECONDS = 5.0
 _STARTING = 4  # sessions that open their page at the same time
 _KEYS = "0123"
+# no measurement begins before the server has used less than this in three seconds, or after so long
+_BARELY, _QUIET_SECONDS = 0.3, 300.0
 
 
 @dataclass
@@ -45,6 +49,7 @@ class _Seen:
     again: int = 0
     troubles: list[str] = field(default_factory=list)
     memory: list[tuple[float, int]] = field(default_factory=list)
+    processor: float = 0.0
 
 
 def measure(sessions: int, seconds: float, pace: float) -> dict[str, Any]:
@@ -91,6 +96,9 @@ def measure(sessions: int, seconds: float, pace: float) -> dict[str, Any]:
         "wait_median": _rounded(results.percentile(seen.waits, 0.5)),
         "wait_99_percent": _rounded(results.percentile(seen.waits, 0.99)),
         "wait_largest": _rounded(max(seen.waits, default=None)),
+        "server_processor_seconds_per_answer": _rounded(
+            seen.processor / len(seen.waits) if seen.waits else None
+        ),
         **_memory(seen.memory),
     }
 
@@ -129,14 +137,20 @@ async def _review(
         await first.goto(server.url)  # the models load with the first visitor
         await asyncio.to_thread(ready)
         await first.close()
+        assert server.process is not None
+        await _quiet(server.process.pid)
         pages = await asyncio.gather(
             *(_signed_in(browser, server.url, f"Dr. {n}", gate) for n in range(1, sessions + 1))
         )
+        await _quiet(server.process.pid)
+        print(f"{sessions} reviewers are signed in and begin.", flush=True)
+        before = _processor(server.process.pid)
         end = time.monotonic() + seconds
         await asyncio.gather(
             _watch_memory(server, end, seen),
             *(_reviewer(page, end, pace, number, seen) for number, page in enumerate(pages)),
         )
+        seen.processor = _processor(server.process.pid) - before
         await browser.close()
     return seen
 
@@ -174,7 +188,8 @@ async def _reviewer(page: Page, end: float, pace: float, number: int, seen: _See
         try:
             seen.waits.append(await _answer(page, dice.choice(_KEYS), seen))
         except Error as error:
-            seen.troubles.append(f"{type(error).__name__}: {str(error).splitlines()[0][:200]}")
+            said = str(error).splitlines()[0][:200]
+            seen.troubles.append(f"After {answers} answers: {said} ({await _heading(page)})")
             return
         answers += 1
 
@@ -190,11 +205,14 @@ async def _answer(page: Page, key: str, seen: _Seen) -> float:
     label = f"{key}+" if key != "0" else "0"
     chosen = page.get_by_test_id("stBaseButton-primary").filter(has_text=label).first
     await _idle(page)
+    began = time.perf_counter()
     while True:
         seen.presses += 1
         await page.keyboard.press(key)
         if await _comes(chosen.wait_for(timeout=3_000)):
             break
+        if time.perf_counter() - began > _LONGEST_SAVE_SECONDS:
+            raise Error("A score could not be chosen within a minute.")
         seen.again += 1
     await _idle(page)
     started = time.perf_counter()
@@ -203,9 +221,17 @@ async def _answer(page: Page, key: str, seen: _Seen) -> float:
         await page.keyboard.press("Enter")
         if await _comes(toast.wait_for(timeout=5_000)):
             return time.perf_counter() - started
-        if time.perf_counter() - started > _PATIENCE_MS / 1000:
+        if time.perf_counter() - started > _LONGEST_SAVE_SECONDS:
             raise Error("An answer was not called saved within a minute.")
         seen.again += 1
+
+
+async def _heading(page: Page) -> str:
+    """What the page shows at its top, for whoever has to find out what went wrong."""
+    with suppress(Error):
+        text = await page.get_by_test_id("stMain").inner_text(timeout=5_000)
+        return " ".join(text.split())[:200]
+    return "the page does not answer"
 
 
 async def _comes(waiting: Coroutine[Any, Any, None]) -> bool:
@@ -228,6 +254,16 @@ async def _until_done(step: Callable[[], Coroutine[Any, Any, None]], times: int 
                 raise
 
 
+async def _quiet(leader: int) -> None:
+    """Wait until the server works at nothing any more, such as preparing heat maps."""
+    deadline = time.monotonic() + _QUIET_SECONDS
+    while time.monotonic() < deadline:
+        before = _processor(leader)
+        await asyncio.sleep(3)
+        if _processor(leader) - before < _BARELY:
+            return
+
+
 async def _idle(page: Page) -> None:
     """Wait until the server has nothing more to draw."""
     await page.wait_for_timeout(150)
@@ -245,22 +281,34 @@ async def _watch_memory(server: Server, end: float, seen: _Seen) -> None:
         await asyncio.sleep(min(_SAMPLE_SECONDS, max(0.0, end - time.monotonic())))
 
 
-def _resident(leader: int) -> int:
-    """Bytes of memory of a process and of all it started (same session): sum of VmRSS."""
-    total = 0
+def _started_by(leader: int) -> list[Path]:
+    """/proc folders of a process and of all it started (the same session)."""
+    found = []
     for entry in Path("/proc").iterdir():
-        if not entry.name.isdecimal():
-            continue
-        try:
-            if os.getsid(int(entry.name)) != leader:
-                continue
-            status = (entry / "status").read_text()
-        except OSError:  # it has just ended
-            continue
-        total += sum(
-            int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmRSS")
-        )
+        with suppress(OSError, ValueError):  # it has just ended, or is no process
+            if os.getsid(int(entry.name)) == leader:
+                found.append(entry)
+    return found
+
+
+def _resident(leader: int) -> int:
+    """Bytes of memory of the server's processes; what they share is counted once (Pss)."""
+    total = 0
+    for entry in _started_by(leader):
+        with suppress(OSError):
+            lines = (entry / "smaps_rollup").read_text().splitlines()
+            total += sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
     return total
+
+
+def _processor(leader: int) -> float:
+    """Seconds of processor time the server's processes have used so far."""
+    ticks = 0
+    for entry in _started_by(leader):
+        with suppress(OSError):
+            fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])  # utime, stime
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _memory(samples: list[tuple[float, int]]) -> dict[str, Any]:
@@ -274,7 +322,7 @@ def _memory(samples: list[tuple[float, int]]) -> dict[str, Any]:
         "memory_early_mib": round(early / 2**20),
         "memory_late_mib": round(late / 2**20),
         "memory_growth": round(late / early - 1, 3),
-        "memory_mib": [[round(at), round(size / 2**20)] for at, size in samples],
+        "memory_mib_every_5_s": [round(size / 2**20) for _, size in samples],
     }
 
 

@@ -111,7 +111,9 @@ def _load(one: Result) -> str:
         f"- {one['saved']} answers called saved, {one['reviews_in_the_log']} reviews in the log, "
         f"{one['doubled']} doubled. {_percent(one['within_1_s'])} within 1 s of pressing Enter, "
         f"seen in the browser; median {one['wait_median']} s, 99 % {one['wait_99_percent']} s, "
-        f"longest {one['wait_largest']} s. Key presses repeated: {one['presses_repeated']}.\n"
+        f"longest {one['wait_largest']} s. Key presses repeated: {one['presses_repeated']}. "
+        f"The server used {one['server_processor_seconds_per_answer']} s of processor time for "
+        "each answer, drawing the next patch included.\n"
         f"- Memory of the server: {one['memory_early_mib']} MiB early, {one['memory_late_mib']} "
         f"MiB late ({_percent(one['memory_growth'])}).\n"
     )

@@ -15,6 +15,7 @@ from her2core.reviews.records import Review
 from her2core.scores import HER2Score
 from her2core.text import markdown_text, printable
 from her2core.xai.explanation import Method
+from her2core.xai.fidelity_report import read_report
 from pages import session, ui
 from pages.log_parts import times
 from pages.review_parts import stain_panel
@@ -74,6 +75,8 @@ def _answer(review: Review) -> None:
         # The comparison is written for the reviewer's own eyes elsewhere; here it is the log's.
         said = compared(review.own_score, verdict).replace(", as you do", ", the same")
         lines.append(f"{said} :gray[· {words}]")
+    if review.stain is not None:
+        lines.append(stain_panel.compared(review).replace(", as you do", ", the same"))
     if lines:
         st.markdown("  \n".join(lines))
     if review.comment:
@@ -137,6 +140,9 @@ def _map(here: ui.Services, patch: Patch, verdict: Verdict, method: Method, opac
         st.warning(f"{title}: the map could not be computed. The record stands without it.")
         return
     st.image(picture, caption=title, width="stretch", alt=title)
+    checked = read_report(here.settings.fidelity_file)
+    if warning := checked.warning(explanation.model_id, explanation.method):
+        st.caption(f":orange[:material/warning:] {markdown_text(warning)}")
     st.caption(markdown_text(explanation.reading))
 
 

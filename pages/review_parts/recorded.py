@@ -7,7 +7,7 @@ import streamlit as st
 from her2core.reviews.records import Review
 from her2core.text import markdown_text
 from pages import ui
-from pages.review_parts import navigation
+from pages.review_parts import navigation, stain_panel
 from pages.review_parts.draft import begin_correction
 from pages.review_parts.verdicts import compared
 
@@ -28,7 +28,8 @@ def draw(review: Review, following: str | None, hidden: bool) -> None:
             f"saved {review.recorded_at:%d %b %Y %H:%M} UTC]"
         )
         if not hidden:
-            st.markdown("  \n".join(_line(review, name) for name in ui.ARCHITECTURES))
+            lines = [_line(review, name) for name in ui.ARCHITECTURES]
+            st.markdown("  \n".join([*lines, stain_panel.compared(review)]))
         if review.comment:
             st.caption(markdown_text(review.comment))
     with st.container(horizontal=True, gap="small"):

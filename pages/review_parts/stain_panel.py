@@ -11,6 +11,7 @@ from her2core.models.verdict import Verdict
 from her2core.patches import Patch
 from her2core.reviews.records import Review
 from her2core.reviews.worklist import FAR_APART, reader_gap
+from her2core.scores import grade_gap
 from her2core.stain import MembraneReport, StainReading, draw_cells, legend
 from her2core.stain.cells import Pattern
 from her2core.stain_reader import StainReader
@@ -58,6 +59,23 @@ def recorded(review: Review) -> None:
     with st.expander(_title(reading), icon=":material/biotech:"):
         _table(reading)
         st.caption(f"{_in_words(reading, None)} Recorded then, by {markdown_text(reading.method)}.")
+
+
+def compared(review: Review) -> str:
+    """The reviewer's score against the stain measurement, as one Markdown line."""
+    reading = review.stain
+    if reading is None:
+        return ":gray[No stain measurement was recorded]"
+    if reading.score is None:
+        return ":gray[The stain measurement gave no score]"
+    said = f"The stain measurement says {markdown_text(reading.verdict)}"
+    gap = grade_gap(reading.score, review.own_score)
+    if gap == 0:
+        return f":green[:material/check:] {said}, as you do"
+    grades = "one grade" if gap == 1 else f"{gap} grades"
+    higher = reading.score > review.own_score
+    where, sign = ("higher", "arrow_upward") if higher else ("lower", "arrow_downward")
+    return f":{'orange' if gap == 1 else 'red'}[:material/{sign}:] {said}, {grades} {where}"
 
 
 def far_apart(verdicts: Sequence[Verdict], reading: StainReading) -> None:

@@ -9,6 +9,7 @@ import streamlit as st
 from her2core.accounts.records import AccountError, AuditEntry
 from her2core.assignments import READERS, AssignmentError
 from her2core.desk import Desk
+from her2core.double_read_table import to_csv
 from her2core.double_reading import Plan
 from her2core.reviews.records import WorklistItem
 from her2core.text import markdown_text, printable
@@ -35,6 +36,7 @@ def draw(desk: Desk) -> None:
         _form(desk, plan, items)
     with st.expander("Progress and audit", icon=":material/query_stats:"):
         _progress(plan)
+        _table_button(desk, plan)
         _audit(desk.audit(200))
 
 
@@ -118,6 +120,25 @@ def _progress(plan: Plan) -> None:
     told = [f"{stages.count(key)} {text}" for key, text in _STAGES.items() if key in stages]
     if told:
         st.markdown(f"Double reads: {', '.join(told)}.")
+
+
+def _table_button(desk: Desk, plan: Plan) -> None:
+    if not plan.double_reads:
+        return
+
+    def table() -> bytes:
+        desk.note_export("CSV of double reads", len(plan.double_reads))
+        return to_csv(plan)
+
+    st.download_button(
+        "Double reads as CSV",
+        data=table,
+        file_name="her2-double-reads.csv",
+        mime="text/csv",
+        icon=":material/table_view:",
+        on_click="ignore",
+        help="Both answers, how it ended and the final score; of those still being read no answer.",
+    )
 
 
 def _audit(entries: Sequence[AuditEntry]) -> None:

@@ -60,14 +60,9 @@ def models_ready(page) -> None:
 
 
 def settled(page) -> None:
-    """Wait until the server has had nothing to draw at two looks in a row."""
-    quiet = 0
-    while quiet < 2:
+    """Wait until the server has nothing to draw at two looks in a row."""
+    for _ in range(2):
         page.wait_for_timeout(150)
-        if page.evaluate(_IDLE):
-            quiet += 1
-            continue
-        quiet = 0
         page.wait_for_function(_IDLE, timeout=PATIENCE)
 
 

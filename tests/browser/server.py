@@ -50,7 +50,7 @@ class Server:
         Raises:
             RuntimeError: it ended or did not answer in time; the message carries its output.
         """
-        self.port = self.port or _free_port()
+        self.port = self.port or free_port()
         environment = os.environ | {"HER2_HOME": str(self.home)}
         environment.pop("DATABASE_URL", None)
         if self.bundles is not None:
@@ -85,7 +85,8 @@ class Server:
             self.process = None
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port nobody listens to now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -61,6 +61,11 @@ def upgrade() -> None:
             if postgresql
             else f"{begin}BEGIN SELECT RAISE(ABORT, '{_MESSAGE}'); END"
         )
+    if postgresql:
+        op.execute(
+            "CREATE TRIGGER audit_no_truncate BEFORE TRUNCATE ON audit "
+            f"FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('{_MESSAGE}')"
+        )
 
 
 def downgrade() -> None:

@@ -1,0 +1,114 @@
+"""From labelled files to the rows of a report: what each model and the stain measurement say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from her2core.evaluation.report import PatchRow
+from her2core.evaluation.third_reader import StainRow, row_of
+from her2core.models.novelty import Novelty
+from her2core.patches import Patch, PatchError, decode
+from her2core.quality import QualityReport, assess
+from her2core.settings import UploadLimits
+from her2core.stain.reading import reading_of
+from her2core.stain.report import measure_membranes
+from her2core.text import printable
+from her2core.training.datasets import LabelledFile
+
+if TYPE_CHECKING:
+    from her2core.models.classifier import Classifier
+
+_BATCH = 16
+
+
+@dataclass(frozen=True)
+class _Read:
+    """One labelled patch on its way through the models."""
+
+    file: LabelledFile
+    patch: Patch
+    quality: QualityReport
+    stain: StainRow
+
+
+def read_rows(
+    files: Sequence[LabelledFile],
+    classifiers: Sequence[Classifier],
+    known: Mapping[str, Novelty | None] | None = None,
+) -> tuple[tuple[PatchRow, ...], list[str]]:
+    """The row of every readable file, and one sentence for each that is not.
+
+    Decoded and read by the code that serves the pages, so that the same bytes give the same
+    probabilities. `known` holds what tells a model's unfamiliar inputs, by model id: such a patch
+    has the warning "unfamiliar".
+    """
+    known = known or {}
+    rows: list[PatchRow] = []
+    unread: list[str] = []
+    batch: list[_Read] = []
+    for file in tqdm(files, unit="patch", disable=None):
+        try:
+            patch = decode(file.path.read_bytes(), file.path.name, UploadLimits())
+        except PatchError as error:
+            unread.append(str(error))
+            continue
+        except OSError as error:
+            unread.append(f"“{printable(file.path.name)}” cannot be opened ({error.strerror}).")
+            continue
+        # like the page, which is not told the scale either
+        stain = row_of(reading_of(measure_membranes(patch.field())))
+        batch.append(_Read(file, patch, assess(patch), stain))
+        if len(batch) == _BATCH:
+            rows += _scored(batch, classifiers, known)
+            batch = []
+    if batch:
+        rows += _scored(batch, classifiers, known)
+    return tuple(rows), unread
+
+
+def loaded(folder: Path) -> Classifier:
+    from her2core.models.bundle import load_bundle
+    from her2core.models.classifier import Classifier
+
+    return Classifier(load_bundle(folder))
+
+
+def _scored(
+    batch: Sequence[_Read],
+    classifiers: Sequence[Classifier],
+    known: Mapping[str, Novelty | None],
+) -> Iterator[PatchRow]:
+    pixels = np.stack([read.patch.pixels() for read in batch])
+    said: dict[str, npt.NDArray[np.float32]] = {}
+    strange = np.zeros(len(batch), np.bool_)
+    for model in classifiers:
+        said[model.model_id], features = model.infer(pixels)
+        novelty = known.get(model.model_id)
+        if novelty is not None:
+            strange |= novelty.measure(pixels, features) > 1
+    for index, read in enumerate(batch):
+        warnings = [f.code for f in read.quality.findings if f.severity == "warning"]
+        warnings += ["unfamiliar"] if strange[index] else []
+        yield PatchRow(
+            sha256=read.patch.sha256,
+            file=read.patch.name,
+            group=printable(read.file.group),
+            label=int(read.file.label),
+            probabilities={key: _four(rows[index]) for key, rows in said.items()},
+            warnings=tuple(warnings),
+            tissue=round(read.quality.tissue_share, 4),
+            stain=read.stain,
+        )
+
+
+def _four(row: npt.NDArray[np.float32]) -> tuple[float, float, float, float]:
+    # Seven digits are what a float32 carries.
+    zero, one, two, three = (float(f"{value:.7g}") for value in row)
+    return zero, one, two, three
