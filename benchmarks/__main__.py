@@ -83,7 +83,7 @@ def _rows(home: Path, args: argparse.Namespace) -> Iterator[Row]:
     ]
     yield from speed.whole_page_rows(workbench, classifiers, samples, args.repeats)
     yield from speed.grad_cam_rows(classifiers, args.repeats)
-    yield from speed.shap_rows(classifiers, args.shap_repeats)
+    yield from speed.shap_rows(settings, classifiers, args.shap_repeats)
     files = scoring.write_patches(home / "patches", args.patches, settings.demo_dir)
     yield from scoring.scoring_rows(settings, workbench, classifiers, files)
     if args.most > 0:
