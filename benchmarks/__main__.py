@@ -83,8 +83,9 @@ def _rows(home: Path, args: argparse.Namespace) -> Iterator[Row]:
     ]
     yield from speed.whole_page_rows(workbench, classifiers, samples, args.repeats)
     yield from speed.grad_cam_rows(classifiers, args.repeats)
-    yield from speed.shap_rows(classifiers, args.shap_repeats)
-    files = scoring.write_patches(home / "patches", args.patches, settings.demo_dir)
+    yield from speed.shap_rows(settings, classifiers, args.shap_repeats)
+    count = args.patches + scoring.WARM
+    files = scoring.write_patches(home / "patches", count, settings.demo_dir)
     yield from scoring.scoring_rows(settings, workbench, classifiers, files)
     if args.most > 0:
         found = scoring.costs(settings, workbench, files, args.most)

@@ -16,9 +16,12 @@ import numpy as np
 
 from benchmarks.plain import eager_grad_cam, stain_report
 from benchmarks.rows import Row, a_patch, faster, medians, share
-from her2core.models.registry import ARCHITECTURES
+from her2core.models.backends.choose import open_gradient
+from her2core.models.bundle_files import read_files
+from her2core.models.registry import ARCHITECTURES, chosen
 from her2core.patches import Patch
 from her2core.scores import HER2Score
+from her2core.settings import Settings
 from her2core.workbench import Workbench
 
 SHAP_SAMPLES = 50
@@ -138,7 +141,7 @@ def grad_cam_rows(classifiers: dict[str, Any], repeats: int) -> Iterator[Row]:
         yield faster(f"Grad-CAM of {title} after the verdict", eager_text, plain, ours, None)
 
 
-def shap_rows(classifiers: dict[str, Any], repeats: int) -> Iterator[Row]:
+def shap_rows(settings: Settings, classifiers: dict[str, Any], repeats: int) -> Iterator[Row]:
     """SHAP for the class on the screen against shap.GradientExplainer for all it has.
 
     A page shows the maps of both models, so the goal is for both together. Equal samples are the
@@ -157,7 +160,8 @@ def shap_rows(classifiers: dict[str, Any], repeats: int) -> Iterator[Row]:
     for name, classifier in classifiers.items():
         background = classifier.bundle.background.astype(np.float32) / np.float32(255)
         plain = shap.GradientExplainer(classifier.scaled, background)
-        explainer = ShapExplainer(classifier)
+        files = read_files(chosen(settings)[name])
+        explainer = ShapExplainer(classifier, open_gradient(files, settings.backend))
         ours, peer = medians(
             [
                 lambda _: explainer(patch, HER2Score.TWO_PLUS, SHAP_SAMPLES),  # noqa: B023

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from her2core.fair_lock import FairLock
 from her2core.models.appearance import appearance
-from her2core.models.backends.choose import open_reader
+from her2core.models.backends.choose import open_gradient, open_reader
 from her2core.models.backends.reader import BackendError
 from her2core.models.bundle_files import read_files
 from her2core.models.card import BundleError, ModelCard
@@ -80,6 +80,7 @@ class LoadedModel:
         self.card: ModelCard = files.card
         self.head = Head.from_tensors(files.tensors, files.feature_shape)
         self._folder = folder
+        self._backend_wanted = settings.backend
         self._novelty = load_novelty(folder, self.card)
         self._appearances = Recent(READINGS_KEPT) if appearances is None else appearances
         self._activation = ClassActivation(self.card.model_id, self.head)
@@ -174,18 +175,20 @@ class LoadedModel:
 
     def _shap_explainer(self) -> ShapExplainer:
         if self._shap is None:
-            from her2core.models.bundle import load_bundle
+            from her2core.models.bundle import as_keras
             from her2core.models.classifier import Classifier
             from her2core.xai.shap_values import ShapExplainer
 
             classifier = self._reader
+            gradient = None
             if not isinstance(classifier, Classifier):
-                bundle = load_bundle(self._folder)
-                if bundle.card != self.card:
+                files = read_files(self._folder)
+                if files.card != self.card:
                     raise BundleError(
                         f"Model bundle “{self._folder.name}” was changed on disk; choose it again "
                         "on the Models page."
                     )
-                classifier = Classifier(bundle)
-            self._shap = ShapExplainer(classifier)
+                classifier = Classifier(as_keras(files))
+                gradient = open_gradient(files, self._backend_wanted)
+            self._shap = ShapExplainer(classifier, gradient)
         return self._shap

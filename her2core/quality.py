@@ -1,9 +1,9 @@
 """What a person should know of a patch before trusting a verdict on it.
 
 Plain measurements of the square, no network: is it tissue, is it a DAB and haematoxylin stain, is
-it sharp, is it well exposed, is it of a size the models can use. Each finding is one sentence that
-says what to do. Thresholds were set on 201 real HER2 patches from 14 cores (40x), see
-tests/test_quality.py for what they catch and what they leave alone.
+it sharp, is it well exposed, is it of a size the models can use, does ink or a fold lie on it. Each
+finding is one sentence that says what to do. Thresholds were set on 201 real HER2 patches from 14
+cores (40x); benchmarks/quality.json says what they catch and what they leave alone.
 """
 
 from __future__ import annotations
@@ -15,15 +15,21 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from her2core.folds import fold_contrast
+from her2core.mixture_line import Colours, colours_of, summed
 from her2core.patches import MODEL_SIDE, Patch
+from her2core.pen_marks import ink_mask
+from her2core.stain_range import stain_range
 
 FloatArray = npt.NDArray[np.float32]
 
 _ENOUGH_PIXELS = 128
 _WORKING_SIDE = 512
+# Pen strokes and folds are looked for at this size.
+_OVERVIEW_SIDE = 112
 _COARSE_SIDE = 2000
-# Optical density summed over the three channels: any tissue, and enough colour to be judged.
-_TISSUE_DENSITY, _STAINED_DENSITY = 0.12, 0.2
+# Optical density summed over the three channels.
+_TISSUE_DENSITY = 0.12
 # Grey levels of local variation: glass has 0.7 to 1.1, the palest unstained stroma more than 2.
 _TISSUE_TEXTURE = 2.0
 _BLANK_SHARE, _LITTLE_TISSUE_SHARE = 0.03, 0.25
@@ -32,18 +38,14 @@ _SHARP_FOCUS = 0.15
 _GREY_COLOURFULNESS = 6
 _DARK_GLASS, _DARK_MEDIAN = 190, 80
 _CLIPPED_SHARE, _NEAR_WHITE = 0.5, 180
-_MINIMUM_STAINED_SHARE = 0.005
 _IHC_SHARE, _COUNTERSTAIN_SHARE = 0.85, 0.03
 _PINK_SHARE, _H_AND_E_SHARE = 0.2, 0.8
-_TYPICAL_DENSITY_LIMIT, _DENSITY_LIMIT = 1.6, 2.4
-
-# Stain colours as shares of optical density in red, green, blue (Ruifrok & Johnston, Anal Quant
-# Cytol Histol 2001). All mixtures of the two stains lie between them on one line.
-_HAEMATOXYLIN = np.array([0.65, 0.70, 0.29], np.float32) / np.float32(1.64)
-_DAB = np.array([0.27, 0.57, 0.78], np.float32) / np.float32(1.62)
-_ALONG = _DAB - _HAEMATOXYLIN
-_ACROSS = np.cross(np.ones(3, np.float32), _ALONG)  # towards green density, that is towards pink
-_ACROSS = (_ACROSS * np.sign(_ACROSS[1]) / np.linalg.norm(_ACROSS)).astype(np.float32)
+_TYPICAL_DENSITY_LIMIT = 1.6
+# A patch all of one odd colour is not IHC under ink.
+_MOST_INK = 0.6
+# Real patches: 99 % below it; the same with a fold: 96 % above it. In a small field a row of large
+# nuclei is as wide as a fold.
+_FOLD_CONTRAST, _FOLD_CONTRAST_CLOSE, _CLOSE_SIDE = 0.35, 0.50, 300
 
 
 @dataclass(frozen=True)
@@ -78,35 +80,34 @@ class QualityReport:
         return tuple(each.message for each in self.findings if each.severity == "warning")
 
 
-@dataclass(frozen=True)
-class _Colours:
-    """Shares of the stained area, in [0, 1], and its median optical density."""
-
-    ihc: float
-    counterstain: float
-    pink: float
-    density: float
-
-
 def assess(patch: Patch) -> QualityReport:
     """Examine the patch's square, reduced to at most 512 pixels."""
-    rgb = _reduced(patch.field())
+    rgb = _reduced(patch.field(), _WORKING_SIDE)
     # After smoothing, every second pixel tells as much of the colours as all of them.
     step = 2 if len(rgb) >= _ENOUGH_PIXELS else 1
     smooth = np.ascontiguousarray(cv2.GaussianBlur(rgb, (0, 0), 1.0)[::step, ::step])
     density = _optical_density(smooth)
+    overview = _optical_density(_reduced(rgb, _OVERVIEW_SIDE))
     grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
     fine = np.asarray(cv2.GaussianBlur(grey, (0, 0), 1.0), np.float32)
-    tissue = _tissue_share(fine, _summed(density), 4.0 / step)
+    tissue = _tissue_share(fine, summed(density), 4.0 / step)
     focus = _focus(fine)
-    colours = _colours(density)
+    ink = ink_mask(overview)
+    if ink.mean() > _MOST_INK:
+        ink = np.zeros_like(ink)
+    colours = colours_of(density, _enlarged(~ink, density.shape[0]))
     if tissue < _BLANK_SHARE:
         seen: tuple[Finding | None, ...] = (_BLANK,)
     else:
         exposure = _exposure(rgb)
         # Clipping shifts colours: what they would say is no news after "over-exposed".
         subject = None if exposure is _CLIPPED else _subject(rgb, tissue, colours)
-        seen = (subject, exposure, _BLURRED if focus < _SHARP_FOCUS else None)
+        blurred = _BLURRED if focus < _SHARP_FOCUS else None
+        if subject is _NOT_IHC and colours is not None and _only_partly_too_dark(colours):
+            # The right colours, but too dark: several layers of tissue, or too much stain.
+            subject = _fold(overview, patch.square.size) or _stains(overview[~ink]) or subject
+        spoilt = None if subject or exposure else _spoilt(overview, ink, patch.square.size)
+        seen = (subject, exposure, blurred, spoilt)
     findings = (*seen, _size(patch.square.size))
     return QualityReport(
         findings=tuple(finding for finding in findings if finding is not None),
@@ -137,8 +138,28 @@ _CLIPPED = _warning(
     "or choose a part with more tissue.",
 )
 
+_FOLD = _warning(
+    "fold",
+    "A band in the square is darker in both stains, as where tissue lies folded; move the square "
+    "beside it.",
+)
+_DENSE_DAB = _warning(
+    "dense_dab",
+    "The brown is too dark for its grades to be told; export it brighter, or have the slide "
+    "stained again.",
+)
+_DENSE_COUNTERSTAIN = _warning(
+    "dense_counterstain",
+    "The counterstain is dark enough to hide faint brown; have the slide stained again.",
+)
+_PALE_COUNTERSTAIN = _warning(
+    "pale_counterstain",
+    "The counterstain is hardly visible, so cells cannot be told; check the stain, or choose "
+    "another part.",
+)
 
-def _subject(rgb: npt.NDArray[np.uint8], tissue: float, colours: _Colours | None) -> Finding | None:
+
+def _subject(rgb: npt.NDArray[np.uint8], tissue: float, colours: Colours | None) -> Finding | None:
     """What is wrong with what the square shows; the first reason is enough."""
     if _percentile(_brightest(rgb) - _darkest(rgb), 99) <= _GREY_COLOURFULNESS:
         return _GREY
@@ -157,6 +178,42 @@ def _subject(rgb: npt.NDArray[np.uint8], tissue: float, colours: _Colours | None
             f"The square shows mostly background ({tissue:.0%} tissue); move it onto tumour.",
         )
     return None
+
+
+def _spoilt(overview: FloatArray, ink: npt.NDArray[np.bool_], size: int) -> Finding | None:
+    """What lies on a patch that is IHC and well exposed, or how its stains are; one is enough."""
+    stains = _stains(overview[~ink])
+    # A counterstain that dense everywhere looks like blue ink.
+    if ink.any() and stains is not _DENSE_COUNTERSTAIN:
+        return _warning(
+            "pen",
+            f"Pen ink covers {ink.mean():.0%} of the square; wipe the slide and scan it again, or "
+            "move the square off the ink.",
+        )
+    return _fold(overview, size) or stains
+
+
+def _stains(density: FloatArray) -> Finding | None:
+    """Which stain is out of range, of pixels (n, 3)."""
+    stains = stain_range(density)
+    if stains.dab_is_dense:
+        return _DENSE_DAB
+    if stains.counterstain_is_dense:
+        return _DENSE_COUNTERSTAIN
+    return _PALE_COUNTERSTAIN if stains.counterstain_is_pale else None
+
+
+def _only_partly_too_dark(colours: Colours) -> bool:
+    return (
+        colours.ihc + colours.dark >= _IHC_SHARE
+        and colours.counterstain >= _COUNTERSTAIN_SHARE
+        and colours.density <= _TYPICAL_DENSITY_LIMIT
+    )
+
+
+def _fold(overview: FloatArray, size: int) -> Finding | None:
+    limit = _FOLD_CONTRAST_CLOSE if size < _CLOSE_SIDE else _FOLD_CONTRAST
+    return _FOLD if fold_contrast(overview) > limit else None
 
 
 def _exposure(rgb: npt.NDArray[np.uint8]) -> Finding | None:
@@ -185,12 +242,15 @@ def _size(size: int) -> Finding | None:
     return None
 
 
-def _reduced(field: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    if field.shape[0] <= _WORKING_SIDE:
+def _reduced(field: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.uint8]:
+    if field.shape[0] <= side:
         return field
-    return np.asarray(
-        cv2.resize(field, (_WORKING_SIDE, _WORKING_SIDE), interpolation=cv2.INTER_AREA), np.uint8
-    )
+    return np.asarray(cv2.resize(field, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _enlarged(mask: npt.NDArray[np.bool_], side: int) -> npt.NDArray[np.bool_]:
+    sized = cv2.resize(mask.astype(np.uint8), (side, side), interpolation=cv2.INTER_NEAREST)
+    return np.asarray(sized, bool)
 
 
 def _optical_density(rgb: npt.NDArray[np.uint8]) -> FloatArray:
@@ -209,10 +269,6 @@ def _brightest(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 def _darkest(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     return np.minimum(np.minimum(rgb[..., 0], rgb[..., 1]), rgb[..., 2])
-
-
-def _summed(density: FloatArray) -> FloatArray:
-    return density[..., 0] + density[..., 1] + density[..., 2]
 
 
 def _percentile(levels: npt.NDArray[np.uint8], percent: float) -> int:
@@ -263,24 +319,3 @@ def _focus(fine: FloatArray) -> float:
     """
     structure = float(np.std(fine - _like(_wide(fine, 12.0), fine)))
     return float(np.std(cv2.Laplacian(fine, cv2.CV_32F))) / structure if structure > 1e-3 else 0.0
-
-
-def _colours(density: FloatArray) -> _Colours | None:
-    """Where the stained pixels lie against the haematoxylin to DAB line; None if too few."""
-    total = _summed(density)
-    stained = total > _STAINED_DENSITY
-    if stained.mean() < _MINIMUM_STAINED_SHARE:
-        return None
-    strength = total[stained]
-    offset = density[stained] / strength[:, None] - _HAEMATOXYLIN
-    along = offset @ (_ALONG / np.float32(_ALONG @ _ALONG))  # 0 haematoxylin, 1 DAB
-    across = offset @ _ACROSS
-    ihc = (across > -0.13) & (across < 0.03) & (along > -0.25) & (along < 1.15)
-    ihc &= strength < _DENSITY_LIMIT
-    pink = (across >= 0.03) & (along < 0.7) & (strength < _DENSITY_LIMIT)
-    return _Colours(
-        ihc=float(ihc.mean()),
-        counterstain=float((ihc & (along < 0.5)).mean()),
-        pink=float(pink.mean()),
-        density=float(np.median(strength)),
-    )

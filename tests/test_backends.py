@@ -13,14 +13,15 @@ import pytest
 
 from her2core.models.backends import agreement
 from her2core.models.backends.agreement import largest_difference
-from her2core.models.backends.choose import open_reader
+from her2core.models.backends.choose import open_gradient, open_reader
+from her2core.models.backends.openvino_pixels import OpenVinoGradient
 from her2core.models.backends.openvino_reader import OpenVinoReader
 from her2core.models.backends.reader import BackendError
 from her2core.models.bundle import as_keras
 from her2core.models.bundle_files import BundleFiles, read_files
 from her2core.models.classifier import Classifier
 from her2core.models.shapes import FEATURE_SHAPES, parameters, weight_shapes
-from her2core.settings import PROJECT_ROOT
+from her2core.settings import PROJECT_ROOT, SHIPPED_DATA
 from tests.tiny_bundles import NAMES, bundle_root, classifier, pixels
 
 
@@ -74,6 +75,36 @@ def test_openvino_answers_as_keras_does(name):
         assert got.dtype == np.float32
         assert np.allclose(got, wanted, atol=1e-4 * np.abs(wanted).max())
     assert np.ptp(found.probabilities, axis=0).max() > 1e-3  # the patches do differ
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_gradient_written_out_is_the_one_tensorflow_derives(name):
+    import keras
+    import tensorflow as tf
+
+    here = read_files(SHIPPED_DATA / "bundles" / f"{name}-demo")
+    model = as_keras(here).model
+    batch = here.background[:2].astype(np.float32) / np.float32(255)
+    written_out = OpenVinoGradient(here)
+    to_logits = keras.Model(model.inputs, model.get_layer("logits").output)
+    for weights in (np.float32([0, 0, 1, 0]), np.float32([0, 1, -1, 0])):
+        with tf.GradientTape() as tape:
+            patches = tf.constant(batch)
+            tape.watch(patches)
+            chances = tf.nn.softmax(to_logits([patches]) / here.card.temperature)
+            wanted = tf.reduce_sum(chances * weights)
+        expected = tape.gradient(wanted, patches).numpy()
+        found = written_out(batch, weights)
+        assert found.shape == expected.shape
+        assert np.abs(expected).max() > 0
+        # Not pixel by pixel: of two values in a pooling window that differ by rounding only, either
+        # may be the larger one, and takes the gradient.
+        assert np.linalg.norm(found - expected) <= 1e-3 * np.linalg.norm(expected)
+
+
+def test_tensorflow_gives_the_gradient_where_the_settings_say_so():
+    assert open_gradient(files("cnn"), "tensorflow") is None
+    assert isinstance(open_gradient(files("cnn"), "auto"), OpenVinoGradient)
 
 
 def test_every_backend_says_which_it_is():

@@ -29,7 +29,9 @@ from her2core.models.novelty import (
     warning,
 )
 from her2core.scores import HER2Score
+from her2core.training.datasets import LabelledFile
 from her2core.training.synthetic import GeneratorConfig, make_patch
+from training.add_novelty import grouped
 
 FACTS = KnownPatches("", 40, 20, ("core-1",), 0.05)
 
@@ -171,6 +173,14 @@ class TestAppearance:
         assert len(crops(np.zeros((50, 300, 3), np.uint8), 2, np.random.default_rng(0))) == 2
 
 
+def test_a_set_with_a_group_for_each_patch_counts_as_one_group():
+    """Else a synthetic set would outweigh the real cores, and fill the card with its names."""
+    apart = [LabelledFile(Path(f"{i}.png"), HER2Score.ZERO, f"slide-{i}") for i in range(6)]
+    cores = [replace(file, group=f"core-{i % 2}") for i, file in enumerate(apart)]
+    assert {file.group for file in grouped(Path("synthetic-val"), apart)} == {"synthetic-val"}
+    assert {file.group for file in grouped(Path("real"), cores)} == {"core-0", "core-1"}
+
+
 def test_a_warning_names_the_model_and_how_far():
     familiar, strange = verdict("cnn", novelty=0.4), verdict("densenet121", novelty=2.34)
     assert warning((familiar, verdict("densenet121"))) is None
@@ -199,6 +209,7 @@ def test_the_command_adds_it_and_verdicts_carry_it(tmp_path: Path, tissue):
     assert add_novelty.main(command) == 0
     facts = json.loads((bundle / CARD_FILE).read_text())["novelty"]
     assert (facts["known"], facts["calibration"]) == (30, 24)
+    assert facts["groups"] == ["held-out", "known"]
     assert facts["flagged"] <= 0.05
 
     patches = tmp_path / "patches"

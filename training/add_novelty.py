@@ -39,8 +39,6 @@ from her2core.training.layouts import read_layout
 Floats = npt.NDArray[np.float32]
 Reader = Callable[[Floats], Floats]
 _BATCH = 16
-# a synthetic set brings a group per patch; as a list of groups it says nothing
-_MOST_GROUPS = 200
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -109,7 +107,9 @@ def run(args: argparse.Namespace) -> ModelCard:
     from her2core.models.classifier import Classifier
 
     known = [
-        file for folder in _folders(args.known) for file in drawn(folder, args.most, args.seed)
+        file
+        for folder in _folders(args.known)
+        for file in grouped(folder, drawn(folder, args.most, args.seed))
     ]
     wanted = {name for name in args.calibration_groups.split(",") if name}
     held_out = [
@@ -161,12 +161,12 @@ def learnt(
     )
     # as they are stored: float16 moves distances a little
     stored = Novelty.from_bytes(novelty.to_bytes())
-    named = {file.group for file in (*known, *held_out) if file.group}
+    named = {file.group for file in (*known, *held_out)}
     facts = KnownPatches(
         sha256="",
         known=len(known),
         calibration=len(held_out),
-        groups=tuple(sorted(named)) if len(named) <= _MOST_GROUPS else (),
+        groups=tuple(sorted(named)),
         flagged=round(float((stored.of(*of_held_out) > 1).mean()), 4),
     )
     return novelty, facts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -65,4 +66,6 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    # ended from outside, it still ends the servers and browsers which it started
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Ended before it was finished."))
     sys.exit(main())

@@ -24,7 +24,7 @@ from her2core.models.imagenet import IMAGENET_MEAN, IMAGENET_STD
 from her2core.models.shapes import DENSENET_BLOCKS
 
 Tensors = Mapping[str, npt.NDArray[np.generic]]
-_EPSILON = 1.001e-5  # of keras.applications.DenseNet121's batch normalisation
+EPSILON = 1.001e-5  # of keras.applications.DenseNet121's batch normalisation
 
 
 class _Trunk(NamedTuple):
@@ -84,9 +84,9 @@ def _densenet121(patch: Any, tensors: Tensors) -> _Trunk:
             x = op.concat([x, _convolution(y, tensors, f"{name}_2_conv", pad=1)], axis=1)
         if stage <= len(DENSENET_BLOCKS):
             x = op.relu(_normalised(x, tensors, f"pool{stage}_bn"))
-            x = op.avg_pool(
-                _convolution(x, tensors, f"pool{stage}_conv"), [2, 2], [0, 0], [0, 0], [2, 2], True
-            )
+            # Averaged first, which comes to the same: a 1 x 1 convolution on a quarter of places.
+            x = op.avg_pool(x, [2, 2], [0, 0], [0, 0], [2, 2], True)
+            x = _convolution(x, tensors, f"pool{stage}_conv")
     x = op.relu(_normalised(x, tensors, "bn"))
     return _Trunk(_to_nhwc(x), op.reduce_mean(x, op.constant(np.array([2, 3], np.int64)), False))
 
@@ -112,7 +112,7 @@ def _normalised(x: Any, tensors: Tensors, name: str) -> Any:
     gamma, beta, mean, variance = (
         op.constant(np.asarray(tensors[f"{name}/{part}"], np.float32)) for part in parts
     )
-    return op.batch_norm_inference(x, gamma, beta, mean, variance, _EPSILON)
+    return op.batch_norm_inference(x, gamma, beta, mean, variance, EPSILON)
 
 
 def _dense(x: Any, tensors: Tensors, name: str) -> Any:

@@ -1,0 +1,123 @@
+"""Pen, folds, blur and exposure: `python -m benchmarks.quality` writes quality.json.
+
+Two questions on real crops and on synthetic patches: how many are flagged as they are, and how many
+once an artefact is planted (benchmarks/artefacts.py). Rows that miss their goal are written too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.artefacts import INKS, with_fold, with_pen
+from benchmarks.stain import Row, at_least, at_most, told
+from her2core.patches import Patch, Square
+from her2core.quality import assess
+from her2core.scores import HER2Score
+from her2core.training.synthetic import GeneratorConfig, make_patch
+
+ROOT = Path(__file__).resolve().parent.parent
+RGBArray = npt.NDArray[np.uint8]
+_USUAL = GeneratorConfig(size=448, field_um=(90.0, 180.0))
+_LEFT_ALONE, _FOUND = 0.05, 0.9
+
+
+def rows_of(name: str, images: Sequence[RGBArray], seed: int) -> list[Row]:
+    """What is found on a set of images as they are, and after each artefact."""
+    rng = np.random.default_rng(seed)
+    plain = [codes(image) for image in images]
+    share = np.mean([bool(found & {"fold", "pen"}) for found in plain])
+    rows = [
+        at_most(f"{name}: flagged as fold or pen", float(share), _LEFT_ALONE, "share", len(images)),
+        told(
+            f"{name}: with any warning",
+            float(np.mean([bool(found) for found in plain])),
+            "share",
+            len(images),
+        ),
+    ]
+    planted: dict[str, tuple[str, Callable[[RGBArray], RGBArray]]] = {
+        f"{ink} pen": ("pen", lambda image, ink=ink: with_pen(image, ink, rng))  # type: ignore[misc]
+        for ink in INKS
+    }
+    planted["fold, one more layer"] = ("fold", lambda image: with_fold(image, rng, 1))
+    planted["fold, two more layers"] = ("fold", lambda image: with_fold(image, rng, 2))
+    planted["fold"] = ("fold", lambda image: with_fold(image, rng))
+    planted["blur of 4 pixels"] = ("blurred", lambda image: cv2.GaussianBlur(image, (0, 0), 4))
+    planted["under-exposed by half"] = ("dark", lambda image: _scaled(image, 0.5))
+    planted["over-exposed by 30 %"] = ("overexposed", lambda image: _scaled(image, 1.3))
+    for what, (code, change) in planted.items():
+        found = float(np.mean([code in codes(change(image)) for image in images]))
+        note = "one layer is the faintest fold there is" if "one more" in what else ""
+        rows.append(at_least(f"{name}: {what} found", found, _FOUND, "share", len(images), note))
+    return rows
+
+
+def codes(image: RGBArray) -> set[str]:
+    """Codes of the findings on the image's centred square."""
+    square = Square.centred(image.shape[1], image.shape[0])
+    return {each.code for each in assess(Patch("a", "0" * 64, image, square)).findings}
+
+
+def speed_row(image: RGBArray) -> Row:
+    """Milliseconds of processor time for one assessment, the median of nine."""
+    times = []
+    for _ in range(9):
+        started = time.process_time()
+        codes(image)
+        times.append((time.process_time() - started) * 1e3)
+    return told("one assessment at 448 pixels", float(np.median(times)), "ms", len(times))
+
+
+def _scaled(image: RGBArray, by: float) -> RGBArray:
+    return np.clip(image * by, 0, 255).astype(np.uint8)
+
+
+def _synthetic(count: int, seed: int) -> list[RGBArray]:
+    rng = np.random.default_rng(seed)
+    scores = [HER2Score(index % 4) for index in range(count)]
+    return [make_patch(score, rng, _USUAL).rgb for score in scores]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print and write all rows; 0 also where goals are missed, for they are told."""
+    parser = argparse.ArgumentParser(prog="benchmarks.quality", description=__doc__)
+    parser.add_argument("--patches", type=int, default=100, help="synthetic patches")
+    parser.add_argument("--every", type=int, default=1, help="use every n-th real crop")
+    parser.add_argument("--seed", type=int, default=20261)
+    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "quality.json")
+    parser.add_argument(
+        "--cores",
+        type=Path,
+        default=Path(os.environ.get("HER2_REAL_CORES") or ROOT.parent / "shared" / "real-cores"),
+        help="folder with patches/*.jpg; left out, saying so, where it is absent",
+    )
+    options = parser.parse_args(arguments)
+    synthetic = _synthetic(options.patches, options.seed)
+    rows = [speed_row(synthetic[0]), *rows_of("synthetic", synthetic, options.seed + 1)]
+    files = sorted((options.cores / "patches").glob("*.jpg"))[:: options.every]
+    if files:
+        real = [cv2.cvtColor(cv2.imread(str(file)), cv2.COLOR_BGR2RGB) for file in files]
+        rows += rows_of("real", real, options.seed + 2)
+    else:
+        print(f"No real crops in {options.cores}: those rows are left out.", file=sys.stderr)
+    for row in rows:
+        mark = {True: "holds", False: "MISSES", None: ""}[row.holds]
+        print(f"{row.value!s:>8} {row.unit:<6}{row.goal or '':<9}{mark:<7} {row.name} {row.note}")
+    text = json.dumps([asdict(row) for row in rows], indent=1, ensure_ascii=False)
+    options.out.write_text(text + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
