@@ -32,7 +32,7 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
 
 @pytest.fixture
 def server(tmp_path_factory: pytest.TempPathFactory, bundles: Path | None) -> Iterator[Server]:
-    """A running server with an empty workspace, so that a journey can be walked again from nothing."""
+    """A running server with an empty workspace: a journey can be walked again from nothing."""
     running = Server(tmp_path_factory.mktemp("server") / "home", bundles)
     running.home.mkdir()
     running.start()
