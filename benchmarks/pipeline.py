@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.speed import Row, faster, medians, share, table
+from benchmarks.rows import Row, faster, medians, share, table
 from her2core.training.augment import NO_AUGMENTATION, Augmentation
 from her2core.training.batches import Mixture, batches
 from her2core.training.datasets import PatchSet

@@ -20,7 +20,7 @@ def main() -> None:
             reports.draw(here)
     if from_reviews.open:
         with from_reviews:
-            agreement.draw(session.desk(here).reviews()[0])
+            agreement.draw(session.desk(here.store).reviews()[0])
     if stated.open:
         with stated:
             cards.draw(here)

@@ -82,7 +82,7 @@ def _bundle(here: ui.Services, entry: BundleEntry, *, in_use: bool) -> None:
         map_fidelity.draw(here, card.model_id, key=_place(entry))
         _checksum(here, card, entry.folder, in_use=in_use)
         if not in_use and st.button(
-            disabled=not session.desk(here).may(Permission.CHOOSE_MODELS),
+            disabled=not session.desk(here.store).may(Permission.CHOOSE_MODELS),
             label=f"Use this {ARCHITECTURES[card.architecture].title}",
             key=f"use-{_place(entry)}",
             icon=":material/published_with_changes:",
@@ -113,7 +113,7 @@ def _use(here: ui.Services, entry: BundleEntry) -> None:
     card = entry.card
     assert card is not None
     try:
-        desk = session.desk(here)
+        desk = session.desk(here.store)
         desk.require(Permission.CHOOSE_MODELS)
         with st.spinner("Loading and verifying the bundle…"):
             here.workbench.use(card.architecture, entry.folder)

@@ -34,7 +34,7 @@ _log = logging.getLogger(__name__)
 def main() -> None:
     """Draw the page."""
     here = ui.services_or_stop()
-    items = ordered(session.desk(here).worklist(), ui.order())
+    items = ordered(session.desk(here.store).worklist(), ui.order())
     _advance_after_saving(items)
     if message := st.session_state.pop("toast", None):
         st.toast(message, icon=":material/check_circle:")
@@ -55,7 +55,7 @@ def main() -> None:
 def _workplace(here: ui.Services, items: list[WorklistItem], item: WorklistItem) -> None:
     """Image at the left, second readers and answer at the right."""
     draft = opened(item.patch.sha256)
-    desk = session.desk(here)
+    desk = session.desk(here.store)
     review = desk.review(item.review_id) if item.review_id is not None else None
     sight = desk.sight(item.patch.sha256)
     shown_review = review if draft.correcting is None else None
@@ -123,7 +123,7 @@ def _readings(here: ui.Services, patch: Patch, review: Review | None) -> tuple[V
         readings = here.workbench.verdicts(patch)
         told = (patch.key, *(reading.model_id for reading in readings))
         if told not in here.recorded:
-            session.desk(here).record_verdicts(patch.sha256, patch.square, readings)
+            session.desk(here.store).record_verdicts(patch.sha256, patch.square, readings)
             here.recorded.add(told)
     except StoreError:
         raise  # the database is away, the models are not: app.py says so

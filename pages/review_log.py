@@ -28,7 +28,7 @@ def main() -> None:
         return
 
     wanted = filters.ask(here.store.reviewers())
-    shown, withheld, sealed = _withhold(here, *session.desk(here).reviews(wanted))
+    shown, withheld, sealed = _withhold(here, *session.desk(here.store).reviews(wanted))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{_entries(len(shown))}** shown", width="content")
         _chain_state(here.store)
@@ -68,7 +68,7 @@ def _withhold(
     shown = reviews
     if ui.blind_mode():
         name = ui.reviewer()
-        own = session.desk(here).reviews(ReviewFilter(reviewers=(name,)))[0] if name else []
+        own = session.desk(here.store).reviews(ReviewFilter(reviewers=(name,)))[0] if name else []
         known = {review.patch.sha256 for review in own}
         shown = [
             review

@@ -6,7 +6,6 @@ The name in here is the only source of a reviewer's name; a page never takes one
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
@@ -14,9 +13,7 @@ from streamlit.runtime.pages_manager import PagesManager
 from her2core.accounts.records import Identity
 from her2core.accounts.store import AccountStore
 from her2core.desk import Desk
-
-if TYPE_CHECKING:
-    from pages.ui import Services
+from her2core.reviews.store import ReviewStore
 
 # What a person finds again who signs in anew at the same browser, answers begun among it.
 _KEPT = ("drafts", "seen", "last_patch", "order")
@@ -30,9 +27,9 @@ def identity() -> Identity:
     return Identity(str(st.session_state.get("reviewer") or "").strip(), "reviewer", "open")
 
 
-def desk(here: Services) -> Desk:
+def desk(store: ReviewStore) -> Desk:
     """The review store as this person may use it."""
-    return Desk(here.store, identity())
+    return Desk(store, identity())
 
 
 def admit(known: bool) -> None:

@@ -22,7 +22,7 @@ _GAPS = {0: "agree", 1: "one grade", 2: "two grades", 3: "three grades"}
 def main() -> None:
     """Draw the page."""
     here = ui.services_or_stop()
-    desk = session.desk(here)
+    desk = session.desk(here.store)
     items = desk.worklist()
     st.title("Worklist", anchor=False)
     if desk.may(Permission.ASSIGN):
@@ -73,7 +73,7 @@ def _counts(patches: int, left: int, waiting: int) -> str:
 
 
 def _table(here: ui.Services) -> None:
-    desk = session.desk(here)
+    desk = session.desk(here.store)
     plan = desk.plan()
     items = ordered(desk.worklist(), ui.order())
     sealed = {i.patch.sha256 for i in items if not desk.sight(i.patch.sha256, plan).verdicts}

@@ -174,8 +174,8 @@ def _corrections(here: ui.Services, review: Review) -> list[Review]:
     met = {review.id}
     while (earlier := chain[0].supersedes) is not None and earlier not in met:
         met.add(earlier)
-        chain.insert(0, session.desk(here).review(earlier))
+        chain.insert(0, session.desk(here.store).review(earlier))
     while (later := chain[-1].superseded_by) is not None and later not in met:
         met.add(later)
-        chain.append(session.desk(here).review(later))
+        chain.append(session.desk(here.store).review(later))
     return chain

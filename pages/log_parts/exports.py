@@ -30,7 +30,7 @@ def draw(here: ui.Services, reviews: list[Review], wanted: ReviewFilter) -> None
         reviews: what to export, in this order.
         wanted: the filter that chose them, for the manifest.
     """
-    desk = session.desk(here)
+    desk = session.desk(here.store)
     with st.expander(f"Export these {len(reviews)} entries", icon=":material/download:"):
         options = ExportOptions(
             include_names=st.checkbox(
@@ -118,7 +118,7 @@ def _zip(
             used_filter=wanted,
         ) as file:
             content = file.read()
-            session.desk(here).note_export("ZIP", len(reviews))
+            session.desk(here.store).note_export("ZIP", len(reviews))
             st.session_state["log_zip"] = (asked_for, content)
     except OSError:
         _log.exception("The ZIP could not be written")

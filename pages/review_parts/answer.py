@@ -105,7 +105,7 @@ def save(
         raise ValueError("Give your name under “Reviewer” at the left, then save again.")
     if draft.score is None:
         raise ValueError("Choose your own score first: 0, 1+, 2+ or 3+ (keys 0 to 3).")
-    return session.desk(here).save_review(
+    return session.desk(here.store).save_review(
         ReviewDraft(
             patch_sha256=patch.sha256,
             square=patch.square,
@@ -140,7 +140,7 @@ def _try_to_save(
     try:
         review = save(here, patch, draft, verdicts, hidden, blind)
         # after a blind review its verdicts are worth a look, unless they are still to be hidden
-        stays = review.blind and session.desk(here).sight(patch.sha256).verdicts
+        stays = review.blind and session.desk(here.store).sight(patch.sha256).verdicts
     except (ValueError, NotAllowedError) as error:
         st.session_state["save_problem"] = (draft.token, str(error))
         return

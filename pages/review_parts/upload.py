@@ -49,7 +49,7 @@ def uploader(here: ui.Services) -> None:
         )
     if not files:
         return
-    session.desk(here).require_take_in()
+    session.desk(here.store).require_take_in()
     done: dict[str, Taken] = st.session_state.setdefault("upload_done", {})
     chosen = files[: limits.max_files]
     bar = st.progress(0.0, "Taking in the files…")
