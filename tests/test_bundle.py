@@ -85,8 +85,8 @@ def test_a_card_with_a_missing_or_wrong_field_is_refused(field: str) -> None:
     data = json.loads(FINISHED.to_json())
     wrong = {**data, field: {"neither": "nor"}}
     missing = {key: value for key, value in data.items() if key != field}
-    # a card without calibrated prediction sets is whole
-    for broken in (wrong,) if field == "conformal" else (wrong, missing):
+    # a card without calibrated prediction sets, or without known patches, is whole
+    for broken in (wrong,) if field in ("conformal", "novelty") else (wrong, missing):
         with pytest.raises(BundleError, match=f"“b” cannot be used.*“{field}”.*copy"):
             ModelCard.from_json(json.dumps(broken), "b")
 
