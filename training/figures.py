@@ -19,6 +19,7 @@ from typing import Any
 from her2core.evaluation.figures import CUT_OFFS, TITLES
 from her2core.evaluation.report import Report, ReportError, find_reports
 from her2core.evaluation_view.plots import figure_text
+from her2core.evaluation_view.third_reader import third_reader_lines
 from her2core.evaluation_view.words import METHOD, count_of, pair_lines
 from her2core.models.card import CARD_FILE, BundleError, ModelCard
 from her2core.settings import PROJECT_ROOT
@@ -168,7 +169,7 @@ def _report_lines(report: Report) -> Iterator[str]:
             cells = [f"{figure_text(value)}, n = {value.n}" for value in values]
             yield f"| Groups by the 10 % rule, {words} | {' | '.join(cells)} |"
     yield ""
-    for line in (*pair_lines(found), found.caution, *report.notes):
+    for line in (*pair_lines(found), *third_reader_lines(found), found.caution, *report.notes):
         if line:
             yield _cell(line)
             yield ""
