@@ -14,10 +14,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from openpyxl import Workbook
-from openpyxl.cell import WriteOnlyCell
-from openpyxl.styles import Alignment, Font
-from openpyxl.utils import get_column_letter
+from xlsxwriter import Workbook
 
 from her2core import __version__
 from her2core.models.verdict import Verdict
@@ -73,26 +70,27 @@ def to_xlsx(reviews: Sequence[Review], options: ExportOptions = _DEFAULT_OPTIONS
     Text stays text: no cell is a formula, and none becomes one when it is edited.
     """
     columns = columns_of(reviews)
-    book = Workbook(write_only=True)
-    sheet = book.create_sheet("Reviews")
-    sheet.freeze_panes = "B2"
-    for number, column in enumerate(columns, start=1):
-        width = _WIDTHS.get(column.name, max(12, len(column.name) + 2))
-        sheet.column_dimensions[get_column_letter(number)].width = width
-    sheet.append([_xlsx_cell(sheet, column.name, bold=True) for column in columns])
-    for review in reviews:
-        sheet.append([_xlsx_cell(sheet, column.value(review, options)) for column in columns])
-    sheet.auto_filter.ref = f"A1:{get_column_letter(len(columns))}{len(reviews) + 1}"
-
-    about = book.create_sheet("Columns")
-    about.column_dimensions["A"].width = 28
-    about.column_dimensions["B"].width = 100
-    about.append([_xlsx_cell(about, RESEARCH_NOTICE, bold=True)])
-    about.append([_xlsx_cell(about, "Column", bold=True), _xlsx_cell(about, "Meaning", bold=True)])
-    for column in columns:
-        about.append([_xlsx_cell(about, column.name), _xlsx_cell(about, column.description)])
     output = io.BytesIO()
-    book.save(output)
+    # in memory: nothing stays on disk of an export that was cut off
+    book = Workbook(output, {"in_memory": True})
+    sheet = _Sheet(book, "Reviews")
+    sheet.page.freeze_panes(1, 1)
+    for number, column in enumerate(columns):
+        width = _WIDTHS.get(column.name, max(12, len(column.name) + 2))
+        sheet.page.set_column(number, number, width)
+    sheet.append([column.name for column in columns], bold=True)
+    for review in reviews:
+        sheet.append([column.value(review, options) for column in columns])
+    sheet.page.autofilter(0, 0, len(reviews), len(columns) - 1)
+
+    about = _Sheet(book, "Columns")
+    about.page.set_column(0, 0, 28)
+    about.page.set_column(1, 1, 100)
+    about.append([RESEARCH_NOTICE], bold=True)
+    about.append(["Column", "Meaning"], bold=True)
+    for column in columns:
+        about.append([column.name, column.description])
+    book.close()
     return output.getvalue()
 
 
@@ -113,21 +111,49 @@ def _csv_cell(value: Value) -> Value:
     return spreadsheet_text(value) if isinstance(value, str) else value
 
 
-def _xlsx_cell(sheet: Any, value: Value, *, bold: bool = False) -> Any:
-    if not isinstance(value, str):
-        return WriteOnlyCell(sheet, value)
-    # XML readers turn every line break into a line feed; doing it here keeps what is written
-    unbroken = value.replace("\r\n", "\n").replace("\r", "\n")
-    text = _NOT_XML.sub("", unbroken)[:_XLSX_MAX_TEXT]
-    cell = WriteOnlyCell(sheet, text)
-    cell.data_type = "s"  # openpyxl takes "=..." for a formula and "#N/A" for an error value
-    if spreadsheet_text(text) != text:
-        cell.quotePrefix = True  # stays text also when someone edits the cell
-    if bold:
-        cell.font = Font(bold=True)
-    if "\n" in text:
-        cell.alignment = Alignment(wrap_text=True, vertical="top")
-    return cell
+class _Sheet:
+    """A sheet that is filled row by row; text is written as text, whatever it begins with."""
+
+    def __init__(self, book: Any, title: str) -> None:
+        self.page = book.add_worksheet(title)
+        self._book = book
+        self._rows = 0
+        self._formats: dict[tuple[bool, bool, bool], Any] = {}
+
+    def append(self, values: Sequence[Value], *, bold: bool = False) -> None:
+        """One more row."""
+        for number, value in enumerate(values):
+            self._write(number, value, bold)
+        self._rows += 1
+
+    def _write(self, number: int, value: Value, bold: bool) -> None:
+        if value is None or value == "":
+            return
+        if isinstance(value, bool):
+            self.page.write_boolean(self._rows, number, value)
+        elif isinstance(value, str):
+            self._write_text(number, value, bold)
+        else:
+            self.page.write_number(self._rows, number, value)
+
+    def _write_text(self, number: int, value: str, bold: bool) -> None:
+        # XML readers turn every line break into a line feed; doing it here keeps what is written
+        unbroken = value.replace("\r\n", "\n").replace("\r", "\n")
+        text = _NOT_XML.sub("", unbroken)[:_XLSX_MAX_TEXT]
+        # the prefix keeps it text also when someone edits the cell
+        look = self._format(bold, "\n" in text, spreadsheet_text(text) != text)
+        self.page.write_string(self._rows, number, text, look)
+
+    def _format(self, bold: bool, wrapped: bool, quoted: bool) -> Any:
+        if not (bold or wrapped or quoted):
+            return None
+        key = (bold, wrapped, quoted)
+        if key not in self._formats:
+            look: dict[str, Any] = {"bold": bold, "quote_prefix": quoted}
+            if wrapped:
+                look |= {"text_wrap": True, "valign": "top"}
+            self._formats[key] = self._book.add_format(look)
+        return self._formats[key]
 
 
 def _as_json(review: Review, options: ExportOptions) -> dict[str, Any]:
