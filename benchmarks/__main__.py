@@ -30,10 +30,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run everything once, print the table and write the results; 1 where a goal is missed."""
     args = _parser().parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="her2-bench-") as home:
-        rows = list(_rows(Path(home), args))
+        rows = []
+        for row in _rows(Path(home), args):
+            rows.append(row)
+            write(rows, args.out)  # half an hour is long: what was measured stays
     print(table(rows))
     print(machine())
-    write(rows, args.out)
     return 0 if all(row.holds is not False for row in rows) else 1
 
 
@@ -85,7 +87,7 @@ def _rows(home: Path, args: argparse.Namespace) -> Iterator[Row]:
     yield from speed.grad_cam_rows(classifiers, args.repeats)
     yield from speed.shap_rows(settings, classifiers, args.shap_repeats)
     count = args.patches + scoring.WARM
-    files = scoring.write_patches(home / "patches", count, settings.demo_dir)
+    files = scoring.write_patches(home / "scored", count, settings.demo_dir)
     yield from scoring.scoring_rows(settings, workbench, classifiers, files)
     if args.most > 0:
         found = scoring.costs(settings, workbench, files, args.most)
