@@ -8,6 +8,7 @@ import resource
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import hostile
@@ -83,21 +84,26 @@ def test_a_new_file_overwrites_nothing_even_what_comes_meanwhile(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
-@pytest.fixture
+@contextmanager
 def no_room():
-    """No file of this process may grow beyond 4 KiB: the kernel refuses the write itself."""
+    """No file of this process may grow beyond 4 KiB: the kernel refuses the write itself.
+
+    For the one write that is tested: what pytest prints may go to a file, too.
+    """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_an_image_that_does_not_fit_on_the_disk_is_one_sentence_and_leaves_nothing(
-    tmp_path, limits, no_room
+    tmp_path, limits
 ):
     store = ImageStore(tmp_path)
     patch = decode(hostile.as_png(hostile.brown_patch()), "core 7.png", limits)
-    with pytest.raises(PatchError, match="could not be kept") as refusal:
+    with pytest.raises(PatchError, match="could not be kept") as refusal, no_room():
         store.put(patch)
     assert isinstance(refusal.value.__cause__, OSError)
     assert refusal.value.__cause__.errno in (errno.EFBIG, errno.ENOSPC)
