@@ -10,43 +10,28 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.figure import ROOT, Figure, add_cores, at_least, at_most, publish, told
 from benchmarks.unfamiliar import unfamiliar
-from her2core.files import write_atomically
 from her2core.models.novelty import load_novelty
 from her2core.scores import HER2Score
 from her2core.stain import measure
 from her2core.training.real_crops import cut_crops
 from her2core.training.synthetic import GeneratorConfig, make_patch
 
-ROOT = Path(__file__).resolve().parent.parent
 SHOULD_BE_FLAGGED, MAY_BE_FLAGGED = 0.95, 0.05
 _BATCH = 16
+_UNIT = "share flagged"
 Image8 = npt.NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class Row:
-    """One kind of input. `value` is the share flagged, `goal` None where it is only told."""
-
-    name: str
-    value: float
-    unit: str
-    goal: str | None
-    holds: bool | None
-    n: int
-    median: float
-    note: str = ""
+Distances = npt.NDArray[np.float32]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,26 +44,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--number", type=int, default=60, help="inputs of each kind")
     parser.add_argument("--seed", type=int, default=40560)
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "novelty.json")
-    parser.add_argument(
-        "--cores",
-        type=Path,
-        default=Path(os.environ.get("HER2_REAL_CORES") or ROOT.parent / "shared" / "real-cores"),
-        help="folder with cores.csv",
-    )
+    add_cores(parser)
     args = parser.parse_args(arguments)
     if not (args.cores / "cores.csv").is_file():
         print(f"There is no cores.csv in {args.cores}; name the folder with --cores.")
         return 1
-    rows = measured(args.bundle, args.cores, args.number, args.seed)
-    for row in rows:
-        mark = {True: "holds", False: "MISSES", None: ""}[row.holds]
-        print(f"{row.value:7.1%} {row.goal or '':<8}{mark:<7}{row.name} (n {row.n}) {row.note}")
-    text = json.dumps([asdict(row) for row in rows], indent=1, ensure_ascii=False)
-    write_atomically(args.out, f"{text}\n".encode())
+    publish(measured(args.bundle, args.cores, args.number, args.seed), args.out)
     return 0
 
 
-def measured(bundle: Path, cores: Path, number: int, seed: int) -> list[Row]:
+def measured(bundle: Path, cores: Path, number: int, seed: int) -> list[Figure]:
     """All rows.
 
     Raises:
@@ -94,7 +69,7 @@ def measured(bundle: Path, cores: Path, number: int, seed: int) -> list[Row]:
     if novelty is None or card.novelty is None:
         raise ValueError(f"“{bundle.name}” has no novelty; add it with `training.add_novelty`.")
 
-    def values(images: Sequence[Image8]) -> npt.NDArray[np.float32]:
+    def values(images: Sequence[Image8]) -> Distances:
         parts = []
         for start in range(0, len(images), _BATCH):
             pixels = np.stack(images[start : start + _BATCH]).astype(np.float32) / np.float32(255)
@@ -110,23 +85,20 @@ def measured(bundle: Path, cores: Path, number: int, seed: int) -> list[Row]:
         found = values(images)
         everything.append(found)
         rows.append(_told(f"real HER2 crops, core {name}", found, "part of the row of all cores"))
-    together = np.concatenate(everything) if everything else np.zeros(0, np.float32)
-    if len(together):
-        share = float((together > 1).mean())
+    if everything:
+        together = np.concatenate(everything)
         rows.insert(
             0,
-            Row(
+            at_most(
                 "real HER2 crops of cores nothing was learnt or calibrated on",
-                round(share, 4),
-                "share flagged",
-                f"<= {MAY_BE_FLAGGED:g}",
-                share <= MAY_BE_FLAGGED,
+                _share(together),
+                MAY_BE_FLAGGED,
+                _UNIT,
                 len(together),
-                _median(together),
-                f"{len(real)} cores",
+                f"{len(real)} cores, {_median(together)}",
             ),
         )
-    rows.append(_told("fresh synthetic patches", values(synthetic), ""))
+    rows.append(_told("fresh synthetic patches", values(synthetic)))
     sources = [image for images in real.values() for image in images] + synthetic
     stained = [image for image in sources if measure(image).moderate > MAY_BE_FLAGGED]
     sources = [sources[at] for at in rng.permutation(len(sources))]
@@ -135,11 +107,8 @@ def measured(bundle: Path, cores: Path, number: int, seed: int) -> list[Row]:
             print(f"No picture of the kind “{name}” is installed: left out.", file=sys.stderr)
             continue
         found = values(images)
-        share = float((found > 1).mean())
-        goal = f">= {SHOULD_BE_FLAGGED:g}"
-        holds = share >= SHOULD_BE_FLAGGED
         rows.append(
-            Row(name, round(share, 4), "share flagged", goal, holds, len(found), _median(found))
+            at_least(name, _share(found), SHOULD_BE_FLAGGED, _UNIT, len(found), _median(found))
         )
     return rows
 
@@ -158,13 +127,23 @@ def real_crops(cores: Path, number: int, seed: int, used: set[str]) -> dict[str,
     return found
 
 
-def _told(name: str, values: npt.NDArray[np.float32], note: str) -> Row:
-    share = round(float((values > 1).mean()), 4)
-    return Row(name, share, "share flagged", None, None, len(values), _median(values), note)
+def _told(name: str, distances: Distances, note: str = "") -> Figure:
+    return told(
+        name,
+        _share(distances),
+        _UNIT,
+        len(distances),
+        ", ".join(filter(None, (note, _median(distances)))),
+    )
 
 
-def _median(values: npt.NDArray[np.float32]) -> float:
-    return round(float(np.median(values)), 3)
+def _share(distances: Distances) -> float:
+    """The share flagged: farther than the threshold, which is 1."""
+    return float((distances > 1).mean())
+
+
+def _median(distances: Distances) -> str:
+    return f"median distance {np.median(distances):.3f}"
 
 
 if __name__ == "__main__":

@@ -7,12 +7,9 @@ once an artefact is planted (benchmarks/artefacts.py). Rows that miss their goal
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import cv2
@@ -20,19 +17,18 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.artefacts import INKS, with_fold, with_pen
-from benchmarks.stain import Row, at_least, at_most, told
+from benchmarks.figure import ROOT, Figure, add_cores, at_least, at_most, publish, told
 from her2core.patches import Patch, Square
 from her2core.quality import assess
 from her2core.scores import HER2Score
 from her2core.training.synthetic import GeneratorConfig, make_patch
 
-ROOT = Path(__file__).resolve().parent.parent
 RGBArray = npt.NDArray[np.uint8]
 _USUAL = GeneratorConfig(size=448, field_um=(90.0, 180.0))
 _LEFT_ALONE, _FOUND = 0.05, 0.9
 
 
-def rows_of(name: str, images: Sequence[RGBArray], seed: int) -> list[Row]:
+def rows_of(name: str, images: Sequence[RGBArray], seed: int) -> list[Figure]:
     """What is found on a set of images as they are, and after each artefact."""
     rng = np.random.default_rng(seed)
     plain = [codes(image) for image in images]
@@ -69,7 +65,7 @@ def codes(image: RGBArray) -> set[str]:
     return {each.code for each in assess(Patch("a", "0" * 64, image, square)).findings}
 
 
-def speed_row(image: RGBArray) -> Row:
+def speed_row(image: RGBArray) -> Figure:
     """Milliseconds of processor time for one assessment, the median of nine."""
     times = []
     for _ in range(9):
@@ -96,12 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--every", type=int, default=1, help="use every n-th real crop")
     parser.add_argument("--seed", type=int, default=20261)
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "quality.json")
-    parser.add_argument(
-        "--cores",
-        type=Path,
-        default=Path(os.environ.get("HER2_REAL_CORES") or ROOT.parent / "shared" / "real-cores"),
-        help="folder with patches/*.jpg; left out, saying so, where it is absent",
-    )
+    add_cores(parser)
     options = parser.parse_args(arguments)
     synthetic = _synthetic(options.patches, options.seed)
     rows = [speed_row(synthetic[0]), *rows_of("synthetic", synthetic, options.seed + 1)]
@@ -111,11 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         rows += rows_of("real", real, options.seed + 2)
     else:
         print(f"No real crops in {options.cores}: those rows are left out.", file=sys.stderr)
-    for row in rows:
-        mark = {True: "holds", False: "MISSES", None: ""}[row.holds]
-        print(f"{row.value!s:>8} {row.unit:<6}{row.goal or '':<9}{mark:<7} {row.name} {row.note}")
-    text = json.dumps([asdict(row) for row in rows], indent=1, ensure_ascii=False)
-    options.out.write_text(text + "\n", encoding="utf-8")
+    publish(rows, options.out)
     return 0
 
 

@@ -9,23 +9,21 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
 import os
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 from scipy.stats import spearmanr
 
+from benchmarks.figure import ROOT, Figure, add_cores, at_least, at_most, publish, told
 from her2core.scores import HER2Score
 from her2core.stain import MembraneReport, estimate_vectors, measure, measure_membranes
 from her2core.training.synthetic import GeneratorConfig, SyntheticPatch, make_patch
 
-ROOT = Path(__file__).resolve().parent.parent
 CORE_UM_PER_PIXEL = 0.25
 
 # what a reviewer uploads: a field of 90 to 180 µm in 448 pixels (40x to 20x)
@@ -34,37 +32,9 @@ USUAL = GeneratorConfig(size=448, field_um=(90.0, 180.0))
 WHOLE_RANGE = GeneratorConfig()
 
 
-@dataclass(frozen=True)
-class Row:
-    """One figure. `goal` None: told for information; `n` is what the figure is over."""
-
-    name: str
-    value: float | None
-    unit: str
-    goal: str | None
-    holds: bool | None
-    n: int
-    note: str = ""
-
-
-def at_least(name: str, value: float, goal: float, unit: str, n: int, note: str = "") -> Row:
-    """A row whose value should be `goal` or more."""
-    return Row(name, round(value, 4), unit, f">= {goal:g}", bool(value >= goal), n, note)
-
-
-def at_most(name: str, value: float, goal: float, unit: str, n: int, note: str = "") -> Row:
-    """A row whose value should be `goal` or less."""
-    return Row(name, round(value, 4), unit, f"<= {goal:g}", bool(value <= goal), n, note)
-
-
-def told(name: str, value: float, unit: str, n: int, note: str = "") -> Row:
-    """A row without a goal."""
-    return Row(name, round(value, 4), unit, None, None, n, note)
-
-
-def synthetic_rows(count: int, seed: int) -> list[Row]:
+def synthetic_rows(count: int, seed: int) -> list[Figure]:
     """Patches whose truth is known, with and without knowing their scale."""
-    rows: list[Row] = []
+    rows: list[Figure] = []
     usual = _patches(USUAL, count, seed)
     readings = [(p, measure_membranes(p.rgb, _um_per_pixel(p))) for p in usual]
     rows += _against_truth("synthetic", readings)
@@ -103,7 +73,7 @@ def _um_per_pixel(patch: SyntheticPatch) -> float:
 
 def _against_truth(
     name: str, readings: Sequence[tuple[SyntheticPatch, MembraneReport]]
-) -> list[Row]:
+) -> list[Figure]:
     """Completeness, share and score of patches that got a score; how many got none."""
     scored = [(p, r) for p, r in readings if r.score is not None]
     completeness, share = [], []
@@ -147,7 +117,7 @@ def _against_truth(
     ]
 
 
-def brown_without_membrane(count: int, seed: int) -> list[Row]:
+def brown_without_membrane(count: int, seed: int) -> list[Figure]:
     """Patches of class 0 with no membrane stained at all and much brown: cytoplasm, edges, grains.
 
     The false membrane share is the share of cells that are called stained.
@@ -184,12 +154,12 @@ def brown_without_membrane(count: int, seed: int) -> list[Row]:
     ]
 
 
-def core_rows(folder: Path) -> list[Row]:
+def core_rows(folder: Path) -> list[Figure]:
     """Whole real cores: rank correlation with the pathologists' scores, and each core's figures."""
     with (folder / "cores.csv").open(newline="", encoding="utf-8") as handle:
         listed = list(csv.DictReader(handle))
     figures: list[tuple[bool, int, int, float, float]] = []
-    rows: list[Row] = []
+    rows: list[Figure] = []
     for entry in listed:
         picture = cv2.imread(str(folder / entry["file"]), cv2.IMREAD_COLOR)
         rgb = np.ascontiguousarray(picture[..., ::-1])
@@ -253,7 +223,7 @@ def core_rows(folder: Path) -> list[Row]:
     ]
 
 
-def speed_rows(folder: Path, seed: int) -> list[Row]:
+def speed_rows(folder: Path, seed: int) -> list[Figure]:
     """Milliseconds for one patch of 448 x 448 pixels, the median of several."""
     synthetic = [(p.rgb, _um_per_pixel(p)) for p in _patches(USUAL, 16, seed)]
     names = sorted((folder / "patches").glob("*.jpg"))[::13]
@@ -287,12 +257,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--patches", type=int, default=200, help="synthetic patches per set")
     parser.add_argument("--seed", type=int, default=20260)
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "stain.json")
-    parser.add_argument(
-        "--cores",
-        type=Path,
-        default=Path(os.environ.get("HER2_REAL_CORES") or ROOT.parent / "shared" / "real-cores"),
-        help="folder with cores.csv; left out, saying so, where it is absent",
-    )
+    add_cores(parser)
     options = parser.parse_args(arguments)
     rows = speed_rows(options.cores, options.seed + 3)
     rows += synthetic_rows(options.patches, options.seed)
@@ -301,11 +266,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         rows += core_rows(options.cores)
     else:
         print(f"No real cores in {options.cores}: those rows are left out.", file=sys.stderr)
-    for row in rows:
-        mark = {True: "holds", False: "MISSES", None: ""}[row.holds]
-        print(f"{row.value!s:>8} {row.unit:<15}{row.goal or '':<9}{mark:<7} {row.name} {row.note}")
-    text = json.dumps([asdict(row) for row in rows], indent=1, ensure_ascii=False)
-    options.out.write_text(text + "\n", encoding="utf-8")
+    publish(rows, options.out)
     return 0
 
 

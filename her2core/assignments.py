@@ -15,7 +15,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from her2core.accounts.records import AccountError
-from her2core.accounts.store import account_row, add_audit
+from her2core.accounts.rows import account_row, add_audit
 from her2core.double_reading import Answer, DoubleRead, Kind, Plan, blinded_answers, latest
 from her2core.reviews.people_schema import AccountRow, AssignmentRow, DoubleReadRow
 from her2core.reviews.schema import PatchRow, ReviewerRow, ReviewRow

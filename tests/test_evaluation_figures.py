@@ -19,17 +19,10 @@ from her2core.evaluation.calibration import (
     untempered,
 )
 from her2core.evaluation.curves import COVERAGES, coverage_curve, pr_curves, reliability, roc_curves
-from her2core.evaluation.figures import (
-    AT_CUT_OFF,
-    CUT_OFFS,
-    OVERALL,
-    PER_CLASS,
-    Sample,
-    areas,
-    interval_of,
-    measure,
-)
+from her2core.evaluation.figures import Sample, areas, measure
 from her2core.evaluation.group_level import group_level
+from her2core.evaluation.intervals import interval_of
+from her2core.evaluation.names import AT_CUT_OFF, CUT_OFFS, OVERALL, PER_CLASS
 from her2core.evaluation.pairs import compare, mcnemar_p
 from her2core.models.conformal import prediction_sets
 from her2core.scores import CLASS_LABELS

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from her2core.evaluation.figures import CUT_OFFS, TITLES
+from her2core.evaluation.names import CUT_OFFS, TITLES
 from her2core.evaluation.report import Report, ReportError, find_reports
 from her2core.evaluation_view.plots import figure_text
 from her2core.evaluation_view.third_reader import third_reader_lines

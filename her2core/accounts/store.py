@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import unicodedata
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from math import ceil
@@ -20,6 +18,15 @@ from her2core.accounts.records import (
     Role,
     SignInError,
     checked_role,
+)
+from her2core.accounts.rows import (
+    account_of,
+    account_row,
+    add_audit,
+    checked_login,
+    key_hash,
+    known_row,
+    name_key,
 )
 from her2core.reviews.errors import ReviewRefusedError
 from her2core.reviews.people_schema import AccountRow, AuditRow, SignInFailureRow
@@ -54,14 +61,14 @@ class AccountStore:
     def accounts(self) -> list[Account]:
         """All accounts, by name."""
         with self._store.reading() as session:
-            rows = [_account(row) for row in session.scalars(select(AccountRow))]
+            rows = [account_of(row) for row in session.scalars(select(AccountRow))]
         return sorted(rows, key=lambda account: account.name.casefold())
 
     def account(self, name: str) -> Account | None:
         """The account of this name, however it is capitalised."""
         with self._store.reading() as session:
             row = account_row(session, name)
-            return None if row is None else _account(row)
+            return None if row is None else account_of(row)
 
     def add(
         self,
@@ -89,7 +96,7 @@ class AccountStore:
         except ReviewRefusedError as error:
             raise AccountError(str(error).replace("Enter your name", "Give a name")) from None
         known_role = checked_role(role)
-        login = _login(login) if login else None
+        login = checked_login(login) if login else None
         if password is None and login is None:
             raise AccountError("An account needs a password, or a login at the OIDC provider.")
         stored = passwords.hashed(password) if password is not None else None
@@ -100,7 +107,7 @@ class AccountStore:
                 raise AccountError(f"The login “{login}” belongs to another account already.")
             row = AccountRow(
                 name=name,
-                name_key=_key(name),
+                name_key=name_key(name),
                 role=known_role,
                 password_hash=stored,
                 login=login,
@@ -110,7 +117,7 @@ class AccountStore:
             session.add(row)
             session.flush()
             self._note(session, by, "account added", f"{name} as {known_role}")
-            return _account(row)
+            return account_of(row)
 
     def set_role(self, name: str, role: str, *, by: str = COMMAND_LINE) -> Account:
         """Give a person another role; it counts from their next click on.
@@ -120,10 +127,10 @@ class AccountStore:
         """
         known_role = checked_role(role)
         with self._store.writing() as session:
-            row = _known(session, name)
+            row = known_row(session, name)
             before, row.role = row.role, known_role
             self._note(session, by, "role changed", f"{row.name}: {before} to {known_role}")
-            return _account(row)
+            return account_of(row)
 
     def set_password(self, name: str, password: str, *, by: str = COMMAND_LINE) -> Account:
         """Give a person another password, and a fresh number of attempts.
@@ -133,13 +140,13 @@ class AccountStore:
         """
         stored = passwords.hashed(password)
         with self._store.writing() as session:
-            row = _known(session, name)
+            row = known_row(session, name)
             row.password_hash = stored
             session.execute(
-                delete(SignInFailureRow).where(SignInFailureRow.name_hash == _hash(row.name_key))
+                delete(SignInFailureRow).where(SignInFailureRow.name_hash == key_hash(row.name_key))
             )
             self._note(session, by, "password changed", row.name)
-            return _account(row)
+            return account_of(row)
 
     def set_disabled(self, name: str, disabled: bool, *, by: str = COMMAND_LINE) -> Account:
         """Keep a person out from their next click on, or let them in again.
@@ -148,10 +155,10 @@ class AccountStore:
             AccountError: there is no such account.
         """
         with self._store.writing() as session:
-            row = _known(session, name)
+            row = known_row(session, name)
             row.disabled = disabled
             self._note(session, by, "account disabled" if disabled else "account enabled", row.name)
-            return _account(row)
+            return account_of(row)
 
     # sign-in -------------------------------------------------------------------------------------
 
@@ -162,11 +169,11 @@ class AccountStore:
             SignInError: they do not fit, the account is disabled, or there were too many failures
                 of late; the sentence does not tell which name exists.
         """
-        key = _key(name)
+        key = name_key(name)
         with self._store.writing() as session:
             # counted before the password is looked at, so that many tries at once count as many
             self._refuse_too_many(session, key)
-            attempt = SignInFailureRow(name_hash=_hash(key), failed_at=self._clock())
+            attempt = SignInFailureRow(name_hash=key_hash(key), failed_at=self._clock())
             session.add(attempt)
             session.flush()
             attempt_id = attempt.id
@@ -182,11 +189,11 @@ class AccountStore:
             else:
                 if stored is not None and passwords.is_outdated(stored):
                     row.password_hash = passwords.hashed(password)
-                mine = SignInFailureRow.name_hash == _hash(key)
+                mine = SignInFailureRow.name_hash == key_hash(key)
                 session.execute(delete(SignInFailureRow).where(mine))
                 session.execute(delete(SignInFailureRow).where(SignInFailureRow.id == attempt_id))
                 self._note(session, row.name, "signed in", "account")
-                return _account(row).identity("account")
+                return account_of(row).identity("account")
         raise SignInError(_WRONG)
 
     def sign_in_oidc(self, claims: Iterable[str], *, default_role: str | None) -> Identity:
@@ -200,7 +207,7 @@ class AccountStore:
         Raises:
             SignInError: they have no account here, or a disabled one.
         """
-        logins = [_login(claim) for claim in claims if claim.strip()]
+        logins = [checked_login(claim) for claim in claims if claim.strip()]
         if not logins:
             raise SignInError("The sign-in service did not say who you are.")
         with self._store.writing() as session:
@@ -210,7 +217,7 @@ class AccountStore:
             refused = row is None or row.disabled
             named = row.name if row else "unknown name"
             self._note(session, named, "sign-in failed" if refused else "signed in", "OIDC")
-            found = None if row is None or refused else _account(row)
+            found = None if row is None or refused else account_of(row)
         if found is None:
             raise SignInError(
                 "You are known to the sign-in service, but have no account here; ask who runs "
@@ -253,7 +260,7 @@ class AccountStore:
     def _refuse_too_many(self, session: Session, key: str) -> None:
         now = self._clock()
         session.execute(delete(SignInFailureRow).where(SignInFailureRow.failed_at < now - WINDOW))
-        by_name = SignInFailureRow.name_hash == _hash(key)
+        by_name = SignInFailureRow.name_hash == key_hash(key)
         for condition, allowed in ((by_name, FAILURES_PER_NAME), (None, FAILURES_IN_ALL)):
             counted = select(func.count(), func.min(SignInFailureRow.failed_at))
             number, first = session.execute(
@@ -269,7 +276,7 @@ class AccountStore:
             raise SignInError("Another account has your name; ask who runs this server.")
         row = AccountRow(
             name=login[:80],
-            name_key=_key(login[:80]),
+            name_key=name_key(login[:80]),
             role=role,
             login=login,
             disabled=False,
@@ -279,51 +286,3 @@ class AccountStore:
         session.flush()
         self._note(session, login[:80], "account added", f"{login[:80]} as {role}, at first visit")
         return row
-
-
-def add_audit(session: Session, when: datetime, actor: str, action: str, detail: str) -> None:
-    """Add an audit entry inside the caller's transaction."""
-    session.add(
-        AuditRow(happened_at=when, actor=(actor or "nobody")[:80], action=action, detail=detail)
-    )
-
-
-def _account(row: AccountRow) -> Account:
-    return Account(
-        row.id,
-        row.name,
-        checked_role(row.role),
-        row.login,
-        row.password_hash is not None,
-        row.disabled,
-    )
-
-
-def account_row(session: Session, name: str) -> AccountRow | None:
-    """The row of an account, however its name is capitalised."""
-    return session.scalar(select(AccountRow).where(AccountRow.name_key == _key(name)))
-
-
-def _known(session: Session, name: str) -> AccountRow:
-    row = account_row(session, name)
-    if row is None:
-        raise AccountError(f"There is no account “{name}”.")
-    return row
-
-
-def _key(name: str) -> str:
-    """Names that look alike are one: compatibility forms folded, capitals and blanks ignored."""
-    folded = unicodedata.normalize("NFKC", " ".join(name.split())).casefold()
-    # lone surrogates cannot be stored, and no stored name has them
-    return folded.encode("utf-8", "replace").decode()[:160]
-
-
-def _login(text: str) -> str:
-    login = text.strip().casefold()
-    if not login or len(login) > 255 or not login.isprintable():
-        raise AccountError("The login at the OIDC provider is not valid.")
-    return login
-
-
-def _hash(key: str) -> str:
-    return hashlib.sha256(key.encode("utf-8")).hexdigest()

@@ -14,7 +14,8 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 
 from her2core.evaluation.agreement import Interval
 from her2core.evaluation.calibration import CALIBRATION_BINS, bin_numbers
-from her2core.evaluation.figures import Floats, Sample, interval_of
+from her2core.evaluation.figures import Floats, Sample
+from her2core.evaluation.intervals import interval_of
 from her2core.scores import CLASS_LABELS
 
 MAX_POINTS = 120

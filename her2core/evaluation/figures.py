@@ -19,65 +19,16 @@ import numpy as np
 import numpy.typing as npt
 
 from her2core.evaluation.agreement import Interval, quadratic_kappa
-from her2core.evaluation.bootstrap import percentile_interval
 from her2core.evaluation.calibration import CALIBRATION_BINS, bin_numbers
+from her2core.evaluation.intervals import interval_of
+from her2core.evaluation.names import AT_CUT_OFF, CUT_OFFS, OVERALL, PER_CLASS
 from her2core.scores import CLASS_LABELS
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Key = tuple[str, str]
 
-# With fewer groups an interval would feign knowledge.
-MIN_GROUPS = 5
-_MAX_UNDEFINED_SHARE = 0.05
 _CLASSES = range(len(CLASS_LABELS))
-
-TITLES = {
-    "accuracy": "Accuracy",
-    "balanced_accuracy": "Balanced accuracy",
-    "within_one": "Within one grade",
-    "far_errors": "Far errors (two grades or more)",
-    "kappa": "Quadratic-weighted kappa",
-    "macro_f1": "Macro F1",
-    "macro_roc_auc": "Macro ROC AUC",
-    "macro_pr_auc": "Macro PR AUC",
-    "ece_before": "Calibration error before temperature",
-    "ece": "Calibration error",
-    "brier_before": "Brier score before temperature",
-    "brier": "Brier score",
-    "set_coverage": "Prediction sets hold the label",
-    "set_size": "Mean size of a prediction set",
-    "precision": "Precision",
-    "recall": "Recall",
-    "f1": "F1",
-    "specificity": "Specificity",
-    "roc_auc": "ROC AUC",
-    "pr_auc": "PR AUC",
-    "sensitivity": "Sensitivity",
-    "ppv": "Positive predictive value",
-    "npv": "Negative predictive value",
-}
-OVERALL = tuple(TITLES)[:14]
-PER_CLASS = ("recall", "specificity", "precision", "f1", "roc_auc", "pr_auc", "set_coverage")
-AT_CUT_OFF = ("sensitivity", "specificity", "ppv", "npv")
-# Shares and areas are read as per cent; these are not.
-PLAIN_NUMBERS = frozenset({"kappa", "ece", "ece_before", "brier", "brier_before", "set_size"})
-
-
-@dataclass(frozen=True)
-class CutOff:
-    """A clinical decision: which scores count as positive, among which scores."""
-
-    name: str
-    positive: tuple[int, ...]
-    among: tuple[int, ...] = (0, 1, 2, 3)
-
-
-CUT_OFFS = (
-    CutOff("3+ against the rest", (3,)),
-    CutOff("2+ or 3+ against 0 or 1+", (2, 3)),
-    CutOff("1+ against 0 (only these labels)", (1, 2, 3), (0, 1)),
-)
 
 
 @dataclass(frozen=True)
@@ -160,51 +111,6 @@ def measure(sample: Sample, blocks: Iterable[Floats]) -> tuple[Figure, ...]:
             interval = interval_of(value, resampled, n, n_groups, share=share is not None)
         found.append(Figure(*key, interval))
     return tuple(found)
-
-
-def interval_of(
-    value: float,
-    resampled: Floats,
-    n: int,
-    n_groups: int,
-    *,
-    share: bool,
-    units: str = "groups",
-) -> Interval:
-    """A defined figure with the interval its resamples allow, or why there is none.
-
-    Args:
-        value: the figure.
-        resampled: its value in each resample, NaN where undefined.
-        n: number of patches it rests on.
-        n_groups: number of independent groups among these.
-        share: it is a share in [0, 1]. Where every patch counts (or none) resampling cannot vary
-            and would claim certainty; the interval is then the exact binomial one (Clopper and
-            Pearson 1934) over the number of groups.
-        units: what the groups are called.
-    """
-    if n_groups < MIN_GROUPS:
-        few = f"No interval: {n_groups} of the {MIN_GROUPS} {units} it needs at least."
-        return Interval(value, None, None, n, few)
-    if share and value in (0.0, 1.0):
-        edge = float(0.025 ** (1.0 / n_groups))
-        low, high = (edge, 1.0) if value else (0.0, 1.0 - edge)
-        every = "every" if value else "no"
-        reason = f"Exact binomial interval over {n_groups} {units}, because {every} patch counts."
-        return Interval(value, low, high, n, reason)
-    defined = resampled[np.isfinite(resampled)]
-    if len(defined) < max(1.0, (1 - _MAX_UNDEFINED_SHARE) * len(resampled)):
-        return Interval(
-            value,
-            None,
-            None,
-            n,
-            "No interval: it is undefined in too many resamples of the groups.",
-        )
-    low, high = percentile_interval(defined)
-    if high - low < 1e-12:
-        return Interval(value, None, None, n, "No interval: resampling cannot vary it.")
-    return Interval(value, low, high, n)
 
 
 def confusions(

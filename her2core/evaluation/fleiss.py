@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from her2core.evaluation.agreement import Interval
 from her2core.evaluation.bootstrap import weight_blocks
-from her2core.evaluation.figures import interval_of
+from her2core.evaluation.intervals import interval_of
 from her2core.reviews.records import Review
 from her2core.scores import HER2Score
 

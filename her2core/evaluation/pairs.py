@@ -14,7 +14,8 @@ import numpy as np
 from scipy.stats import binomtest
 
 from her2core.evaluation.agreement import Interval, quadratic_kappa
-from her2core.evaluation.figures import Floats, Sample, confusions, interval_of
+from her2core.evaluation.figures import Floats, Sample, confusions
+from her2core.evaluation.intervals import interval_of
 
 
 @dataclass(frozen=True)

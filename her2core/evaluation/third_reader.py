@@ -17,7 +17,8 @@ from scipy.stats import spearmanr
 
 from her2core.evaluation.agreement import Interval, quadratic_kappa
 from her2core.evaluation.bootstrap import group_codes, weight_blocks
-from her2core.evaluation.figures import confusions, interval_of
+from her2core.evaluation.figures import confusions
+from her2core.evaluation.intervals import interval_of
 from her2core.evaluation.metrics import core_score
 from her2core.scores import HER2Score
 from her2core.stain.reading import Counts, StainReading, pooled_score

@@ -14,7 +14,7 @@ from pathlib import Path
 from PIL import Image
 from plotly.offline import get_plotlyjs
 
-from her2core.evaluation.figures import AT_CUT_OFF, CUT_OFFS, OVERALL, PER_CLASS, TITLES
+from her2core.evaluation.names import AT_CUT_OFF, CUT_OFFS, OVERALL, PER_CLASS, TITLES
 from her2core.evaluation.report import Evaluation, ReaderEvaluation, Report
 from her2core.evaluation_view.charts import draw
 from her2core.evaluation_view.plots import figure_text, report_plots

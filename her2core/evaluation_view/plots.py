@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from her2core.evaluation.agreement import Interval
-from her2core.evaluation.figures import CUT_OFFS, TITLES
+from her2core.evaluation.names import CUT_OFFS, TITLES
 from her2core.evaluation.report import ReaderEvaluation
 from her2core.scores import CLASS_LABELS
 

@@ -7,7 +7,7 @@ from functools import partial
 
 import streamlit as st
 
-from her2core.evaluation.figures import AT_CUT_OFF, CUT_OFFS, OVERALL, PER_CLASS, TITLES
+from her2core.evaluation.names import AT_CUT_OFF, CUT_OFFS, OVERALL, PER_CLASS, TITLES
 from her2core.evaluation.report import Evaluation, ReaderEvaluation
 from her2core.evaluation_view.charts import draw as chart
 from her2core.evaluation_view.plots import (

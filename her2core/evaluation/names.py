@@ -1,0 +1,52 @@
+"""What the figures of a report are called, and the clinical decisions they are given for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+TITLES = {
+    "accuracy": "Accuracy",
+    "balanced_accuracy": "Balanced accuracy",
+    "within_one": "Within one grade",
+    "far_errors": "Far errors (two grades or more)",
+    "kappa": "Quadratic-weighted kappa",
+    "macro_f1": "Macro F1",
+    "macro_roc_auc": "Macro ROC AUC",
+    "macro_pr_auc": "Macro PR AUC",
+    "ece_before": "Calibration error before temperature",
+    "ece": "Calibration error",
+    "brier_before": "Brier score before temperature",
+    "brier": "Brier score",
+    "set_coverage": "Prediction sets hold the label",
+    "set_size": "Mean size of a prediction set",
+    "precision": "Precision",
+    "recall": "Recall",
+    "f1": "F1",
+    "specificity": "Specificity",
+    "roc_auc": "ROC AUC",
+    "pr_auc": "PR AUC",
+    "sensitivity": "Sensitivity",
+    "ppv": "Positive predictive value",
+    "npv": "Negative predictive value",
+}
+OVERALL = tuple(TITLES)[:14]
+PER_CLASS = ("recall", "specificity", "precision", "f1", "roc_auc", "pr_auc", "set_coverage")
+AT_CUT_OFF = ("sensitivity", "specificity", "ppv", "npv")
+# Shares and areas are read as per cent; these are not.
+PLAIN_NUMBERS = frozenset({"kappa", "ece", "ece_before", "brier", "brier_before", "set_size"})
+
+
+@dataclass(frozen=True)
+class CutOff:
+    """A clinical decision: which scores count as positive, among which scores."""
+
+    name: str
+    positive: tuple[int, ...]
+    among: tuple[int, ...] = (0, 1, 2, 3)
+
+
+CUT_OFFS = (
+    CutOff("3+ against the rest", (3,)),
+    CutOff("2+ or 3+ against 0 or 1+", (2, 3)),
+    CutOff("1+ against 0 (only these labels)", (1, 2, 3), (0, 1)),
+)
