@@ -9,7 +9,6 @@ cores (40x); benchmarks/quality.json says what they catch and what they leave al
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import cv2
 import numpy as np
@@ -19,6 +18,21 @@ from her2core.folds import fold_contrast
 from her2core.mixture_line import Colours, colours_of, summed
 from her2core.patches import MODEL_SIDE, Patch
 from her2core.pen_marks import ink_mask
+from her2core.quality_findings import (
+    BLANK,
+    BLURRED,
+    CLIPPED,
+    DARK,
+    DENSE_COUNTERSTAIN,
+    DENSE_DAB,
+    EOSIN,
+    FOLD,
+    GREY,
+    NOT_IHC,
+    PALE_COUNTERSTAIN,
+    Finding,
+    warning,
+)
 from her2core.stain_range import stain_range
 
 FloatArray = npt.NDArray[np.float32]
@@ -46,15 +60,6 @@ _MOST_INK = 0.6
 # Real patches: 99 % below it; the same with a fold: 96 % above it. In a small field a row of large
 # nuclei is as wide as a fold.
 _FOLD_CONTRAST, _FOLD_CONTRAST_CLOSE, _CLOSE_SIDE = 0.35, 0.50, 300
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing about the square. A "warning" puts the verdict in doubt; a "note" does not."""
-
-    code: str
-    message: str
-    severity: Literal["note", "warning"]
 
 
 @dataclass(frozen=True)
@@ -97,13 +102,13 @@ def assess(patch: Patch) -> QualityReport:
         ink = np.zeros_like(ink)
     colours = colours_of(density, _enlarged(~ink, density.shape[0]))
     if tissue < _BLANK_SHARE:
-        seen: tuple[Finding | None, ...] = (_BLANK,)
+        seen: tuple[Finding | None, ...] = (BLANK,)
     else:
         exposure = _exposure(rgb)
         # Clipping shifts colours: what they would say is no news after "over-exposed".
-        subject = None if exposure is _CLIPPED else _subject(rgb, tissue, colours)
-        blurred = _BLURRED if focus < _SHARP_FOCUS else None
-        if subject is _NOT_IHC and colours is not None and _only_partly_too_dark(colours):
+        subject = None if exposure is CLIPPED else _subject(rgb, tissue, colours)
+        blurred = BLURRED if focus < _SHARP_FOCUS else None
+        if subject is NOT_IHC and colours is not None and _only_partly_too_dark(colours):
             # The right colours, but too dark: several layers of tissue, or too much stain.
             subject = _fold(overview, patch.square.size) or _stains(overview[~ink]) or subject
         spoilt = None if subject or exposure else _spoilt(overview, ink, patch.square.size)
@@ -117,63 +122,21 @@ def assess(patch: Patch) -> QualityReport:
     )
 
 
-def _warning(code: str, message: str) -> Finding:
-    return Finding(code, message, "warning")
-
-
-_DISREGARD = "the models know HER2 IHC only, so disregard their verdicts."
-_BLANK = _warning(
-    "blank", "The square shows hardly any tissue; move it onto tumour or choose another patch."
-)
-_GREY = _warning(
-    "grey", "The image has no colour, so brown DAB cannot be told from blue; use the colour image."
-)
-_EOSIN = _warning("h_and_e", f"The pink looks like eosin (H&E), not IHC; {_DISREGARD}")
-_NOT_IHC = _warning("not_ihc", f"The colours are not those of DAB and haematoxylin; {_DISREGARD}")
-_BLURRED = _warning("blurred", "The square is out of focus; rescan it or choose a sharper patch.")
-_DARK = _warning("dark", "The square is under-exposed; export it again with brighter settings.")
-_CLIPPED = _warning(
-    "overexposed",
-    "Much of the square is pure white, which hides faint staining; export it with less exposure "
-    "or choose a part with more tissue.",
-)
-
-_FOLD = _warning(
-    "fold",
-    "A band in the square is darker in both stains, as where tissue lies folded; move the square "
-    "beside it.",
-)
-_DENSE_DAB = _warning(
-    "dense_dab",
-    "The brown is too dark for its grades to be told; export it brighter, or have the slide "
-    "stained again.",
-)
-_DENSE_COUNTERSTAIN = _warning(
-    "dense_counterstain",
-    "The counterstain is dark enough to hide faint brown; have the slide stained again.",
-)
-_PALE_COUNTERSTAIN = _warning(
-    "pale_counterstain",
-    "The counterstain is hardly visible, so cells cannot be told; check the stain, or choose "
-    "another part.",
-)
-
-
 def _subject(rgb: npt.NDArray[np.uint8], tissue: float, colours: Colours | None) -> Finding | None:
     """What is wrong with what the square shows; the first reason is enough."""
     if _percentile(_brightest(rgb) - _darkest(rgb), 99) <= _GREY_COLOURFULNESS:
-        return _GREY
+        return GREY
     if colours is not None:
         if colours.pink > _PINK_SHARE and colours.pink + colours.ihc > _H_AND_E_SHARE:
-            return _EOSIN
+            return EOSIN
         if (
             colours.ihc < _IHC_SHARE
             or colours.counterstain < _COUNTERSTAIN_SHARE
             or colours.density > _TYPICAL_DENSITY_LIMIT
         ):
-            return _NOT_IHC
+            return NOT_IHC
     if tissue < _LITTLE_TISSUE_SHARE:
-        return _warning(
+        return warning(
             "little_tissue",
             f"The square shows mostly background ({tissue:.0%} tissue); move it onto tumour.",
         )
@@ -184,8 +147,8 @@ def _spoilt(overview: FloatArray, ink: npt.NDArray[np.bool_], size: int) -> Find
     """What lies on a patch that is IHC and well exposed, or how its stains are; one is enough."""
     stains = _stains(overview[~ink])
     # A counterstain that dense everywhere looks like blue ink.
-    if ink.any() and stains is not _DENSE_COUNTERSTAIN:
-        return _warning(
+    if ink.any() and stains is not DENSE_COUNTERSTAIN:
+        return warning(
             "pen",
             f"Pen ink covers {ink.mean():.0%} of the square; wipe the slide and scan it again, or "
             "move the square off the ink.",
@@ -197,10 +160,10 @@ def _stains(density: FloatArray) -> Finding | None:
     """Which stain is out of range, of pixels (n, 3)."""
     stains = stain_range(density)
     if stains.dab_is_dense:
-        return _DENSE_DAB
+        return DENSE_DAB
     if stains.counterstain_is_dense:
-        return _DENSE_COUNTERSTAIN
-    return _PALE_COUNTERSTAIN if stains.counterstain_is_pale else None
+        return DENSE_COUNTERSTAIN
+    return PALE_COUNTERSTAIN if stains.counterstain_is_pale else None
 
 
 def _only_partly_too_dark(colours: Colours) -> bool:
@@ -213,28 +176,28 @@ def _only_partly_too_dark(colours: Colours) -> bool:
 
 def _fold(overview: FloatArray, size: int) -> Finding | None:
     limit = _FOLD_CONTRAST_CLOSE if size < _CLOSE_SIDE else _FOLD_CONTRAST
-    return _FOLD if fold_contrast(overview) > limit else None
+    return FOLD if fold_contrast(overview) > limit else None
 
 
 def _exposure(rgb: npt.NDArray[np.uint8]) -> Finding | None:
     grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
     if _percentile(grey, 99) < _DARK_GLASS or _percentile(grey, 50) < _DARK_MEDIAN:
-        return _DARK
+        return DARK
     clipped_to_white = (_brightest(rgb) >= 254) & (_darkest(rgb) >= _NEAR_WHITE)
     if np.mean(clipped_to_white) > _CLIPPED_SHARE:
-        return _CLIPPED
+        return CLIPPED
     return None
 
 
 def _size(size: int) -> Finding | None:
     if size < MODEL_SIDE:
-        return _warning(
+        return warning(
             "enlarged",
             f"The square was enlarged from {size} pixels to {MODEL_SIDE}; use a larger square or "
             "an export at higher power.",
         )
     if size > _COARSE_SIDE:
-        return _warning(
+        return warning(
             "coarse",
             f"At {size} pixels the square makes cells too small for the models; choose a smaller "
             "square.",

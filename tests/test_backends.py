@@ -16,7 +16,7 @@ from her2core.models.backends.agreement import largest_difference
 from her2core.models.backends.choose import open_gradient, open_reader
 from her2core.models.backends.openvino_pixels import OpenVinoGradient
 from her2core.models.backends.openvino_reader import OpenVinoReader
-from her2core.models.backends.reader import BackendError
+from her2core.models.backends.reader import TOLERANCE, BackendError
 from her2core.models.bundle import as_keras
 from her2core.models.bundle_files import BundleFiles, read_files
 from her2core.models.classifier import Classifier
@@ -68,13 +68,16 @@ def test_openvino_answers_as_keras_does(name):
         np.asarray(values) for values in keras.Model(model.inputs[0], layers)(batch)
     )
     powers = np.exp((logits - logits.max(axis=1, keepdims=True)) / here.card.temperature)
-    found = OpenVinoReader(here).read(batch)
+    found = OpenVinoReader(here, exact=True).read(batch)
     assert np.allclose(found.probabilities, powers / powers.sum(axis=1, keepdims=True), atol=1e-4)
     for got, wanted in ((found.features, features), (found.hidden, hidden)):
         assert got.shape == wanted.shape
         assert got.dtype == np.float32
         assert np.allclose(got, wanted, atol=1e-4 * np.abs(wanted).max())
     assert np.ptp(found.probabilities, axis=0).max() > 1e-3  # the patches do differ
+    # at the precision this processor is fastest with, which may be bfloat16
+    usual = OpenVinoReader(here).read(batch).probabilities
+    assert np.allclose(usual, found.probabilities, atol=5 * TOLERANCE)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -133,7 +136,7 @@ def test_a_bundle_carries_tensorflow_s_logits_and_the_backend_reproduces_them(tm
     expected = powers / powers.sum(axis=1, keepdims=True)
     shown = here.background[: len(here.logits)].astype(np.float32) / np.float32(255)
     assert np.allclose(classifier("cnn").infer(shown)[0], expected, atol=1e-5)
-    assert largest_difference(here, reader("cnn"), tmp_path) < 1e-4
+    assert largest_difference(here, reader("cnn"), tmp_path) < TOLERANCE
 
 
 def test_what_agreed_once_is_not_tried_again_unless_the_note_is_damaged(tmp_path, monkeypatch):
@@ -157,7 +160,7 @@ def test_what_agreed_once_is_not_tried_again_unless_the_note_is_damaged(tmp_path
 
 def test_a_bundle_without_logits_is_compared_with_tensorflow_itself(tmp_path):
     older = replace(files("cnn"), logits=None)
-    assert largest_difference(older, reader("cnn"), tmp_path) < 1e-4
+    assert largest_difference(older, reader("cnn"), tmp_path) < TOLERANCE
 
 
 def test_a_backend_that_answers_otherwise_is_not_used(tmp_path):
@@ -179,7 +182,7 @@ def test_the_settings_choose(tmp_path, monkeypatch):
 def test_an_unwritable_cache_costs_only_time(tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("no folder")
-    assert largest_difference(files("cnn"), reader("cnn"), blocked) < 1e-4
+    assert largest_difference(files("cnn"), reader("cnn"), blocked) < TOLERANCE
 
 
 def test_verdicts_and_grad_cam_need_no_tensorflow(tmp_path):

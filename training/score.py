@@ -10,15 +10,13 @@ file that cannot be read is a row with status "not scored", not an end.
 from __future__ import annotations
 
 import argparse
-import csv
 import hashlib
 import os
 import stat
 import sys
-import tempfile
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from tqdm import tqdm
@@ -30,44 +28,29 @@ from her2core.models.verdict import Verdict
 from her2core.parallel import cores, mapped
 from her2core.patches import Patch, PatchError, safe_name
 from her2core.quality import assess
-from her2core.scores import RESEARCH_NOTICE, HER2Score
+from her2core.scores import RESEARCH_NOTICE
 from her2core.settings import Settings, UploadLimits, load_settings
-from her2core.text import printable, spreadsheet_text
+from her2core.text import printable
 from her2core.workbench import NoModelError, Workbench
-
-COLUMNS = (
-    "file",
-    "sha256",
-    "model",
-    *(f"p_{score.column}" for score in HER2Score),
-    "score",
-    "novelty",
-    "status",
-    "message",
-    "backend",
+from training.score_table import (
+    NOT_SCORED,
+    SCORED,
+    Row,
+    Seen,
+    scored_row,
+    unscored_row,
+    write_table,
 )
-SCORED, NOT_SCORED = "scored", "not scored"
+
 ALL_SCORED, NOTHING_DONE, SOME_NOT_SCORED, INTERRUPTED = 0, 1, 2, 130
 _EXTENSIONS = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff"})
 
 _MESSAGES_SHOWN = 10
 _FILES_AHEAD = 8
 
-Row = dict[str, str]
-
 
 class _NothingDoneError(Exception):
     """Why nothing can be scored; str(error) is one sentence."""
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """What is kept of a file while its patch is on its way through the models."""
-
-    file: str
-    sha256: str
-    message: str
-    readable: bool
 
 
 def find_files(source: Path) -> list[Path]:
@@ -111,9 +94,9 @@ def score_files(
     broken = [
         (model.architecture, model.sentence) for model in state.models if model.phase == "failed"
     ]
-    seen: deque[_Seen] = deque()
+    seen: deque[Seen] = deque()
 
-    def read(file: tuple[str, Path]) -> tuple[_Seen, Patch | None]:
+    def read(file: tuple[str, Path]) -> tuple[Seen, Patch | None]:
         return _read(*file, limits)
 
     def patches() -> Iterator[Patch]:
@@ -123,16 +106,16 @@ def score_files(
             if patch is not None:
                 yield patch
 
-    def rows_of(entry: _Seen, verdicts: Sequence[Verdict]) -> list[Row]:
+    def rows_of(entry: Seen, verdicts: Sequence[Verdict]) -> list[Row]:
         if entry.readable:
             strange = warning(verdicts)
             told = (
                 replace(entry, message=f"{entry.message} {strange}".strip()) if strange else entry
             )
-            rows = [_scored(told, verdict) for verdict in verdicts]
+            rows = [scored_row(told, verdict) for verdict in verdicts]
         else:
-            rows = [_not_scored(entry, card.model_id, entry.message) for card in cards.values()]
-        return rows + [_not_scored(entry, name, sentence) for name, sentence in broken]
+            rows = [unscored_row(entry, card.model_id, entry.message) for card in cards.values()]
+        return rows + [unscored_row(entry, name, sentence) for name, sentence in broken]
 
     for verdicts in workbench.score_batch(patches()):
         while not seen[0].readable:
@@ -206,7 +189,7 @@ def _run(args: argparse.Namespace) -> int:
         raise _NothingDoneError(str(error)) from None
     tables = _tables(source, files, workbench, settings)
     try:
-        _write(target, (row for rows in tables for row in rows))
+        write_table(target, (row for rows in tables for row in rows))
     except OSError as error:
         raise _NothingDoneError(
             f"“{_shown(target)}” cannot be written ({error.strerror}); choose another place."
@@ -239,7 +222,7 @@ def _summary(tables: Sequence[Sequence[Row]], target: Path) -> int:
     return SOME_NOT_SCORED if len(failed) < sum(map(len, tables)) else NOTHING_DONE
 
 
-def _read(name: str, path: Path, limits: UploadLimits) -> tuple[_Seen, Patch | None]:
+def _read(name: str, path: Path, limits: UploadLimits) -> tuple[Seen, Patch | None]:
     """Decode one file; a patch is returned only where it can be scored."""
     sha256 = ""
     try:
@@ -255,57 +238,12 @@ def _read(name: str, path: Path, limits: UploadLimits) -> tuple[_Seen, Patch | N
         sha256 = hashlib.sha256(data).hexdigest()
         patch = decode_bounded(data, path.name, limits)
     except PatchError as error:
-        return _Seen(name, sha256, str(error), readable=False), None
+        return Seen(name, sha256, str(error), readable=False), None
     except OSError as error:
         message = f"“{safe_name(path.name)}” cannot be opened ({error.strerror})."
-        return _Seen(name, sha256, message, readable=False), None
+        return Seen(name, sha256, message, readable=False), None
     remarks = " ".join((*patch.notes, *assess(patch).warnings))
-    return _Seen(name, sha256, remarks, readable=True), patch
-
-
-def _scored(entry: _Seen, verdict: Verdict) -> Row:
-    chances = dict(zip(COLUMNS[3:7], verdict.probabilities, strict=True))
-    return {
-        **_row(entry, verdict.model_id, SCORED, entry.message),
-        # Nine digits carry a float32 exactly.
-        **{column: f"{chance:.9g}" for column, chance in chances.items()},
-        "score": verdict.score.label,
-        "novelty": "" if verdict.novelty is None else f"{verdict.novelty:.3f}",
-        "backend": verdict.backend,
-    }
-
-
-def _not_scored(entry: _Seen, model: str, message: str) -> Row:
-    return _row(entry, model, NOT_SCORED, message)
-
-
-def _row(entry: _Seen, model: str, status: str, message: str) -> Row:
-    empty = dict.fromkeys(COLUMNS, "")
-    return {
-        **empty,
-        "file": spreadsheet_text(printable(entry.file)),
-        "sha256": entry.sha256,
-        "model": model,
-        "status": status,
-        "message": spreadsheet_text(printable(message)),
-    }
-
-
-def _write(target: Path, rows: Iterable[Row]) -> None:
-    """Write the table beside its place and move it there, so that no half table is ever seen."""
-    handle, partial = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.absolute().parent)
-    try:
-        with open(handle, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, COLUMNS)
-            writer.writeheader()
-            writer.writerows(rows)
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(partial, 0o666 & ~mask)
-        os.replace(partial, target)
-    except BaseException:
-        Path(partial).unlink(missing_ok=True)
-        raise
+    return Seen(name, sha256, remarks, readable=True), patch
 
 
 def _shown(path: Path) -> str:

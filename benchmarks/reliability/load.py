@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import os
 import random
 import tempfile
 import time
@@ -24,6 +23,7 @@ from typing import Any
 from playwright.async_api import Browser, Error, Page, async_playwright
 
 from benchmarks.reliability import results, work
+from benchmarks.reliability.processes import processor, resident
 from her2core.image_store import ImageStore
 from her2core.intake import take_in
 from her2core.reviews.records import ReviewFilter
@@ -144,13 +144,13 @@ async def _review(
         )
         await _quiet(server.process.pid)
         print(f"{sessions} reviewers are signed in and begin.", flush=True)
-        before = _processor(server.process.pid)
+        before = processor(server.process.pid)
         end = time.monotonic() + seconds
         await asyncio.gather(
             _watch_memory(server, end, seen),
             *(_reviewer(page, end, pace, number, seen) for number, page in enumerate(pages)),
         )
-        seen.processor = _processor(server.process.pid) - before
+        seen.processor = processor(server.process.pid) - before
         await browser.close()
     return seen
 
@@ -258,9 +258,9 @@ async def _quiet(leader: int) -> None:
     """Wait until the server works at nothing any more, such as preparing heat maps."""
     deadline = time.monotonic() + _QUIET_SECONDS
     while time.monotonic() < deadline:
-        before = _processor(leader)
+        before = processor(leader)
         await asyncio.sleep(3)
-        if _processor(leader) - before < _BARELY:
+        if processor(leader) - before < _BARELY:
             return
 
 
@@ -277,38 +277,8 @@ async def _watch_memory(server: Server, end: float, seen: _Seen) -> None:
     assert server.process is not None
     start = time.monotonic()
     while time.monotonic() < end:
-        seen.memory.append((time.monotonic() - start, _resident(server.process.pid)))
+        seen.memory.append((time.monotonic() - start, resident(server.process.pid)))
         await asyncio.sleep(min(_SAMPLE_SECONDS, max(0.0, end - time.monotonic())))
-
-
-def _started_by(leader: int) -> list[Path]:
-    """/proc folders of a process and of all it started (the same session)."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        with suppress(OSError, ValueError):  # it has just ended, or is no process
-            if os.getsid(int(entry.name)) == leader:
-                found.append(entry)
-    return found
-
-
-def _resident(leader: int) -> int:
-    """Bytes of memory of the server's processes; what they share is counted once (Pss)."""
-    total = 0
-    for entry in _started_by(leader):
-        with suppress(OSError):
-            lines = (entry / "smaps_rollup").read_text().splitlines()
-            total += sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
-    return total
-
-
-def _processor(leader: int) -> float:
-    """Seconds of processor time the server's processes have used so far."""
-    ticks = 0
-    for entry in _started_by(leader):
-        with suppress(OSError):
-            fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            ticks += int(fields[11]) + int(fields[12])  # utime, stime
-    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _memory(samples: list[tuple[float, int]]) -> dict[str, Any]:

@@ -1,0 +1,86 @@
+"""The table of scores: its columns, its rows, and how it is written."""
+
+from __future__ import annotations
+
+import csv
+import os
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from her2core.models.verdict import Verdict
+from her2core.scores import HER2Score
+from her2core.text import printable, spreadsheet_text
+
+COLUMNS = (
+    "file",
+    "sha256",
+    "model",
+    *(f"p_{score.column}" for score in HER2Score),
+    "score",
+    "novelty",
+    "status",
+    "message",
+    "backend",
+)
+SCORED, NOT_SCORED = "scored", "not scored"
+
+Row = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is kept of a file while its patch is on its way through the models."""
+
+    file: str
+    sha256: str
+    message: str
+    readable: bool
+
+
+def scored_row(entry: Seen, verdict: Verdict) -> Row:
+    """The row of a file and a model that read it."""
+    chances = dict(zip(COLUMNS[3:7], verdict.probabilities, strict=True))
+    return {
+        **_row(entry, verdict.model_id, SCORED, entry.message),
+        # Nine digits carry a float32 exactly.
+        **{column: f"{chance:.9g}" for column, chance in chances.items()},
+        "score": verdict.score.label,
+        "novelty": "" if verdict.novelty is None else f"{verdict.novelty:.3f}",
+        "backend": verdict.backend,
+    }
+
+
+def unscored_row(entry: Seen, model: str, message: str) -> Row:
+    """The row of a file and a model that did not read it, and why."""
+    return _row(entry, model, NOT_SCORED, message)
+
+
+def _row(entry: Seen, model: str, status: str, message: str) -> Row:
+    empty = dict.fromkeys(COLUMNS, "")
+    return {
+        **empty,
+        "file": spreadsheet_text(printable(entry.file)),
+        "sha256": entry.sha256,
+        "model": model,
+        "status": status,
+        "message": spreadsheet_text(printable(message)),
+    }
+
+
+def write_table(target: Path, rows: Iterable[Row]) -> None:
+    """Write the table beside its place and move it there, so that no half table is ever seen."""
+    handle, partial = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.absolute().parent)
+    try:
+        with open(handle, "w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, COLUMNS)
+            writer.writeheader()
+            writer.writerows(rows)
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(partial, 0o666 & ~mask)
+        os.replace(partial, target)
+    except BaseException:
+        Path(partial).unlink(missing_ok=True)
+        raise
