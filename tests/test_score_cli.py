@@ -55,7 +55,7 @@ def test_a_folder_is_scored_as_the_library_scores_it(tmp_path: Path) -> None:
         expected = classifier(architecture).infer(patch.pixels()[None])[0][0]
         found = [float(row[column]) for column in COLUMNS[3:7]]
         # a backend may round as its processor does, by what it is admitted with
-        assert np.allclose(found, expected, atol=TOLERANCE)
+        assert np.allclose(found, expected, atol=2 * TOLERANCE)
         assert row["score"] == ("0", "1+", "2+", "3+")[int(np.argmax(expected))]
         assert row["status"] == "scored"
     assert {row["model"] for row in rows} == {classifier(name).model_id for name in NAMES}
