@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# How the demonstration bundles are made, from nothing: about two hours on two idle cores.
+# How the demonstration bundles are made, from nothing: about four hours on two idle cores with bfloat16.
 #   training/demo.sh CORES     CORES: folder of bozeklab/HER2-overexpression with cores.csv
 # Stopped and started again it goes on: finished sets stay, a training resumes at its last epoch.
 set -euo pipefail
@@ -26,16 +26,16 @@ make synthetic-val "${synthetic[@]}" --per-class 120 --seed 2 "${full[@]}"
 make synthetic-test "${synthetic[@]}" --per-class 250 --seed 3 --field-um 50 300
 make small-train "${synthetic[@]}" --per-class 2500 --seed 21 "${small[@]}"
 make small-val "${synthetic[@]}" --per-class 100 --seed 22 "${small[@]}"
-# Patches no training saw: what the networks are taken to know, see add_novelty below.
-make fresh-near "${synthetic[@]}" --per-class 1500 --seed 31 --field-um 50 320
-make fresh-wide "${synthetic[@]}" --per-class 650 --seed 41 "${full[@]}"
+# Patches for the last stages, which the stages before never saw; most of small fields.
+make near-train "${synthetic[@]}" --per-class 3000 --seed 31 --field-um 50 320
+make wide-train "${synthetic[@]}" --per-class 1500 --seed 41 "${full[@]}"
+make near-train-2 "${synthetic[@]}" --per-class 2500 --seed 51 --field-um 50 320
 
 # Real cores in two halves, see training/halves.sh.
 source training/halves.sh
 crop=(training.crop_cores --cores "$cores")
 make real-a-0 "${crop[@]}" --per-core 260 --only $zero_a --seed 1
 make real-a-1 "${crop[@]}" --per-core 700 --only $stained_a --seed 1 --recolour 0.66
-make fresh-real-a-1 "${crop[@]}" --per-core 500 --only $stained_a --seed 1 --recolour 0.66
 make real-b-0 "${crop[@]}" --per-core 260 --only $zero_b --seed 1
 make real-b-1 "${crop[@]}" --per-core 500 --only $stained_b --seed 1 --recolour 0.5
 make real-test-a "${crop[@]}" --per-core 150 --only $zero_a,$stained_a --seed 2 --unselected
@@ -63,26 +63,40 @@ train cnn-2a "${second_cnn[@]}" $(mixed a) --start $runs/cnn-1/best.weights.h5
 train densenet-1 "${first_densenet[@]}" --data $runs/small-train --validation $runs/small-val
 train densenet-2a "${second_densenet[@]}" $(mixed a) --start $runs/densenet-1/best.weights.h5
 
+third="$runs/near-train=0.52,$runs/wide-train=0.26,$runs/real-a-0=0.07,$runs/real-a-1=0.15"
+fourth="$runs/near-train-2=0.4,$runs/near-train=0.2,$runs/wide-train=0.2,$runs/real-a-0=0.06"
+fourth="$fourth,$runs/real-a-1=0.14"
+train cnn-3a --arch cnn --config training/recipes/demo_cnn_3.toml \
+  --data "$third" --validation $runs/synthetic-val --start $runs/cnn-2a/best.weights.h5
+train cnn-4a --arch cnn --config training/recipes/demo_cnn_4.toml \
+  --data "$fourth" --validation $runs/synthetic-val --start $runs/cnn-3a/best.weights.h5
+train densenet-3a --arch densenet121 --config training/recipes/demo_densenet_3.toml \
+  --data "$third" --validation $runs/synthetic-val --start $runs/densenet-2a/best.weights.h5
+
 # bundle OTHER ARCH WEIGHTS OUT: measured on the half that training did not see
 bundle() {
   local text=training/cards/demo_$2.toml
   [ -d "$4" ] || $py -m training.make_bundle --demo --arch "$2" --weights "$3" --out "$4" \
     --validation $runs/synthetic-val --test $runs/synthetic-test \
-    --background $runs/synthetic-train --cores-test $runs/real-test-"$1" --text "$text"
+    --background $runs/wide-train --cores-test $runs/real-test-"$1" --text "$text"
 }
-bundle b cnn $runs/cnn-2a/best.weights.h5 data/bundles/cnn-demo
-bundle b densenet121 $runs/densenet-2a/best.weights.h5 data/bundles/densenet121-demo
+bundle b cnn $runs/cnn-4a/best.weights.h5 data/bundles/cnn-demo
+bundle b densenet121 $runs/densenet-3a/best.weights.h5 data/bundles/densenet121-demo
 
 # What the shipped network knows, so that it can say when an input is unlike it. Three held-out cores,
 # one each of 0, 2+ and 3+, set the threshold; benchmarks.novelty measures on the others.
 grep -q '"novelty"' data/bundles/densenet121-demo/card.json ||
   $py -m training.add_novelty --bundle data/bundles/densenet121-demo \
-    --known $runs/fresh-near,$runs/fresh-wide,$runs/real-a-0,$runs/fresh-real-a-1 \
+    --known $runs/near-train,$runs/wide-train,$runs/real-a-0,$runs/real-a-1 \
     --calibration $runs/real-test-b,$runs/synthetic-val \
     --calibration-groups aa1da043,0123a214,a1f1510c
 
+# The cross-fitting of evaluation.sh: the second stage of both halves, so that two pairs of the same
+# recipe read all eleven cores, each pair those that it never saw.
 train cnn-2b "${second_cnn[@]}" $(mixed b) --start $runs/cnn-1/best.weights.h5
 fold_densenet=(--arch densenet121 --config training/recipes/demo_densenet_fold.toml)
 train densenet-2b "${fold_densenet[@]}" $(mixed b) --start $runs/densenet-1/best.weights.h5
 bundle a cnn $runs/cnn-2b/best.weights.h5 $runs/bundles-b/cnn-b
 bundle a densenet121 $runs/densenet-2b/best.weights.h5 $runs/bundles-b/densenet121-b
+bundle b cnn $runs/cnn-2a/best.weights.h5 $runs/bundles-a/cnn-a
+bundle b densenet121 $runs/densenet-2a/best.weights.h5 $runs/bundles-a/densenet121-a

@@ -53,15 +53,14 @@ if [ -n "${HER2_REAL_CORES:-}" ]; then
     --title "Crops of six real cores left out of training" --gallery 0
   report real-cores-apart $runs/evaluation-real-apart \
     --title "Crops of three real cores whose stain contradicts their score" --gallery 0
-  # the second half of demo.sh's cross-fitting, for the architectures it was run for
-  others=$(printf '%s,' $runs/bundles-b/*/)
-  shipped=$(printf '%s' "$others" | sed "s|$runs/bundles-b/\([a-z0-9]*\)-b/|data/bundles/\1-demo|g")
-  if [ "$others" != , ]; then
+  # the pairs of demo.sh's cross-fitting, where they were trained
+  first=$(printf '%s,' $runs/bundles-a/*/) others=$(printf '%s,' $runs/bundles-b/*/)
+  if [ "$first" != , ] && [ "$others" != , ]; then
     fresh=$runs/report-real-cores-crossfit
     rm -rf "$fresh"
     $py -m training.crossfit --out "$fresh" \
       --title "Crops of eleven real cores, each read by models that never saw it" \
-      --fold "$runs/evaluation-real-b=$shipped" --fold "$runs/evaluation-real-a=$others"
+      --fold "$runs/evaluation-real-b=${first%,}" --fold "$runs/evaluation-real-a=${others%,}"
     rm -rf data/reports/real-cores-crossfit
     mv "$fresh" data/reports/real-cores-crossfit
   fi
