@@ -21,9 +21,8 @@ import numpy.typing as npt
 
 from benchmarks.figure import ROOT, Figure, add_cores, at_least, at_most, publish, told
 from benchmarks.unfamiliar import unfamiliar
-from her2core.models.novelty import load_novelty
+from her2core.models.novelty_file import load_novelty
 from her2core.scores import HER2Score
-from her2core.stain import measure
 from her2core.training.real_crops import cut_crops
 from her2core.training.synthetic import GeneratorConfig, make_patch
 
@@ -100,9 +99,8 @@ def measured(bundle: Path, cores: Path, number: int, seed: int) -> list[Figure]:
         )
     rows.append(_told("fresh synthetic patches", values(synthetic)))
     sources = [image for images in real.values() for image in images] + synthetic
-    stained = [image for image in sources if measure(image).moderate > MAY_BE_FLAGGED]
     sources = [sources[at] for at in rng.permutation(len(sources))]
-    for name, images in unfamiliar(sources, stained, number, seed + 1).items():
+    for name, images in unfamiliar(sources, number, seed + 1).items():
         if not images:
             print(f"No picture of the kind “{name}” is installed: left out.", file=sys.stderr)
             continue

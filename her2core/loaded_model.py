@@ -20,7 +20,8 @@ from her2core.models.backends.choose import open_gradient, open_reader
 from her2core.models.backends.reader import BackendError
 from her2core.models.bundle_files import read_files
 from her2core.models.card import BundleError, ModelCard
-from her2core.models.novelty import load_novelty, pooled
+from her2core.models.novelty import pooled
+from her2core.models.novelty_file import load_novelty
 from her2core.models.verdict import Verdict, verdict_of
 from her2core.patches import Patch
 from her2core.recent import Recent

@@ -15,21 +15,21 @@ from PIL import Image
 from review_samples import verdict
 from tiny_bundles import a_card, bundle_root, noise, settings
 
-from benchmarks.unfamiliar import blank, crops, fluorescence, h_and_e, screenshot, unfamiliar
+from benchmarks.unfamiliar import blank, crops, screenshot, unfamiliar
 from her2core.models.appearance import appearance
 from her2core.models.card import CARD_FILE, BundleError, KnownPatches, ModelCard
-from her2core.models.novelty import (
+from her2core.models.novelty import KnownSpace, Novelty, calibrated, known_space, warning
+from her2core.models.novelty_file import (
     NOVELTY_FILE,
-    KnownSpace,
-    Novelty,
-    calibrated,
-    known_space,
+    from_bytes,
     load_novelty,
     save_novelty,
-    warning,
+    to_bytes,
 )
+from her2core.models.other_stains import told_apart
 from her2core.scores import HER2Score
 from her2core.training.datasets import LabelledFile
+from her2core.training.restained import fluorescence, h_and_e, red_chromogen, restained
 from her2core.training.synthetic import GeneratorConfig, make_patch
 from training.add_novelty import grouped
 
@@ -102,10 +102,52 @@ def a_spaces() -> tuple[KnownSpace, KnownSpace]:
     return novelty.features, novelty.appearance
 
 
+class TestOtherStains:
+    def test_a_stain_that_differs_in_one_way_only_is_told_by_example(self):
+        """In eleven coordinates of noise a distance does not see it."""
+        rng = np.random.default_rng(0)
+        known, held_out = (rng.normal(size=(300, 11)).astype(np.float32) for _ in range(2))
+        way = 3 * np.eye(11, dtype=np.float32)[4]
+        other = rng.normal(size=(2, 200, 11)).astype(np.float32) + way
+        space = known_space(known)
+        limit = np.quantile(space.distance(held_out), 0.97)
+        assert (space.distance(other[1]) > limit).mean() < 0.7
+        shown = told_apart(known, other[0])
+        assert (shown.chance(other[1]) > shown.threshold).mean() > 0.85
+        assert (shown.chance(held_out) > shown.threshold).mean() < 0.15
+
+    def test_its_threshold_follows_the_held_out_patches(self):
+        found = with_other_stains(a_novelty())
+        assert found.other is not None
+        vectors = (cloud(40, 6, 3), cloud(40, 5, 4))
+        assert (found.of(*vectors) > 1).mean() <= 0.15
+        strange = (cloud(40, 6, 3), cloud(40, 5, 4) + 9 * np.eye(5, dtype=np.float32)[3])
+        assert (found.of(*strange) > 1).all()
+
+    def test_a_red_chromogen_needs_brown_to_replace(self, tissue):
+        rng = np.random.default_rng(2)
+        red = red_chromogen(tissue[3], rng)
+        assert red.shape == tissue[3].shape
+        assert np.abs(red.astype(int) - tissue[3]).mean() > 5
+        made = restained([np.full((224, 224, 3), 240, np.uint8)], 2, rng)
+        assert made["red chromogen"] == []
+        assert len(made["H&E"]) == 2
+
+
+def with_other_stains(novelty: Novelty) -> Novelty:
+    """The same, shown some vectors that differ in one figure of their look."""
+    held_out = (cloud(40, 6, 3), cloud(40, 5, 4))
+    other = (cloud(60, 6, 11), cloud(60, 5, 12) + 9 * np.eye(5, dtype=np.float32)[3])
+    known = (cloud(60, 6, 1), cloud(60, 5, 2))
+    shown = told_apart(novelty.placed(*known), novelty.placed(*other))
+    return calibrated(*a_spaces(), held_out, ("a", "b") * 20, 0.1, shown)
+
+
 class TestFile:
-    def test_it_comes_back_as_it_was_stored(self):
-        before = a_novelty()
-        after = Novelty.from_bytes(before.to_bytes())
+    @pytest.mark.parametrize("shown", [False, True])
+    def test_it_comes_back_as_it_was_stored(self, shown: bool):
+        before = with_other_stains(a_novelty()) if shown else a_novelty()
+        after = from_bytes(to_bytes(before))
         vectors = (cloud(30, 6, 7, 3.0), cloud(30, 5, 8, 3.0))
         assert np.allclose(before.of(*vectors), after.of(*vectors), rtol=0.02)
 
@@ -120,21 +162,23 @@ class TestFile:
         elif spoil == "missing":
             file.unlink()
         elif spoil == "other":
-            file.write_bytes(a_novelty(7).to_bytes())
+            file.write_bytes(to_bytes(a_novelty(7)))
         else:
             assert load_novelty(tmp_path, replace(card, novelty=None)) is None
             return
         with pytest.raises(BundleError, match=NOVELTY_FILE):
             load_novelty(tmp_path, card)
 
-    @pytest.mark.parametrize("lacking", ["features.basis", "appearance.threshold", "version"])
+    @pytest.mark.parametrize(
+        "lacking", ["features.basis", "appearance.threshold", "version", "other.bias"]
+    )
     def test_numbers_that_are_missing_are_named(self, lacking: str):
         from safetensors.numpy import load, save
 
-        tensors = load(a_novelty().to_bytes())
+        tensors = load(to_bytes(with_other_stains(a_novelty())))
         del tensors[lacking]
         with pytest.raises(ValueError, match=NOVELTY_FILE):
-            Novelty.from_bytes(save(tensors))
+            from_bytes(save(tensors))
 
 
 def a_bundle(folder: Path) -> tuple[Path, ModelCard]:
@@ -165,7 +209,7 @@ class TestAppearance:
         assert distance.min() > 1.5 * near.max()
 
     def test_every_kind_of_the_benchmark_can_be_made(self, tissue):
-        made = unfamiliar(tissue[:2], tissue[3:4], 3, 0)
+        made = unfamiliar([*tissue[:2], tissue[3]], 3, 0)
         for name in ("H&E", "nuclear DAB stain", "red chromogen", "noise", "photographs"):
             assert len(made[name]) == 3, name
         for pictures in made.values():
@@ -204,7 +248,7 @@ def test_the_command_adds_it_and_verdicts_carry_it(tmp_path: Path, tissue):
             folder.mkdir(parents=True, exist_ok=True)
             rgb = make_patch(HER2Score(i % 4), rng, config).rgb
             Image.fromarray(rgb).save(folder / f"{i}.png")
-    command = [f"--bundle={bundle}", f"--known={tmp_path / 'known'}", "--most=30"]
+    command = [f"--bundle={bundle}", f"--known={tmp_path / 'known'}", "--most=30", "--others=8"]
     command.append(f"--calibration={tmp_path / 'held-out'}")
     assert add_novelty.main(command) == 0
     facts = json.loads((bundle / CARD_FILE).read_text())["novelty"]

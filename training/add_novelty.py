@@ -4,7 +4,8 @@
         [--calibration-groups CORE,CORE]
 
 Writes novelty.safetensors into the bundle and names it in its card; the weights stay as they are.
-KNOWN are patches like those the network learnt from. CALIBRATION are patches of patients, slides or
+KNOWN are patches like those the network learnt from; of some of them other stains are made, to be
+told apart. CALIBRATION are patches of patients, slides or
 cores that are not among the known, and synthetic ones that are not either; measure on neither of
 them afterwards (the card names their groups, and `python -m benchmarks.novelty` leaves them out).
 A folder that tells no groups apart counts as one.
@@ -31,10 +32,12 @@ from her2core.models.novelty import (
     calibrated,
     known_space,
     pooled,
-    save_novelty,
 )
+from her2core.models.novelty_file import from_bytes, save_novelty, to_bytes
+from her2core.models.other_stains import OtherStains, told_apart
 from her2core.training.datasets import DatasetError, LabelledFile, load_patches
 from her2core.training.layouts import read_layout
+from her2core.training.restained import Image8, restained
 
 Floats = npt.NDArray[np.float32]
 Reader = Callable[[Floats], Floats]
@@ -90,6 +93,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SHARE",
         help="share of the calibration patches that may be called unfamiliar (default %(default)s)",
     )
+    parser.add_argument(
+        "--others",
+        type=int,
+        default=400,
+        metavar="N",
+        help="patches to make of every other stain; 0 shows none (default %(default)s)",
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the drawing (default 0)")
     return parser
 
@@ -101,8 +111,10 @@ def run(args: argparse.Namespace) -> ModelCard:
         BundleError, DatasetError, ValueError: it cannot be done; the message says why.
         OSError: the bundle cannot be written.
     """
-    if not 0 < args.flagged < 0.5 or args.most < 20:
-        raise ValueError("Use --flagged between 0 and 0.5 and --most 20 or more.")
+    if not 0 < args.flagged < 0.5 or args.most < 20 or args.others < 0:
+        raise ValueError(
+            "Use --flagged between 0 and 0.5, --most 20 or more, and --others 0 or more."
+        )
     from her2core.models.bundle import load_bundle
     from her2core.models.classifier import Classifier
 
@@ -129,7 +141,7 @@ def run(args: argparse.Namespace) -> ModelCard:
     def features(pixels: Floats) -> Floats:
         return pooled(classifier.infer(pixels)[1])
 
-    novelty, facts = learnt(known, held_out, features, args.flagged)
+    novelty, facts = learnt(known, held_out, features, args.flagged, args.others, args.seed)
     return save_novelty(args.bundle, classifier.bundle.card, novelty, facts)
 
 
@@ -138,6 +150,8 @@ def learnt(
     held_out: Sequence[LabelledFile],
     features: Reader,
     flagged: float,
+    others: int,
+    seed: int,
 ) -> tuple[Novelty, KnownPatches]:
     """What a network knows, calibrated, and the facts for the card (without the sha256).
 
@@ -145,22 +159,21 @@ def learnt(
         known, held_out: patches.
         features: pooled last features (n, c) of pixels float32 (n, 224, 224, 3).
         flagged: share of the held-out patches that may be called unfamiliar.
+        others: patches to make of every other stain.
+        seed: of making them.
 
     Raises:
         DatasetError: a patch cannot be read.
         ValueError: there are too few.
     """
-    of_known, of_held_out = _vectors(known, features), _vectors(held_out, features)
+    images = _images(known)
+    of_known, of_held_out = _vectors(images, features), _vectors(_images(held_out), features)
+    spaces = known_space(of_known[0], FEATURE_COMPONENTS), known_space(of_known[1])
+    shown = _other_stains(images, Novelty(*spaces), of_known, features, others, seed)
     groups = tuple(file.group for file in held_out)
-    novelty = calibrated(
-        known_space(of_known[0], FEATURE_COMPONENTS),
-        known_space(of_known[1]),
-        of_held_out,
-        groups,
-        flagged,
-    )
+    novelty = calibrated(*spaces, of_held_out, groups, flagged, shown)
     # as they are stored: float16 moves distances a little
-    stored = Novelty.from_bytes(novelty.to_bytes())
+    stored = from_bytes(to_bytes(novelty))
     named = {file.group for file in (*known, *held_out)}
     facts = KnownPatches(
         sha256="",
@@ -170,6 +183,23 @@ def learnt(
         flagged=round(float((stored.of(*of_held_out) > 1).mean()), 4),
     )
     return novelty, facts
+
+
+def _other_stains(
+    images: Sequence[Image8],
+    known: Novelty,
+    of_known: tuple[Floats, Floats],
+    features: Reader,
+    count: int,
+    seed: int,
+) -> OtherStains | None:
+    """What tells other stains, learnt from some made of known patches; None for a count of 0."""
+    rng = np.random.default_rng(seed)
+    sources = [images[at] for at in rng.permutation(len(images))]
+    made = [image for kind in restained(sources, count, rng).values() for image in kind]
+    if not made:
+        return None
+    return told_apart(known.placed(*of_known), known.placed(*_vectors(made, features)))
 
 
 def drawn(folder: Path, most: int, seed: int) -> list[LabelledFile]:
@@ -195,17 +225,19 @@ def grouped(folder: Path, files: Sequence[LabelledFile]) -> list[LabelledFile]:
     return list(files)
 
 
-def _vectors(files: Sequence[LabelledFile], features: Reader) -> tuple[Floats, Floats]:
+def _images(files: Sequence[LabelledFile]) -> list[Image8]:
+    if not files:
+        raise ValueError("There are no patches of these groups.")
+    return list(load_patches(files).images)
+
+
+def _vectors(images: Sequence[Image8], features: Reader) -> tuple[Floats, Floats]:
     """Pooled features and appearance figures of patches."""
     of_network, of_look = [], []
-    starts = range(0, len(files), _BATCH)
-    for start in tqdm(starts, unit="batch", disable=None):
-        images = load_patches(files[start : start + _BATCH]).images
-        pixels = images.astype(np.float32) / np.float32(255)
+    for start in tqdm(range(0, len(images), _BATCH), unit="batch", disable=None):
+        pixels = np.stack(images[start : start + _BATCH]).astype(np.float32) / np.float32(255)
         of_network.append(features(pixels))
         of_look.append(appearance(pixels))
-    if not of_network:
-        raise ValueError("There are no patches of these groups.")
     return np.concatenate(of_network), np.concatenate(of_look)
 
 

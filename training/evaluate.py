@@ -33,7 +33,7 @@ from her2core.evaluation.report import (
 )
 from her2core.files import write_atomically
 from her2core.models.card import CARD_FILE, BundleError, ModelCard
-from her2core.models.novelty import load_novelty
+from her2core.models.novelty_file import load_novelty
 from her2core.models.registry import ARCHITECTURES
 from her2core.patches import Patch, PatchError, decode
 from her2core.settings import UploadLimits

@@ -4,30 +4,24 @@ Two spaces are looked at, the network's pooled last features and the low-level l
 (appearance.py). In each the known patches are kept as references in whitened principal components,
 and the distance to the nearest of them counts, together with what the components leave over:
 nearest neighbours after Sun et al. (ICML 2022), whitening and residual after the Mahalanobis
-distance of Lee et al. (NeurIPS 2018) and ViM (Wang et al., CVPR 2022). Each distance is divided by
-the threshold calibrated on held-out patches, and the larger one is the novelty: above 1 the input
-is unfamiliar. No tensorflow here.
+distance of Lee et al. (NeurIPS 2018) and ViM (Wang et al., CVPR 2022). Beside the distances stands
+the chance that the input is of another stain (other_stains.py). Each is divided by its threshold,
+and the largest is the novelty: above 1 the input is unfamiliar. No tensorflow here.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
 
-from her2core.files import write_atomically
-from her2core.models.appearance import VERSION, appearance
-from her2core.models.card import CARD_FILE, BundleError, KnownPatches, ModelCard
+from her2core.models.appearance import appearance
+from her2core.models.other_stains import OtherStains, clipped_threshold
 from her2core.models.registry import ARCHITECTURES
 from her2core.models.verdict import Verdict
 
-NOVELTY_FILE = "novelty.safetensors"
 NEIGHBOURS = 5
 FEATURE_COMPONENTS = 48
 # A network's features move from core to core by more than a few cores to calibrate on can show; the
@@ -35,7 +29,6 @@ FEATURE_COMPONENTS = 48
 FEATURE_MARGIN = 1.25
 _SHRINKAGE = 0.02
 _ROWS_AT_ONCE = 64
-_FIELDS = ("mean", "basis", "residual", "references", "threshold")
 
 Floats = npt.NDArray[np.float32]
 
@@ -57,6 +50,11 @@ class KnownSpace:
     residual: float
     references: Floats
     threshold: float = 1.0
+
+    def placed(self, vectors: Floats) -> Floats:
+        """Whitened coordinates (n, k) of vectors (n, d)."""
+        centred = vectors.astype(np.float64) - self.mean
+        return np.asarray(centred @ self.basis, dtype=np.float32)
 
     def distance(self, vectors: Floats) -> Floats:
         """Distance (n,) of vectors (n, d) to the known patches, >= 0."""
@@ -110,10 +108,11 @@ def known_space(vectors: Floats, components: int | None = None) -> KnownSpace:
 
 @dataclass(frozen=True, eq=False)
 class Novelty:
-    """What a bundle knows, in both spaces, with calibrated thresholds."""
+    """What a bundle knows in both spaces, and what it was shown of other stains."""
 
     features: KnownSpace
     appearance: KnownSpace
+    other: OtherStains | None = None
 
     def measure(self, pixels: Floats, feature_maps: Floats) -> Floats:
         """Novelty (n,) of n inputs, >= 0; above 1 an input is unfamiliar.
@@ -126,87 +125,17 @@ class Novelty:
 
     def of(self, features: Floats, looks: Floats) -> Floats:
         """The same from pooled features (n, c) and appearance figures (n, d)."""
-        return np.asarray(
-            np.maximum(
-                self.features.distance(features) / self.features.threshold,
-                self.appearance.distance(looks) / self.appearance.threshold,
-            ),
-            dtype=np.float32,
-        )
+        parts = [
+            self.features.distance(features) / self.features.threshold,
+            self.appearance.distance(looks) / self.appearance.threshold,
+        ]
+        if self.other is not None:
+            parts.append(self.other.chance(self.placed(features, looks)) / self.other.threshold)
+        return np.asarray(np.max(parts, axis=0), dtype=np.float32)
 
-    def to_bytes(self) -> bytes:
-        """Safetensors: matrices as float16, which is finer than any distance is known."""
-        tensors: dict[str, npt.NDArray[np.generic]] = {"version": np.array([VERSION], np.int32)}
-        for name, space in (("features", self.features), ("appearance", self.appearance)):
-            tensors[f"{name}.mean"] = space.mean
-            tensors[f"{name}.basis"] = np.ascontiguousarray(space.basis, np.float32)
-            tensors[f"{name}.residual"] = np.array([space.residual], np.float32)
-            tensors[f"{name}.references"] = space.references.astype(np.float16)
-            tensors[f"{name}.threshold"] = np.array([space.threshold], np.float32)
-        data: bytes = save(tensors)
-        return data
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> Novelty:
-        """Read what `to_bytes` wrote.
-
-        Raises:
-            ValueError: a phrase on why the bytes are not that.
-        """
-        try:
-            tensors = load(data)
-        except SafetensorError:
-            raise ValueError(f"{NOVELTY_FILE} is not a safetensors file") from None
-        version = tensors.get("version")
-        if version is None or version.tolist() != [VERSION]:
-            raise ValueError(f"{NOVELTY_FILE} was made by another version; make it again")
-        return cls(_space(tensors, "features"), _space(tensors, "appearance"))
-
-
-def load_novelty(folder: Path, card: ModelCard) -> Novelty | None:
-    """What a bundle's folder holds to tell unfamiliar inputs, verified against its card.
-
-    Returns:
-        None where the card names nothing.
-
-    Raises:
-        BundleError: the file is missing, not the one the card names, or not of this network.
-    """
-    if card.novelty is None:
-        return None
-    try:
-        data = (folder / NOVELTY_FILE).read_bytes()  # once: what was verified is what is used
-        if hashlib.sha256(data).hexdigest() != card.novelty.sha256:
-            raise ValueError(f"{NOVELTY_FILE} is not the file its card was written for")
-        return Novelty.from_bytes(data)
-    except OSError:
-        reason = f"{NOVELTY_FILE} is missing or cannot be read"
-    except ValueError as error:
-        reason = str(error)
-    raise BundleError(
-        f"Model bundle “{folder.name}” cannot be used: {reason}; copy the whole bundle again or "
-        "choose another one."
-    )
-
-
-def save_novelty(folder: Path, card: ModelCard, novelty: Novelty, known: KnownPatches) -> ModelCard:
-    """Put the file into a finished bundle and name it in its card.
-
-    The card names nothing while the file changes, so that a stop in between leaves a whole bundle.
-
-    Returns:
-        The card as written.
-
-    Raises:
-        OSError: something cannot be written.
-    """
-    data = novelty.to_bytes()
-    finished = replace(card, novelty=replace(known, sha256=hashlib.sha256(data).hexdigest()))
-    if card.novelty is not None:
-        write_atomically(folder / CARD_FILE, replace(card, novelty=None).to_json().encode())
-    write_atomically(folder / NOVELTY_FILE, data)
-    write_atomically(folder / CARD_FILE, finished.to_json().encode())
-    return finished
+    def placed(self, features: Floats, looks: Floats) -> Floats:
+        """Coordinates (n, k) in both spaces, side by side."""
+        return np.hstack([self.features.placed(features), self.appearance.placed(looks)])
 
 
 def calibrated(
@@ -215,19 +144,21 @@ def calibrated(
     held_out: tuple[Floats, Floats],
     groups: tuple[str, ...],
     flagged: float,
+    other: OtherStains | None = None,
 ) -> Novelty:
-    """Set both thresholds so that a share of held-out patches is called unfamiliar.
+    """Set the thresholds so that a share of held-out patches is called unfamiliar.
 
     Each space gets the same share of the blame, the features' threshold `FEATURE_MARGIN` on top;
     then both thresholds are moved together until the larger of the two novelties exceeds 1 for
     `flagged` of the patches, groups (cores, slides) weighing the same however many patches they
-    have.
+    have. Other stains have a threshold of their own, which `flagged` of the patches exceed at most.
 
     Args:
         features, looks: known spaces.
         held_out: features (n, c) and appearance figures (n, d) of patches not among the known.
         groups: (n,), the group of each.
         flagged: share in (0, 1) that may be called unfamiliar.
+        other: what tells other stains, if anything does.
 
     Raises:
         ValueError: there are fewer than 20 patches to calibrate on.
@@ -236,18 +167,22 @@ def calibrated(
         raise ValueError("At least 20 held-out patches are needed to calibrate.")
     sizes = {group: groups.count(group) for group in set(groups)}
     weights = np.array([1 / sizes[group] for group in groups])
-    spaces = [
-        replace(
-            space,
-            threshold=margin * _quantile(space.distance(vectors), weights, 1 - flagged / 2),
-        )
-        for space, vectors, margin in zip(
-            (features, looks), held_out, (FEATURE_MARGIN, 1.0), strict=True
-        )
-    ]
-    draft = Novelty(*spaces)
+    seen, looked = held_out
+    of_features = _quantile(features.distance(seen), weights, 1 - flagged / 2)
+    of_looks = _quantile(looks.distance(looked), weights, 1 - flagged / 2)
+    draft = Novelty(
+        replace(features, threshold=FEATURE_MARGIN * of_features),
+        replace(looks, threshold=of_looks),
+    )
     scale = _quantile(draft.of(*held_out), weights, 1 - flagged)
-    return Novelty(*(replace(space, threshold=space.threshold * scale) for space in spaces))
+    found = Novelty(
+        replace(features, threshold=draft.features.threshold * scale),
+        replace(looks, threshold=draft.appearance.threshold * scale),
+    )
+    if other is None:
+        return found
+    chance = _quantile(other.chance(found.placed(*held_out)), weights, 1 - flagged / 2)
+    return replace(found, other=replace(other, threshold=clipped_threshold(chance)))
 
 
 def warning(verdicts: Sequence[Verdict]) -> str | None:
@@ -275,28 +210,3 @@ def _quantile(values: Floats, weights: npt.NDArray[np.float64], share: float) ->
     reached = np.cumsum(weights[order]) / weights.sum()
     at = min(int(np.searchsorted(reached, share)), len(values) - 1)
     return float(values[order][at]) * (1 + 1e-4)
-
-
-def _space(tensors: Mapping[str, npt.NDArray[np.generic]], name: str) -> KnownSpace:
-    found = {field: tensors.get(f"{name}.{field}") for field in _FIELDS}
-    parts = {
-        field: values.astype(np.float32)
-        for field, values in found.items()
-        if values is not None and np.isfinite(values.astype(np.float32)).all()
-    }
-    if len(parts) < len(_FIELDS):
-        raise ValueError(f"{NOVELTY_FILE} lacks numbers for its {name}")
-    mean, basis, references = (parts[field] for field in ("mean", "basis", "references"))
-    fits = (
-        (mean.ndim, basis.ndim, references.ndim) == (1, 2, 2)
-        and basis.shape[0] == len(mean)
-        and references.shape[1] == basis.shape[1] > 0
-        and len(references) > 0
-        and parts["threshold"].shape == parts["residual"].shape == (1,)
-        and parts["threshold"][0] > 0
-    )
-    if not fits:
-        raise ValueError(f"the shapes in {NOVELTY_FILE} do not fit one another")
-    return KnownSpace(
-        mean, basis, float(parts["residual"][0]), references, float(parts["threshold"][0])
-    )
