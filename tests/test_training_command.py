@@ -6,12 +6,10 @@ import errno
 import shutil
 from pathlib import Path
 
-import keras
 import pytest
 from PIL import Image
 
 from her2core.models.bundle import load_bundle
-from her2core.models.registry import ARCHITECTURES
 from her2core.training import loop
 from training import make_synthetic, train
 
@@ -78,21 +76,6 @@ def test_cnn_survives_a_full_disk_and_becomes_a_bundle(forty_x, tmp_path, monkey
 
     assert train.main([*command, "--resume"]) == 1
     assert "nothing overwrites them" in capsys.readouterr().err
-
-
-def test_densenet_in_two_phases_becomes_a_bundle(forty_x, tmp_path, capsys):
-    keras.utils.set_random_seed(0)
-    start = tmp_path / "start.weights.h5"
-    ARCHITECTURES["densenet121"].build().save_weights(start)
-    recipe = SMALL.replace("epochs = 2", "epochs = 1") + "size = 64\nfrozen_epochs = 1\n"
-    command = arguments("densenet121", forty_x, tmp_path, recipe, "--start", str(start))
-    assert train.main(command) == 0
-    bundle = load_bundle(tmp_path / "bundles" / "densenet121")
-    assert bundle.card.notes[-1].startswith("Head trained on frozen features of the weights of")
-    assert bundle.background.shape[1:] == (224, 224, 3)
-    run = tmp_path / "bundles" / "densenet121.run"
-    assert (run / "head" / "best.weights.h5").is_file()
-    assert "accuracy" in capsys.readouterr().out
 
 
 def refused(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], *more: str) -> str:

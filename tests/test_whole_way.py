@@ -10,6 +10,7 @@ import pytest
 
 from her2core.evaluation.report import REPORT_FILE, Report
 from her2core.image_store import ImageStore
+from her2core.models.bundle import load_bundle
 from her2core.models.card import CARD_FILE, ModelCard
 from her2core.models.registry import ARCHITECTURES
 from her2core.reading_queue import ReadingQueue
@@ -57,6 +58,10 @@ def test_train_resume_evaluate_and_show(tmp_path: Path, monkeypatch: pytest.Monk
     recipe.write_text(SMALL.replace("epochs = 2", "epochs = 1") + "size = 64\nfrozen_epochs = 1\n")
     command = ["--arch=densenet121", f"--data={data}", f"--out={densenet}", f"--config={recipe}"]
     assert train.main([*command, "--validation-share=0.25", f"--start={start}"]) == 0
+    assert (tmp_path / "bundles" / "densenet121.run" / "head" / "best.weights.h5").is_file()
+    bundle = load_bundle(densenet)
+    assert bundle.card.notes[-1].startswith("Head trained on frozen features of the weights of")
+    assert bundle.background.shape[1:] == (224, 224, 3)
 
     card = ModelCard.read(cnn / CARD_FILE)
     assert card.conformal is not None
