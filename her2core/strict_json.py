@@ -12,6 +12,7 @@ import math
 import types
 from collections.abc import Callable, Hashable, Mapping
 from functools import cache
+from pathlib import Path
 from typing import (
     Any,
     Literal,
@@ -42,6 +43,35 @@ def parse(text: str) -> Any:
         return json.loads(text, parse_constant=_no_constant)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def text_of(path: Path, most_bytes: int, what: str) -> str:
+    """The text of a file.
+
+    Raises:
+        ShapeError: it is missing, cannot be read, or is larger than `what` (as "a card") can be.
+    """
+    try:
+        if path.stat().st_size > most_bytes:
+            raise ShapeError(f"{path.name} is larger than {what} can be")
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ShapeError(f"{path.name} is missing") from None
+    except (OSError, UnicodeDecodeError):
+        raise ShapeError(f"{path.name} cannot be read") from None
+
+
+def read_text(kind: type[T], text: str, where: str, file_name: str) -> T:
+    """An instance of a dataclass from JSON text; see `read`.
+
+    Raises:
+        ShapeError: the text is no JSON, or not exactly of this kind.
+    """
+    try:
+        data = parse(text)
+    except ValueError:
+        raise ShapeError(f"{file_name} is not valid JSON") from None
+    return read(kind, data, where)
 
 
 def read(kind: type[T], data: Any, where: str) -> T:

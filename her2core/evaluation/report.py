@@ -186,13 +186,9 @@ class Report:
         """
         name = path.parent.name
         try:
-            if path.stat().st_size > _MAX_REPORT_BYTES:
-                _refuse(name, f"{path.name} is larger than a report can be")
-            text = path.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            _refuse(name, f"{path.name} is missing")
-        except (OSError, UnicodeDecodeError):
-            _refuse(name, f"{path.name} cannot be read")
+            text = strict_json.text_of(path, _MAX_REPORT_BYTES, "a report")
+        except strict_json.ShapeError as error:
+            _refuse(name, str(error))
         return cls.from_json(text, name)
 
     @classmethod
@@ -203,11 +199,7 @@ class Report:
             ReportError: the text is no JSON, or not exactly a report.
         """
         try:
-            data = strict_json.parse(text)
-        except ValueError:
-            _refuse(name, f"{REPORT_FILE} is not valid JSON")
-        try:
-            report = strict_json.read(cls, data, "the report")
+            report = strict_json.read_text(cls, text, "the report", REPORT_FILE)
             _check(report)
         except strict_json.ShapeError as error:
             _refuse(name, str(error))

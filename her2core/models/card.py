@@ -140,13 +140,9 @@ class ModelCard:
         """
         bundle = path.parent.name
         try:
-            if path.stat().st_size > _MAX_CARD_BYTES:
-                _refuse(bundle, f"{path.name} is larger than a card can be")
-            text = path.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            _refuse(bundle, f"{path.name} is missing")
-        except (OSError, UnicodeDecodeError):
-            _refuse(bundle, f"{path.name} cannot be read")
+            text = strict_json.text_of(path, _MAX_CARD_BYTES, "a card")
+        except strict_json.ShapeError as error:
+            _refuse(bundle, str(error))
         return cls.from_json(text, bundle)
 
     @classmethod
@@ -161,11 +157,7 @@ class ModelCard:
             BundleError: the text is no JSON, or not exactly a card.
         """
         try:
-            data = strict_json.parse(text)
-        except ValueError:
-            _refuse(bundle, f"{CARD_FILE} is not valid JSON")
-        try:
-            card = strict_json.read(cls, data, "the card")
+            card = strict_json.read_text(cls, text, "the card", CARD_FILE)
             _check(card)
         except strict_json.ShapeError as error:
             _refuse(bundle, str(error))
