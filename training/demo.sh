@@ -63,15 +63,22 @@ train cnn-2a "${second_cnn[@]}" $(mixed a) --start $runs/cnn-1/best.weights.h5
 train densenet-1 "${first_densenet[@]}" --data $runs/small-train --validation $runs/small-val
 train densenet-2a "${second_densenet[@]}" $(mixed a) --start $runs/densenet-1/best.weights.h5
 
+# The last stages: fresh patches first, then all of these nearly without augmentation.
+real="$runs/real-a-0=0.06,$runs/real-a-1=0.14"
 third="$runs/near-train=0.52,$runs/wide-train=0.26,$runs/real-a-0=0.07,$runs/real-a-1=0.15"
-fourth="$runs/near-train-2=0.4,$runs/near-train=0.2,$runs/wide-train=0.2,$runs/real-a-0=0.06"
-fourth="$fourth,$runs/real-a-1=0.14"
-train cnn-3a --arch cnn --config training/recipes/demo_cnn_3.toml \
-  --data "$third" --validation $runs/synthetic-val --start $runs/cnn-2a/best.weights.h5
-train cnn-4a --arch cnn --config training/recipes/demo_cnn_4.toml \
-  --data "$fourth" --validation $runs/synthetic-val --start $runs/cnn-3a/best.weights.h5
-train densenet-3a --arch densenet121 --config training/recipes/demo_densenet_3.toml \
-  --data "$third" --validation $runs/synthetic-val --start $runs/densenet-2a/best.weights.h5
+fourth="$runs/near-train-2=0.4,$runs/near-train=0.2,$runs/wide-train=0.2,$real"
+last="$runs/near-train-2=0.32,$runs/near-train=0.2,$runs/wide-train=0.28,$real"
+# stage RUN ARCH RECIPE DATA EARLIER OPTIONS...
+stage() {
+  train "$1" --arch "$2" --config "training/recipes/$3.toml" --data "$4" \
+    --validation $runs/synthetic-val --start "$runs/$5/best.weights.h5" "${@:6}"
+}
+stage cnn-3a cnn demo_cnn_3 "$third" cnn-2a
+stage cnn-4a cnn demo_cnn_4 "$fourth" cnn-3a
+stage cnn-5a cnn demo_cnn_5 "$last" cnn-4a
+stage cnn-6a cnn demo_cnn_5 "$last" cnn-5a --seed 21
+stage densenet-3a densenet121 demo_densenet_3 "$third" densenet-2a
+stage densenet-4a densenet121 demo_densenet_4 "$last" densenet-3a
 
 # bundle OTHER ARCH WEIGHTS OUT: measured on the half that training did not see
 bundle() {
@@ -80,8 +87,8 @@ bundle() {
     --validation $runs/synthetic-val --test $runs/synthetic-test \
     --background $runs/wide-train --cores-test $runs/real-test-"$1" --text "$text"
 }
-bundle b cnn $runs/cnn-4a/best.weights.h5 data/bundles/cnn-demo
-bundle b densenet121 $runs/densenet-3a/best.weights.h5 data/bundles/densenet121-demo
+bundle b cnn $runs/cnn-6a/best.weights.h5 data/bundles/cnn-demo
+bundle b densenet121 $runs/densenet-4a/best.weights.h5 data/bundles/densenet121-demo
 
 # What the shipped network knows, so that it can say when an input is unlike it. Three held-out cores,
 # one each of 0, 2+ and 3+, set the threshold; benchmarks.novelty measures on the others.
