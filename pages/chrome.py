@@ -38,16 +38,21 @@ export default function () {
       field.blur();
     }
   }, 0);
-  const afterEnter = (event) => {
-    if (event.key === "Enter" && isChoice(event.target)) {
-      setTimeout(() => event.target.blur(), 0);
+  // More than once: on a busy page the field may take the keyboard back when it is drawn anew.
+  let pending = [];
+  const afterKey = (event) => {
+    pending.forEach(clearTimeout);
+    pending = [];
+    const field = event.target;
+    if (event.key === "Enter" && isChoice(field)) {
+      pending = [0, 150, 400, 1000].map((wait) => setTimeout(() => field.blur(), wait));
     }
   };
   document.addEventListener("pointerup", afterPointer);
-  document.addEventListener("keydown", afterEnter);
+  document.addEventListener("keydown", afterKey);
   return () => {
     document.removeEventListener("pointerup", afterPointer);
-    document.removeEventListener("keydown", afterEnter);
+    document.removeEventListener("keydown", afterKey);
   };
 }
 """

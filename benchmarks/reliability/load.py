@@ -163,6 +163,8 @@ async def _signed_in(browser: Browser, url: str, name: str, gate: asyncio.Semaph
         await page.goto(url)
         box = page.get_by_test_id("stSidebar").get_by_role("combobox")
         await box.wait_for()
+        await page.get_by_text("Own score").first.wait_for()
+        await _idle(page)  # nobody types before the page stands still
         cleared = page.get_by_test_id("stSidebar").get_by_label("Clear value")
 
         async def give_name() -> None:
