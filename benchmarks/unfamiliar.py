@@ -10,12 +10,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-from her2core.training.restained import restained
+from her2core.training.restained import Image8, as_uint8, restained
 
-Image8 = npt.NDArray[np.uint8]
 SIDE = 224
 
 
@@ -25,11 +23,11 @@ def noise(rng: np.random.Generator) -> Image8:
     if kind == 0:
         return rng.integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
     if kind == 1:
-        return _as_uint8(rng.normal(rng.uniform(60, 200), rng.uniform(15, 60), (SIDE, SIDE, 3)))
+        return as_uint8(rng.normal(rng.uniform(60, 200), rng.uniform(15, 60), (SIDE, SIDE, 3)))
     size = int(rng.integers(4, 56))
     coarse = rng.uniform(0, 255, (size, size, 3)).astype(np.float32)
     way = cv2.INTER_NEAREST if kind == 2 else cv2.INTER_CUBIC
-    return _as_uint8(cv2.resize(coarse, (SIDE, SIDE), interpolation=way))
+    return as_uint8(cv2.resize(coarse, (SIDE, SIDE), interpolation=way))
 
 
 def blank(rng: np.random.Generator) -> Image8:
@@ -37,7 +35,7 @@ def blank(rng: np.random.Generator) -> Image8:
     kind = int(rng.integers(0, 3))
     level = [rng.uniform(215, 252, 3), rng.uniform(0, 12, 3), rng.uniform(0, 255, 3)][kind]
     flat = np.broadcast_to(level.astype(np.float32), (SIDE, SIDE, 3))
-    return _as_uint8(flat + rng.normal(0, rng.choice([0.0, 1.0, 3.0]), (SIDE, SIDE, 3)))
+    return as_uint8(flat + rng.normal(0, rng.choice([0.0, 1.0, 3.0]), (SIDE, SIDE, 3)))
 
 
 def screenshot(rng: np.random.Generator) -> Image8:
@@ -64,7 +62,7 @@ def screenshot(rng: np.random.Generator) -> Image8:
         else:
             pen.rectangle((30, y, 30 + int(rng.integers(20, 360)), y + 18), fill=accent)
             pen.text((4, y), str(row), fill=ink)
-    return _as_uint8(picture.resize((SIDE, SIDE), Image.Resampling.LANCZOS))
+    return as_uint8(picture.resize((SIDE, SIDE), Image.Resampling.LANCZOS))
 
 
 def photographs() -> list[Image8]:
@@ -141,7 +139,3 @@ def unfamiliar(sources: Sequence[Image8], count: int, seed: int) -> dict[str, li
         each = -(-count // max(1, len(available)))
         found[name] = [crop for one in available for crop in crops(one, each, rng)][:count]
     return found
-
-
-def _as_uint8(values: npt.ArrayLike) -> Image8:
-    return np.asarray(np.clip(np.round(np.asarray(values, np.float64)), 0, 255), dtype=np.uint8)

@@ -10,13 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from her2core.models.backends.reader import TOLERANCE
 from her2core.models.card import CARD_FILE, BundleError
 from her2core.models.registry import CHOICE_FILE, chosen
 from her2core.patches import Square
 from her2core.scores import HER2Score
 from her2core.workbench import NoModelError, Workbench
-from tests.tiny_bundles import NAMES, a_patch, bundle_root, classifier, settings
+from tests.tiny_bundles import NAMES, a_patch, bundle_root, classifier, settings, usual_reader
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +47,8 @@ def test_both_models_read_a_patch_as_the_library_does(workbench: Workbench) -> N
     verdicts = workbench.verdicts(patch)
     assert [verdict.architecture for verdict in verdicts] == list(NAMES)
     for verdict in verdicts:
-        probabilities, _ = classifier(verdict.architecture).infer(patch.pixels()[None])
-        assert np.allclose(verdict.probabilities, probabilities[0], atol=2 * TOLERANCE)
+        expected = usual_reader(verdict.architecture).read(patch.pixels()[None])
+        assert np.allclose(verdict.probabilities, expected.probabilities[0], atol=1e-5)
         assert verdict.model_id == classifier(verdict.architecture).model_id
     assert workbench.verdicts(patch) == verdicts
 
@@ -72,8 +71,8 @@ def test_a_batch_gives_what_single_readings_give_and_in_order(workbench: Workben
     assert batch[0] == batch[3]
     for patch, verdicts in zip(patches, batch, strict=True):
         for verdict in verdicts:
-            alone, _ = classifier(verdict.architecture).infer(patch.pixels()[None])
-            assert np.allclose(verdict.probabilities, alone[0], atol=2 * TOLERANCE)
+            alone = usual_reader(verdict.architecture).read(patch.pixels()[None])
+            assert np.allclose(verdict.probabilities, alone.probabilities[0], atol=1e-5)
     assert list(workbench.score_batch([])) == []
 
 

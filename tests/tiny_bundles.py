@@ -22,6 +22,7 @@ from her2core.patches import Patch, Square
 from her2core.settings import Settings
 
 if TYPE_CHECKING:
+    from her2core.models.backends.reader import Reader
     from her2core.models.classifier import Classifier
 
 NAMES = ("cnn", "densenet121")
@@ -89,6 +90,16 @@ def classifier(name: str) -> Classifier:
     from her2core.models.classifier import Classifier
 
     return Classifier(load_bundle(bundle_root() / name))
+
+
+@cache
+def usual_reader(name: str) -> Reader:
+    """The bundle read by the backend that the settings choose, at this processor's precision."""
+    from her2core.models.backends.choose import open_reader
+    from her2core.models.bundle_files import read_files
+
+    with tempfile.TemporaryDirectory() as notes:
+        return open_reader(read_files(bundle_root() / name), "auto", Path(notes))
 
 
 def settings(home: Path, *bundle_dirs: Path) -> Settings:

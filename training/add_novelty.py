@@ -194,11 +194,11 @@ def _other_stains(
     seed: int,
 ) -> OtherStains | None:
     """What tells other stains, learnt from some made of known patches; None for a count of 0."""
+    if not count:
+        return None
     rng = np.random.default_rng(seed)
     sources = [images[at] for at in rng.permutation(len(images))]
     made = [image for kind in restained(sources, count, rng).values() for image in kind]
-    if not made:
-        return None
     return told_apart(known.placed(*of_known), known.placed(*_vectors(made, features)))
 
 

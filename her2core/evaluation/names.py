@@ -32,8 +32,6 @@ TITLES = {
 OVERALL = tuple(TITLES)[:14]
 PER_CLASS = ("recall", "specificity", "precision", "f1", "roc_auc", "pr_auc", "set_coverage")
 AT_CUT_OFF = ("sensitivity", "specificity", "ppv", "npv")
-# Shares and areas are read as per cent; these are not.
-PLAIN_NUMBERS = frozenset({"kappa", "ece", "ece_before", "brier", "brier_before", "set_size"})
 
 
 @dataclass(frozen=True)

@@ -151,7 +151,7 @@ def calibrated(
     Each space gets the same share of the blame, the features' threshold `FEATURE_MARGIN` on top;
     then both thresholds are moved together until the larger of the two novelties exceeds 1 for
     `flagged` of the patches, groups (cores, slides) weighing the same however many patches they
-    have. Other stains have a threshold of their own, which `flagged` of the patches exceed at most.
+    have. Other stains have a threshold of their own, which half of `flagged` exceed at most.
 
     Args:
         features, looks: known spaces.

@@ -8,6 +8,7 @@ measured on those of cores it never saw (benchmarks.novelty).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import islice
 
 import cv2
 import numpy as np
@@ -64,7 +65,7 @@ def fluorescence(source: Image8, rng: np.random.Generator) -> Image8:
     channel = int(rng.integers(0, 2))
     light[..., channel] = brown / max(float(np.percentile(brown, 99.5)), 0.1)
     noise = rng.normal(0, 0.02, light.shape)
-    return _as_uint8(255 * np.clip(0.03 + rng.uniform(0.6, 1.0) * light + noise, 0, 1))
+    return as_uint8(255 * np.clip(0.03 + rng.uniform(0.6, 1.0) * light + noise, 0, 1))
 
 
 RESTAINED: dict[str, Callable[[Image8, np.random.Generator], Image8]] = {
@@ -83,7 +84,8 @@ def restained(
     A red chromogen shows only where there is DAB to replace: it is made of stained sources, and of
     none where there are none.
     """
-    stained = [image for image in sources if measure(image).moderate > _ENOUGH_DAB]
+    brown = (image for image in sources if measure(image).moderate > _ENOUGH_DAB)
+    stained = list(islice(brown, count))  # measuring takes time, and no more are drawn from
     found = {}
     for name, made in RESTAINED.items():
         of = stained if made is red_chromogen else sources
@@ -93,8 +95,9 @@ def restained(
 
 def _stained(parts: Sequence[tuple[tuple[float, float, float], Densities]]) -> Image8:
     density = sum(amount[..., None] * np.array(stain, np.float32) for stain, amount in parts)
-    return _as_uint8(245 * 10 ** (-np.asarray(density)))
+    return as_uint8(245 * 10 ** (-np.asarray(density)))
 
 
-def _as_uint8(values: npt.ArrayLike) -> Image8:
+def as_uint8(values: npt.ArrayLike) -> Image8:
+    """Values rounded and clipped to [0, 255]."""
     return np.asarray(np.clip(np.round(np.asarray(values, np.float64)), 0, 255), dtype=np.uint8)
