@@ -25,34 +25,46 @@ _STYLE = """<style>
 [class*="st-key-verdict-"] h1 { font-size: 2.5rem; padding: 0; line-height: 1.1; }
 </style>"""
 
-# A switch, a slider or the name field keeps the keyboard after a click, and would swallow the
-# answer keys (or write them into the name). They let go of it; whoever uses Tab keeps the focus.
+# A switch, a slider or a choice such as the name field keeps the keyboard after a click or Enter,
+# and would swallow the answer keys (or write them into the name). They let go of it; whoever goes
+# by Tab keeps the focus. A busy page may hand a choice the keyboard back, or be finished with it
+# before this listener is there: so a key that reaches a closed choice is given to the page instead.
 _LET_GO = """
 export default function () {
   const isSwitch = (field) =>
     field instanceof HTMLInputElement && ["checkbox", "radio", "range"].includes(field.type);
   const isChoice = (field) => field?.getAttribute?.("role") === "combobox";
-  const afterPointer = (event) => setTimeout(() => {
-    const field = document.activeElement;
-    if (isSwitch(field) || (isChoice(field) && !field.parentElement.contains(event.target))) {
-      field.blur();
-    }
-  }, 0);
-  // More than once: on a busy page the field may take the keyboard back when it is drawn anew.
-  let pending = [];
-  const afterKey = (event) => {
-    pending.forEach(clearTimeout);
-    pending = [];
+  const isClosed = (field) => field.getAttribute("aria-expanded") !== "true";
+  const isHeld = (event) => event.ctrlKey || event.metaKey || event.altKey || event.isComposing;
+  let byTab = false;
+  const afterPointer = (event) => {
+    byTab = false;
+    setTimeout(() => {
+      const field = document.activeElement;
+      if (isSwitch(field) || (isChoice(field) && !field.parentElement.contains(event.target))) {
+        field.blur();
+      }
+    }, 0);
+  };
+  const beforeKey = (event) => {
     const field = event.target;
-    if (event.key === "Enter" && isChoice(field)) {
-      pending = [0, 150, 400, 1000].map((wait) => setTimeout(() => field.blur(), wait));
+    if (event.key === "Tab") {
+      byTab = true;
+    } else if (isChoice(field) && isClosed(field) && !byTab && !isHeld(event)) {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      field.blur();
+      document.body.dispatchEvent(new KeyboardEvent("keydown", event));
+    } else if (isChoice(field) && event.key === "Enter") {
+      byTab = false;
+      setTimeout(() => field.blur(), 0);
     }
   };
   document.addEventListener("pointerup", afterPointer);
-  document.addEventListener("keydown", afterKey);
+  document.addEventListener("keydown", beforeKey, true);
   return () => {
     document.removeEventListener("pointerup", afterPointer);
-    document.removeEventListener("keydown", afterKey);
+    document.removeEventListener("keydown", beforeKey, true);
   };
 }
 """

@@ -14,6 +14,7 @@ import pytest
 from her2core.models.backends import agreement
 from her2core.models.backends.agreement import largest_difference
 from her2core.models.backends.choose import open_gradient, open_reader
+from her2core.models.backends.openvino_graph import build_graph, build_parts
 from her2core.models.backends.openvino_pixels import OpenVinoGradient
 from her2core.models.backends.openvino_reader import OpenVinoReader
 from her2core.models.backends.reader import TOLERANCE, BackendError
@@ -78,6 +79,26 @@ def test_openvino_answers_as_keras_does(name):
     # at the precision this processor is fastest with, which may be bfloat16
     usual = OpenVinoReader(here).read(batch).probabilities
     assert np.allclose(usual, found.probabilities, atol=5 * TOLERANCE)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_three_parts_of_a_network_make_the_whole(name):
+    import openvino as ov
+
+    here = unlike_any_default(files(name))
+    network = (name, here.tensors, here.card.temperature)
+    batch = pixels(1, seed=7)
+
+    def run(graph, given):
+        options = {"INFERENCE_PRECISION_HINT": "f32"}
+        found = ov.Core().compile_model(graph, "CPU", options)([given])
+        return [found[number].copy() for number in range(len(graph.outputs))]
+
+    whole, value = run(build_graph(*network), batch), [batch]
+    for part in build_parts(*network):
+        value = run(part, value[0])
+    for got, wanted in zip(value, whole, strict=True):
+        assert np.allclose(got, wanted, atol=1e-5 * np.abs(wanted).max())
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -133,6 +133,9 @@ def test_a_written_bundle_loads_with_weights_rounded_to_float16_once() -> None:
     stored = load_file(folder / WEIGHTS_FILE)
     assert stored["hidden/kernel"].dtype == np.float16
     assert stored["hidden/bias"].dtype == np.float32
+    kernel = stored["conv2/kernel"].astype(np.float32)
+    assert not (kernel.view(np.uint32) & 0xFFFF).any()  # bfloat16 has them without rounding
+    assert (stored["hidden/kernel"].astype(np.float32).view(np.uint32) & 0xFFFF).any()
     assert loaded.card.parameters == 19_265_348
     sha256 = hashlib.sha256((folder / WEIGHTS_FILE).read_bytes()).hexdigest()
     assert loaded.card.model_id == f"cnn-{sha256[:12]}"

@@ -38,6 +38,12 @@ _STARTING = 4  # sessions that open their page at the same time
 _KEYS = "0123"
 # no measurement begins before the server has used less than this in three seconds, or after so long
 _BARELY, _QUIET_SECONDS = 0.3, 300.0
+_HAS_KEYBOARD = """() => {
+  const one = document.activeElement;
+  const around = one.closest("[data-testid]");
+  return [one.tagName, one.getAttribute("role"), one.value, around?.dataset.testid,
+          document.hasFocus()].join(" ");
+}"""
 
 
 @dataclass
@@ -229,10 +235,11 @@ async def _answer(page: Page, key: str, seen: _Seen) -> float:
 
 
 async def _heading(page: Page) -> str:
-    """What the page shows at its top, for whoever has to find out what went wrong."""
+    """What has the keyboard and what the page shows at its top, for whoever looks for the cause."""
     with suppress(Error):
+        keyboard = await page.evaluate(_HAS_KEYBOARD)
         text = await page.get_by_test_id("stMain").inner_text(timeout=5_000)
-        return " ".join(text.split())[:200]
+        return f"keyboard: {keyboard}; page: {' '.join(text.split())[:160]}"
     return "the page does not answer"
 
 

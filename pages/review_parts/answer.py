@@ -41,6 +41,8 @@ def form(
         blind: they never were on this reviewer's screen either, and the record says so.
     """
     session.touch()
+    if "just_saved" in st.session_state:
+        st.rerun(scope="app")
     draft = draft_of(patch.sha256)
     with st.container(gap="xsmall", key="answer"):
         _choice(
@@ -66,21 +68,26 @@ def form(
                 for level in get_args(Confidence)
             ],
         )
-        comment_key = f"comment-{draft.token}"
         draft.comment = st.text_area(
             "Comment",
             draft.comment,
-            key=comment_key,
+            key=_comment_key(draft),
             height=68,
             max_chars=MAX_COMMENT,
             placeholder="Comment (free text, optional)",
             label_visibility="collapsed",
         )
         label = "Save correction" if draft.correcting else "Save"
-        if st.button(
-            label, type="primary", icon=":material/save:", shortcut="Enter", width="stretch"
-        ):
-            _try_to_save(here, patch, draft, verdicts, hidden, blind)
+        # saved before anything is drawn: the reviewer waits for no form that is to go away
+        st.button(
+            label,
+            type="primary",
+            icon=":material/save:",
+            shortcut="Enter",
+            width="stretch",
+            on_click=_try_to_save,
+            args=(here, patch, draft, verdicts, hidden, blind),
+        )
         problem = st.session_state.get("save_problem")
         if problem and problem[0] == draft.token:
             st.warning(markdown_text(problem[1]), icon=":material/error:")
@@ -135,8 +142,9 @@ def _try_to_save(
     hidden: bool,
     blind: bool,
 ) -> None:
-    """Save and draw the page anew, or say why not and keep the draft as it is."""
+    """Save, and let the form draw the page anew; or say why not and keep the draft as it is."""
     st.session_state.pop("save_problem", None)
+    draft.comment = st.session_state.get(_comment_key(draft), draft.comment)
     try:
         review = save(here, patch, draft, verdicts, hidden, blind)
         # after a blind review its verdicts are worth a look, unless they are still to be hidden
@@ -157,7 +165,10 @@ def _try_to_save(
     st.session_state["toast"] = (
         f"Saved: {review.own_score.label} by {markdown_text(review.reviewer)}"
     )
-    st.rerun(scope="app")
+
+
+def _comment_key(draft: Draft) -> str:
+    return f"comment-{draft.token}"
 
 
 def _agreement(draft: Draft, architecture: str) -> None:

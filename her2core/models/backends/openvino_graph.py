@@ -7,6 +7,9 @@ after it has given TensorFlow's answers on the bundle's own patches (`agreement.
 
 Kernels stay float16, as they are stored, and are widened when the graph is compiled: no bit of them
 changes, and half the memory is read.
+
+A processor that is faster in bfloat16 rounds every value to eight bits. That costs most in the
+first layers and in the head, which are quick anyway: so the network also comes in three parts.
 """
 
 from __future__ import annotations
@@ -34,8 +37,22 @@ class _Trunk(NamedTuple):
     rows: Any
 
 
+class Parts(NamedTuple):
+    """A network in three graphs, each reading what the one before gives, for one patch.
+
+    Attributes:
+        first: from the patch. Rounding here is multiplied by everything that follows.
+        middle: nearly all of the work and little of the harm that rounding does.
+        last: from the last convolution to what `build_graph` gives.
+    """
+
+    first: ov.Model
+    middle: ov.Model
+    last: ov.Model
+
+
 def build_graph(architecture: str, tensors: Tensors, temperature: float) -> ov.Model:
-    """The network of a bundle.
+    """The network of a bundle, for one patch.
 
     Args:
         architecture: registry name.
@@ -43,56 +60,115 @@ def build_graph(architecture: str, tensors: Tensors, temperature: float) -> ov.M
         temperature: divides the logits before softmax.
 
     Returns:
-        A model from float32 (n, 224, 224, 3) to probabilities (n, 4), last feature map
-        (n, h, w, c) and hidden activations (n, units), all float32 and in this order.
+        A model from float32 (1, 224, 224, 3) to probabilities (1, 4), last feature map
+        (1, h, w, c) and hidden activations (1, units), all float32 and in this order.
 
     Raises:
         KeyError: a tensor is missing, or the architecture has no graph here.
     """
-    patch = op.parameter([-1, 224, 224, 3], np.float32, name="patch")
-    trunk = _TRUNKS[architecture](patch, tensors)
+    layers = _LAYERS[architecture]
+    patch = _patch()
+    trunk = layers.last(layers.middle(layers.first(patch, tensors), tensors), tensors)
+    return ov.Model(_read(trunk, tensors, temperature), [patch], architecture)
+
+
+def build_parts(architecture: str, tensors: Tensors, temperature: float) -> Parts:
+    """The same network cut in three, so that each part can be computed in a precision of its own.
+
+    Args and errors are those of `build_graph`.
+    """
+    layers = _LAYERS[architecture]
+    patch = _patch()
+    first = ov.Model([op.result(layers.first(patch, tensors))], [patch], f"{architecture} first")
+    seen = op.parameter(first.output(0).shape, np.float32)
+    found = op.result(layers.middle(seen, tensors))
+    middle = ov.Model([found], [seen], f"{architecture} middle")
+    kept = op.parameter(middle.output(0).shape, np.float32)
+    outputs = _read(layers.last(kept, tensors), tensors, temperature)
+    return Parts(first, middle, ov.Model(outputs, [kept], f"{architecture} last"))
+
+
+def _patch() -> Any:
+    return op.parameter([1, 224, 224, 3], np.float32, name="patch")
+
+
+def _read(trunk: _Trunk, tensors: Tensors, temperature: float) -> list[Any]:
+    """The head, and the outputs of the whole."""
     hidden = op.relu(_dense(trunk.rows, tensors, "hidden"))
     logits = _dense(hidden, tensors, "logits")
     scaled = op.divide(logits, op.constant(np.float32(temperature)))
-    outputs = [op.softmax(scaled, axis=1), trunk.features, hidden]
-    return ov.Model([op.result(output) for output in outputs], [patch], architecture)
+    return [op.result(found) for found in (op.softmax(scaled, axis=1), trunk.features, hidden)]
 
 
-def _cnn(patch: Any, tensors: Tensors) -> _Trunk:
-    x = _to_nchw(patch)
-    for block in (1, 2, 3, 4):
-        bias = np.asarray(tensors[f"conv{block}/bias"], np.float32).reshape(1, -1, 1, 1)
-        x = op.relu(op.add(_convolution(x, tensors, f"conv{block}"), op.constant(bias)))
-        x = _pool(op.max_pool, x, 2)
+def _cnn_first(patch: Any, tensors: Tensors) -> Any:
+    return _cnn_block(_to_nchw(patch), tensors, 1)
+
+
+def _cnn_middle(x: Any, tensors: Tensors) -> Any:
+    for block in (2, 3, 4):
+        x = _cnn_block(x, tensors, block)
+    return x
+
+
+def _cnn_last(x: Any, _: Tensors) -> _Trunk:
     features = _to_nhwc(x)
     return _Trunk(features, op.reshape(features, op.constant(np.array([0, -1], np.int64)), True))
 
 
-def _densenet121(patch: Any, tensors: Tensors) -> _Trunk:
+def _cnn_block(x: Any, tensors: Tensors, block: int) -> Any:
+    bias = np.asarray(tensors[f"conv{block}/bias"], np.float32).reshape(1, -1, 1, 1)
+    x = op.relu(op.add(_convolution(x, tensors, f"conv{block}"), op.constant(bias)))
+    return _pool(op.max_pool, x, 2)
+
+
+def _densenet_first(patch: Any, tensors: Tensors) -> Any:
+    """The stem and the first dense block, which is the one that rounding harms most."""
     mean, deviation = (np.array(x, np.float32) for x in (IMAGENET_MEAN, IMAGENET_STD))
     x = op.divide(op.subtract(patch, op.constant(mean)), op.constant(deviation))
     x = _convolution(_to_nchw(x), tensors, "conv1_conv", stride=2, pad=3)
     x = op.relu(_normalised(x, tensors, "conv1_bn"))
     # The padding is with zeros, which after a ReLU is the same as leaving the border out.
     x = op.max_pool(x, [2, 2], [1, 1], [1, 1], [0, 0], [3, 3]).output(0)
-    for stage, blocks in enumerate(DENSENET_BLOCKS, start=2):
-        for block in range(1, blocks + 1):
-            name = f"conv{stage}_block{block}"
-            y = op.relu(_normalised(x, tensors, f"{name}_0_bn"))
-            y = _convolution(y, tensors, f"{name}_1_conv")
-            y = op.relu(_normalised(y, tensors, f"{name}_1_bn"))
-            x = op.concat([x, _convolution(y, tensors, f"{name}_2_conv", pad=1)], axis=1)
-        if stage <= len(DENSENET_BLOCKS):
-            x = op.relu(_normalised(x, tensors, f"pool{stage}_bn"))
-            # Averaged first, which comes to the same: a 1 x 1 convolution on a quarter of places.
-            x = op.avg_pool(x, [2, 2], [0, 0], [0, 0], [2, 2], True)
-            x = _convolution(x, tensors, f"pool{stage}_conv")
+    return _dense_block(x, tensors, 2)
+
+
+def _densenet_middle(x: Any, tensors: Tensors) -> Any:
+    for stage in range(3, len(DENSENET_BLOCKS) + 2):
+        x = op.relu(_normalised(x, tensors, f"pool{stage - 1}_bn"))
+        # Averaged first, which comes to the same: a 1 x 1 convolution on a quarter of places.
+        x = op.avg_pool(x, [2, 2], [0, 0], [0, 0], [2, 2], True)
+        x = _dense_block(_convolution(x, tensors, f"pool{stage - 1}_conv"), tensors, stage)
+    return x
+
+
+def _densenet_last(x: Any, tensors: Tensors) -> _Trunk:
     x = op.relu(_normalised(x, tensors, "bn"))
     return _Trunk(_to_nhwc(x), op.reduce_mean(x, op.constant(np.array([2, 3], np.int64)), False))
 
 
-_TRUNKS: Mapping[str, Callable[[Any, Tensors], _Trunk]] = MappingProxyType(
-    {"cnn": _cnn, "densenet121": _densenet121}
+def _dense_block(x: Any, tensors: Tensors, stage: int) -> Any:
+    for block in range(1, DENSENET_BLOCKS[stage - 2] + 1):
+        name = f"conv{stage}_block{block}"
+        y = op.relu(_normalised(x, tensors, f"{name}_0_bn"))
+        y = _convolution(y, tensors, f"{name}_1_conv")
+        y = op.relu(_normalised(y, tensors, f"{name}_1_bn"))
+        x = op.concat([x, _convolution(y, tensors, f"{name}_2_conv", pad=1)], axis=1)
+    return x
+
+
+class _Layers(NamedTuple):
+    """The layers of an architecture, in the three parts of `Parts`."""
+
+    first: Callable[[Any, Tensors], Any]
+    middle: Callable[[Any, Tensors], Any]
+    last: Callable[[Any, Tensors], _Trunk]
+
+
+_LAYERS: Mapping[str, _Layers] = MappingProxyType(
+    {
+        "cnn": _Layers(_cnn_first, _cnn_middle, _cnn_last),
+        "densenet121": _Layers(_densenet_first, _densenet_middle, _densenet_last),
+    }
 )
 
 
