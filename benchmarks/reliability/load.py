@@ -13,8 +13,7 @@ import functools
 import random
 import tempfile
 import time
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -22,7 +21,7 @@ from typing import Any
 
 from playwright.async_api import Browser, Error, Page, async_playwright
 
-from benchmarks.reliability import results, work
+from benchmarks.reliability import results, reviewer, work
 from benchmarks.reliability.processes import processor, resident
 from her2core.image_store import ImageStore
 from her2core.intake import take_in
@@ -31,19 +30,11 @@ from her2core.reviews.store import ReviewStore
 from her2core.settings import UploadLimits
 from tests.browser.server import CHROMIUM, CHROMIUM_ARGS, Server
 
-_PATIENCE_MS = 180_000
-_LONGEST_SAVE_SECONDS = 60.0
 _SAMPLE_SECONDS = 5.0
 _STARTING = 4  # sessions that open their page at the same time
 _KEYS = "0123"
 # no measurement begins before the server has used less than this in three seconds, or after so long
 _BARELY, _QUIET_SECONDS = 0.3, 300.0
-_HAS_KEYBOARD = """() => {
-  const one = document.activeElement;
-  const around = one.closest("[data-testid]");
-  return [one.tagName, one.getAttribute("role"), one.value, around?.dataset.testid,
-          document.hasFocus()].join(" ");
-}"""
 
 
 @dataclass
@@ -51,8 +42,7 @@ class _Seen:
     """What the sessions saw."""
 
     waits: list[float] = field(default_factory=list)
-    presses: int = 0
-    again: int = 0
+    presses: reviewer.Presses = field(default_factory=reviewer.Presses)
     troubles: list[str] = field(default_factory=list)
     memory: list[tuple[float, int]] = field(default_factory=list)
     processor: float = 0.0
@@ -97,7 +87,7 @@ def measure(sessions: int, seconds: float, pace: float) -> dict[str, Any]:
         "doubled": len(log) - len({(one.reviewer, one.patch.sha256) for one in log}),
         "chain": broken,
         "troubles": seen.troubles,
-        "presses_repeated": seen.again,
+        "presses_repeated": seen.presses.again,
         "within_1_s": _share(seen.waits),
         "wait_median": _rounded(results.percentile(seen.waits, 0.5)),
         "wait_99_percent": _rounded(results.percentile(seen.waits, 0.99)),
@@ -165,23 +155,7 @@ async def _signed_in(browser: Browser, url: str, name: str, gate: asyncio.Semaph
     async with gate:
         context = await browser.new_context(viewport={"width": 1280, "height": 900})
         page = await context.new_page()
-        page.set_default_timeout(_PATIENCE_MS)
-        await page.goto(url)
-        box = page.get_by_test_id("stSidebar").get_by_role("combobox")
-        await box.wait_for()
-        await page.get_by_text("Own score").first.wait_for()
-        await _idle(page)  # nobody types before the page stands still
-        cleared = page.get_by_test_id("stSidebar").get_by_label("Clear value")
-
-        async def give_name() -> None:
-            await box.click()
-            await box.fill(name)
-            await box.press("Enter")
-            await cleared.first.wait_for(timeout=10_000)
-
-        await _until_done(give_name)
-        await page.get_by_text("Own score").first.wait_for()
-        await _idle(page)
+        await reviewer.sign_in(page, url, name)
         return page
 
 
@@ -194,73 +168,12 @@ async def _reviewer(page: Page, end: float, pace: float, number: int, seen: _See
             return
         await asyncio.sleep(think)
         try:
-            seen.waits.append(await _answer(page, dice.choice(_KEYS), seen))
+            seen.waits.append(await reviewer.answer(page, dice.choice(_KEYS), seen.presses))
         except Error as error:
             said = str(error).splitlines()[0][:200]
-            seen.troubles.append(f"After {answers} answers: {said} ({await _heading(page)})")
+            seen.troubles.append(f"After {answers} answers: {said} ({await reviewer.looks(page)})")
             return
         answers += 1
-
-
-async def _answer(page: Page, key: str, seen: _Seen) -> float:
-    """Choose a score and save; returns seconds from Enter until the page says "Saved".
-
-    A key pressed while the page is being drawn may be lost; then it is pressed again, as a person
-    would, and the wait counts from the first press.
-    """
-    toast = page.get_by_text("Saved: ").first
-    await toast.wait_for(state="hidden")
-    label = f"{key}+" if key != "0" else "0"
-    chosen = page.get_by_test_id("stBaseButton-primary").filter(has_text=label).first
-    await _idle(page)
-    began = time.perf_counter()
-    while True:
-        seen.presses += 1
-        await page.keyboard.press(key)
-        if await _comes(chosen.wait_for(timeout=3_000)):
-            break
-        if time.perf_counter() - began > _LONGEST_SAVE_SECONDS:
-            raise Error("A score could not be chosen within a minute.")
-        seen.again += 1
-    await _idle(page)
-    started = time.perf_counter()
-    while True:
-        seen.presses += 1
-        await page.keyboard.press("Enter")
-        if await _comes(toast.wait_for(timeout=5_000)):
-            return time.perf_counter() - started
-        if time.perf_counter() - started > _LONGEST_SAVE_SECONDS:
-            raise Error("An answer was not called saved within a minute.")
-        seen.again += 1
-
-
-async def _heading(page: Page) -> str:
-    """What has the keyboard and what the page shows at its top, for whoever looks for the cause."""
-    with suppress(Error):
-        keyboard = await page.evaluate(_HAS_KEYBOARD)
-        text = await page.get_by_test_id("stMain").inner_text(timeout=5_000)
-        return f"keyboard: {keyboard}; page: {' '.join(text.split())[:160]}"
-    return "the page does not answer"
-
-
-async def _comes(waiting: Coroutine[Any, Any, None]) -> bool:
-    from playwright.async_api import TimeoutError as TooLongError
-
-    try:
-        await waiting
-    except TooLongError:
-        return False
-    return True
-
-
-async def _until_done(step: Callable[[], Coroutine[Any, Any, None]], times: int = 4) -> None:
-    for attempt in range(times):
-        try:
-            await step()
-            return
-        except Error:
-            if attempt == times - 1:
-                raise
 
 
 async def _quiet(leader: int) -> None:
@@ -271,15 +184,6 @@ async def _quiet(leader: int) -> None:
         await asyncio.sleep(3)
         if processor(leader) - before < _BARELY:
             return
-
-
-async def _idle(page: Page) -> None:
-    """Wait until the server has nothing more to draw."""
-    await page.wait_for_timeout(150)
-    await page.wait_for_function(
-        "() => !document.querySelector('[data-testid=\"stStatusWidget\"]')"
-        " && !document.querySelector('[data-test-script-state=\"running\"]')"
-    )
 
 
 async def _watch_memory(server: Server, end: float, seen: _Seen) -> None:
