@@ -11,6 +11,8 @@ most of the tissue counts as tissue of that density, so that a strand between lu
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -57,40 +59,86 @@ def fold_contrast(density: FloatArray) -> float:
     return max(0.0, best)
 
 
+class _Window(NamedTuple):
+    """A window of one size round each place of a turned picture.
+
+    Attributes:
+        size: width and height in pixels.
+        scale: what makes its sum a mean over what lies in the picture, float32 (s, s).
+        inside: how much of it lies in the picture, float32 (s, s) in [0, 1].
+    """
+
+    size: tuple[int, int]
+    scale: FloatArray
+    inside: FloatArray
+
+
+class _Direction(NamedTuple):
+    """What one direction needs whatever the picture shows.
+
+    Attributes:
+        turn: turns a picture so that bands of this direction lie level.
+        beside: the window at either side of a band.
+        bands: for each width the band's window, how far the sides lie from its middle, and where
+            all three are seen, bool (s - 2 * step, s).
+    """
+
+    turn: npt.NDArray[np.float64]
+    beside: _Window
+    bands: tuple[tuple[_Window, int, npt.NDArray[np.bool_]], ...]
+
+
 def _responses(depth: FloatArray) -> Iterator[FloatArray]:
     """For each direction and width: how much the band at each place stands out of both sides."""
     side = depth.shape[0]
-    whole = np.ones((side, side), np.float32)
-    length = max(3, round(_LENGTH * side))
-    for direction in range(_DIRECTIONS):
-        centre = ((side - 1) / 2, (side - 1) / 2)
-        turn = cv2.getRotationMatrix2D(centre, 180 * direction / _DIRECTIONS, 1)
-        inside = cv2.warpAffine(whole, turn, (side, side))
+    for direction in _directions(side):
         # What lies outside is 0 and weighs 0.
-        turned = cv2.warpAffine(depth, turn, (side, side))
-        beside, seen = _window(turned, inside, length, _SIDE)
-        for width in _WIDTHS:
-            band, band_seen = _window(turned, inside, length, width)
-            step = round((width / 2 + _SIDE / 2 + _GAP) * side)
-            rows = slice(step, side - step)
-            above, below = slice(0, side - 2 * step), slice(2 * step, side)
-            darker = np.minimum(band[rows] - beside[above], band[rows] - beside[below]).min(axis=2)
-            known = (
-                (band_seen[rows] > _BAND_INSIDE)
-                & (seen[above] > _SIDE_INSIDE)
-                & (seen[below] > _SIDE_INSIDE)
-            )
+        turned = cv2.split(cv2.warpAffine(depth, direction.turn, (side, side)))
+        beside = [_mean(plane, direction.beside) for plane in turned]
+        for window, step, known in direction.bands:
+            darker: FloatArray | None = None
+            for plane, sides in zip(turned, beside, strict=True):
+                band = _mean(plane, window)[step : side - step]
+                denser_side = np.maximum(sides[: side - 2 * step], sides[2 * step :])
+                stands_out = band - denser_side
+                darker = stands_out if darker is None else np.minimum(darker, stands_out)
+            assert darker is not None
             yield np.where(known, darker, np.float32(0))
 
 
-def _window(
-    depth: FloatArray, inside: FloatArray, length: int, width: float
-) -> tuple[FloatArray, FloatArray]:
-    """Mean of a window of that size round each place, and how much of it lies in the picture."""
-    size = (length, max(1, round(width * depth.shape[0])))
-    total, weight = (
-        cv2.boxFilter(each, -1, size, normalize=False, borderType=cv2.BORDER_CONSTANT)
-        for each in (depth, inside)
-    )
-    mean = total / np.maximum(weight, np.float32(1e-3))[..., None]
-    return mean, weight / np.float32(size[0] * size[1])
+def _mean(plane: FloatArray, window: _Window) -> FloatArray:
+    return _sum(plane, window.size) * window.scale
+
+
+def _sum(plane: FloatArray, size: tuple[int, int]) -> FloatArray:
+    total = cv2.boxFilter(plane, -1, size, normalize=False, borderType=cv2.BORDER_CONSTANT)
+    return np.asarray(total, np.float32)
+
+
+@cache
+def _directions(side: int) -> tuple[_Direction, ...]:
+    """The directions in which a picture of that side is looked at."""
+    whole = np.ones((side, side), np.float32)
+    length = max(3, round(_LENGTH * side))
+    found = []
+    for number in range(_DIRECTIONS):
+        centre = ((side - 1) / 2, (side - 1) / 2)
+        turn = cv2.getRotationMatrix2D(centre, 180 * number / _DIRECTIONS, 1)
+        inside = np.asarray(cv2.warpAffine(whole, turn, (side, side)), np.float32)
+        beside = _window(inside, length, _SIDE)
+        bands = []
+        for width in _WIDTHS:
+            band = _window(inside, length, width)
+            step = round((width / 2 + _SIDE / 2 + _GAP) * side)
+            sides_seen = np.minimum(beside.inside[: side - 2 * step], beside.inside[2 * step :])
+            known = (band.inside[step : side - step] > _BAND_INSIDE) & (sides_seen > _SIDE_INSIDE)
+            bands.append((band, step, known))
+        found.append(_Direction(np.asarray(turn, np.float64), beside, tuple(bands)))
+    return tuple(found)
+
+
+def _window(inside: FloatArray, length: int, width: float) -> _Window:
+    size = (length, max(1, round(width * inside.shape[0])))
+    weight = _sum(inside, size)
+    scale = np.asarray(1 / np.maximum(weight, 1e-3), np.float32)
+    return _Window(size, scale, weight / np.float32(size[0] * size[1]))
