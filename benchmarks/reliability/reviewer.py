@@ -118,4 +118,4 @@ async def _until_done(step: Callable[[], Coroutine[Any, Any, None]], times: int 
 async def _idle(page: Page) -> None:
     """Wait until the server has nothing more to draw."""
     await page.wait_for_timeout(150)
-    await page.wait_for_function(_IDLE)
+    await page.wait_for_function(_IDLE, polling=100)
