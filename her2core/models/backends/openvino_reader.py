@@ -69,7 +69,7 @@ class OpenVinoReader:
                 rows = [_through(self._single, pixels)]
             else:
                 patches = (pixels[row : row + 1] for row in range(len(pixels)))
-                rows = list(mapped(self._next_free, patches, cores(), cores()))
+                rows = list(mapped(self._next_free, patches, cores(), len(pixels)))
         return Activations(*(np.concatenate(values) for values in zip(*rows, strict=True)))
 
     def _next_free(self, patch: Floats) -> list[Floats]:
