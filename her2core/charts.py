@@ -129,7 +129,7 @@ def probability_figure(verdicts: Sequence[Verdict], *, dark: bool = False) -> go
     )
     figure.update_yaxes(
         title_text="Probability",
-        range=[0, 112],
+        range=[0, 124],
         tickvals=[0, 25, 50, 75, 100],
         ticktext=["0 %", "25 %", "50 %", "75 %", "100 %"],
     )
