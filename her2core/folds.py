@@ -11,7 +11,7 @@ most of the tissue counts as tissue of that density, so that a strand between lu
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, reduce
 from typing import NamedTuple
 
 import cv2
@@ -96,14 +96,12 @@ def _responses(depth: FloatArray) -> Iterator[FloatArray]:
         turned = cv2.split(cv2.warpAffine(depth, direction.turn, (side, side)))
         beside = [_mean(plane, direction.beside) for plane in turned]
         for window, step, known in direction.bands:
-            darker: FloatArray | None = None
-            for plane, sides in zip(turned, beside, strict=True):
-                band = _mean(plane, window)[step : side - step]
-                denser_side = np.maximum(sides[: side - 2 * step], sides[2 * step :])
-                stands_out = band - denser_side
-                darker = stands_out if darker is None else np.minimum(darker, stands_out)
-            assert darker is not None
-            yield np.where(known, darker, np.float32(0))
+            stands_out = (
+                _mean(plane, window)[step : side - step]
+                - np.maximum(sides[: side - 2 * step], sides[2 * step :])
+                for plane, sides in zip(turned, beside, strict=True)
+            )
+            yield np.where(known, reduce(np.minimum, stands_out), np.float32(0))
 
 
 def _mean(plane: FloatArray, window: _Window) -> FloatArray:

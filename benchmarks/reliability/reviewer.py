@@ -11,6 +11,8 @@ from typing import Any
 from playwright.async_api import Error, Locator, Page
 from playwright.async_api import TimeoutError as TooLongError
 
+from tests.browser.actions import IDLE
+
 _PATIENCE_MS = 180_000
 _LONGEST_SECONDS = 60.0  # for which one key is pressed again and again
 _HAS_KEYBOARD = """() => {
@@ -18,15 +20,12 @@ _HAS_KEYBOARD = """() => {
   const around = one?.closest("[data-testid]");
   return [one?.tagName, one?.getAttribute("role"), one?.value, around?.dataset.testid].join(" ");
 }"""
-_IDLE = """() => !document.querySelector('[data-testid="stStatusWidget"]')
-  && !document.querySelector('[data-test-script-state="running"]')"""
 
 
 @dataclass
 class Presses:
-    """How many keys were pressed, and how many of them again."""
+    """How many keys had to be pressed again."""
 
-    made: int = 0
     again: int = 0
 
 
@@ -95,7 +94,6 @@ async def _press_until(
     """Seconds from the first press until `arrived` is seen."""
     started = time.perf_counter()
     while True:
-        presses.made += 1
         await page.keyboard.press(key)
         with suppress(TooLongError):
             await arrived.wait_for(timeout=patience_ms)
@@ -118,4 +116,4 @@ async def _until_done(step: Callable[[], Coroutine[Any, Any, None]], times: int 
 async def _idle(page: Page) -> None:
     """Wait until the server has nothing more to draw."""
     await page.wait_for_timeout(150)
-    await page.wait_for_function(_IDLE, polling=100)
+    await page.wait_for_function(IDLE, polling=100)

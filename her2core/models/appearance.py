@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from her2core.mixture_line import summed
 from her2core.stain.vectors import FITTED
 
 Floats = npt.NDArray[np.float32]
@@ -40,8 +41,8 @@ def _figures(whole: Floats) -> npt.NDArray[np.float64]:
     image = np.ascontiguousarray(whole[::2, ::2])
     density = -np.log10(np.maximum(image, np.float32(1 / 255)))
     amounts = density.reshape(-1, 3) @ FITTED.unmixing()
-    total = _added(np.abs(amounts))
-    absorbing = _added(density).ravel() > _LEAST_DENSITY
+    total = summed(np.abs(amounts))
+    absorbing = summed(density).ravel() > _LEAST_DENSITY
     return np.concatenate(
         [
             _colours(image, density.reshape(-1, 3)[absorbing]),
@@ -50,14 +51,9 @@ def _figures(whole: Floats) -> npt.NDArray[np.float64]:
             _quantiles(amounts[:, 1], 0.2),
             _together(amounts[:, :2].reshape(*image.shape[:2], 2)),
             _texture(np.maximum(amounts[:, :2], 0).reshape(*image.shape[:2], 2)),
-            _grain(_added(whole) / np.float32(3)),
+            _grain(summed(whole) / np.float32(3)),
         ]
     )
-
-
-def _added(values: Floats) -> Floats:
-    """The sum over the last axis of three; numpy itself is slow on an axis that short."""
-    return np.asarray(values[..., 0] + values[..., 1] + values[..., 2])
 
 
 def _colours(image: Floats, density: Floats) -> npt.NDArray[np.float64]:
@@ -69,7 +65,8 @@ def _colours(image: Floats, density: Floats) -> npt.NDArray[np.float64]:
     if len(density) < 50:
         hue = np.full(7, 1.0 / 3)
     else:
-        shares = [density[:, channel] / _added(density) for channel in range(3)]
+        total = summed(density)
+        shares = [density[:, channel] / total for channel in range(3)]
         low, high = np.percentile([shares[0], shares[2]], [5, 95], axis=1)
         hue = np.concatenate([[share.mean() for share in shares], low, high])
     return np.concatenate(

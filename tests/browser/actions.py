@@ -11,7 +11,7 @@ import time
 
 PATIENCE = 180_000  # ms; a busy machine takes its time, and nothing here measures it
 
-_IDLE = """() => !document.querySelector('[data-testid="stStatusWidget"]')
+IDLE = """() => !document.querySelector('[data-testid="stStatusWidget"]')
   && !document.querySelector('[data-test-script-state="running"]')"""
 
 
@@ -63,7 +63,7 @@ def settled(page) -> None:
     """Wait until the server has nothing to draw at two looks in a row."""
     for _ in range(2):
         page.wait_for_timeout(150)
-        page.wait_for_function(_IDLE, timeout=PATIENCE)
+        page.wait_for_function(IDLE, timeout=PATIENCE)
 
 
 def until(page, act, arrived) -> None:
