@@ -66,8 +66,9 @@ def failures(name: str, result: Result) -> list[str]:
     if result["reviews_in_the_log"] < result["saved"]:
         found.append("**Not kept:** an answer was called saved and is not in the log.")
     found += [f"**Not kept:** {trouble}" for trouble in result["troubles"]]
-    if result["within_1_s"] is None or result["within_1_s"] < WITHIN_1_S:
-        found.append(f"**Not kept:** {_percent(result['within_1_s'])} of answers saved within 1 s.")
+    saved = result["in_log_within_1_s"]
+    if saved is None or saved < WITHIN_1_S:
+        found.append(f"**Not kept:** {_percent(saved)} of answers saved within 1 s.")
     if result["memory_growth"] is None or result["memory_growth"] > MEMORY_GROWTH:
         found.append(f"**Not kept:** memory grew by {_percent(result['memory_growth'])}.")
     return found
@@ -109,11 +110,16 @@ def _load(one: Result) -> str:
         f"- {one['sessions']} browser sessions reviewed for {one['seconds']:g} s, one answer each "
         f"{one['pace']:g} s or so, on SQLite; browsers and server shared the machine.\n"
         f"- {one['saved']} answers called saved, {one['reviews_in_the_log']} reviews in the log, "
-        f"{one['doubled']} doubled. {_percent(one['within_1_s'])} within 1 s of pressing Enter, "
-        f"seen in the browser; median {one['wait_median']} s, 99 % {one['wait_99_percent']} s, "
-        f"longest {one['wait_largest']} s. Key presses repeated: {one['presses_repeated']}. "
-        f"The server used {one['server_processor_seconds_per_answer']} s of processor time for "
-        "each answer, drawing the next patch included.\n"
+        f"{one['doubled']} doubled. Key presses repeated: {one['presses_repeated']}.\n"
+        f"- Saved, that is committed and seen by a second reader of the database: "
+        f"{_percent(one['in_log_within_1_s'])} within 1 s of pressing Enter; median "
+        f"{one['in_log_median']} s, 99 % {one['in_log_99_percent']} s, longest "
+        f"{one['in_log_largest']} s.\n"
+        f"- The page said so, with the next patch drawn by a browser on the same cores: "
+        f"{_percent(one['shown_within_1_s'])} within 1 s; median {one['wait_median']} s, 99 % "
+        f"{one['wait_99_percent']} s, longest {one['wait_largest']} s. The server used "
+        f"{one['server_processor_seconds_per_answer']} s of processor time for each answer, "
+        "drawing the next patch included.\n"
         f"- Memory of the server: {one['memory_early_mib']} MiB early, {one['memory_late_mib']} "
         f"MiB late ({_percent(one['memory_growth'])}).\n"
     )

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from playwright.async_api import Error, Locator, Page
 from playwright.async_api import TimeoutError as TooLongError
@@ -27,6 +27,13 @@ class Presses:
     """How many keys had to be pressed again."""
 
     again: int = 0
+
+
+class Answered(NamedTuple):
+    """One answer: when Enter was first pressed, and seconds until the page said "Saved"."""
+
+    pressed: float
+    wait: float
 
 
 async def sign_in(page: Page, url: str, name: str) -> None:
@@ -55,8 +62,8 @@ async def sign_in(page: Page, url: str, name: str) -> None:
     await _idle(page)
 
 
-async def answer(page: Page, key: str, presses: Presses) -> float:
-    """Choose a score and save; returns seconds from Enter until the page says "Saved".
+async def answer(page: Page, key: str, presses: Presses) -> Answered:
+    """Choose a score and save, and wait until the page says "Saved".
 
     A key pressed while the page is being drawn may be lost; then it is pressed again, as a person
     would, and the wait counts from the first press.
@@ -90,14 +97,14 @@ async def looks(page: Page) -> str:
 
 async def _press_until(
     page: Page, key: str, arrived: Locator, patience_ms: float, presses: Presses
-) -> float:
-    """Seconds from the first press until `arrived` is seen."""
+) -> Answered:
+    """Press a key and, where nothing came of it, press it again."""
     started = time.perf_counter()
     while True:
         await page.keyboard.press(key)
         with suppress(TooLongError):
             await arrived.wait_for(timeout=patience_ms)
-            return time.perf_counter() - started
+            return Answered(started, time.perf_counter() - started)
         if time.perf_counter() - started > _LONGEST_SECONDS:
             raise Error(f"Nothing came of the key {key} within a minute.")
         presses.again += 1
