@@ -46,7 +46,6 @@ report synthetic-wide $runs/evaluation-wide \
 if [ -n "${HER2_REAL_CORES:-}" ]; then
   source training/halves.sh
   crop=(training.crop_cores --cores "$HER2_REAL_CORES" --per-core 100 --seed 9002 --unselected)
-  patches evaluation-real-a "${crop[@]}" --only "$zero_a,$stained_a"
   patches evaluation-real-b "${crop[@]}" --only "$zero_b,$stained_b"
   patches evaluation-real-apart "${crop[@]}" --contradicted
   report real-cores $runs/evaluation-real-b \
@@ -56,6 +55,7 @@ if [ -n "${HER2_REAL_CORES:-}" ]; then
   # the pairs of demo.sh's cross-fitting, where they were trained
   first=$(printf '%s,' $runs/bundles-a/*/) others=$(printf '%s,' $runs/bundles-b/*/)
   if [ "$first" != , ] && [ "$others" != , ]; then
+    patches evaluation-real-a "${crop[@]}" --only "$zero_a,$stained_a"
     fresh=$runs/report-real-cores-crossfit
     rm -rf "$fresh"
     $py -m training.crossfit --out "$fresh" \

@@ -20,7 +20,6 @@ from safetensors.numpy import save
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
-import ml_dtypes
 
 from her2core.models.bundle_files import (
     BACKGROUND_FILE,
@@ -36,6 +35,7 @@ from her2core.models.bundle_files import (
     refuse,
 )
 from her2core.models.card import CARD_FILE, BundleError, ModelCard
+from her2core.models.compact import compact
 from her2core.models.registry import ARCHITECTURES
 
 __all__ = [
@@ -70,9 +70,7 @@ def write_bundle(
 ) -> ModelCard:
     """Write a bundle; the folder appears complete or not at all.
 
-    Matrices are rounded to float16, and convolution kernels to the eight significant bits of
-    bfloat16 within it, so that a processor that multiplies in bfloat16 rounds none of them again.
-    So measure a model's figures on the bundle loaded back.
+    Weights are rounded (see `compact`), so measure a model's figures on the bundle loaded back.
 
     Args:
         model: a model of the card's architecture.
@@ -92,8 +90,9 @@ def write_bundle(
         raise BundleError(f"“{folder}” already holds files; name a new folder for the bundle.")
     if card.architecture not in ARCHITECTURES:
         refuse(name, "its architecture is not known here")
-    tensors = {weight.path: _compact(weight.numpy(), weight.path, name) for weight in model.weights}
-    check_tensors(tensors, card.architecture, name)
+    whole = {weight.path: weight.numpy() for weight in model.weights}
+    check_tensors(whole, card.architecture, name)
+    tensors = compact(whole, card.architecture, name)
     background = checked_background(background, name)
     logits = plain_logits(_with_weights(card.architecture, tensors), background[:CHECKED_PATCHES])
     weights_bytes = save(tensors)
@@ -152,15 +151,3 @@ def _with_weights(architecture: str, tensors: Tensors) -> keras.Model:
     for weight in model.weights:
         weight.assign(tensors[weight.path].astype(np.float32))
     return model
-
-
-def _compact(
-    values: npt.NDArray[np.float32], path: str, bundle: str
-) -> npt.NDArray[np.float16] | npt.NDArray[np.float32]:
-    if values.ndim < 2:
-        return values.astype(np.float32)
-    if np.abs(values).max(initial=0.0) > np.finfo(np.float16).max:
-        raise BundleError(f"Bundle “{bundle}” cannot be written: {path} is too large for float16.")
-    if values.ndim == 4:
-        values = values.astype(ml_dtypes.bfloat16).astype(np.float32)
-    return values.astype(np.float16)

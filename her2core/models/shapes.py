@@ -13,6 +13,7 @@ from types import MappingProxyType
 Shape = tuple[int, ...]
 FEATURE_SHAPES = MappingProxyType({"cnn": (12, 12, 256), "densenet121": (7, 7, 1024)})
 DENSENET_BLOCKS = (6, 12, 24, 16)
+EPSILON = 1.001e-5  # of keras.applications.DenseNet121's batch normalisation
 _GROWTH, _BOTTLENECK, _STEM = 32, 128, 64
 
 
@@ -36,6 +37,21 @@ def parameters(architecture: str) -> int:
             size *= side
         total += size
     return total
+
+
+def normalised_convolutions(architecture: str) -> tuple[tuple[str, str], ...]:
+    """Names of each convolution that batch normalisation reads at once, and of that normalisation.
+
+    (DenseNet121's other normalisations read sums of several layers.)
+
+    Raises:
+        KeyError: the architecture is not known.
+    """
+    return tuple(
+        (path.removesuffix("/kernel"), path.replace("_conv/kernel", "_bn"))
+        for path in weight_shapes(architecture)
+        if path == "conv1_conv/kernel" or path.endswith("_1_conv/kernel")
+    )
 
 
 def _cnn() -> Iterator[tuple[str, Shape]]:

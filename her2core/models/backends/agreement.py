@@ -23,6 +23,8 @@ from her2core.models.backends.reader import Floats, Reader
 from her2core.models.bundle_files import CHECKED_PATCHES, BundleFiles
 
 _log = logging.getLogger(__name__)
+# counted up whenever a backend computes otherwise than before: earlier notes say nothing about it
+_REVISION = 2
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Trial:
     temperature: float
     backend: str
     processor: str
+    revision: int = _REVISION
 
 
 def largest_difference(files: BundleFiles, reader: Reader, cache_dir: Path) -> float:
