@@ -32,9 +32,9 @@ from her2core.training.batches import Mixture
 from her2core.training.datasets import PatchSet, list_class_folders, load_patches
 from her2core.training.fit import build, fit
 from her2core.training.recipe import Recipe
+from training.switch_table import BASE, switch_lines
 
 RESULTS = Path(__file__).with_name("recipe_switches.json")
-BASE = "the study's recipe"
 
 
 @dataclass(frozen=True)
@@ -141,23 +141,6 @@ def train_and_measure(name: str, recipe: Recipe, sets: dict[str, PatchSet], run:
     )
 
 
-def table(rows: Sequence[Row]) -> str:
-    """Means over seeds, and how many seeds beat the study's recipe in kappa."""
-    base = {row.seed: row for row in rows if row.switch == BASE}
-    lines = [f"{'':34}{'kappa':>8}{'macro F1':>10}{'ECE':>8}{'tempered':>10}{'better':>9}"]
-    for name in dict.fromkeys(row.switch for row in rows):
-        mine = [row for row in rows if row.switch == name]
-        better = sum(row.kappa > base[row.seed].kappa for row in mine if row.seed in base)
-        means = [
-            np.mean([getattr(row, figure) for row in mine])
-            for figure in ("kappa", "macro_f1", "calibration_error", "calibration_error_tempered")
-        ]
-        kappa, f1, before, after = means
-        count = "" if name == BASE else f"{better}/{len(mine)}"
-        lines.append(f"{name:34}{kappa:>8.3f}{f1:>10.3f}{before:>8.3f}{after:>10.3f}{count:>9}")
-    return "\n".join(lines)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train all, print the table, write the rows after each training."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -193,7 +176,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 rows.append(train_and_measure(name, recipe, sets, run))
                 (run / "state.safetensors").unlink()  # 230 MB each; the measuring is done
                 args.out.write_text(_json(args, rows), encoding="utf-8")
-                print(table(rows), flush=True)
+                print("\n".join(switch_lines(args.out)), flush=True)
     return 0
 
 

@@ -3,8 +3,8 @@
     python -m training.figures
 
 Reads data/reports/*/report.json, data/bundles/*/card.json and benchmarks/*.json, and replaces what
-stands between the two markers of README.md (the main ones), docs/figures.md (all) and
-docs/synthetic.md. What is missing is left out and said to be.
+stands between the two markers of README.md (the main ones), docs/figures.md (all),
+docs/synthetic.md and docs/training.md. What is missing is left out and said to be.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from her2core.evaluation_view.third_reader import third_reader_lines
 from her2core.evaluation_view.words import METHOD, count_of, pair_lines
 from her2core.models.card import CARD_FILE, BundleError, ModelCard
 from her2core.settings import PROJECT_ROOT
+from training.switch_table import switch_lines
 
 BEGIN, END = "<!-- figures:begin", "<!-- figures:end -->"
 _ROWS = (
@@ -65,6 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         two_sample = root / "benchmarks" / "real_vs_synthetic.json"
         if two_sample.is_file():
             _write(root / "docs" / "synthetic.md", "\n".join(_two_sample_lines(two_sample)))
+        switches = root / "benchmarks" / "recipe_switches.json"
+        if switches.is_file():
+            _write(root / "docs" / "training.md", "\n".join(_switch_lines(switches)))
     except (FiguresError, ReportError, BundleError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -234,6 +238,15 @@ def _two_sample_lines(results: Path) -> Iterator[str]:
     except (ValueError, KeyError, TypeError) as error:
         raise FiguresError(
             f"{results} is not what `python -m benchmarks.real_vs_synthetic` writes; run it again."
+        ) from error
+
+
+def _switch_lines(results: Path) -> Iterator[str]:
+    try:
+        yield from switch_lines(results)
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise FiguresError(
+            f"{results} is not what `python -m benchmarks.recipe_switches` writes; run it again."
         ) from error
 
 
