@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from sklearn.metrics import f1_score
 
 from her2core.evaluation.agreement import quadratic_kappa
 from her2core.evaluation.calibration import (
@@ -26,7 +27,6 @@ from her2core.evaluation.calibration import (
     fit_temperature,
     tempered,
 )
-from her2core.evaluation.metrics import macro_f1
 from her2core.training.augment import Augmentation
 from her2core.training.batches import Mixture
 from her2core.training.datasets import PatchSet, list_class_folders, load_patches
@@ -133,7 +133,7 @@ def train_and_measure(name: str, recipe: Recipe, sets: dict[str, PatchSet], run:
         recipe.seed,
         min(record["val_loss"] for record in history),
         float(quadratic_kappa(confusion)),
-        float(macro_f1(confusion)),
+        float(f1_score(labels, logits["test"].argmax(axis=1), average="macro")),
         expected_calibration_error(plain, labels),
         expected_calibration_error(fitted, labels),
         round(seconds, 1),

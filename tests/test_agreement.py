@@ -131,11 +131,20 @@ def test_complete_agreement_does_not_claim_certainty():
     assert report.kappa.low is None
 
 
-def test_one_patch_gives_no_interval():
+def test_half_of_each_patch_s_pairs_is_no_certainty():
+    """One reader always agrees, one never: resampling patches cannot vary the share."""
+    first, second = [ONE, ONE] * 10, [ONE, TWO] * 10
+    report = agreement(first, second, groups=[str(pair // 2) for pair in range(20)])
+    assert report.exact.value == 0.5
+    assert report.exact.low is None
+    assert "cannot vary" in report.exact.reason
+
+
+def test_few_patches_give_no_interval():
     report = agreement([ONE, TWO], [ONE, ONE], groups=["a", "a"])
     assert report.exact.value == 0.5
     assert report.exact.low is None
-    assert "one patch" in report.exact.reason
+    assert report.exact.reason == "No interval: 1 patch of the 5 it needs at least."
 
 
 def test_a_reader_with_a_single_score_is_pointed_out():

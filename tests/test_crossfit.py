@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from her2core.evaluation.report import REPORT_FILE, Report
+from her2core.evaluation_view.plots import reliability_plot
 from her2core.models.bundle import write_bundle
 from her2core.models.registry import ARCHITECTURES
 from tests.tiny_bundles import a_card, bundle_root, classifier, noise
@@ -40,13 +41,24 @@ def test_each_fold_is_read_by_its_own_models(tmp_path, other_cnn):
     first, second = class_folders(tmp_path / "a", 1), class_folders(tmp_path / "b", 2)
     own = bundle_root() / "cnn"
     folds = ["--fold", f"{first}={own}", "--fold", f"{second}={other_cnn}"]
-    assert crossfit.main([*folds, "--out", str(tmp_path / "r"), "--bootstrap", "100"]) == 0
+    options = ["--bootstrap", "100", "--note", "Of an earlier stage."]
+    assert crossfit.main([*folds, "--out", str(tmp_path / "r"), *options]) == 0
     report = Report.read(tmp_path / "r" / REPORT_FILE)
     (model,) = report.models
     assert (model.key, model.title, model.conformal) == ("cnn", "CNN", None)
     assert report.evaluation.n == 16
     assert report.evaluation.groups == 4
-    assert "not trained on its group" in report.notes[0]
+    assert report.notes == (
+        "Every patch was read by the models of its own fold, 2 folds in all.",
+        "Of an earlier stage.",
+    )
+    # each fold has a temperature of its own: what was before it is not known, and not claimed
+    (reader,) = report.evaluation.readers
+    assert reader.figure("ece") is not None
+    assert reader.figure("ece_before") is None
+    assert reader.reliability_before == ()
+    (line,) = reliability_plot(reader).series
+    assert line.name.startswith("after temperature")
 
     from her2core.models.bundle import load_bundle
     from her2core.models.classifier import Classifier

@@ -379,3 +379,16 @@ def test_unknown_groups_are_said_aloud():
     assert loud.ungrouped == loud.groups == 20
     assert "optimistic" in loud.caution
     assert "every patch" in loud.caution
+
+
+def test_the_interval_of_the_calibration_error_lies_about_it():
+    """Of a calibrated reader: resampling adds gaps of its own, which are no error of the reader."""
+    rng = np.random.default_rng(11)
+    for _ in range(12):
+        probabilities = rng.dirichlet(np.ones(4), 400)
+        labels = np.array([rng.choice(4, p=row) for row in probabilities])
+        sample = Sample(labels, probabilities, None, np.arange(400))
+        found = {f.name: f.value for f in measure(sample, weight_blocks(sample.codes, 300, 0))}
+        assert "ece_before" not in found
+        error = found["ece"]
+        assert 0 <= error.low < error.value < error.high

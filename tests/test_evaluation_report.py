@@ -47,6 +47,36 @@ def first_row(**fields: object) -> str:
     return changed(rows=[{**rows[0], **fields}, *rows[1:]])
 
 
+def evaluation(**fields: object) -> str:
+    return changed(evaluation={**json.loads(REPORT.to_json())["evaluation"], **fields})
+
+
+def first_reader(**fields: object) -> str:
+    first, *others = json.loads(REPORT.to_json())["evaluation"]["readers"]
+    return evaluation(readers=[{**first, **fields}, *others])
+
+
+def entry(**fields: object) -> str:
+    good = {
+        "kind": "error",
+        "readers": [MODELS[0].key],
+        "sha256": "a" * 64,
+        "label": 0,
+        "scores": [1],
+    }
+    return changed(gallery=[{**good, **fields}])
+
+
+def temperature(value: float) -> str:
+    first, *others = json.loads(REPORT.to_json())["models"]
+    return changed(models=[{**first, "temperature": value}, *others])
+
+
+def test_the_changes_below_start_from_what_is_read():
+    for text in (changed(), first_row(), evaluation(), first_reader(), entry(), temperature(2.0)):
+        Report.from_json(text)
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -66,15 +96,20 @@ def first_row(**fields: object) -> str:
         first_row(probabilities={}),
         first_row(probabilities={model.key: [0.5, 0.5, 0.5, 0.5] for model in MODELS}),
         first_row(probabilities={model.key: [0.5, 0.5] for model in MODELS}),
-        changed(
-            gallery=[
-                {
-                    "kind": "error",
-                    "readers": [],
-                    "sha256": "../../etc/passwd",
-                    "label": 0,
-                    "scores": [],
-                }
+        entry(sha256="../../etc/passwd"),
+        entry(label=9),
+        entry(scores=[7]),
+        entry(scores=[1, 2]),
+        entry(readers=["nobody"]),
+        temperature(0.0),
+        temperature(-1.0),
+        evaluation(readers=[]),
+        first_reader(key="nobody"),
+        first_reader(coverage=[]),
+        evaluation(
+            pairs=[
+                {**pair, "first": "nobody"}
+                for pair in json.loads(REPORT.to_json())["evaluation"]["pairs"]
             ]
         ),
     ],

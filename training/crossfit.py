@@ -3,8 +3,8 @@
     python -m training.crossfit --fold DATA=BUNDLE[,BUNDLE] --fold DATA=BUNDLE[,BUNDLE] --out REPORT
 
 Every fold's patches are read by that fold's own bundles, one of each architecture; the report then
-speaks of the recipe rather than of one set of weights (cross-fitting). With few cores this uses
-each of them for testing once, without letting a model see what it is tested on.
+speaks of a way of training rather than of one set of weights (cross-fitting). With few cores this
+uses each of them for testing once. That the bundles never saw their fold is the caller's to see to.
 """
 
 from __future__ import annotations
@@ -52,6 +52,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--fold", action="append", required=True, type=_fold, dest="folds")
     parser.add_argument("--out", required=True, type=Path, help="folder of the report")
     parser.add_argument("--title", default="", help="what to call the report")
+    parser.add_argument(
+        "--note", action="append", default=[], metavar="TEXT", help="what the report must say too"
+    )
     parser.add_argument("--bootstrap", type=int, default=N_BOOT, metavar="N", help="resamples")
     parser.add_argument("--seed", type=int, default=0, help="of the resampling (default 0)")
     return parser
@@ -70,9 +73,9 @@ def crossfit_models(folds: Sequence[Sequence[ModelCard]]) -> tuple[ReportModel, 
         replace(
             model,
             key=model.architecture,
-            name=f"{model.title}, {len(folds)} folds of one recipe",
+            name=f"{model.title}, {len(folds)} folds",
             # each fold has its own; those of the first would be wrong for the others
-            temperature=1.0,
+            temperature=None,
             conformal=None,
             measured=None,
         )
@@ -115,8 +118,8 @@ def run(args: argparse.Namespace) -> Report:
     args.out.mkdir(parents=True, exist_ok=True)
     rows: list[PatchRow] = []
     notes = [
-        "Every patch was read by models of the same recipe that were not trained on its group; "
-        "the shipped weights are one of these folds."
+        f"Every patch was read by the models of its own fold, {len(args.folds)} folds in all.",
+        *(printable(note) for note in args.note),
     ]
     for fold in args.folds:
         found, unread = fold_rows(fold)

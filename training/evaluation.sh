@@ -60,6 +60,8 @@ if [ -n "${HER2_REAL_CORES:-}" ]; then
     rm -rf "$fresh"
     $py -m training.crossfit --out "$fresh" \
       --title "Crops of eleven real cores, each read by models that never saw it" \
+      --note "These are pairs of an earlier stage than the shipped bundles." \
+      --note "The DenseNet121 of the second fold had 8 epochs in place of 20." \
       --fold "$runs/evaluation-real-b=${first%,}" --fold "$runs/evaluation-real-a=${others%,}"
     rm -rf data/reports/real-cores-crossfit
     mv "$fresh" data/reports/real-cores-crossfit

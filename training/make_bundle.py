@@ -24,12 +24,10 @@ import numpy.typing as npt
 
 from her2core import __version__
 from her2core.evaluation.calibration import (
-    brier_score,
-    expected_calibration_error,
     fit_temperature,
     tempered,
 )
-from her2core.evaluation.metrics import core_score, labelled_set_metrics, set_metrics
+from her2core.evaluation.metrics import core_score, set_metrics
 from her2core.models.card import BundleError, Metric, ModelCard
 from her2core.models.conformal import ConformalSets, calibrate
 from her2core.scores import HER2Score
@@ -196,20 +194,8 @@ def measure_set(
 ) -> tuple[Metric, ...]:
     """Agreement and calibration on a labelled set, with intervals resampled by group."""
     logits = _logits(model, test.images)
-    probabilities = tempered(logits, temperature)
-    n = len(test)
-    found = list(labelled_set_metrics(probabilities.argmax(axis=1), test.labels, test.groups, name))
-    for figure, value in (
-        (
-            "calibration error before temperature",
-            expected_calibration_error(tempered(logits, 1.0), test.labels),
-        ),
-        ("calibration error", expected_calibration_error(probabilities, test.labels)),
-        ("Brier score", brier_score(probabilities, test.labels)),
-    ):
-        found.append(Metric(figure, name, value, None, None, n))
-    found.extend(set_metrics(probabilities, test.labels, test.groups, sets, name))
-    return tuple(found)
+    after, before = tempered(logits, temperature), tempered(logits, 1.0)
+    return set_metrics(after, before, test.labels, test.groups, sets, name)
 
 
 def main(arguments: list[str] | None = None) -> int:

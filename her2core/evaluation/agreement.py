@@ -22,6 +22,8 @@ from her2core.scores import HER2Score
 
 Confusion = tuple[tuple[int, int, int, int], ...]
 
+# With fewer groups an interval would feign knowledge.
+MIN_GROUPS = 5
 _N = len(HER2Score)
 _GAP = np.abs(np.arange(_N)[:, None] - np.arange(_N)[None, :])
 # Resamples in which kappa is undefined say nothing; beyond this share neither do the others.
@@ -89,7 +91,8 @@ def agreement(
     Returns:
         The report. Intervals are 95 % percentile bootstrap intervals over groups. Where every pair
         counts (or none), resampling cannot vary and would claim certainty; the interval of a share
-        is then the exact binomial one (Clopper and Pearson 1934) over the number of groups.
+        is then the exact binomial one (Clopper and Pearson 1934) over the number of groups. Fewer
+        than `MIN_GROUPS` groups allow no other interval.
 
     Raises:
         ValueError: lengths differ, or n_boot is below 100.
@@ -173,11 +176,10 @@ def _share_interval(
         every = "every" if hits else "no"
         reason = f"Exact binomial interval over {_patches(n_groups)}, because {every} pair counts."
         return Interval(value, low, high, n, reason)
-    if n_groups < 2:
-        return Interval(value, None, None, n, _ONE_GROUP)
+    if n_groups < MIN_GROUPS:
+        return Interval(value, None, None, n, _too_few(n_groups))
     shares = totals[:, counted].sum(axis=1) / totals.sum(axis=(1, 2))
-    low, high = percentile_interval(shares)
-    return Interval(value, low, high, n)
+    return _between(value, shares, n)
 
 
 def _kappa_interval(
@@ -190,8 +192,8 @@ def _kappa_interval(
     if np.count_nonzero(counts.sum(axis=0)) == 1 or np.count_nonzero(counts.sum(axis=1)) == 1:
         reason = "One side gave the same score throughout, which makes kappa 0 whatever the other."
         return Interval(value, None, None, n, reason)
-    if n_groups < 2:
-        return Interval(value, None, None, n, _ONE_GROUP)
+    if n_groups < MIN_GROUPS:
+        return Interval(value, None, None, n, _too_few(n_groups))
     if np.trace(counts) == n:
         reason = "No interval: every pair agrees, so resampling cannot vary."
         return Interval(value, None, None, n, reason)
@@ -200,11 +202,19 @@ def _kappa_interval(
     if len(defined) < (1 - _MAX_UNDEFINED_SHARE) * len(resampled):
         reason = "No interval: too few pairs with different scores to resample kappa."
         return Interval(value, None, None, n, reason)
-    low, high = percentile_interval(defined)
+    return _between(value, defined, n)
+
+
+def _between(value: float, resampled: npt.NDArray[np.float64], n: int) -> Interval:
+    """The percentile interval, unless every resample came out alike: that is no certainty."""
+    low, high = percentile_interval(resampled)
+    if high - low < 1e-12:
+        return Interval(value, None, None, n, "No interval: resampling cannot vary it.")
     return Interval(value, low, high, n)
 
 
-_ONE_GROUP = "No interval: all pairs come from one patch."
+def _too_few(n_groups: int) -> str:
+    return f"No interval: {_patches(n_groups)} of the {MIN_GROUPS} it needs at least."
 
 
 def _patches(count: int) -> str:

@@ -123,12 +123,13 @@ def _sample(rows: Sequence[PatchRow], models: tuple[ReportModel, ...], codes: np
     before = [
         untempered(probabilities, model.temperature)
         for probabilities, model in zip(said, models, strict=True)
+        if model.temperature is not None
     ]
     sets = models[0].conformal if len(models) == 1 else None
     return Sample(
         labels=np.array([row.label for row in rows], np.int64),
         probabilities=np.mean(said, axis=0),
-        before=np.mean(before, axis=0),
+        before=np.mean(before, axis=0) if len(before) == len(models) else None,
         codes=codes,
         members=None if sets is None else prediction_sets(said[0], sets),
     )
@@ -149,7 +150,9 @@ def _reader(
         roc=roc_curves(sample),
         pr=pr_curves(sample),
         reliability=reliability(sample.probabilities, sample.labels),
-        reliability_before=reliability(sample.before, sample.labels),
+        reliability_before=(
+            () if sample.before is None else reliability(sample.before, sample.labels)
+        ),
         coverage=coverage_curve(sample, weight_blocks(sample.codes, n_boot, seed)),
         group_level=group_level(
             [row.group for row in rows], sample.labels, sample.predicted, tissue, n_boot, seed

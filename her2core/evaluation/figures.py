@@ -29,6 +29,7 @@ Bools = npt.NDArray[np.bool_]
 Key = tuple[str, str]
 
 _CLASSES = range(len(CLASS_LABELS))
+_SUMS_OF_GAPS = ("ece", "ece_before")
 
 
 @dataclass(frozen=True)
@@ -53,14 +54,14 @@ class Sample:
     Attributes:
         labels: int (n,), true classes 0 to 3; n >= 1.
         probabilities: (n, 4), as shown to people.
-        before: (n, 4), as they were before temperature scaling.
+        before: (n, 4), as they were before temperature scaling; None where that is not known.
         codes: int (n,), number of each patch's group from 0.
         members: bool (n, 4), prediction sets; None where the reader has none.
     """
 
     labels: npt.NDArray[np.int64]
     probabilities: Floats
-    before: Floats
+    before: Floats | None
     codes: npt.NDArray[np.int64]
     members: Bools | None = None
 
@@ -100,6 +101,8 @@ def measure(sample: Sample, blocks: Iterable[Floats]) -> tuple[Figure, ...]:
     found = []
     for key, value in values.items():
         resampled = np.concatenate(drawn[key]) if drawn[key] else np.empty(0)
+        if key[0] in _SUMS_OF_GAPS:
+            resampled = _unbiased(resampled, value)
         share = shares.get(key)
         base = np.ones(len(sample.labels), bool) if share is None else share.base
         n = _n(key, sample) if share is None else int(base.sum())
@@ -111,6 +114,19 @@ def measure(sample: Sample, blocks: Iterable[Floats]) -> tuple[Figure, ...]:
             interval = interval_of(value, resampled, n, n_groups, share=share is not None)
         found.append(Figure(*key, interval))
     return tuple(found)
+
+
+def _unbiased(resampled: Floats, value: float) -> Floats:
+    """Resamples of a sum of absolute gaps, moved to lie about its value.
+
+    Chance alone makes gaps, and resampling adds its own to those of the sample: by as much the
+    resamples lie too high on average, which is the bootstrap's estimate of bias (Efron and
+    Tibshirani, An Introduction to the Bootstrap, 1993, chapter 10).
+    """
+    defined = resampled[np.isfinite(resampled)]
+    if not len(defined):
+        return resampled
+    return np.asarray(np.maximum(resampled - (defined.mean() - value), 0.0))
 
 
 def confusions(
@@ -236,6 +252,8 @@ def _of_calibration(sample: Sample, weights: Floats) -> dict[Key, Floats]:
     found: dict[Key, Floats] = {}
     total = weights.sum(axis=1)
     for suffix, probabilities in (("_before", sample.before), ("", sample.probabilities)):
+        if probabilities is None:
+            continue
         distance = ((probabilities - np.eye(4)[sample.labels]) ** 2).sum(axis=1)
         found["brier" + suffix, ""] = _ratio(weights @ distance, total)
         confidence = probabilities.max(axis=1)

@@ -5,13 +5,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from her2core.evaluation.agreement import Interval
+from her2core.evaluation.agreement import MIN_GROUPS, Interval
 from her2core.evaluation.bootstrap import percentile_interval
 
 Floats = npt.NDArray[np.float64]
 
-# With fewer groups an interval would feign knowledge.
-MIN_GROUPS = 5
 _MAX_UNDEFINED_SHARE = 0.05
 
 

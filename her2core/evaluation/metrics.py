@@ -1,124 +1,82 @@
-"""How good one model is on a labelled set: figures with 95 % intervals resampled by group."""
+"""How good one model is on a labelled set, as a bundle's card states it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Sequence
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
 
-from her2core.evaluation.agreement import quadratic_kappa
-from her2core.evaluation.bootstrap import (
-    group_codes,
-    percentile_interval,
-    resampled_totals,
-    weight_blocks,
-)
+from her2core.evaluation.bootstrap import group_codes, weight_blocks
 from her2core.evaluation.figures import Sample, measure
 from her2core.models.card import Metric
 from her2core.models.conformal import COVERAGE, SET_SIZE, ConformalSets, prediction_sets
 from her2core.scores import HER2Score
 
-Confusions = npt.NDArray[np.float64]
-
-
-def macro_f1(confusions: Confusions) -> npt.NDArray[np.float64]:
-    """Mean F1 of the four classes, of counts (..., 4, 4) with truth in rows; absent class: 0."""
-    right = np.einsum("...ii->...i", confusions)
-    named = confusions.sum(axis=-2) + confusions.sum(axis=-1)
-    f1 = np.divide(2 * right, named, out=np.zeros_like(right), where=named > 0)
-    return np.asarray(f1.mean(axis=-1))
-
-
-def _share_within(grades: int) -> Callable[[Confusions], npt.NDArray[np.float64]]:
-    gap = np.abs(np.arange(4)[:, None] - np.arange(4)[None, :])
-
-    def share(confusions: Confusions) -> npt.NDArray[np.float64]:
-        near = (confusions * (gap <= grades)).sum(axis=(-2, -1))
-        return np.asarray(near / confusions.sum(axis=(-2, -1)))
-
-    return share
-
-
-FIGURES: dict[str, Callable[[Confusions], npt.NDArray[np.float64]]] = {
-    "exact": _share_within(0),
-    "within one grade": _share_within(1),
-    "macro F1": macro_f1,
-    "quadratic-weighted kappa": quadratic_kappa,
-}
-
-
-def labelled_set_metrics(
-    predicted: npt.NDArray[np.int64],
-    labels: npt.NDArray[np.int64],
-    groups: Sequence[Hashable],
-    name: str,
-    n_boot: int = 2000,
-) -> tuple[Metric, ...]:
-    """Exact and within-one share, macro F1 and quadratic-weighted kappa on a labelled set.
-
-    Args:
-        predicted, labels: int (n,), classes 0 to 3, n >= 1.
-        groups: what each patch belongs to (patient, slide, core); whole groups are resampled.
-            With fewer than five groups no interval is given: it would feign knowledge.
-        name: name of the set, for the metric.
-        n_boot: resamples.
-
-    Returns:
-        One metric for each figure that is defined: kappa is not where only one score occurs.
-    """
-    codes = {group: index for index, group in enumerate(dict.fromkeys(groups))}
-    member = np.array([codes[group] for group in groups])
-    tables = np.zeros((len(codes), 16), np.int64)
-    np.add.at(tables, (member, labels * 4 + predicted), 1)
-    total = tables.sum(axis=0).reshape(4, 4).astype(float)
-    resamples = resampled_totals(tables, n_boot, 0).reshape(n_boot, 4, 4)
-    found = []
-    for figure, function in FIGURES.items():
-        value = float(function(total))
-        if not np.isfinite(value):
-            continue
-        drawn = function(resamples)
-        defined = drawn[np.isfinite(drawn)]
-        enough = len(codes) >= 5 and len(defined) > 0
-        low, high = percentile_interval(defined) if enough else (None, None)
-        found.append(Metric(figure, name, value, low, high, len(labels)))
-    return tuple(found)
+_TITLES = MappingProxyType(
+    {
+        "accuracy": "exact",
+        "within_one": "within one grade",
+        "macro_f1": "macro F1",
+        "kappa": "quadratic-weighted kappa",
+        "ece_before": "calibration error before temperature",
+        "ece": "calibration error",
+        "brier": "Brier score",
+        "set_coverage": COVERAGE,
+        "set_size": SET_SIZE,
+    }
+)
 
 
 def set_metrics(
     probabilities: npt.NDArray[np.float64],
+    before: npt.NDArray[np.float64],
     labels: npt.NDArray[np.int64],
     groups: Sequence[str],
-    sets: ConformalSets,
+    sets: ConformalSets | None,
     name: str,
     n_boot: int = 1000,
 ) -> tuple[Metric, ...]:
-    """How often prediction sets hold the label, overall and per class, and their mean size.
+    """Agreement, calibration and prediction sets on a labelled set.
+
+    The figures and intervals are those of an evaluation report (see `figures.measure`).
 
     Args:
         probabilities: (n, 4), after temperature, of patches no training or calibration saw.
+        before: (n, 4), the same without temperature.
         labels: int (n,), classes 0 to 3, n >= 1.
         groups: (n,), resampled whole; a patch whose group is "" counts as a group of its own.
-        sets: the calibrated thresholds.
+        sets: the calibrated thresholds; None leaves their figures out.
         name: name of the set, for the metrics.
         n_boot: resamples.
+
+    Returns:
+        One metric for each figure that is defined: kappa is not where only one score occurs, macro
+        F1 not where a class is missing.
     """
     codes = group_codes([group or index for index, group in enumerate(groups)])
-    members = prediction_sets(probabilities, sets)
-    sample = Sample(labels, probabilities, probabilities, codes, members)
-    titles = {"set_coverage": COVERAGE, "set_size": SET_SIZE}
+    members = None if sets is None else prediction_sets(probabilities, sets)
+    sample = Sample(labels, probabilities, before, codes, members)
+    found = {
+        (figure.name, figure.of): figure.value
+        for figure in measure(sample, weight_blocks(codes, n_boot, 0))
+    }
+    ordered = sorted(
+        (key for key in found if key[0] in _TITLES and found[key].value is not None),
+        key=lambda key: list(_TITLES).index(key[0]),
+    )
     return tuple(
         Metric(
-            f"{titles[figure.name]} of {figure.of}" if figure.of else titles[figure.name],
+            f"{_TITLES[what]} of {of}" if of else _TITLES[what],
             name,
-            figure.value.value,
-            figure.value.low,
-            figure.value.high,
-            figure.value.n,
+            value,
+            found[what, of].low,
+            found[what, of].high,
+            found[what, of].n,
         )
-        for figure in measure(sample, weight_blocks(codes, n_boot, 0))
-        if figure.name in titles and figure.value.value is not None
+        for what, of in ordered
+        if (value := found[what, of].value) is not None
     )
 
 

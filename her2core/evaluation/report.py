@@ -66,6 +66,8 @@ class ReportModel:
     Attributes:
         key: what rows and readers call it, the model id.
         title: what people call it here, e.g. "CNN".
+        temperature: divided the logits, > 0; None where the rows come from several models of the
+            same kind, each with its own, so that nothing can be said of before.
         measured: the coverage of its prediction sets as the card states it; None without.
         Others: as in the card.
     """
@@ -75,7 +77,7 @@ class ReportModel:
     architecture: str
     name: str
     demo: bool
-    temperature: float
+    temperature: float | None
     training_data: str
     licence: str
     date: str
@@ -91,7 +93,7 @@ class ReaderEvaluation:
         key: the model's key, or "mean".
         confusion: 4 x 4 counts, truth in rows.
         row_shares: the same as shares of each row; None in a row without patches.
-        reliability_before: the bins without temperature scaling.
+        reliability_before: the bins without temperature scaling; empty where that is not known.
         group_level: None where no group has several patches.
         Others: see their types.
     """
@@ -242,6 +244,15 @@ def _check(report: Report) -> None:
     keys = {model.key for model in report.models}
     if not report.rows or not keys:
         raise strict_json.ShapeError("it has no rows or no models")
+    if any(model.temperature is not None and model.temperature <= 0 for model in report.models):
+        raise strict_json.ShapeError("a temperature is not above 0")
+    _check_rows(report, keys)
+    _check_evaluation(report.evaluation, keys)
+    for entry in report.gallery:
+        _check_entry(entry, keys)
+
+
+def _check_rows(report: Report, keys: set[str]) -> None:
     for row in report.rows:
         scores = (row.label, row.stain.score if row.stain and row.stain.score else 0)
         if max(scores) > 3 or row.probabilities.keys() != keys:
@@ -249,6 +260,28 @@ def _check(report: Report) -> None:
         for probabilities in row.probabilities.values():
             if min(probabilities) < 0 or abs(sum(probabilities) - 1) > 1e-3:
                 raise strict_json.ShapeError(f"“{row.file[:60]}” has odd probabilities")
-    for entry in report.gallery:
-        if len(entry.sha256) != 64 or not set(entry.sha256) <= set("0123456789abcdef"):
-            raise strict_json.ShapeError("an entry of the gallery names no sha256 sum")
+
+
+def _check_evaluation(evaluation: Evaluation, keys: set[str]) -> None:
+    readers = {reader.key for reader in evaluation.readers}
+    if not keys <= readers <= keys | {MEAN}:
+        raise strict_json.ShapeError("its readers are not its models")
+    if not all(reader.coverage for reader in evaluation.readers):
+        raise strict_json.ShapeError("a reader has no curve of coverage")
+    if not all({pair.first, pair.second} <= keys for pair in evaluation.pairs):
+        raise strict_json.ShapeError("a comparison names a model that is not there")
+    third = evaluation.third_reader
+    if third and not {difference.key for difference in third.differences} <= keys:
+        raise strict_json.ShapeError("the third reader is compared with a model that is not there")
+    for group in third.groups if third else ():
+        if group.truth > 3 or (group.score or 0) > 3:
+            raise strict_json.ShapeError(f"the group “{group.group[:60]}” has an odd score")
+
+
+def _check_entry(entry: GalleryEntry, keys: set[str]) -> None:
+    if len(entry.sha256) != 64 or not set(entry.sha256) <= set("0123456789abcdef"):
+        raise strict_json.ShapeError("an entry of the gallery names no sha256 sum")
+    if max(entry.label, *entry.scores, 0) > 3 or len(entry.scores) != len(entry.readers):
+        raise strict_json.ShapeError("an entry of the gallery has odd scores")
+    if not set(entry.readers) <= keys:
+        raise strict_json.ShapeError("an entry of the gallery names a model that is not there")

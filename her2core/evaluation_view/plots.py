@@ -163,6 +163,8 @@ def reliability_plot(reader: ReaderEvaluation) -> LinePlot:
             (reader.reliability_before, "ece_before", "before temperature"),
         )
     ):
+        if not bins:
+            continue
         figure = reader.figure(key)
         error = figure_text(figure.value) if figure else "–"
         series.append(

@@ -14,7 +14,8 @@ from her2core.text import encodable, spreadsheet_text
 
 METHOD = (
     "Intervals are 95 % percentile bootstrap intervals; whole groups (patients, slides or cores) "
-    "are resampled, so that patches of one group do not count as independent."
+    "are resampled, so that patches of one group do not count as independent. That of the "
+    "calibration error is moved by the bias that resampling adds to it."
 )
 
 
