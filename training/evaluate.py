@@ -149,12 +149,21 @@ def listed(source: Path, group_pattern: str | None) -> list[LabelledFile]:
     """The labelled patches of a folder or table; only its test part where it brings a split.
 
     Raises:
-        DatasetError: see `read_layout`.
+        DatasetError: see `read_layout`; or there is a split without a test part, whose patches a
+            model may have learnt from.
     """
     layout = read_layout(source, group_pattern)
     print(layout.statement, file=sys.stderr)
-    test = [file for file in layout.files if file.part == "test"]
-    return test or list(layout.files)
+    parts = {file.part for file in layout.files} - {""}
+    if not parts:
+        return list(layout.files)
+    if "test" not in parts:
+        raise DatasetError(
+            f"{source} brings a split of its own without a test part ({', '.join(sorted(parts))}); "
+            "name the folder of one part, or a table without a part column, to evaluate it as it "
+            "is."
+        )
+    return [file for file in layout.files if file.part == "test"]
 
 
 def report_models(cards: Sequence[ModelCard]) -> tuple[ReportModel, ...]:
