@@ -116,6 +116,8 @@ def test_what_cannot_be_evaluated_ends_in_one_sentence(made, patches, tmp_path, 
     assert "already holds a report" in refusal(patches, made)
     assert "no folder" in refusal(tmp_path / "nowhere", tmp_path / "a")
     assert "no pictures" in refusal(tmp_path, tmp_path / "a")
+    long = tmp_path / ("x" * 300)
+    assert refusal(long, tmp_path / "a") == f"{long} could not be read: File name too long."
     assert "card.json is missing" in refusal(patches, tmp_path / "a", models=str(tmp_path))
     cnn = str(bundle_root() / "cnn")
     assert "same weights" in refusal(patches, tmp_path / "a", models=f"{cnn},{cnn}")

@@ -25,7 +25,7 @@ from her2core.models.card import CARD_FILE, ModelCard
 from her2core.models.classifier import Classifier
 from her2core.text import printable
 from her2core.training.datasets import list_class_folders
-from training.evaluate import EvaluationError, report_models, told, write
+from training.evaluate import EvaluationError, report_models, told, write, writing
 from training.report_rows import read_rows
 
 
@@ -105,14 +105,16 @@ def run(args: argparse.Namespace) -> Report:
     """Read, evaluate and write, as the command line says.
 
     Raises:
-        EvaluationError, DatasetError, BundleError: nothing can be evaluated.
-        OSError: the report cannot be written.
+        EvaluationError, DatasetError, BundleError: nothing can be evaluated, or the report cannot
+            be written.
+        OSError: a folder cannot be read.
     """
     if (args.out / REPORT_FILE).exists():
         raise EvaluationError(f"{args.out} already holds a report; choose another folder.")
     cards = [[ModelCard.read(path / CARD_FILE) for path in fold.bundles] for fold in args.folds]
     models = crossfit_models(cards)
-    args.out.mkdir(parents=True, exist_ok=True)
+    with writing(args.out):
+        args.out.mkdir(parents=True, exist_ok=True)
     rows: list[PatchRow] = []
     notes = [
         "Every patch was read by models of the same recipe that were not trained on its group; "
@@ -136,7 +138,8 @@ def run(args: argparse.Namespace) -> Report:
         gallery=(),
         rows=tuple(rows),
     )
-    write(report, args.out, [])
+    with writing(args.out):
+        write(report, args.out, [])
     return report
 
 

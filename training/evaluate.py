@@ -17,6 +17,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image
@@ -66,12 +67,28 @@ def told(make: Callable[[argparse.Namespace], Report], args: argparse.Namespace)
         print(error, file=sys.stderr)
         return 1
     except OSError as error:
-        print(f"The report could not be written to {args.out}: {error.strerror}.", file=sys.stderr)
+        what = error.filename or "A file"
+        print(f"{what} could not be read: {error.strerror or error}.", file=sys.stderr)
         return 1
     for line in summary(report):
         print(line)
     print(f"The report is in {args.out}.")
     return 0
+
+
+@contextmanager
+def writing(out: Path) -> Iterator[None]:
+    """Around what writes into the report's folder.
+
+    Raises:
+        EvaluationError: it cannot be written to.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise EvaluationError(
+            f"The report could not be written to {out}: {error.strerror or error}."
+        ) from error
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -105,8 +122,9 @@ def run(args: argparse.Namespace) -> Report:
     """Read, evaluate and write, as the command line says.
 
     Raises:
-        EvaluationError, DatasetError, BundleError: nothing can be evaluated.
-        OSError: the report cannot be written.
+        EvaluationError, DatasetError, BundleError: nothing can be evaluated, or the report cannot
+            be written.
+        OSError: a folder cannot be read.
     """
     if args.bootstrap < 100 or args.seed < 0 or args.gallery < 0:
         raise EvaluationError("Use --bootstrap 100 or more, --seed and --gallery 0 or more.")
@@ -119,7 +137,8 @@ def run(args: argparse.Namespace) -> Report:
         raise EvaluationError("Name at least one bundle folder with --models.")
     if len({card.model_id for card in cards}) < len(cards):
         raise EvaluationError("Two of the bundles hold the same weights; name each model once.")
-    args.out.mkdir(parents=True, exist_ok=True)
+    with writing(args.out):
+        args.out.mkdir(parents=True, exist_ok=True)
     models = report_models(cards)
     bundles = [Path(part) for part in args.models.split(",") if part]
     known = {
@@ -141,7 +160,8 @@ def run(args: argparse.Namespace) -> Report:
         gallery=gallery(rows, models, args.gallery),
         rows=rows,
     )
-    write(report, args.out, files)
+    with writing(args.out):
+        write(report, args.out, files)
     return report
 
 
