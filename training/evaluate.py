@@ -40,8 +40,7 @@ from her2core.patches import Patch, PatchError, decode
 from her2core.settings import UploadLimits
 from her2core.text import printable
 from her2core.training.datasets import DatasetError, LabelledFile
-from her2core.training.layouts import read_layout
-from training.report_rows import loaded, read_rows
+from training.report_rows import listed, loaded, read_rows
 
 HTML_FILE = "report.html"
 _NAMED_FILES = 10
@@ -126,11 +125,12 @@ def run(args: argparse.Namespace) -> Report:
             be written.
         OSError: a folder cannot be read.
     """
-    if args.bootstrap < 100 or args.seed < 0 or args.gallery < 0:
-        raise EvaluationError("Use --bootstrap 100 or more, --seed and --gallery 0 or more.")
-    if (args.out / REPORT_FILE).exists():
-        raise EvaluationError(f"{args.out} already holds a report; choose another folder.")
+    check_arguments(args)
+    if args.gallery < 0:
+        raise EvaluationError("Use --gallery 0 or more.")
     folders = [Path(part) for part in args.data.split(",") if part]
+    if not folders:
+        raise EvaluationError("Name at least one folder of labelled patches with --data.")
     files = [file for folder in folders for file in listed(folder, args.group_pattern)]
     cards = [ModelCard.read(Path(part) / CARD_FILE) for part in args.models.split(",") if part]
     if not cards:
@@ -165,25 +165,16 @@ def run(args: argparse.Namespace) -> Report:
     return report
 
 
-def listed(source: Path, group_pattern: str | None) -> list[LabelledFile]:
-    """The labelled patches of a folder or table; only its test part where it brings a split.
+def check_arguments(args: argparse.Namespace) -> None:
+    """Refuse, before anything is read, what no report can be made with.
 
     Raises:
-        DatasetError: see `read_layout`; or there is a split without a test part, whose patches a
-            model may have learnt from.
+        EvaluationError: too few resamples, an impossible seed, or a report is there already.
     """
-    layout = read_layout(source, group_pattern)
-    print(layout.statement, file=sys.stderr)
-    parts = {file.part for file in layout.files} - {""}
-    if not parts:
-        return list(layout.files)
-    if "test" not in parts:
-        raise DatasetError(
-            f"{source} brings a split of its own without a test part ({', '.join(sorted(parts))}); "
-            "name the folder of one part, or a table without a part column, to evaluate it as it "
-            "is."
-        )
-    return [file for file in layout.files if file.part == "test"]
+    if args.bootstrap < 100 or args.seed < 0:
+        raise EvaluationError("Use --bootstrap 100 or more and --seed 0 or more.")
+    if (args.out / REPORT_FILE).exists():
+        raise EvaluationError(f"{args.out} already holds a report; choose another folder.")
 
 
 def report_models(cards: Sequence[ModelCard]) -> tuple[ReportModel, ...]:
