@@ -88,3 +88,12 @@ def test_a_fold_without_bundles_and_a_missing_folder_end_in_one_sentence(tmp_pat
     fold = f"{tmp_path / 'nowhere'}={bundle_root() / 'cnn'}"
     assert crossfit.main(["--fold", fold, "--out", str(tmp_path / "r")]) == 1
     assert "no folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("more", [("--bootstrap", "0"), ("--bootstrap", "99"), ("--seed", "-1")])
+def test_impossible_resampling_is_refused_before_anything_is_read(tmp_path, capsys, more):
+    fold = f"{tmp_path / 'nowhere'}={tmp_path / 'no-bundle'}"
+    assert crossfit.main(["--fold", fold, "--out", str(tmp_path / "r"), *more]) == 1
+    said = capsys.readouterr().err
+    assert said == "Use --bootstrap 100 or more and --seed 0 or more.\n"
+    assert not (tmp_path / "r").exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from her2core.patches import decode
 from her2core.settings import UploadLimits
 from tests.tiny_bundles import NAMES, bundle_root, classifier, noise
 from training import evaluate as command
+from training.report_rows import listed
 
 
 @pytest.fixture(scope="module")
@@ -115,10 +117,16 @@ def test_what_cannot_be_evaluated_ends_in_one_sentence(made, patches, tmp_path, 
     assert "already holds a report" in refusal(patches, made)
     assert "no folder" in refusal(tmp_path / "nowhere", tmp_path / "a")
     assert "no pictures" in refusal(tmp_path, tmp_path / "a")
+    long = tmp_path / ("x" * 300)
+    assert refusal(long, tmp_path / "a") == f"{long} could not be read: File name too long."
     assert "card.json is missing" in refusal(patches, tmp_path / "a", models=str(tmp_path))
     cnn = str(bundle_root() / "cnn")
     assert "same weights" in refusal(patches, tmp_path / "a", models=f"{cnn},{cnn}")
     assert "--bootstrap 100" in refusal(patches, tmp_path / "a", "--bootstrap", "5")
+    assert "--gallery 0" in refusal(patches, tmp_path / "a", "--gallery", "-1")
+    for nothing in (",", ""):
+        assert "at least one folder" in refusal(nothing, tmp_path / "a", models=cnn)
+    assert not (tmp_path / "a").exists()
     broken = tmp_path / "broken" / "class_0"
     broken.mkdir(parents=True)
     (broken / "x.png").write_bytes(b"nothing")
@@ -126,6 +134,22 @@ def test_what_cannot_be_evaluated_ends_in_one_sentence(made, patches, tmp_path, 
     (tmp_path / "file").write_text("")
     assert "could not be written" in refusal(patches, tmp_path / "file" / "x", models=cnn)
     assert not (tmp_path / "a" / REPORT_FILE).exists()
+
+
+def test_a_split_without_a_test_part_is_refused_and_its_training_patches_are_not_evaluated(
+    patches, tmp_path, capsys
+):
+    for part in ("train", "val", "test"):
+        shutil.copytree(patches / "class_0", tmp_path / "set" / part / "class_0")
+    assert {file.part for file in listed(tmp_path / "set", None)} == {"test"}
+    shutil.rmtree(tmp_path / "set" / "test")
+    table = tmp_path / "table.csv"
+    table.write_text("file,label,part\nset/train/class_0/patient-0.png,0,train\n")
+    for source, parts in ((tmp_path / "set", "train, validation"), (table, "train")):
+        assert run(source, tmp_path / "r") == 1
+        assert f"without a test part ({parts})" in capsys.readouterr().err
+    assert not (tmp_path / "r").exists()
+    assert len(listed(tmp_path / "set" / "val", None)) == 3
 
 
 def test_the_same_seed_gives_the_same_report(made, patches, tmp_path):

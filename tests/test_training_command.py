@@ -11,7 +11,7 @@ from PIL import Image
 
 from her2core.models.bundle import load_bundle
 from her2core.training import loop
-from training import make_synthetic, train
+from training import make_bundle, make_synthetic, train
 
 SMALL = "epochs = 2\nsteps_per_epoch = 1\nbatch = 4\n"
 
@@ -122,6 +122,26 @@ def test_a_card_text_with_something_else_in_it_is_refused(forty_x, tmp_path, cap
     assert "may hold the texts" in refused(forty_x, tmp_path, capsys, "--text", str(text))
     text.write_text("notes = 'one'\n")
     assert "must be a list of texts" in refused(forty_x, tmp_path, capsys, "--text", str(text))
+
+
+def test_weights_of_another_network_are_refused_before_a_patch_is_read(forty_x, tmp_path, capsys):
+    import keras
+
+    weights = tmp_path / "other.weights.h5"
+    keras.Sequential([keras.Input((3,)), keras.layers.Dense(4)]).save_weights(weights)
+    said = "other.weights.h5 cannot be used: the file is unreadable, or belongs to another network"
+    command = arguments("cnn", forty_x, tmp_path, SMALL, "--start", str(weights))
+    assert train.main(command) == 1
+    told = capsys.readouterr()
+    assert said in told.err
+    assert "Recognised" not in told.out
+
+    (tmp_path / "card.toml").write_text("")
+    given = {"arch": "cnn", "weights": weights, "text": tmp_path / "card.toml"}
+    given |= dict.fromkeys(("validation", "test", "background"), tmp_path / "nowhere")
+    command = [text for name, value in given.items() for text in (f"--{name}", str(value))]
+    assert make_bundle.main([*command, "--out", str(tmp_path / "bundle")]) == 1
+    assert said in capsys.readouterr().err
 
 
 def test_missing_groups_are_said_loudly(forty_x, tmp_path, monkeypatch, capsys):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from her2core.scores import HER2Score
-from her2core.training.datasets import DatasetError
+from her2core.training.datasets import DatasetError, list_class_folders
 from her2core.training.layouts import class_of, read_layout
 
 PREFIXES = ("", "class_", "Class-", "HER2_", "her2 ", "score", "SCORE_", "HER2_score_", "ihc ")
@@ -105,6 +105,29 @@ def test_groups_come_from_truth_csv_and_then_from_the_name(tmp_path):
     assert [file.group for file in by_folder.files] == ["slide 7", "1"]
 
 
+@pytest.mark.parametrize("listed", [list_class_folders, lambda folder: read_layout(folder).files])
+def test_truth_csv_is_read_as_spreadsheets_write_it_and_faults_in_it_are_named(tmp_path, listed):
+    class_folders(tmp_path)
+    table = tmp_path / "truth.csv"
+    table.write_text("file,group\nclass_0/p0_a.png,Zoë\n", encoding="utf-8-sig")
+    assert [file.group for file in listed(tmp_path)] == ["Zoë", ""]
+    table.write_text("file,label\nclass_0/p0_a.png,0\n")
+    assert [file.group for file in listed(tmp_path)] == ["", ""]
+    table.write_text("picture,group\nclass_0/p0_a.png,Zoë\n")
+    with pytest.raises(DatasetError, match=r"truth\.csv needs the columns file, group"):
+        listed(tmp_path)
+    table.write_text("file,group\nclass_0/p0_a.png,Zoë\n", encoding="latin-1")
+    with pytest.raises(DatasetError, match=r"truth\.csv cannot be read; save it as CSV in UTF-8"):
+        listed(tmp_path)
+    for more in (3, 20_000):
+        table.write_text('file,group\nclass_0/p0_a.png,a\nclass_1+/p1_a.png,"b\n' + "x,y\n" * more)
+        with pytest.raises(DatasetError, match=r"truth\.csv, line 3 .* quotation mark left open"):
+            listed(tmp_path)
+    table.write_text("")
+    with pytest.raises(DatasetError, match=r"truth\.csv needs the columns file, group"):
+        listed(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("pattern", "said"),
     [("(", "not valid"), ("p", "exactly one capture group"), ("(x)", r"finds nothing in “p0_a")],
@@ -139,6 +162,11 @@ def test_a_table_names_file_label_group_and_part(tmp_path, separator):
         ("file,label,part\na.png,0,both", "line 2: “both” is no part"),
         ("name,score\na.png,0", "needs the columns file and label"),
         ("file,label\n", "holds no pictures"),
+        ('file,label\na.png,0\n"b.png,0\n' + "c.png,0\n" * 40, "line 3 cannot be read"),
+        ('file,label\na.png,0\n"b.png,0\n' + "c.png,0\n" * 20_000, "line 3 cannot be read"),
+        ('"file,label\n' + "c.png,0\n" * 20_000, "line 1 cannot be read"),
+        ('file,label,group\na.png,0,"p1\nb.png,0,p2', "line 2 .* quotation mark left open"),
+        (f"file,label\n{'a' * 300}.png,0", r"line 2 cannot be read \(File name too long\)"),
     ],
 )
 def test_a_wrong_line_of_a_table_is_named(tmp_path, rows, said):

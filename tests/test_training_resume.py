@@ -173,6 +173,27 @@ def test_a_damaged_checkpoint_is_named(tmp_path):
         checkpoint.load_state(path, other, optimizer)
 
 
+def test_weights_that_do_not_fit_are_named_whatever_the_file_is(tmp_path):
+    import keras
+
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    other = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4), keras.layers.Dense(1)])
+    other.save_weights(tmp_path / "other.weights.h5")
+    other.save(tmp_path / "other.keras")
+    model.save_weights(tmp_path / "own.weights.h5")
+    whole = (tmp_path / "own.weights.h5").read_bytes()
+    (tmp_path / "cut.weights.h5").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "renamed.h5").write_bytes(whole)
+    for name in ("text.weights.h5", "text.h5", "text.keras", "text.safetensors", "text.toml"):
+        (tmp_path / name).write_text("nothing of the kind")
+    checkpoint.load_weights(model, tmp_path / "own.weights.h5")
+    for path in sorted(set(tmp_path.iterdir()) - {tmp_path / "own.weights.h5"}):
+        with pytest.raises(CheckpointError, match=f"The weights .*{path.name} cannot be used"):
+            checkpoint.load_weights(model, path)
+    with pytest.raises(CheckpointError, match=r"There is no file .*none\.weights\.h5"):
+        checkpoint.load_weights(model, tmp_path / "none.weights.h5")
+
+
 def test_weights_are_not_begun_where_the_disk_cannot_hold_them(tmp_path, monkeypatch):
     import keras
 

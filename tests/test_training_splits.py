@@ -89,6 +89,50 @@ def test_single_patches_are_shared_out_by_class():
     assert not np.array_equal(split.side, other.side)
 
 
+def single_class_groups(sizes: list[list[int]]) -> list[LabelledFile]:
+    """Files of groups that hold one class each: sizes[score] are those of the class's groups."""
+    return [
+        a_file(row, score, f"{score}-{group}")
+        for score, groups in enumerate(sizes)
+        for group, size in enumerate(groups)
+        for row in range(size)
+    ]
+
+
+@pytest.mark.parametrize(("count", "per_side"), [(3, [1, 1, 1]), (4, [2, 1, 1])])
+def test_few_equal_groups_of_a_class_are_shared_out_over_all_sides(count, per_side):
+    files = single_class_groups([[20] * count] * 4)
+    split = split_files(files, [str(row) for row in range(len(files))])
+    for side, wanted in zip((TRAIN, VALIDATION, TEST), per_side, strict=True):
+        there = {files[row].group for row in split.rows(side).tolist()}
+        assert np.bincount([int(group[0]) for group in there]).tolist() == [wanted] * 4
+
+
+def test_two_groups_of_a_class_are_too_few_for_three_sides_and_enough_for_two():
+    files = single_class_groups([[20, 20]] * 4)
+    sums = [str(row) for row in range(len(files))]
+    with pytest.raises(DatasetError, match="8 groups are too few: nothing is left for validation"):
+        split_files(files, sums)
+    split = split_files(files, sums, test_share=0.0)
+    assert np.bincount(split.side).tolist() == [80, 80]
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.lists(st.integers(1, 12), min_size=3, max_size=6), min_size=4, max_size=4),
+    st.lists(st.lists(st.integers(0, 3), min_size=2, max_size=9), max_size=4),
+    st.tuples(st.floats(0.01, 0.4), st.sampled_from([0.0, 0.01, 0.15, 0.4])),
+    st.integers(0, 3),
+)
+def test_every_side_gets_every_class_that_has_a_group_for_each(sizes, mixed, shares, seed):
+    files = single_class_groups(sizes)
+    for number, labels in enumerate(mixed):
+        files += [a_file(row, label, f"mixed-{number}") for row, label in enumerate(labels)]
+    split = split_files(files, [str(row) for row in range(len(files))], *shares, seed)
+    for side in (TRAIN, VALIDATION, TEST)[: 3 if shares[1] else 2]:
+        assert {int(files[row].label) for row in split.rows(side).tolist()} == {0, 1, 2, 3}
+
+
 def test_a_group_on_both_own_parts_is_refused():
     files = [a_file(0, 0, "p1", "train"), a_file(1, 1, "p1", "test")]
     with pytest.raises(DatasetError, match=r"both in training and test, e\.g\. “p1”"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,6 +15,8 @@ from her2core.training.batches import Mixture, choose, draw_batch
 from her2core.training.datasets import PatchSet
 from her2core.training.losses import class_weights, recipe_loss
 from her2core.training.recipe import Recipe, RecipeError, check, read_recipe
+
+RECIPES = Path(__file__).resolve().parent.parent / "training" / "recipes"
 
 
 def patch_set(labels: list[int], side: int = 16) -> PatchSet:
@@ -55,6 +59,24 @@ def test_two_phases_belong_to_imagenet_weights_unless_named():
         ("cosine = 1", "cosine must be true or false"),
         ("fine_tune_blocks = 5", "1 to 4"),
         ("epochs =", "cannot be read"),
+        ("learning_rate = nan", "learning_rate must be a number above 0"),
+        ("fine_tune_rate = inf", "fine_tune_rate must be a number above 0"),
+        (f"mixup = 1{'0' * 400}", "mixup must be a number from 0"),
+        ("augmentation = 3", "augmentation must be a table"),
+        ("augmentation.rotation = 'x'", "augmentation.rotation must be a number of degrees"),
+        ("augmentation.rotation = 181", "from 0 to 180"),
+        ("augmentation.shear = -0.1", "augmentation.shear must be a number from 0"),
+        ("augmentation.shear = inf", "augmentation.shear must be a number from 0"),
+        ("augmentation.shift = -0.1", "augmentation.shift must be a number from 0 to below 1"),
+        ("augmentation.zoom = 1.0", "augmentation.zoom must be a number from 0 to below 1"),
+        ("augmentation.colour = nan", "augmentation.colour must be a number from 0 to below 1"),
+        ("augmentation.stain = 5.0", "augmentation.stain must be a number from 0 to below 1"),
+        ("augmentation.flips = 'no'", "augmentation.flips must be true or false"),
+        ("augmentation.brightness = 0.9", "augmentation.brightness must be two numbers"),
+        ("augmentation.brightness = [0.8]", "augmentation.brightness must be two numbers"),
+        ("augmentation.brightness = [1.2, 0.8]", "the smaller one first"),
+        ("augmentation.brightness = [0, 1]", "two numbers above 0"),
+        ("augmentation.brightness = ['a', 'b']", "augmentation.brightness must be two numbers"),
     ],
 )
 def test_a_recipe_that_cannot_be_trained_with_is_refused(tmp_path, text, said):
@@ -62,6 +84,15 @@ def test_a_recipe_that_cannot_be_trained_with_is_refused(tmp_path, text, said):
     path.write_text(text)
     with pytest.raises(RecipeError, match=said):
         read_recipe(path, "cnn")
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
+def test_the_recipes_that_come_along_are_usable(path):
+    read_recipe(path, "densenet121" if "densenet" in path.name else "cnn")
+
+
+def test_no_augmentation_at_all_is_a_usable_choice():
+    check(Recipe("cnn", augmentation=NO_AUGMENTATION))
 
 
 def test_the_default_loss_is_categorical_cross_entropy():

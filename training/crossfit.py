@@ -19,13 +19,20 @@ from pathlib import Path
 
 from her2core import __version__
 from her2core.evaluation.assessment import N_BOOT, evaluate
-from her2core.evaluation.report import REPORT_FILE, SCHEMA, PatchRow, Report, ReportModel
+from her2core.evaluation.report import SCHEMA, PatchRow, Report, ReportModel
 from her2core.models.bundle import load_bundle
 from her2core.models.card import CARD_FILE, ModelCard
 from her2core.models.classifier import Classifier
 from her2core.text import printable
 from her2core.training.datasets import list_class_folders
-from training.evaluate import EvaluationError, report_models, told, write
+from training.evaluate import (
+    EvaluationError,
+    check_arguments,
+    report_models,
+    told,
+    write,
+    writing,
+)
 from training.report_rows import read_rows
 
 
@@ -108,14 +115,15 @@ def run(args: argparse.Namespace) -> Report:
     """Read, evaluate and write, as the command line says.
 
     Raises:
-        EvaluationError, DatasetError, BundleError: nothing can be evaluated.
-        OSError: the report cannot be written.
+        EvaluationError, DatasetError, BundleError: nothing can be evaluated, or the report cannot
+            be written.
+        OSError: a folder cannot be read.
     """
-    if (args.out / REPORT_FILE).exists():
-        raise EvaluationError(f"{args.out} already holds a report; choose another folder.")
+    check_arguments(args)
     cards = [[ModelCard.read(path / CARD_FILE) for path in fold.bundles] for fold in args.folds]
     models = crossfit_models(cards)
-    args.out.mkdir(parents=True, exist_ok=True)
+    with writing(args.out):
+        args.out.mkdir(parents=True, exist_ok=True)
     rows: list[PatchRow] = []
     notes = [
         f"Every patch was read by the models of its own fold, {len(args.folds)} folds in all.",
@@ -139,7 +147,8 @@ def run(args: argparse.Namespace) -> Report:
         gallery=(),
         rows=tuple(rows),
     )
-    write(report, args.out, [])
+    with writing(args.out):
+        write(report, args.out, [])
     return report
 
 

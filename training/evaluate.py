@@ -17,6 +17,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image
@@ -39,8 +40,7 @@ from her2core.patches import Patch, PatchError, decode
 from her2core.settings import UploadLimits
 from her2core.text import printable
 from her2core.training.datasets import DatasetError, LabelledFile
-from her2core.training.layouts import read_layout
-from training.report_rows import loaded, read_rows
+from training.report_rows import listed, loaded, read_rows
 
 HTML_FILE = "report.html"
 _NAMED_FILES = 10
@@ -66,12 +66,28 @@ def told(make: Callable[[argparse.Namespace], Report], args: argparse.Namespace)
         print(error, file=sys.stderr)
         return 1
     except OSError as error:
-        print(f"The report could not be written to {args.out}: {error.strerror}.", file=sys.stderr)
+        what = error.filename or "A file"
+        print(f"{what} could not be read: {error.strerror or error}.", file=sys.stderr)
         return 1
     for line in summary(report):
         print(line)
     print(f"The report is in {args.out}.")
     return 0
+
+
+@contextmanager
+def writing(out: Path) -> Iterator[None]:
+    """Around what writes into the report's folder.
+
+    Raises:
+        EvaluationError: it cannot be written to.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise EvaluationError(
+            f"The report could not be written to {out}: {error.strerror or error}."
+        ) from error
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -105,21 +121,24 @@ def run(args: argparse.Namespace) -> Report:
     """Read, evaluate and write, as the command line says.
 
     Raises:
-        EvaluationError, DatasetError, BundleError: nothing can be evaluated.
-        OSError: the report cannot be written.
+        EvaluationError, DatasetError, BundleError: nothing can be evaluated, or the report cannot
+            be written.
+        OSError: a folder cannot be read.
     """
-    if args.bootstrap < 100 or args.seed < 0 or args.gallery < 0:
-        raise EvaluationError("Use --bootstrap 100 or more, --seed and --gallery 0 or more.")
-    if (args.out / REPORT_FILE).exists():
-        raise EvaluationError(f"{args.out} already holds a report; choose another folder.")
+    check_arguments(args)
+    if args.gallery < 0:
+        raise EvaluationError("Use --gallery 0 or more.")
     folders = [Path(part) for part in args.data.split(",") if part]
+    if not folders:
+        raise EvaluationError("Name at least one folder of labelled patches with --data.")
     files = [file for folder in folders for file in listed(folder, args.group_pattern)]
     cards = [ModelCard.read(Path(part) / CARD_FILE) for part in args.models.split(",") if part]
     if not cards:
         raise EvaluationError("Name at least one bundle folder with --models.")
     if len({card.model_id for card in cards}) < len(cards):
         raise EvaluationError("Two of the bundles hold the same weights; name each model once.")
-    args.out.mkdir(parents=True, exist_ok=True)
+    with writing(args.out):
+        args.out.mkdir(parents=True, exist_ok=True)
     models = report_models(cards)
     bundles = [Path(part) for part in args.models.split(",") if part]
     known = {
@@ -141,20 +160,21 @@ def run(args: argparse.Namespace) -> Report:
         gallery=gallery(rows, models, args.gallery),
         rows=rows,
     )
-    write(report, args.out, files)
+    with writing(args.out):
+        write(report, args.out, files)
     return report
 
 
-def listed(source: Path, group_pattern: str | None) -> list[LabelledFile]:
-    """The labelled patches of a folder or table; only its test part where it brings a split.
+def check_arguments(args: argparse.Namespace) -> None:
+    """Refuse, before anything is read, what no report can be made with.
 
     Raises:
-        DatasetError: see `read_layout`.
+        EvaluationError: too few resamples, an impossible seed, or a report is there already.
     """
-    layout = read_layout(source, group_pattern)
-    print(layout.statement, file=sys.stderr)
-    test = [file for file in layout.files if file.part == "test"]
-    return test or list(layout.files)
+    if args.bootstrap < 100 or args.seed < 0:
+        raise EvaluationError("Use --bootstrap 100 or more and --seed 0 or more.")
+    if (args.out / REPORT_FILE).exists():
+        raise EvaluationError(f"{args.out} already holds a report; choose another folder.")
 
 
 def report_models(cards: Sequence[ModelCard]) -> tuple[ReportModel, ...]:

@@ -15,6 +15,7 @@ from her2core.models.card import Metric, ModelCard
 from her2core.models.conformal import ConformalSets
 from her2core.patches import MODEL_SIDE
 from her2core.scores import HER2Score
+from her2core.training.checkpoint import load_weights
 from her2core.training.datasets import DatasetError, PatchSet, load_patches
 from her2core.training.fit import Run
 from her2core.training.prepare import Prepared
@@ -105,12 +106,13 @@ def finish_run(
 
     Raises:
         BundleError: the bundle cannot be written, for instance because `out` holds something.
+        CheckpointError: the run's best weights are missing or damaged.
         DatasetError: a test patch cannot be read.
     """
     from her2core.models.registry import ARCHITECTURES
 
     model = ARCHITECTURES[recipe.architecture].build()
-    model.load_weights(run.best)
+    load_weights(model, run.best)
     train = _some(prepared, recipe)
     validation = prepared.validation
     if recipe.size != MODEL_SIDE:

@@ -31,6 +31,7 @@ from her2core.evaluation.metrics import core_score, set_metrics
 from her2core.models.card import BundleError, Metric, ModelCard
 from her2core.models.conformal import ConformalSets, calibrate
 from her2core.scores import HER2Score
+from her2core.training.checkpoint import CheckpointError, load_weights
 from her2core.training.datasets import DatasetError, PatchSet, list_class_folders, load_patches
 
 BACKGROUND_PATCHES = 20
@@ -111,12 +112,17 @@ def _cores_metrics(predicted: npt.NDArray[np.int64], test: PatchSet) -> tuple[Me
 
 
 def make_bundle(args: argparse.Namespace) -> ModelCard:
-    """Fit, measure and write, as the command line says."""
+    """Fit, measure and write, as the command line says.
+
+    Raises:
+        BundleError, CheckpointError, DatasetError: weights, patches or bundle cannot be used.
+        KeyError, OSError, tomllib.TOMLDecodeError: the card's text cannot be used.
+    """
     from her2core.models.registry import ARCHITECTURES
 
     text = tomllib.loads(args.text.read_text(encoding="utf-8"))
     model = ARCHITECTURES[args.arch].build()
-    model.load_weights(args.weights)
+    load_weights(model, args.weights)
     background = choose_background(
         load_patches(list_class_folders(args.background)), BACKGROUND_PATCHES
     )
@@ -204,7 +210,7 @@ def main(arguments: list[str] | None = None) -> int:
     args = _parser().parse_args(arguments)
     try:
         card = make_bundle(args)
-    except (BundleError, DatasetError) as error:
+    except (BundleError, CheckpointError, DatasetError) as error:
         print(error, file=sys.stderr)
         return 1
     except (OSError, KeyError, tomllib.TOMLDecodeError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,8 @@ from her2core.settings import UploadLimits
 from her2core.stain.reading import reading_of
 from her2core.stain.report import measure_membranes
 from her2core.text import printable
-from her2core.training.datasets import LabelledFile
+from her2core.training.datasets import DatasetError, LabelledFile
+from her2core.training.layouts import read_layout
 
 if TYPE_CHECKING:
     from her2core.models.classifier import Classifier
@@ -36,6 +38,27 @@ class _Read:
     patch: Patch
     quality: QualityReport
     stain: StainRow
+
+
+def listed(source: Path, group_pattern: str | None) -> list[LabelledFile]:
+    """The labelled patches of a folder or table; only its test part where it brings a split.
+
+    Raises:
+        DatasetError: see `read_layout`; or there is a split without a test part, whose patches a
+            model may have learnt from.
+    """
+    layout = read_layout(source, group_pattern)
+    print(layout.statement, file=sys.stderr)
+    parts = {file.part for file in layout.files} - {""}
+    if not parts:
+        return list(layout.files)
+    if "test" not in parts:
+        raise DatasetError(
+            f"{source} brings a split of its own without a test part ({', '.join(sorted(parts))}); "
+            "name the folder of one part, or a table without a part column, to evaluate it as it "
+            "is."
+        )
+    return [file for file in layout.files if file.part == "test"]
 
 
 def read_rows(

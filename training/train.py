@@ -28,7 +28,7 @@ from her2core.models.card import BundleError, ModelCard
 from her2core.models.densenet121 import WeightsUnavailableError
 from her2core.training.checkpoint import CheckpointError
 from her2core.training.datasets import DatasetError
-from her2core.training.fit import Run, fit
+from her2core.training.fit import Run, build, fit
 from her2core.training.loop import TrainingError
 from her2core.training.machines import this_machine
 from her2core.training.prepare import Prepared, Request, prepare, record
@@ -118,6 +118,8 @@ def _train(args: argparse.Namespace, folder: Path) -> int:
             "folder by --run."
         )
     run.folder.mkdir(parents=True, exist_ok=True)  # better now than after the first epoch
+    if args.start is not None and not run.state.is_file():
+        build(recipe, args.start)  # weights that do not fit are said before patches are read
     prepared = _prepared(request, recipe)
     record(prepared, run.folder, run.started)
     fit(recipe, prepared.mixture, prepared.validation, folder, args.start, machines)

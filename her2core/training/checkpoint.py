@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -99,6 +101,26 @@ def load_state(path: Path, model: Any, optimizer: Any) -> Progress:
             f"The checkpoint {path} is damaged; delete the run folder and start again."
         ) from error
     return replace(Progress(**progress), history=tuple(progress["history"]))
+
+
+def load_weights(model: Any, path: Path) -> None:
+    """Put the weights of a keras file, e.g. a run's best.weights.h5, into a network.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, of another kind or of another network.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"There is no file {path}.")
+    try:
+        with warnings.catch_warnings():
+            # before it raises, keras warns once for each layer that finds nothing
+            warnings.simplefilter("ignore")
+            model.load_weights(path)
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        raise CheckpointError(
+            f"The weights {path} cannot be used: the file is unreadable, or belongs to another "
+            "network; name the best.weights.h5 of a run of this one."
+        ) from error
 
 
 def _fitting(tensor: npt.NDArray[np.generic], variable: Any, path: Path) -> npt.NDArray[np.generic]:

@@ -18,6 +18,7 @@ from her2core.scores import HER2Score
 from her2core.settings import UploadLimits
 
 Part = Literal["", "train", "validation", "test"]
+TRUTH_FILE = "truth.csv"
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff"}
 
 
@@ -60,14 +61,12 @@ def list_class_folders(folder: Path) -> list[LabelledFile]:
     The group comes from the `group` column of truth.csv beside the class folders, where it exists.
 
     Raises:
-        DatasetError: there is no such folder, or it holds no picture in any class folder.
+        DatasetError: there is no such folder, it holds no picture in any class folder, or its
+            truth.csv cannot be read.
     """
     if not folder.is_dir():
         raise DatasetError(f"There is no folder {folder}.")
-    groups: dict[str, str] = {}
-    if (folder / "truth.csv").is_file():
-        with (folder / "truth.csv").open(newline="", encoding="utf-8") as handle:
-            groups = {row["file"]: row["group"] for row in csv.DictReader(handle)}
+    groups = truth_groups(folder / TRUTH_FILE)
     found = [
         LabelledFile(path, score, groups.get(f"{score.folder}/{path.name}", ""))
         for score in HER2Score
@@ -78,6 +77,45 @@ def list_class_folders(folder: Path) -> list[LabelledFile]:
         names = ", ".join(score.folder for score in HER2Score)
         raise DatasetError(f"{folder} holds no pictures; expected class folders {names}.")
     return found
+
+
+def truth_groups(path: Path) -> dict[str, str]:
+    """The group of each file that a truth.csv names; none where there is no such table.
+
+    Raises:
+        DatasetError: the table cannot be read, or has no column `file`.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as handle:
+            return _groups(path, csv.DictReader(handle, strict=True))
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(
+            f"{path} cannot be read; save it as CSV in UTF-8 with the columns file, group."
+        ) from error
+
+
+def _groups(path: Path, reader: csv.DictReader[str]) -> dict[str, str]:
+    line = 1
+    found: dict[str, str] = {}
+    try:
+        if "file" not in (reader.fieldnames or ()):
+            raise DatasetError(f"{path} needs the columns file, group.")
+        line = reader.line_num + 1
+        for row in reader:
+            found[row["file"]] = row.get("group") or ""
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise unreadable_line(path, line, error) from error
+    return found
+
+
+def unreadable_line(path: Path, line: int, reason: object) -> DatasetError:
+    """The error of a table's row that begins in this line."""
+    return DatasetError(
+        f"{path}, line {line} cannot be read ({reason}); is a quotation mark left open?"
+    )
 
 
 def load_patches(

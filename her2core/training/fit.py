@@ -11,7 +11,7 @@ from typing import Any
 
 from her2core.files import write_atomically
 from her2core.training.batches import Mixture, batches
-from her2core.training.checkpoint import CheckpointError, Progress
+from her2core.training.checkpoint import CheckpointError, Progress, load_weights
 from her2core.training.datasets import PatchSet
 from her2core.training.frozen import FeatureCache, feature_batches, head_of, train_only_blocks
 from her2core.training.loop import (
@@ -72,6 +72,7 @@ def build(recipe: Recipe, start_weights: Path | None = None) -> Any:
     """Build the recipe's network with fresh, ImageNet or given weights.
 
     Raises:
+        CheckpointError: the given weights cannot be read or are another network's.
         WeightsUnavailableError: ImageNet weights are wanted and cannot be had.
     """
     import keras
@@ -91,7 +92,7 @@ def build(recipe: Recipe, start_weights: Path | None = None) -> Any:
     finally:
         keras.config.set_dtype_policy("float32")
     if start_weights is not None:
-        model.load_weights(start_weights)
+        load_weights(model, start_weights)
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = recipe.batch_norm_momentum
@@ -122,7 +123,8 @@ def fit(
         after_epoch: told after each epoch, when its state is on disk.
 
     Raises:
-        CheckpointError: the folder holds a run with another recipe, or a damaged one.
+        CheckpointError: the folder holds a run with another recipe, or a damaged one; or the
+            start weights do not fit.
         DatasetError: a class has no training patch.
         OSError: the folder cannot be written to.
         RecipeError: the recipe cannot be trained with.
@@ -183,7 +185,7 @@ def _train_head(
         (checked, validation.labels),
     )
     progress = run_phase(phase, machines, after_epoch=after_epoch)
-    head.load_weights(run.head / BEST_FILE)
+    load_weights(head, run.head / BEST_FILE)
     save_weights(model, run.best)
     return progress.best
 

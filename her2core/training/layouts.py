@@ -14,9 +14,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from her2core.scores import HER2Score
-from her2core.training.datasets import IMAGE_SUFFIXES, DatasetError, LabelledFile, Part
+from her2core.training.datasets import (
+    IMAGE_SUFFIXES,
+    TRUTH_FILE,
+    DatasetError,
+    LabelledFile,
+    Part,
+    truth_groups,
+    unreadable_line,
+)
 
-TRUTH_FILE = "truth.csv"
 _PARTS: Mapping[str, Part] = {
     "train_data_patch": "train",
     "test_data_patch": "test",
@@ -127,7 +134,7 @@ def _class_folders(folder: Path) -> list[LabelledFile]:
     if not by_class:
         expected = ", ".join(score.folder for score in HER2Score)
         raise DatasetError(f"{folder} holds no pictures; expected class folders {expected}.")
-    groups = _truth_groups(folder / TRUTH_FILE)
+    groups = truth_groups(folder / TRUTH_FILE)
     return [
         LabelledFile(path, score, groups.get(path.relative_to(folder).as_posix(), ""))
         for score in sorted(by_class)
@@ -159,10 +166,32 @@ def _table(path: Path) -> Iterator[LabelledFile]:
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"The table {path} cannot be read: {error}.") from error
     first = text.partition("\n")[0]
-    reader = csv.DictReader(text.splitlines(), delimiter=";" if ";" in first else ",")
+    delimiter = ";" if ";" in first else ","
+    reader = csv.DictReader(text.splitlines(), delimiter=delimiter, strict=True)
+    line = 1
+    try:
+        columns = _columns(path, reader)
+        line = reader.line_num + 1
+        for file in _table_rows(path, reader, columns):
+            yield file
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise unreadable_line(path, line, error) from error
+    except OSError as error:
+        # an open quotation mark takes the lines behind it into its cell, here a file's name
+        raise unreadable_line(path, line, error.strerror) from error
+
+
+def _columns(path: Path, reader: csv.DictReader[str]) -> dict[str, str]:
     columns = {(name or "").strip().lower(): name for name in reader.fieldnames or ()}
     if not {"file", "label"} <= columns.keys():
         raise DatasetError(f"The table {path} needs the columns file and label (and group).")
+    return columns
+
+
+def _table_rows(
+    path: Path, reader: csv.DictReader[str], columns: Mapping[str, str]
+) -> Iterator[LabelledFile]:
     seen: dict[Path, tuple[int, HER2Score]] = {}
     for row in reader:
         cells = {name: (row.get(column) or "").strip() for name, column in columns.items()}
@@ -181,16 +210,6 @@ def _table(path: Path) -> Iterator[LabelledFile]:
         if part not in ("", "train", "validation", "test"):
             raise DatasetError(f"{where}: “{part}” is no part; use train, validation or test.")
         yield LabelledFile(image, score, cells.get("group", ""), part)  # type: ignore[arg-type]
-
-
-def _truth_groups(path: Path) -> dict[str, str]:
-    if not path.is_file():
-        return {}
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as handle:
-            return {row["file"]: row.get("group") or "" for row in csv.DictReader(handle)}
-    except (OSError, UnicodeDecodeError, KeyError) as error:
-        raise DatasetError(f"{path} cannot be read; it needs the columns file, group.") from error
 
 
 def _grouped(

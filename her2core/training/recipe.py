@@ -5,6 +5,7 @@ docs/training.md holds the table of all entries; what goes beyond the study is o
 
 from __future__ import annotations
 
+import sys
 import tomllib
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -119,13 +120,15 @@ def read_recipe(path: Path, architecture: str) -> Recipe:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise RecipeError(f"The recipe {path} cannot be read: {error}.") from error
     changes = values.pop("augmentation", {})
+    if not isinstance(changes, dict):
+        raise RecipeError(f"The recipe {path} cannot be used: augmentation must be a table.")
     for given, record in ((values, Recipe), (changes, Augmentation)):
         unknown = set(given) - {entry.name for entry in fields(record)}
         if unknown:
             raise RecipeError(
                 f"The recipe {path} has unknown entries: {', '.join(sorted(unknown))}."
             )
-    if "brightness" in changes:
+    if isinstance(changes.get("brightness"), list):
         changes["brightness"] = tuple(changes["brightness"])
     values.setdefault("architecture", architecture)
     recipe = Recipe(**values, augmentation=Augmentation(**changes))
@@ -168,7 +171,30 @@ def check(recipe: Recipe) -> None:
         raise RecipeError("size must be 224 for the CNN, whose layers fix it.")
     if recipe.fine_tune_blocks is not None and recipe.fine_tune_blocks > 4:
         raise RecipeError("fine_tune_blocks must be 1 to 4: DenseNet121 has four dense blocks.")
+    _check_augmentation(recipe.augmentation)
+
+
+def _check_augmentation(augmentation: Augmentation) -> None:
+    for name in ("shift", "zoom", "colour", "stain"):
+        value = getattr(augmentation, name)
+        if not _number(value) or not 0 <= value < 1:
+            raise RecipeError(f"augmentation.{name} must be a number from 0 to below 1.")
+    if not _number(augmentation.rotation) or not 0 <= augmentation.rotation <= 180:
+        raise RecipeError("augmentation.rotation must be a number of degrees from 0 to 180.")
+    if not _number(augmentation.shear) or augmentation.shear < 0:
+        raise RecipeError("augmentation.shear must be a number from 0.")
+    if not isinstance(augmentation.flips, bool):
+        raise RecipeError("augmentation.flips must be true or false.")
+    factors = augmentation.brightness
+    two = isinstance(factors, tuple) and len(factors) == 2 and all(map(_number, factors))
+    if not two or not 0 < factors[0] <= factors[1]:
+        raise RecipeError(
+            "augmentation.brightness must be two numbers above 0, the smaller one first."
+        )
 
 
 def _number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    """Whether it is a number that arithmetic can go on with: no nan, and within a float's range."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    return abs(value) <= sys.float_info.max

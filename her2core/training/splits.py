@@ -52,7 +52,8 @@ def split_files(
 
     Whole units, largest first and in a seeded order among equals, go where the classes they hold
     are most missing, measured against each side's share of each class (after Sechidis et al., "On
-    the stratification of multi-label data", ECML PKDD 2011). Training keeps every class.
+    the stratification of multi-label data", ECML PKDD 2011). Training keeps every class, and a
+    class with as many single-class units as there are wanted sides is on all of them.
 
     Args:
         files: all patches; a part that one names is the side it is on.
@@ -154,4 +155,31 @@ def _assign(
         if not any(counts[u, score] for u in range(len(units)) if side[u] == TRAIN):
             holders = [u for u in range(len(units)) if counts[u, score]]
             side[min(holders, key=lambda u: counts[u].sum())] = TRAIN
+    _fill_sides(side, counts, order[::-1].tolist(), np.flatnonzero(shares > 0).tolist())
     return side
+
+
+def _fill_sides(
+    side: list[int], counts: npt.NDArray[np.int64], smallest_first: list[int], wanted: list[int]
+) -> None:
+    """Give each wanted side the classes it lacks, where enough units hold them.
+
+    Large units go first and training's share is the largest, so that few units of a class would
+    all be training's. Units move only from where each of their classes stays: no side loses one.
+    """
+
+    def holders(score: int, place: int) -> int:
+        return sum(counts[unit, score] > 0 for unit in smallest_first if side[unit] == place)
+
+    def spare(unit: int) -> bool:
+        its = np.flatnonzero(counts[unit]).tolist()
+        return all(holders(score, side[unit]) > 1 for score in its)
+
+    enough = np.flatnonzero((counts > 0).sum(axis=0) >= len(wanted)).tolist()
+    for place in wanted:
+        for score in enough:
+            if holders(score, place) == 0:
+                movable = (unit for unit in smallest_first if counts[unit, score] and spare(unit))
+                chosen = next(movable, None)
+                if chosen is not None:
+                    side[chosen] = place
