@@ -35,7 +35,12 @@ THRESHOLDS = StainThresholds()
 
 
 def tissue(
-    membrane: float, around: float = 1.0, cytoplasm: float = 0.0, grain: float = 0.0
+    membrane: float,
+    around: float = 1.0,
+    cytoplasm: float = 0.0,
+    grain: float = 0.0,
+    nucleus: float = 0.35,
+    blush: float = 0.0,
 ) -> np.ndarray:
     """64 round cells, 12 µm across at 0.4 µm per pixel, each with a nucleus.
 
@@ -44,6 +49,8 @@ def tissue(
         around: share of each ring that is stained.
         cytoplasm: DAB density within the cells.
         grain: how far that varies from pixel group to pixel group.
+        nucleus: haematoxylin density of the nuclei.
+        blush: DAB density of all but the topmost rows, the nuclei included.
     """
     blue, brown = np.full((SIDE, SIDE), 0.04, np.float32), np.zeros((SIDE, SIDE), np.float32)
     rng = np.random.default_rng(1)
@@ -55,8 +62,9 @@ def tissue(
             brown += cell * cytoplasm * np.clip(1 + grain * speck, 0, 3)
             if membrane:
                 cv2.ellipse(brown, (x, y), (15, 15), 40, 0, 360 * around, membrane, 3)
-            cv2.circle(blue, (x, y), 8, 0.35, -1)
+            cv2.circle(blue, (x, y), 8, nucleus, -1)
             cv2.circle(brown, (x, y), 8, 0.0, -1)
+    brown[16:] += blush  # the glass above it tells that it is none
     density = blue[..., None] * np.array(HAEMATOXYLIN) + brown[..., None] * np.array(DAB)
     density = cv2.GaussianBlur(density, (0, 0), 0.8)
     density[:6] = 0
@@ -136,6 +144,20 @@ def test_brown_cytoplasm_is_no_membrane(grain):
     assert report.total >= 55
     assert report.shares[Pattern.NONE] > 0.9
     assert report.score is HER2Score.ZERO
+
+
+def test_a_cell_whose_nucleus_is_hidden_is_found_by_its_ring():
+    report = measure_membranes(tissue(1.0, nucleus=0.065), UM)
+    assert report.counts[Pattern.INTENSE_COMPLETE] >= 40
+    # a ring half of which is missing encloses nothing
+    assert measure_membranes(tissue(1.0, around=0.5, nucleus=0.065), UM).total < 10
+
+
+def test_a_nucleus_in_a_brown_blush_counts_like_any_other():
+    plain, blushed = (measure_membranes(tissue(0.0, blush=b), UM) for b in (0.0, 0.15))
+    assert plain.total >= 40
+    assert blushed.total >= 0.9 * plain.total
+    assert blushed.score is HER2Score.ZERO
 
 
 def test_scale_is_found_where_nobody_gives_it():

@@ -9,10 +9,12 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
+from her2core.stain.belief import masked_quantile, membrane_odds
 from her2core.stain.density import FloatImage
+from her2core.stain.hidden import hidden_nuclei
 from her2core.stain.membranes import membrane_lines
 from her2core.stain.nuclei import Nuclei, find_nuclei
-from her2core.stain.rims import DIRECTIONS, Rims, find_rims
+from her2core.stain.rims import DIRECTIONS, Rims, find_rims, joined
 from her2core.stain.thresholds import StainThresholds
 
 Booleans = npt.NDArray[np.bool_]
@@ -105,17 +107,25 @@ def measure_cells(
     """
     lines = membrane_lines(haematoxylin, dab)
     nuclei = find_nuclei(haematoxylin, dab, lines)
-    if not len(nuclei):
-        return NO_CELLS
     rims = find_rims(nuclei, lines, dab)
+    hidden = hidden_nuclei(
+        haematoxylin, dab, lines > thresholds.clear_line, nuclei.labels, rims.outlines
+    )
+    found = len(nuclei)
+    rims = joined((rims, find_rims(hidden, lines, dab)))
+    if not len(rims.outlines):
+        return NO_CELLS
     inside = _inside(rims.outlines, dab.shape)
     stained = _stained(rims, thresholds) & inside
     stained &= _believed(rims, stained, thresholds)[:, None]
     completeness = stained.sum(axis=1) / np.maximum(inside.sum(axis=1), 1)
-    intensity = _quantile(rims.dab, stained, _INTENSITY_QUANTILE)
+    intensity = masked_quantile(rims.dab, stained, _INTENSITY_QUANTILE)
     pattern = classify(completeness, intensity, thresholds)
-    tumour = looks_like_tumour(nuclei) | (completeness >= _SURELY_STAINED)
+    tumour = completeness >= _SURELY_STAINED
+    tumour[:found] |= looks_like_tumour(nuclei)
     whole = inside.mean(axis=1) >= _LEAST_RIM_INSIDE
+    # without a nucleus nothing but a complete ring says that there is a cell
+    whole[found:] &= completeness[found:] >= thresholds.complete
     return MeasuredCells(
         rims.outlines[whole],
         completeness[whole].astype(np.float32),
@@ -149,14 +159,15 @@ def looks_like_tumour(nuclei: Nuclei) -> Booleans:
     """Boolean (n,): by its nucleus alone a cell may be a tumour cell.
 
     Spindle nuclei (fibroblasts, endothelium, smooth muscle), nuclei below 4.2 µm and what is grey
-    or torn rather than an even blue are left out. Plump fibroblasts, plasma cells and normal
-    epithelium pass, and small round tumour nuclei look like lymphocytes to anyone who sees nothing
-    but one nucleus: the counted cells are tumour-*like*.
+    or torn rather than an even blue are left out. In brown or grey cytoplasm every nucleus looks
+    brown; there it counts what a nucleus has more of than its surroundings. Plump fibroblasts,
+    plasma cells and normal epithelium pass, and small round tumour nuclei look like lymphocytes to
+    anyone who sees nothing but one nucleus: the counted cells are tumour-*like*.
     """
     return np.asarray(
         (nuclei.elongation <= 2.2)
         & (nuclei.diameter_um >= 4.2)
-        & (nuclei.brownness < 0.30)
+        & ((nuclei.brownness < 0.30) | (nuclei.excess_brownness < 0.20))
         & (nuclei.unevenness < 0.33)
     )
 
@@ -186,29 +197,18 @@ def _bridged(parts: Booleans, longest: int) -> Booleans:
 def _believed(rims: Rims, stained: Booleans, thresholds: StainThresholds) -> Booleans:
     """Boolean (n,): the stained parts are a membrane and no chance alignment of other brown.
 
-    A clear line needs no proof. A faint one must stand out from the texture of the cell's own
-    cytoplasm and fall off to both sides, or it is granular or diffuse cytoplasmic staining.
+    A clear line needs no proof, a faint one does (belief.py): above all it must fall off to either
+    side, or it is the edge of a brown area.
     """
-    line = _quantile(rims.line, stained, 0.5)
-    brown = _quantile(rims.dab, stained, 0.5)
-    fall = brown - _quantile(rims.flanks.mean(axis=2), stained, 0.5)
-    least_fall = brown - _quantile(rims.flanks.max(axis=2), stained, 0.5)
-    over_texture = line >= thresholds.over_texture * (rims.texture + 0.005)
-    falls_off = (fall >= thresholds.falls_off * brown) & (
-        least_fall >= thresholds.falls_off / 3 * brown
-    )
-    return np.asarray((line >= thresholds.clear_line) | (over_texture & falls_off))
+    candidate = stained.mean(axis=1) >= thresholds.stained_completeness
+    line = masked_quantile(rims.line, stained, 0.5)
+    brown = masked_quantile(rims.dab, stained, 0.5)
+    beside = masked_quantile(rims.flanks.max(axis=2), stained, 0.5)
+    falls_off = brown - beside >= thresholds.falls_off * brown
+    believed = falls_off & (membrane_odds(rims, stained, candidate) >= thresholds.membrane_odds)
+    return np.asarray((line >= thresholds.clear_line) | believed)
 
 
 def _inside(outlines: FloatImage, shape: tuple[int, ...]) -> Booleans:
     x, y = outlines[..., 0], outlines[..., 1]
     return np.asarray((x >= 0) & (y >= 0) & (x <= shape[1] - 1) & (y <= shape[0] - 1))
-
-
-def _quantile(values: FloatImage, mask: Booleans, quantile: float) -> FloatImage:
-    """A quantile of each row's masked values, 0 where none is masked."""
-    ordered = np.sort(np.where(mask, values, np.inf), axis=1)
-    count = mask.sum(axis=1)
-    at = np.minimum((quantile * count).astype(int), np.maximum(count - 1, 0))
-    picked = ordered[np.arange(len(values)), at]
-    return np.where(count > 0, picked, 0).astype(np.float32)

@@ -22,6 +22,8 @@ _NEIGHBOURHOOD_UM = 9.0
 _LEAST_CONTRAST = 0.025
 _LEAST_SEED = 0.012
 _CLEAR_LINE = 0.12
+# a nucleus is compared with what lies about this far round it and is no nucleus
+_SURROUNDINGS_UM = 2.0
 _LEAST_AREA_UM2 = 9.0
 _MOST_AREA_UM2 = 260.0
 
@@ -35,6 +37,8 @@ class Nuclei:
         area_um2: float32 (n,).
         elongation: float32 (n,), long over short axis, >= 1.
         brownness: float32 (n,), DAB over haematoxylin density within the nucleus.
+        excess_brownness: float32 (n,), the same ratio of what it has more of than its surroundings:
+            how brown is what makes it stand out. Negative where brown spares it.
         unevenness: float32 (n,), deviation over mean of the haematoxylin density within it.
         labels: int32 (H, W): 0 is no nucleus, i + 1 the nucleus i.
     """
@@ -43,6 +47,7 @@ class Nuclei:
     area_um2: FloatImage
     elongation: FloatImage
     brownness: FloatImage
+    excess_brownness: FloatImage
     unevenness: FloatImage
     labels: npt.NDArray[np.int32]
 
@@ -64,7 +69,7 @@ def find_nuclei(haematoxylin: FloatImage, dab: FloatImage, lines: FloatImage) ->
     blob-shaped maxima (Laplacian of Gaussian at two nuclear sizes) are the seeds, and every pixel
     of the thresholded mask goes to the nearest seed, which is the watershed of the distance to the
     seeds. Pale nuclei with a dark rim are filled. Overlapping nuclei stay one; a nucleus hidden
-    under dense DAB is not found.
+    under dense DAB is not found here (see hidden.py).
     """
     mask = nuclear_mask(haematoxylin, lines > _CLEAR_LINE)
     seeds = _seeds(haematoxylin, mask)
@@ -75,7 +80,7 @@ def find_nuclei(haematoxylin: FloatImage, dab: FloatImage, lines: FloatImage) ->
         (~seeds).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_CCOMP
     )
     labels = np.where(mask, nearest, 0).astype(np.int32)
-    return _measured(labels, haematoxylin, dab)
+    return measured(labels, haematoxylin, dab)
 
 
 def nuclear_mask(
@@ -91,14 +96,14 @@ def nuclear_mask(
     # half of what a typical nucleus stands out by
     threshold = max(_LEAST_CONTRAST, 0.4 * float(np.percentile(above, 75)))
     mask = (contrast > threshold).astype(np.uint8)
-    mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, _disc(0.8))
+    mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, disc(0.8))
     mask = _fill_holes(mask, 30.0)
     mask[membrane] = 0
-    mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, _disc(0.9))
+    mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, disc(0.9))
     return np.asarray(mask.astype(bool))
 
 
-def _disc(radius_um: float) -> npt.NDArray[np.uint8]:
+def disc(radius_um: float) -> npt.NDArray[np.uint8]:
     size = 2 * max(1, round(radius_um / WORKING_UM)) + 1
     return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)), np.uint8)
 
@@ -122,11 +127,11 @@ def _seeds(haematoxylin: FloatImage, mask: npt.NDArray[np.bool_]) -> npt.NDArray
         response = np.maximum(response, fine - coarse)
     # how deep inside the mask counts too: a pale middle must not split a nucleus
     height = cv2.GaussianBlur(response + 0.03 * np.minimum(inside, 4.0), (0, 0), 1.0 / WORKING_UM)
-    peak = height >= cv2.dilate(height, _disc(2.0))
+    peak = height >= cv2.dilate(height, disc(2.0))
     return np.asarray(peak & mask & (response > _LEAST_SEED))
 
 
-def _measured(labels: npt.NDArray[np.int32], haematoxylin: FloatImage, dab: FloatImage) -> Nuclei:
+def measured(labels: npt.NDArray[np.int32], haematoxylin: FloatImage, dab: FloatImage) -> Nuclei:
     """Drop what is too small or large for a nucleus, number the rest and measure it."""
     yy, xx = np.nonzero(labels)
     at = labels[yy, xx]
@@ -152,6 +157,8 @@ def _measured(labels: npt.NDArray[np.int32], haematoxylin: FloatImage, dab: Floa
     mean_blue = np.bincount(at, blue, count) / safe
     deviation = np.sqrt(np.maximum(np.bincount(at, blue**2, count) / safe - mean_blue**2, 0))
     mean_brown = np.bincount(at, dab[yy, xx], count) / safe
+    more_blue = np.bincount(at, _above_surroundings(haematoxylin, labels)[yy, xx], count) / safe
+    more_brown = np.bincount(at, _above_surroundings(dab, labels)[yy, xx], count) / safe
     number = np.zeros(count, np.int32)
     number[kept] = np.arange(1, len(kept) + 1)
     return Nuclei(
@@ -159,11 +166,21 @@ def _measured(labels: npt.NDArray[np.int32], haematoxylin: FloatImage, dab: Floa
         area[kept].astype(np.float32),
         elongation[kept].astype(np.float32),
         (mean_brown / (mean_blue + 0.01))[kept].astype(np.float32),
+        (more_brown / np.maximum(more_blue, 0.01))[kept].astype(np.float32),
         (deviation / (mean_blue + 0.01))[kept].astype(np.float32),
         number[labels],
     )
 
 
+def _above_surroundings(density: FloatImage, labels: npt.NDArray[np.int32]) -> FloatImage:
+    """By how much each pixel exceeds the mean (H, W) of what round it belongs to no nucleus."""
+    outside = (labels == 0).astype(np.float32)
+    sigma = _SURROUNDINGS_UM / WORKING_UM
+    weight = cv2.GaussianBlur(outside, (0, 0), sigma)
+    around = cv2.GaussianBlur(density * outside, (0, 0), sigma) / np.maximum(weight, 1e-3)
+    return np.asarray(density - around, dtype=np.float32)
+
+
 def _none(shape: tuple[int, ...]) -> Nuclei:
     empty = np.zeros(0, np.float32)
-    return Nuclei(np.zeros((0, 2), np.float32), *(empty,) * 4, np.zeros(shape, np.int32))
+    return Nuclei(np.zeros((0, 2), np.float32), *(empty,) * 5, np.zeros(shape, np.int32))

@@ -10,7 +10,8 @@ stained and how densely.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import cv2
 import numpy as np
@@ -59,11 +60,18 @@ class Rims:
     texture: FloatImage
 
 
+def joined(parts: Sequence[Rims]) -> Rims:
+    """All rims of several."""
+    names = [each.name for each in fields(Rims)]
+    return Rims(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+
 def find_rims(nuclei: Nuclei, lines: FloatImage, dab: FloatImage) -> Rims:
     """Trace the rim of every nucleus' cell.
 
     Args:
-        nuclei: n nuclei.
+        nuclei: n nuclei; larger numbers in their labels are other nuclei, whose rims are not asked
+            for.
         lines: float32 (H, W) from `membranes.membrane_lines`.
         dab: float32 (H, W) DAB optical density.
     """

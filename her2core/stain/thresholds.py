@@ -23,10 +23,11 @@ class StainThresholds:
             line; cytoplasmic brown is mostly plateau.
         clear_line: a rim whose lines stand out this far (DAB optical density) is membrane without
             further proof.
-        over_texture: fainter lines must be this many times what lines reach in the cell's own
-            cytoplasm: granules do not make a membrane.
-        falls_off: and their density must fall by this share within 1.5 µm, mean of both sides,
-            and by a third of it on either: the edge of a brown area is no membrane.
+        membrane_odds: log odds from which fainter lines are believed to be membrane (belief.py). On
+            the patches of the fit nine in ten faintly stained cells reach it, and a quarter of the
+            cells with lines of other brown.
+        falls_off: share by which the density of a fainter line must fall within 1.5 µm on either
+            side: the edge of a brown area is no membrane.
         stained_completeness: least share of the rim that is stained in a stained cell; below it is
             also what an unstained cell borrows from a stained neighbour.
         complete: share of the rim from which staining is complete. Less than 1, because lumens,
@@ -48,8 +49,8 @@ class StainThresholds:
     line_density: float = 0.03
     line_share: float = 0.25
     clear_line: float = 0.12
-    over_texture: float = 3.5
-    falls_off: float = 0.45
+    membrane_odds: float = -0.8
+    falls_off: float = 0.15
     stained_completeness: float = 0.25
     complete: float = 0.65
     moderate_density: float = 0.30
