@@ -105,15 +105,19 @@ class Desk:
         return review
 
     def reviews(self, wanted: ReviewFilter | None = None) -> tuple[list[Review], int]:
-        """The reviews that pass the filter, newest first, and how many more are sealed.
+        """The reviews that pass the filter, newest first, and how many entries are sealed.
 
         All answers to a double read stay out, this person's own too, until both are in: an own
-        entry shows the verdicts, and an export of it would be passed on.
+        entry shows the verdicts, and an export of it would be passed on. The number is the same
+        for every filter, or else filters would tell what the sealed entries hold: it counts the
+        current ones.
         """
-        plan = self.plan()
+        # the log before the plan: an answer given between the two is sealed, not shown
         found = self._store.reviews(wanted)
-        shown = [review for review in found if not plan.is_sealed(review.patch.sha256)]
-        return shown, len(found) - len(shown)
+        sealed = {read.sha256 for read in self.plan().double_reads.values() if read.sealed}
+        current = self._store.reviews() if sealed else []
+        shown = [review for review in found if review.patch.sha256 not in sealed]
+        return shown, sum(review.patch.sha256 in sealed for review in current)
 
     def audit(self, limit: int = 500) -> list[AuditEntry]:
         """The last entries of the audit, newest first.

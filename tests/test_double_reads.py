@@ -142,6 +142,46 @@ def test_two_disagree_blind_and_a_third_decides(store):
     assert store.verify_chain() == []
 
 
+@pytest.mark.parametrize("blind", [True, False])
+def test_no_filter_tells_what_a_sealed_entry_holds(store, blind):
+    answer(store, "Cy", 2, patch_sha256=OTHER, square=SQUARE, blind=False)
+    given_to_two(store, blind)
+    first = answer(store, "Ada", 3, comment="rings all round", blind=blind)
+    answer(store, "Ada", 2, comment="rings all round", blind=blind, supersedes=first.id)
+    for wanted in (
+        None,
+        ReviewFilter(),
+        ReviewFilter(include_superseded=True),
+        *(ReviewFilter(scores=(score,)) for score in HER2Score),
+        *(ReviewFilter(text=text) for text in ("rings", "no such text", SHA[:9])),
+        *(ReviewFilter(agreement=agreement) for agreement in ("agrees", "disagrees")),
+        *(ReviewFilter(model_gap=(gap,)) for gap in range(4)),
+        *(ReviewFilter(reviewers=(name,)) for name in PEOPLE),
+        ReviewFilter(since=first.recorded_at),
+        ReviewFilter(until=first.recorded_at),
+    ):
+        for name in PEOPLE:
+            shown, sealed = desk(store, name).reviews(wanted)
+            assert sealed == 1, wanted
+            assert {review.patch.sha256 for review in shown} <= {OTHER}
+
+
+def test_an_answer_given_while_the_log_is_read_is_not_shown(store, monkeypatch):
+    """A double read made, and answered, between the two questions to the database."""
+    read = Assignments.plan
+
+    def late(assignments: Assignments):
+        plan = read(assignments)
+        if not plan.double_reads:
+            monkeypatch.undo()
+            given_to_two(store)
+            answer(store, "Ada", 1)
+        return plan
+
+    monkeypatch.setattr(Assignments, "plan", late)
+    assert desk(store, "Ben").reviews()[0] == []
+
+
 def table(store: ReviewStore) -> list[dict[str, str]]:
     text = to_csv(Assignments(store).plan()).decode("utf-8-sig")
     return list(csv.DictReader(io.StringIO(text)))
