@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -60,6 +60,11 @@ def answer(store: ReviewStore, name: str, score: int, **other: Any):
 
 def given_to_two(store: ReviewStore, blind: bool = True) -> None:
     desk(store, "Root").assign_double([SHA], ["Ada", "Ben"], blind=blind)
+
+
+def claim(store: ReviewStore, name: str) -> None:
+    with store.writing() as session:
+        Assignments(store).claim(session, SHA, name)
 
 
 def listed(store: ReviewStore, name: str) -> list[str]:
@@ -209,7 +214,7 @@ def test_two_who_agree_need_no_third(store):
     assert (read.stage, read.score) == ("agreed", HER2Score(2))
     assert listed(store, "Dee") == [OTHER]
     with pytest.raises(AssignmentError, match="no disagreement"):
-        Assignments(store).claim(SHA, "Dee")
+        claim(store, "Dee")
 
 
 def test_a_read_that_is_not_blind_shows_verdicts_but_no_answers(store):
@@ -228,16 +233,98 @@ def test_the_adjudicator_may_correct_the_decision_and_nobody_else_takes_it(store
     answer(store, "Dee", 0, blind=False, supersedes=decision.id)
     assert Assignments(store).plan().double_reads[SHA].score == HER2Score(0)
     with pytest.raises(AssignmentError, match="Dee has adjudicated"):
-        Assignments(store).claim(SHA, "Eve")
+        claim(store, "Eve")
+
+
+def disagreed(store: ReviewStore) -> None:
+    given_to_two(store)
+    answer(store, "Ada", 0)
+    answer(store, "Ben", 3)
 
 
 def test_a_claim_without_an_answer_locks_nobody_out(store):
-    given_to_two(store)
-    answer(store, "Ada", 0)
-    answer(store, "Ben", 1)
-    Assignments(store).claim(SHA, "Dee")
+    disagreed(store)
+    claim(store, "Dee")
     answer(store, "Eve", 1, blind=False)
     assert Assignments(store).plan().double_reads[SHA].adjudicator == "Eve"
+
+
+@pytest.mark.parametrize("role", ["administrator", "reviewer"])
+def test_who_claimed_and_may_not_adjudicate_any_more_decides_nothing(store, role):
+    disagreed(store)
+    claim(store, "Dee")
+    AccountStore(store).set_role("Dee", role)
+    for known_as in (role, "adjudicator"):  # the page may have been drawn before
+        dee = Desk(store, Identity("Dee", known_as, "account"))
+        with pytest.raises(NotAllowedError, match=f"As {role} you may not adjudicate"):
+            dee.save_review(draft(reviewer="Dee", agrees=NOBODY))
+    with pytest.raises(AssignmentError, match=f"As {role} you may not adjudicate"):
+        claim(store, "Dee")
+    read = Assignments(store).plan().double_reads[SHA]
+    assert (read.stage, read.decision) == ("disagreed", None)
+
+
+@pytest.mark.parametrize("role", ["administrator", "reviewer"])
+def test_who_lost_the_role_corrects_no_decision(store, role):
+    disagreed(store)
+    decision = answer(store, "Dee", 1, blind=False)
+    AccountStore(store).set_role("Dee", role)
+    dee = Desk(store, Identity("Dee", role, "account"))
+    assert SHA not in [item.patch.sha256 for item in dee.worklist()]
+    with pytest.raises(NotAllowedError, match=f"As {role} you may not adjudicate"):
+        dee.save_review(draft(reviewer="Dee", agrees=NOBODY, supersedes=decision.id))
+    assert Assignments(store).plan().double_reads[SHA].score == HER2Score(1)
+
+
+@pytest.mark.parametrize("wrong", [{"comment": "x" * 4001}, {"supersedes": 99}])
+def test_a_refused_answer_claims_nothing(store, wrong):
+    disagreed(store)
+    with pytest.raises(ReviewRefusedError):
+        answer(store, "Dee", 1, blind=False, **wrong)
+    assert "Dee" not in Assignments(store).plan().kinds[SHA]
+    assert "adjudicates" not in [entry.action for entry in desk(store, "Root").audit()]
+
+
+def before_the_next_answer(monkeypatch, act: Callable[[], object]) -> None:
+    """Do something at the last moment before an answer is appended."""
+    save = ReviewStore.save_review
+
+    def late(self: ReviewStore, *arguments: Any, **options: Any):
+        monkeypatch.undo()
+        act()
+        return save(self, *arguments, **options)
+
+    monkeypatch.setattr(ReviewStore, "save_review", late)
+
+
+def test_of_two_who_decide_at_once_the_first_answer_decides(store, monkeypatch):
+    disagreed(store)
+    before_the_next_answer(monkeypatch, lambda: answer(store, "Eve", 3, blind=False))
+    with pytest.raises(NotAllowedError):
+        answer(store, "Dee", 0, blind=False)
+    read = Assignments(store).plan().double_reads[SHA]
+    assert (read.adjudicator, read.score) == ("Eve", HER2Score(3))
+    assert [review.reviewer for review in store.reviews()] == ["Eve", "Ben", "Ada"]
+
+
+def test_an_answer_decided_once_may_be_sent_again(store):
+    disagreed(store)
+    facts = draft(reviewer="Dee", agrees=NOBODY)
+    first = desk(store, "Dee").save_review(facts, token="once")
+    assert desk(store, "Dee").save_review(facts, token="once") == first
+
+
+def test_what_is_given_out_at_the_last_moment_counts(store, monkeypatch):
+    before_the_next_answer(monkeypatch, lambda: given_to_two(store))
+    with pytest.raises(NotAllowedError, match="given to other readers"):
+        answer(store, "Cy", 1, blind=False)
+    two = ["Ben", "Cy"]
+    before_the_next_answer(
+        monkeypatch, lambda: desk(store, "Root").assign_double([OTHER], two, blind=True)
+    )
+    with pytest.raises(ReviewRefusedError, match="cannot agree or disagree"):
+        answer(store, "Cy", 1, patch_sha256=OTHER, blind=False, agrees={"cnn": True})
+    assert store.reviews() == []
 
 
 def test_a_reader_promoted_to_adjudicator_does_not_decide_their_own_case(store):
@@ -248,7 +335,7 @@ def test_a_reader_promoted_to_adjudicator_does_not_decide_their_own_case(store):
     promoted = Desk(store, Identity("Ben", "adjudicator", "account"))
     assert promoted.sight(SHA).adjudicates is None
     with pytest.raises(AssignmentError, match="cannot adjudicate"):
-        Assignments(store).claim(SHA, "Ben")
+        claim(store, "Ben")
 
 
 # giving out --------------------------------------------------------------------------------------
