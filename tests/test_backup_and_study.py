@@ -28,11 +28,12 @@ from her2core.patches import Patch, Square, decode
 from her2core.retention import forget_images
 from her2core.reviews.__main__ import main
 from her2core.reviews.backup import backup
-from her2core.reviews.chain import EntryFacts
+from her2core.reviews.chain import GENESIS, ChainHead, EntryFacts, entry_hash
 from her2core.reviews.records import ReviewFilter
 from her2core.reviews.schema import Base
 from her2core.reviews.store import ReviewStore, StoreError
-from her2core.reviews.study import StudyError, StudyReading
+from her2core.reviews.study import Study, StudyEntry, StudyError, StudyReading
+from her2core.reviews.study_archive import write_study
 from her2core.reviews.study_transfer import export_study, import_study
 from her2core.scores import HER2Score
 from her2core.settings import UploadLimits
@@ -435,6 +436,100 @@ class TestHostileStudy:
         else:
             assert store.verify_chain() == []
             assert len(store.reviews(EVERYTHING)) == 4
+
+
+def rechained(study: Study, **changes: object) -> Study:
+    """A study whose first entry says something else, with hashes that fit."""
+    first, *rest = study.entries
+    entries: list[StudyEntry] = []
+    before = GENESIS
+    for entry in (replace(first, facts=replace(first.facts, **changes)), *rest):
+        after = entry_hash(entry.facts, before)
+        entries.append(replace(entry, previous_hash=before, entry_hash=after))
+        before = after
+    return replace(study, entries=tuple(entries), head=ChainHead(entries[-1].id, before))
+
+
+def first_patch(study: Study, **changes: object) -> Study:
+    first, *rest = study.patches
+    return replace(study, patches=(replace(first, **changes), *rest))
+
+
+def with_stain(study: Study, **changes: object) -> Study:
+    facts = replace(study.stains[0].facts, **changes)
+    return replace(study, stains=(replace(study.stains[0], facts=facts), *study.stains[1:]))
+
+
+def first_verdict(study: Study, **changes: object) -> Study:
+    """The first entry rests on a reading of its own, which says something else."""
+    (first, *rest), (one, *others) = study.entries, study.entries[0].facts.verdicts
+    known = study.readings[first.readings[0]]
+    told = replace(known, verdict=replace(known.verdict, **changes))
+    linked = replace(first, readings=(len(study.readings), *first.readings[1:]))
+    study = replace(study, readings=(*study.readings, told), entries=(linked, *rest))
+    return rechained(study, verdicts=(replace(one, **changes), *others))
+
+
+class TestWhatNoDatabaseKeeps:
+    """A sound chain over facts that a database would give back otherwise, or not take at all."""
+
+    @pytest.fixture
+    def study(self, tmp_path) -> Study:
+        with closing(ReviewStore(url(tmp_path / "elsewhere"))) as store:
+            fill(store, ImageStore(tmp_path / "elsewhere" / "patches"))
+            return store.study()
+
+    @pytest.mark.parametrize(
+        "spoilt",
+        [
+            lambda study: rechained(study, recorded_at="2026-01-01T10:00:00+01:00"),
+            lambda study: rechained(study, recorded_at="2026-01-01T10:00:00.000000"),
+            lambda study: rechained(study, recorded_at="0001-01-01T00:00:00.000000+23:59"),
+            lambda study: rechained(study, seconds=-0.0),
+            lambda study: first_verdict(study, probabilities=(-0.0, 0.1, 0.2, 0.7)),
+            lambda study: first_verdict(study, novelty=-0.0),
+            lambda study: first_patch(study, width=2**70),
+            lambda study: first_patch(study, height=2**31),
+            lambda study: with_stain(study, counts=(2**63, 0, 0, 0)),
+            lambda study: with_stain(study, intensity=-0.0),
+        ],
+    )
+    def test_is_refused_and_breaks_no_log(self, study, spoilt, store_url, tmp_path):
+        bad = spoilt(study)
+        with (tmp_path / "bad.zip").open("wb") as file:
+            write_study(file, bad, lambda _: None)
+        with closing(ReviewStore(store_url)) as store:
+            for attempt in (
+                lambda: store.adopt(bad),
+                lambda: import_study(store, None, tmp_path / "bad.zip", LIMITS),
+            ):
+                with pytest.raises(StudyError, match="Nothing was imported"):
+                    attempt()
+            assert store.patches() == []
+            assert store.verify_chain() == []
+
+    @pytest.mark.parametrize(
+        "text", ["2026-01-01T10:00:00+01:00", "0001-01-01T00:00:00.000000+23:59"]
+    )
+    def test_a_patch_that_came_at_a_time_spelled_otherwise(self, sound, there, tmp_path, text):
+        first, *rest = sound["patches.jsonl"].splitlines()
+        line = json.dumps({**json.loads(first), "received_at": text}).encode()
+        lines = b"\n".join([line, *rest]) + b"\n"
+        (tmp_path / "bad.zip").write_bytes(zipped(signed({**sound, "patches.jsonl": lines})))
+        with pytest.raises(StudyError, match="Nothing was imported"):
+            import_study(*there, tmp_path / "bad.zip", LIMITS)
+
+    def test_what_slips_through_is_read_back_before_anything_is_committed(
+        self, study, store_url, monkeypatch
+    ):
+        monkeypatch.setattr("her2core.reviews.store.check_study", lambda _: None)
+        with closing(ReviewStore(store_url)) as store:
+            with pytest.raises(StudyError, match=r"not be intact here:\nEntry 1 was changed"):
+                store.adopt(rechained(study, recorded_at="2026-01-01T10:00:00+01:00"))
+            assert store.patches() == []
+            assert store.head() == ChainHead(0, GENESIS)
+            assert store.adopt(study).entries == 4
+            assert store.verify_chain() == []
 
 
 class TestRetention:

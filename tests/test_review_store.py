@@ -25,6 +25,7 @@ from review_samples import (
     MORNING,
     SHA,
     SQUARE,
+    STAIN,
     VERDICTS,
     draft,
     open_store,
@@ -114,6 +115,19 @@ class TestRecording:
         kept = store.add_patch(patch("b" * 64, received_at=east))
         assert kept.received_at == east
         assert kept.received_at.tzinfo == UTC
+
+    def test_a_negative_zero_is_recorded_as_it_comes_back(self, store):
+        """SQLite drops its sign, and an entry hashed with it would read as changed."""
+        shown = replace(VERDICTS[0], probabilities=(-0.0, 0.1, 0.2, 0.7), novelty=-0.0)
+        store.save_review(
+            draft(
+                verdicts=(shown,),
+                agrees={},
+                seconds=-0.0,
+                stain=replace(STAIN, intensity=-0.0, completeness=-0.0),
+            )
+        )
+        assert store.verify_chain() == []
 
     @settings(
         max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
