@@ -5,17 +5,21 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import shutil
 import sqlite3
 import stat
 import subprocess
 import threading
+import time
 import zipfile
 from contextlib import closing
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import hostile
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -23,6 +27,7 @@ from postgresql_server import programs
 from review_samples import MORNING, VERDICTS, draft, open_store, patch, tamper, url, verdict
 
 from her2core.image_store import ImageStore
+from her2core.intake import take_in
 from her2core.models.verdict import Verdict
 from her2core.patches import Patch, Square, decode
 from her2core.retention import forget_images
@@ -40,15 +45,26 @@ from her2core.settings import UploadLimits
 from her2core.stain.reading import StainReading
 
 STAIN = StainReading("stain-2-x", (5, 4, 30, 2), HER2Score.TWO_PLUS, None, False, 0.9, 0.4, 0.25)
+LONG_AGO = datetime(2001, 1, 1, tzinfo=UTC)
 EVERYTHING = ReviewFilter(include_superseded=True)
 LIMITS = UploadLimits()
 
 
-def taken_in(store: ReviewStore, images: ImageStore, seed: int) -> Patch:
-    """A real picture, kept and recorded."""
+def brown(seed: int) -> np.ndarray:
+    """Pixels of its own for each seed."""
     pixels = hostile.brown_patch()
     pixels[:8, :8] = seed
-    kept = decode(hostile.as_png(pixels), f"core {seed}.png", LIMITS)
+    return pixels
+
+
+def images_of(images: ImageStore) -> list[Path]:
+    """The kept files, by name."""
+    return sorted(images._root.glob("*.png"))
+
+
+def taken_in(store: ReviewStore, images: ImageStore, seed: int) -> Patch:
+    """A real picture, kept and recorded."""
+    kept = decode(hostile.as_png(brown(seed)), f"core {seed}.png", LIMITS)
     images.put(kept)
     store.add_patch(patch(kept.sha256, name=kept.name, width=kept.width, height=kept.height))
     return kept
@@ -256,6 +272,60 @@ class TestStudy:
             import_study(store, images, tmp_path / "s.zip", LIMITS)
         assert list(images.kept()) == []
         assert store.patches() == []
+
+    @pytest.mark.parametrize(
+        ("moment", "recorded"),
+        [
+            ("while pictures are kept", True),
+            ("before the records", True),
+            ("before the records", False),
+        ],
+    )
+    def test_what_was_uploaded_meanwhile_outlives_a_failed_import(
+        self, here, there, tmp_path, monkeypatch, moment, recorded
+    ):
+        export_study(*here, tmp_path / "s.zip")
+        store, images = there
+        (upload,) = (p for p in here[0].patches() if p.name == "core 1.png")
+        picture = here[1].load(upload.sha256, upload.name)
+
+        def uploaded() -> None:
+            time.sleep(0.02)  # file times are that coarse
+            ImageStore.put(images, picture)
+            if recorded:
+                store.add_patch(upload)
+
+        def put(patch: Patch) -> None:
+            if patch.sha256 == upload.sha256 and moment == "while pictures are kept":
+                uploaded()
+            ImageStore.put(images, patch)
+
+        def adopt(_: Study) -> None:
+            if moment == "before the records":
+                uploaded()
+            raise StoreError("The disk is full.")
+
+        monkeypatch.setattr(images, "put", put)
+        monkeypatch.setattr(store, "adopt", adopt)
+        with pytest.raises(StoreError, match="full"):
+            import_study(store, images, tmp_path / "s.zip", LIMITS)
+        assert [sha256 for sha256, _, _ in images.kept()] == [upload.sha256]
+
+    def test_where_the_store_cannot_be_asked_no_image_is_removed(
+        self, here, there, tmp_path, monkeypatch
+    ):
+        """The records may have been written although the answer got lost."""
+        export_study(*here, tmp_path / "s.zip")
+        store, images = there
+
+        def away(*_: object) -> None:
+            raise StoreError("The review database does not answer.")
+
+        monkeypatch.setattr(store, "adopt", away)
+        monkeypatch.setattr(store, "patches", away)
+        with pytest.raises(StoreError, match="does not answer"):
+            import_study(store, images, tmp_path / "s.zip", LIMITS)
+        assert len(list(images.kept())) == 2
 
     def test_the_commands_do_the_same(self, tmp_path, monkeypatch, capsys):
         monkeypatch.delenv("DATABASE_URL", raising=False)
@@ -550,6 +620,39 @@ class TestRetention:
         store, images = here
         assert all(known.received_at == MORNING for known in store.patches())
         assert forget_images(store, images, 5).left == 2
+
+    def test_an_image_uploaded_again_counts_from_then_on(self, here):
+        store, images = here
+        (known, other), later = store.patches(), datetime.now(UTC) + timedelta(days=20)
+        long_ago = (later - timedelta(days=40)).timestamp()
+        for path in images_of(images):
+            os.utime(path, (long_ago, long_ago))
+        data = hostile.as_png(brown(1))
+        assert take_in(data, known.name, images, store, LIMITS).outcome == "known"
+        done = forget_images(store, images, 30, later)
+        assert (done.images, done.left) == (1, 1)
+        assert images.has(known.sha256)
+        assert not images.has(other.sha256)
+
+    def test_an_image_uploaded_again_while_others_are_deleted_stays(self, here, monkeypatch):
+        store, images = here
+        first, second = images_of(images)
+        for path in (first, second):
+            os.utime(path, (1e9, 1e9))
+        store_patches = store.patches
+        monkeypatch.setattr(
+            store, "patches", lambda: [replace(p, received_at=LONG_AGO) for p in store_patches()]
+        )
+        remove = images.remove
+
+        def slow(sha256: str, **options: datetime) -> bool:
+            os.utime(second)  # what an upload of it does
+            return remove(sha256, **options)
+
+        monkeypatch.setattr(images, "remove", slow)
+        done = forget_images(store, images, 30)
+        assert (done.images, done.left) == (1, 1)
+        assert [path.exists() for path in (first, second)] == [False, True]
 
     def test_the_command(self, tmp_path, monkeypatch, capsys):
         monkeypatch.delenv("DATABASE_URL", raising=False)
