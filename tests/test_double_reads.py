@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import create_engine
+from sqlalchemy.exc import DatabaseError
 
 from her2core.accounts.records import Identity, NotAllowedError, Role
 from her2core.accounts.store import AccountStore
@@ -17,6 +19,7 @@ from her2core.assignments import AssignmentError, Assignments
 from her2core.desk import Desk
 from her2core.double_read_table import to_csv
 from her2core.double_reading import Answer, DoubleRead, blinded_answers
+from her2core.reviews.database import parse_url
 from her2core.reviews.errors import ReviewRefusedError
 from her2core.reviews.records import ReviewFilter
 from her2core.reviews.store import ReviewStore
@@ -380,6 +383,30 @@ def test_a_patch_is_in_one_double_read_only(store):
         desk(store, "Root").assign_double([SHA], ["Cy", "Dee"], blind=True)
     with pytest.raises(AssignmentError, match="two readers already"):
         desk(store, "Root").assign([SHA], "Cy")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE double_read SET blind = NOT blind",
+        "DELETE FROM double_read",
+        "DELETE FROM assignment WHERE kind = 'double'",
+        "UPDATE assignment SET account_id = 3 WHERE kind = 'double'",
+        "UPDATE assignment SET kind = 'single', double_read_id = NULL WHERE kind = 'double'",
+        "UPDATE assignment SET account_id = 5 WHERE kind = 'adjudication'",
+        "UPDATE assignment SET kind = 'double' WHERE kind = 'adjudication'",
+    ],
+)
+def test_the_database_itself_keeps_the_terms_of_a_double_read(store_url, store, statement):
+    disagreed(store)
+    answer(store, "Dee", 1, blind=False)
+    before = Assignments(store).plan()
+    with (
+        create_engine(parse_url(store_url)).connect() as raw,
+        pytest.raises(DatabaseError, match="never changed or deleted"),
+    ):
+        raw.exec_driver_sql(statement)
+    assert Assignments(store).plan() == before
 
 
 # roles -------------------------------------------------------------------------------------------
