@@ -6,21 +6,19 @@ everybody's. Who has already recorded a review of a patch cannot become its blin
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import cast
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from her2core.accounts.records import AccountError
-from her2core.accounts.rows import account_row, add_audit
-from her2core.double_reading import Answer, DoubleRead, Kind, Plan, blinded_answers, latest
+from her2core.accounts.records import AccountError, Permission
+from her2core.accounts.rows import account_of, account_row, add_audit
+from her2core.assignment_plan import read_plan, reviewed
+from her2core.double_reading import DoubleRead, Kind, Plan
 from her2core.reviews.people_schema import AccountRow, AssignmentRow, DoubleReadRow
 from her2core.reviews.schema import PatchRow, ReviewerRow, ReviewRow
 from her2core.reviews.store import ReviewStore
-from her2core.scores import HER2Score
 
 READERS = 2
 
@@ -42,7 +40,7 @@ class Assignments:
     def plan(self) -> Plan:
         """All assignments and how far they are."""
         with self._store.reading() as session:
-            return _plan(session)
+            return read_plan(session)
 
     def assign(self, patches: Iterable[str], name: str, *, by: str) -> int:
         """Give patches to one reader; those given to them before are passed over.
@@ -108,7 +106,7 @@ class Assignments:
         """
         with self._store.writing() as session:
             reader = _known(session, name)
-            answered = {patch for who, patch in _reviewed(session) if who == reader.name}
+            answered = {patch for who, patch in reviewed(session) if who == reader.name}
             ids = [p.id for p in _patches(session, patches) if p.sha256 not in answered]
             rows = session.execute(
                 delete(AssignmentRow)
@@ -123,37 +121,45 @@ class Assignments:
             add_audit(session, self._clock(), by, "withdrawn", taken)
         return len(rows)
 
-    def claim(self, sha256: str, name: str) -> None:
+    def claim(self, session: Session, sha256: str, name: str) -> None:
         """Become the adjudicator of a disagreement; the same person may claim again.
 
-        A claim without an answer is no lock: another adjudicator takes it over by answering.
+        A part of the transaction that records the answer: a claim by itself decides nothing, and
+        between claim and answer another could come.
+
+        Args:
+            session: of that transaction, which holds the write lock.
+            sha256: of the patch.
+            name: of the adjudicator.
 
         Raises:
-            AssignmentError: there is no disagreement, this person is one of its readers, or it is
-                decided.
+            AssignmentError: this person may not adjudicate, is one of the readers, there is no
+                disagreement, or it is decided.
         """
-        with self._store.writing() as session:
-            plan = _plan(session)
-            read = plan.double_reads.get(sha256)
-            third = _known(session, name)
-            if read is None or read.sealed or read.stage == "agreed":
-                raise AssignmentError("There is no disagreement to adjudicate on this patch.")
-            if third.name in read.readers or (third.name, sha256) in plan.reviewed - _by(read):
-                raise AssignmentError("Who has read a patch cannot adjudicate it.")
-            if read.adjudicator == third.name:
-                return
-            if read.decision is not None:
-                raise AssignmentError(f"{read.adjudicator} has adjudicated this patch already.")
-            (patch,) = _patches(session, [sha256])
-            session.execute(
-                delete(AssignmentRow).where(
-                    AssignmentRow.patch_id == patch.id, AssignmentRow.kind == "adjudication"
-                )
+        third = _reader(session, name)
+        if not account_of(third).identity("account").may(Permission.ADJUDICATE):
+            raise AssignmentError(f"As {third.role} you may not {Permission.ADJUDICATE}.")
+        plan = read_plan(session, sha256)
+        read = plan.double_reads.get(sha256)
+        if read is None or read.sealed or read.stage == "agreed":
+            raise AssignmentError("There is no disagreement to adjudicate on this patch.")
+        if third.name in read.readers or (third.name, sha256) in plan.reviewed - _by(read):
+            raise AssignmentError("Who has read a patch cannot adjudicate it.")
+        if read.adjudicator == third.name:
+            return
+        if read.decision is not None:
+            raise AssignmentError(f"{read.adjudicator} has adjudicated this patch already.")
+        (patch,) = _patches(session, [sha256])
+        # a claim left by itself (versions before claimed first and answered then) is no lock
+        session.execute(
+            delete(AssignmentRow).where(
+                AssignmentRow.patch_id == patch.id, AssignmentRow.kind == "adjudication"
             )
-            double_read = _double_read(session, patch.id)
-            assert double_read is not None
-            self._give(session, patch, third, "adjudication", double_read.id, third.name)
-            add_audit(session, self._clock(), third.name, "adjudicates", f"patch {sha256[:12]}")
+        )
+        double_read = _double_read(session, patch.id)
+        assert double_read is not None
+        self._give(session, patch, third, "adjudication", double_read.id, third.name)
+        add_audit(session, self._clock(), third.name, "adjudicates", f"patch {sha256[:12]}")
 
     def _give(
         self,
@@ -181,60 +187,6 @@ class Assignments:
         )
         session.flush()
         return True
-
-
-def _plan(session: Session) -> Plan:
-    kinds: dict[str, dict[str, Kind]] = defaultdict(dict)
-    for sha256, name, kind in session.execute(
-        select(PatchRow.sha256, AccountRow.name, AssignmentRow.kind)
-        .join(PatchRow, AssignmentRow.patch_id == PatchRow.id)
-        .join(AccountRow, AssignmentRow.account_id == AccountRow.id)
-        .order_by(AssignmentRow.id)
-    ):
-        kinds[sha256][name] = cast(Kind, kind)  # one of three, by a constraint
-    log = _answers(session)
-    reads = {
-        sha256: _read(sha256, blind, kinds[sha256], log.get(sha256, ()))
-        for sha256, blind in session.execute(
-            select(PatchRow.sha256, DoubleReadRow.blind)
-            .join(PatchRow, DoubleReadRow.patch_id == PatchRow.id)
-            .order_by(DoubleReadRow.id)
-        )
-    }
-    return Plan(dict(kinds), reads, frozenset(_reviewed(session)))
-
-
-def _read(sha256: str, blind: bool, kinds: dict[str, Kind], log: Sequence[Answer]) -> DoubleRead:
-    readers = tuple(name for name, kind in kinds.items() if kind == "double")
-    third = next((name for name, kind in kinds.items() if kind == "adjudication"), None)
-    answers = blinded_answers(readers, log)
-    return DoubleRead(sha256, readers, blind, answers, third, latest(third, log))
-
-
-def _answers(session: Session) -> dict[str, list[Answer]]:
-    """sha256 -> all entries about the patch; only of patches in a double read."""
-    found: dict[str, list[Answer]] = defaultdict(list)
-    for sha256, review_id, name, score in session.execute(
-        select(PatchRow.sha256, ReviewRow.id, ReviewerRow.name, ReviewRow.own_score)
-        .join(PatchRow, ReviewRow.patch_id == PatchRow.id)
-        .join(ReviewerRow, ReviewRow.reviewer_id == ReviewerRow.id)
-        .join(DoubleReadRow, DoubleReadRow.patch_id == PatchRow.id)
-    ):
-        found[sha256].append(Answer(review_id, name, HER2Score(score)))
-    return found
-
-
-def _reviewed(session: Session) -> set[tuple[str, str]]:
-    """(name, sha256) of who has reviewed what, of patches given to somebody."""
-    rows = session.execute(
-        select(ReviewerRow.name, PatchRow.sha256)
-        .select_from(ReviewRow)
-        .join(PatchRow, ReviewRow.patch_id == PatchRow.id)
-        .join(ReviewerRow, ReviewRow.reviewer_id == ReviewerRow.id)
-        .where(ReviewRow.patch_id.in_(select(AssignmentRow.patch_id)))
-        .distinct()
-    )
-    return {(name, sha256) for name, sha256 in rows}
 
 
 def _by(read: DoubleRead) -> frozenset[tuple[str, str]]:

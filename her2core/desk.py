@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from sqlalchemy.orm import Session
+
 from her2core.accounts.records import Account, AuditEntry, Identity, NotAllowedError, Permission
 from her2core.accounts.store import AccountStore
+from her2core.assignment_plan import read_plan
 from her2core.assignments import AssignmentError, Assignments
 from her2core.double_reading import DoubleRead, Plan
 from her2core.models.verdict import Verdict
@@ -105,15 +108,19 @@ class Desk:
         return review
 
     def reviews(self, wanted: ReviewFilter | None = None) -> tuple[list[Review], int]:
-        """The reviews that pass the filter, newest first, and how many more are sealed.
+        """The reviews that pass the filter, newest first, and how many entries are sealed.
 
         All answers to a double read stay out, this person's own too, until both are in: an own
-        entry shows the verdicts, and an export of it would be passed on.
+        entry shows the verdicts, and an export of it would be passed on. The number is the same
+        for every filter, or else filters would tell what the sealed entries hold: it counts the
+        current ones.
         """
-        plan = self.plan()
+        # the log before the plan: an answer given between the two is sealed, not shown
         found = self._store.reviews(wanted)
-        shown = [review for review in found if not plan.is_sealed(review.patch.sha256)]
-        return shown, len(found) - len(shown)
+        sealed = {read.sha256 for read in self.plan().double_reads.values() if read.sealed}
+        current = self._store.reviews() if sealed else []
+        shown = [review for review in found if review.patch.sha256 not in sealed]
+        return shown, sum(review.patch.sha256 in sealed for review in current)
 
     def audit(self, limit: int = 500) -> list[AuditEntry]:
         """The last entries of the audit, newest first.
@@ -141,28 +148,17 @@ class Desk:
         The answer of an adjudicator to a disagreement is recorded as its adjudication.
 
         Raises:
-            NotAllowedError: the patch was given to others, or the role does not review.
+            NotAllowedError: the patch was given to others, or the role does not review, or does
+                not adjudicate where the answer would.
             ReviewRefusedError: something is missing or contradicts the log.
         """
         self.require(Permission.REVIEW)
         if draft.reviewer != self.identity.name:
             raise NotAllowedError("A review can only be recorded under your own name.")
-        plan = self.plan()
-        sha256 = draft.patch_sha256
-        if not self._is_theirs(plan, sha256):
-            raise NotAllowedError("This patch was given to other readers.")
-        sight = self._sight(plan, sha256)
-        if not sight.verdicts and any(answer is not None for answer in draft.agrees.values()):
-            raise ReviewRefusedError(
-                "In a blind double read you cannot agree or disagree with verdicts yet."
-            )
-        if sight.adjudicates is not None:
-            self.require(Permission.ADJUDICATE)
-            try:
-                self._assignments.claim(sha256, self.identity.name)
-            except AssignmentError as error:
-                raise NotAllowedError(str(error)) from None
-        return self._store.save_review(draft, token=token)
+        # who may answer is decided where the answer is appended: nothing can come in between
+        return self._store.save_review(
+            draft, token=token, admit=lambda session: self._admit(session, draft)
+        )
 
     def require_take_in(self) -> None:
         """Go on only if this person may bring patches.
@@ -225,6 +221,23 @@ class Desk:
 
     # ---------------------------------------------------------------------------------------------
 
+    def _admit(self, session: Session, draft: ReviewDraft) -> None:
+        """Let an answer in, and make the person the adjudicator where it is a decision."""
+        sha256, name = draft.patch_sha256, self.identity.name
+        plan = Plan() if self.identity.way == "open" else read_plan(session, sha256)
+        if plan.kind(sha256, name) == "adjudication" or self._to_adjudicate(plan, sha256):
+            try:
+                self._assignments.claim(session, sha256, name)
+            except AssignmentError as error:
+                raise NotAllowedError(str(error)) from None
+        elif not self._is_theirs(plan, sha256):
+            raise NotAllowedError("This patch was given to other readers.")
+        hidden = not self._sight(plan, sha256).verdicts
+        if hidden and any(answer is not None for answer in draft.agrees.values()):
+            raise ReviewRefusedError(
+                "In a blind double read you cannot agree or disagree with verdicts yet."
+            )
+
     def _veiled(self, plan: Plan, item: WorklistItem) -> WorklistItem:
         """The item without what any second reader said, where that is to be hidden."""
         if self._sight(plan, item.patch.sha256).verdicts:
@@ -234,7 +247,7 @@ class Desk:
     def _is_theirs(self, plan: Plan, sha256: str) -> bool:
         return (
             plan.is_free(sha256)
-            or plan.kind(sha256, self.identity.name) is not None
+            or plan.kind(sha256, self.identity.name) in ("single", "double")
             or self._to_adjudicate(plan, sha256) is not None
         )
 

@@ -8,6 +8,7 @@ Where nothing may be stored, the same PNG is held in memory for as long as the s
 from __future__ import annotations
 
 import io
+import os
 import re
 import threading
 from collections import OrderedDict
@@ -130,7 +131,7 @@ class ImageStore:
         remove_unfinished(self._root)
 
     def put(self, patch: Patch) -> None:
-        """Keep a patch; does nothing where it is kept intact already. Durable when it returns.
+        """Keep a patch, from now on where it is kept intact already. Durable when it returns.
 
         Raises:
             PatchError: the disk is full or the folder cannot be written.
@@ -139,7 +140,7 @@ class ImageStore:
         path = self._path(patch.sha256)
         if path is None:
             raise ValueError("A patch is stored under the sha256 of its upload.")
-        if _is_intact(path):
+        if _is_intact(path) and _touched(path):
             return
         try:
             _write_png(patch, path)
@@ -194,18 +195,27 @@ class ImageStore:
         for path in sorted(self._root.glob("*.png")):
             if self._path(path.stem) == path:
                 facts = path.stat()
-                yield path.stem, datetime.fromtimestamp(facts.st_mtime, UTC), facts.st_size
+                yield path.stem, _stored_at(facts), facts.st_size
 
-    def remove(self, sha256: str) -> bool:
-        """Delete an image; whether there was one.
+    def remove(self, sha256: str, *, stored_before: datetime | None = None) -> bool:
+        """Delete an image; whether one was deleted.
+
+        Args:
+            sha256: of the upload.
+            stored_before: leave an image that was put here at this time or later.
 
         Raises:
             OSError: it cannot be deleted.
         """
         path = self._path(sha256)
-        if path is None or not path.exists():
+        if path is None:
             return False
-        path.unlink()
+        try:
+            if stored_before is not None and _stored_at(path.stat()) >= stored_before:
+                return False
+            path.unlink()
+        except FileNotFoundError:
+            return False
         return True
 
     def _path(self, sha256: str) -> Path | None:
@@ -227,6 +237,19 @@ def _write_png(patch: Patch, path: Path) -> None:
     """Never a half file under `path`."""
     with replaced_file(path) as file:
         _as_png(patch, file)
+
+
+def _stored_at(facts: os.stat_result) -> datetime:
+    return datetime.fromtimestamp(facts.st_mtime, UTC)
+
+
+def _touched(path: Path) -> bool:
+    """Make the file count as stored now; False where it has just been deleted."""
+    try:
+        os.utime(path)
+    except OSError:
+        return False
+    return True
 
 
 def _is_intact(path: Path) -> bool:

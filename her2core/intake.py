@@ -50,8 +50,7 @@ def take_in(
     try:
         patch = decode_bounded(data, name, limits)
         known = store.patch(patch.sha256)
-        if not images.has(patch.sha256):
-            images.put(patch)
+        images.put(patch)  # one that is kept already counts from now on
         if known is not None:
             return Taken(shown, "known", patch.sha256, _known(shown, known.name))
         store.add_patch(

@@ -46,6 +46,8 @@ def forget_images(
     for sha256, stored_at, length in list(images.kept()):
         if max(stored_at, received.get(sha256, stored_at)) >= before:
             left += 1
-        elif images.remove(sha256):
+        elif images.remove(sha256, stored_before=before):  # it may have come again meanwhile
             old, size = old + 1, size + length
+        elif images.has(sha256):
+            left += 1
     return Forgotten(old, size, left)

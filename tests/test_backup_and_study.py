@@ -5,17 +5,21 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import shutil
 import sqlite3
 import stat
 import subprocess
 import threading
+import time
 import zipfile
 from contextlib import closing
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import hostile
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -23,31 +27,44 @@ from postgresql_server import programs
 from review_samples import MORNING, VERDICTS, draft, open_store, patch, tamper, url, verdict
 
 from her2core.image_store import ImageStore
+from her2core.intake import take_in
 from her2core.models.verdict import Verdict
 from her2core.patches import Patch, Square, decode
 from her2core.retention import forget_images
 from her2core.reviews.__main__ import main
 from her2core.reviews.backup import backup
-from her2core.reviews.chain import EntryFacts
+from her2core.reviews.chain import GENESIS, ChainHead, EntryFacts, entry_hash
 from her2core.reviews.records import ReviewFilter
 from her2core.reviews.schema import Base
 from her2core.reviews.store import ReviewStore, StoreError
-from her2core.reviews.study import StudyError, StudyReading
+from her2core.reviews.study import Study, StudyEntry, StudyError, StudyReading
+from her2core.reviews.study_archive import write_study
 from her2core.reviews.study_transfer import export_study, import_study
 from her2core.scores import HER2Score
 from her2core.settings import UploadLimits
 from her2core.stain.reading import StainReading
 
 STAIN = StainReading("stain-2-x", (5, 4, 30, 2), HER2Score.TWO_PLUS, None, False, 0.9, 0.4, 0.25)
+LONG_AGO = datetime(2001, 1, 1, tzinfo=UTC)
 EVERYTHING = ReviewFilter(include_superseded=True)
 LIMITS = UploadLimits()
 
 
-def taken_in(store: ReviewStore, images: ImageStore, seed: int) -> Patch:
-    """A real picture, kept and recorded."""
+def brown(seed: int) -> np.ndarray:
+    """Pixels of its own for each seed."""
     pixels = hostile.brown_patch()
     pixels[:8, :8] = seed
-    kept = decode(hostile.as_png(pixels), f"core {seed}.png", LIMITS)
+    return pixels
+
+
+def images_of(images: ImageStore) -> list[Path]:
+    """The kept files, by name."""
+    return sorted(images._root.glob("*.png"))
+
+
+def taken_in(store: ReviewStore, images: ImageStore, seed: int) -> Patch:
+    """A real picture, kept and recorded."""
+    kept = decode(hostile.as_png(brown(seed)), f"core {seed}.png", LIMITS)
     images.put(kept)
     store.add_patch(patch(kept.sha256, name=kept.name, width=kept.width, height=kept.height))
     return kept
@@ -256,6 +273,60 @@ class TestStudy:
         assert list(images.kept()) == []
         assert store.patches() == []
 
+    @pytest.mark.parametrize(
+        ("moment", "recorded"),
+        [
+            ("while pictures are kept", True),
+            ("before the records", True),
+            ("before the records", False),
+        ],
+    )
+    def test_what_was_uploaded_meanwhile_outlives_a_failed_import(
+        self, here, there, tmp_path, monkeypatch, moment, recorded
+    ):
+        export_study(*here, tmp_path / "s.zip")
+        store, images = there
+        (upload,) = (p for p in here[0].patches() if p.name == "core 1.png")
+        picture = here[1].load(upload.sha256, upload.name)
+
+        def uploaded() -> None:
+            time.sleep(0.02)  # file times are that coarse
+            ImageStore.put(images, picture)
+            if recorded:
+                store.add_patch(upload)
+
+        def put(patch: Patch) -> None:
+            if patch.sha256 == upload.sha256 and moment == "while pictures are kept":
+                uploaded()
+            ImageStore.put(images, patch)
+
+        def adopt(_: Study) -> None:
+            if moment == "before the records":
+                uploaded()
+            raise StoreError("The disk is full.")
+
+        monkeypatch.setattr(images, "put", put)
+        monkeypatch.setattr(store, "adopt", adopt)
+        with pytest.raises(StoreError, match="full"):
+            import_study(store, images, tmp_path / "s.zip", LIMITS)
+        assert [sha256 for sha256, _, _ in images.kept()] == [upload.sha256]
+
+    def test_where_the_store_cannot_be_asked_no_image_is_removed(
+        self, here, there, tmp_path, monkeypatch
+    ):
+        """The records may have been written although the answer got lost."""
+        export_study(*here, tmp_path / "s.zip")
+        store, images = there
+
+        def away(*_: object) -> None:
+            raise StoreError("The review database does not answer.")
+
+        monkeypatch.setattr(store, "adopt", away)
+        monkeypatch.setattr(store, "patches", away)
+        with pytest.raises(StoreError, match="does not answer"):
+            import_study(store, images, tmp_path / "s.zip", LIMITS)
+        assert len(list(images.kept())) == 2
+
     def test_the_commands_do_the_same(self, tmp_path, monkeypatch, capsys):
         monkeypatch.delenv("DATABASE_URL", raising=False)
         monkeypatch.setenv("HER2_HOME", str(tmp_path / "a"))
@@ -437,6 +508,100 @@ class TestHostileStudy:
             assert len(store.reviews(EVERYTHING)) == 4
 
 
+def rechained(study: Study, **changes: object) -> Study:
+    """A study whose first entry says something else, with hashes that fit."""
+    first, *rest = study.entries
+    entries: list[StudyEntry] = []
+    before = GENESIS
+    for entry in (replace(first, facts=replace(first.facts, **changes)), *rest):
+        after = entry_hash(entry.facts, before)
+        entries.append(replace(entry, previous_hash=before, entry_hash=after))
+        before = after
+    return replace(study, entries=tuple(entries), head=ChainHead(entries[-1].id, before))
+
+
+def first_patch(study: Study, **changes: object) -> Study:
+    first, *rest = study.patches
+    return replace(study, patches=(replace(first, **changes), *rest))
+
+
+def with_stain(study: Study, **changes: object) -> Study:
+    facts = replace(study.stains[0].facts, **changes)
+    return replace(study, stains=(replace(study.stains[0], facts=facts), *study.stains[1:]))
+
+
+def first_verdict(study: Study, **changes: object) -> Study:
+    """The first entry rests on a reading of its own, which says something else."""
+    (first, *rest), (one, *others) = study.entries, study.entries[0].facts.verdicts
+    known = study.readings[first.readings[0]]
+    told = replace(known, verdict=replace(known.verdict, **changes))
+    linked = replace(first, readings=(len(study.readings), *first.readings[1:]))
+    study = replace(study, readings=(*study.readings, told), entries=(linked, *rest))
+    return rechained(study, verdicts=(replace(one, **changes), *others))
+
+
+class TestWhatNoDatabaseKeeps:
+    """A sound chain over facts that a database would give back otherwise, or not take at all."""
+
+    @pytest.fixture
+    def study(self, tmp_path) -> Study:
+        with closing(ReviewStore(url(tmp_path / "elsewhere"))) as store:
+            fill(store, ImageStore(tmp_path / "elsewhere" / "patches"))
+            return store.study()
+
+    @pytest.mark.parametrize(
+        "spoilt",
+        [
+            lambda study: rechained(study, recorded_at="2026-01-01T10:00:00+01:00"),
+            lambda study: rechained(study, recorded_at="2026-01-01T10:00:00.000000"),
+            lambda study: rechained(study, recorded_at="0001-01-01T00:00:00.000000+23:59"),
+            lambda study: rechained(study, seconds=-0.0),
+            lambda study: first_verdict(study, probabilities=(-0.0, 0.1, 0.2, 0.7)),
+            lambda study: first_verdict(study, novelty=-0.0),
+            lambda study: first_patch(study, width=2**70),
+            lambda study: first_patch(study, height=2**31),
+            lambda study: with_stain(study, counts=(2**63, 0, 0, 0)),
+            lambda study: with_stain(study, intensity=-0.0),
+        ],
+    )
+    def test_is_refused_and_breaks_no_log(self, study, spoilt, store_url, tmp_path):
+        bad = spoilt(study)
+        with (tmp_path / "bad.zip").open("wb") as file:
+            write_study(file, bad, lambda _: None)
+        with closing(ReviewStore(store_url)) as store:
+            for attempt in (
+                lambda: store.adopt(bad),
+                lambda: import_study(store, None, tmp_path / "bad.zip", LIMITS),
+            ):
+                with pytest.raises(StudyError, match="Nothing was imported"):
+                    attempt()
+            assert store.patches() == []
+            assert store.verify_chain() == []
+
+    @pytest.mark.parametrize(
+        "text", ["2026-01-01T10:00:00+01:00", "0001-01-01T00:00:00.000000+23:59"]
+    )
+    def test_a_patch_that_came_at_a_time_spelled_otherwise(self, sound, there, tmp_path, text):
+        first, *rest = sound["patches.jsonl"].splitlines()
+        line = json.dumps({**json.loads(first), "received_at": text}).encode()
+        lines = b"\n".join([line, *rest]) + b"\n"
+        (tmp_path / "bad.zip").write_bytes(zipped(signed({**sound, "patches.jsonl": lines})))
+        with pytest.raises(StudyError, match="Nothing was imported"):
+            import_study(*there, tmp_path / "bad.zip", LIMITS)
+
+    def test_what_slips_through_is_read_back_before_anything_is_committed(
+        self, study, store_url, monkeypatch
+    ):
+        monkeypatch.setattr("her2core.reviews.store.check_study", lambda _: None)
+        with closing(ReviewStore(store_url)) as store:
+            with pytest.raises(StudyError, match=r"not be intact here:\nEntry 1 was changed"):
+                store.adopt(rechained(study, recorded_at="2026-01-01T10:00:00+01:00"))
+            assert store.patches() == []
+            assert store.head() == ChainHead(0, GENESIS)
+            assert store.adopt(study).entries == 4
+            assert store.verify_chain() == []
+
+
 class TestRetention:
     def test_old_images_go_and_every_review_stays(self, here, tmp_path):
         store, images = here
@@ -455,6 +620,39 @@ class TestRetention:
         store, images = here
         assert all(known.received_at == MORNING for known in store.patches())
         assert forget_images(store, images, 5).left == 2
+
+    def test_an_image_uploaded_again_counts_from_then_on(self, here):
+        store, images = here
+        (known, other), later = store.patches(), datetime.now(UTC) + timedelta(days=20)
+        long_ago = (later - timedelta(days=40)).timestamp()
+        for path in images_of(images):
+            os.utime(path, (long_ago, long_ago))
+        data = hostile.as_png(brown(1))
+        assert take_in(data, known.name, images, store, LIMITS).outcome == "known"
+        done = forget_images(store, images, 30, later)
+        assert (done.images, done.left) == (1, 1)
+        assert images.has(known.sha256)
+        assert not images.has(other.sha256)
+
+    def test_an_image_uploaded_again_while_others_are_deleted_stays(self, here, monkeypatch):
+        store, images = here
+        first, second = images_of(images)
+        for path in (first, second):
+            os.utime(path, (1e9, 1e9))
+        store_patches = store.patches
+        monkeypatch.setattr(
+            store, "patches", lambda: [replace(p, received_at=LONG_AGO) for p in store_patches()]
+        )
+        remove = images.remove
+
+        def slow(sha256: str, **options: datetime) -> bool:
+            os.utime(second)  # what an upload of it does
+            return remove(sha256, **options)
+
+        monkeypatch.setattr(images, "remove", slow)
+        done = forget_images(store, images, 30)
+        assert (done.images, done.left) == (1, 1)
+        assert [path.exists() for path in (first, second)] == [False, True]
 
     def test_the_command(self, tmp_path, monkeypatch, capsys):
         monkeypatch.delenv("DATABASE_URL", raising=False)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import create_engine
+from sqlalchemy.exc import DatabaseError
 
 from her2core.accounts.records import Identity, NotAllowedError, Role
 from her2core.accounts.store import AccountStore
@@ -17,6 +19,7 @@ from her2core.assignments import AssignmentError, Assignments
 from her2core.desk import Desk
 from her2core.double_read_table import to_csv
 from her2core.double_reading import Answer, DoubleRead, blinded_answers
+from her2core.reviews.database import parse_url
 from her2core.reviews.errors import ReviewRefusedError
 from her2core.reviews.records import ReviewFilter
 from her2core.reviews.store import ReviewStore
@@ -60,6 +63,11 @@ def answer(store: ReviewStore, name: str, score: int, **other: Any):
 
 def given_to_two(store: ReviewStore, blind: bool = True) -> None:
     desk(store, "Root").assign_double([SHA], ["Ada", "Ben"], blind=blind)
+
+
+def claim(store: ReviewStore, name: str) -> None:
+    with store.writing() as session:
+        Assignments(store).claim(session, SHA, name)
 
 
 def listed(store: ReviewStore, name: str) -> list[str]:
@@ -142,6 +150,46 @@ def test_two_disagree_blind_and_a_third_decides(store):
     assert store.verify_chain() == []
 
 
+@pytest.mark.parametrize("blind", [True, False])
+def test_no_filter_tells_what_a_sealed_entry_holds(store, blind):
+    answer(store, "Cy", 2, patch_sha256=OTHER, square=SQUARE, blind=False)
+    given_to_two(store, blind)
+    first = answer(store, "Ada", 3, comment="rings all round", blind=blind)
+    answer(store, "Ada", 2, comment="rings all round", blind=blind, supersedes=first.id)
+    for wanted in (
+        None,
+        ReviewFilter(),
+        ReviewFilter(include_superseded=True),
+        *(ReviewFilter(scores=(score,)) for score in HER2Score),
+        *(ReviewFilter(text=text) for text in ("rings", "no such text", SHA[:9])),
+        *(ReviewFilter(agreement=agreement) for agreement in ("agrees", "disagrees")),
+        *(ReviewFilter(model_gap=(gap,)) for gap in range(4)),
+        *(ReviewFilter(reviewers=(name,)) for name in PEOPLE),
+        ReviewFilter(since=first.recorded_at),
+        ReviewFilter(until=first.recorded_at),
+    ):
+        for name in PEOPLE:
+            shown, sealed = desk(store, name).reviews(wanted)
+            assert sealed == 1, wanted
+            assert {review.patch.sha256 for review in shown} <= {OTHER}
+
+
+def test_an_answer_given_while_the_log_is_read_is_not_shown(store, monkeypatch):
+    """A double read made, and answered, between the two questions to the database."""
+    read = Assignments.plan
+
+    def late(assignments: Assignments):
+        plan = read(assignments)
+        if not plan.double_reads:
+            monkeypatch.undo()
+            given_to_two(store)
+            answer(store, "Ada", 1)
+        return plan
+
+    monkeypatch.setattr(Assignments, "plan", late)
+    assert desk(store, "Ben").reviews()[0] == []
+
+
 def table(store: ReviewStore) -> list[dict[str, str]]:
     text = to_csv(Assignments(store).plan()).decode("utf-8-sig")
     return list(csv.DictReader(io.StringIO(text)))
@@ -169,7 +217,7 @@ def test_two_who_agree_need_no_third(store):
     assert (read.stage, read.score) == ("agreed", HER2Score(2))
     assert listed(store, "Dee") == [OTHER]
     with pytest.raises(AssignmentError, match="no disagreement"):
-        Assignments(store).claim(SHA, "Dee")
+        claim(store, "Dee")
 
 
 def test_a_read_that_is_not_blind_shows_verdicts_but_no_answers(store):
@@ -188,16 +236,98 @@ def test_the_adjudicator_may_correct_the_decision_and_nobody_else_takes_it(store
     answer(store, "Dee", 0, blind=False, supersedes=decision.id)
     assert Assignments(store).plan().double_reads[SHA].score == HER2Score(0)
     with pytest.raises(AssignmentError, match="Dee has adjudicated"):
-        Assignments(store).claim(SHA, "Eve")
+        claim(store, "Eve")
+
+
+def disagreed(store: ReviewStore) -> None:
+    given_to_two(store)
+    answer(store, "Ada", 0)
+    answer(store, "Ben", 3)
 
 
 def test_a_claim_without_an_answer_locks_nobody_out(store):
-    given_to_two(store)
-    answer(store, "Ada", 0)
-    answer(store, "Ben", 1)
-    Assignments(store).claim(SHA, "Dee")
+    disagreed(store)
+    claim(store, "Dee")
     answer(store, "Eve", 1, blind=False)
     assert Assignments(store).plan().double_reads[SHA].adjudicator == "Eve"
+
+
+@pytest.mark.parametrize("role", ["administrator", "reviewer"])
+def test_who_claimed_and_may_not_adjudicate_any_more_decides_nothing(store, role):
+    disagreed(store)
+    claim(store, "Dee")
+    AccountStore(store).set_role("Dee", role)
+    for known_as in (role, "adjudicator"):  # the page may have been drawn before
+        dee = Desk(store, Identity("Dee", known_as, "account"))
+        with pytest.raises(NotAllowedError, match=f"As {role} you may not adjudicate"):
+            dee.save_review(draft(reviewer="Dee", agrees=NOBODY))
+    with pytest.raises(AssignmentError, match=f"As {role} you may not adjudicate"):
+        claim(store, "Dee")
+    read = Assignments(store).plan().double_reads[SHA]
+    assert (read.stage, read.decision) == ("disagreed", None)
+
+
+@pytest.mark.parametrize("role", ["administrator", "reviewer"])
+def test_who_lost_the_role_corrects_no_decision(store, role):
+    disagreed(store)
+    decision = answer(store, "Dee", 1, blind=False)
+    AccountStore(store).set_role("Dee", role)
+    dee = Desk(store, Identity("Dee", role, "account"))
+    assert SHA not in [item.patch.sha256 for item in dee.worklist()]
+    with pytest.raises(NotAllowedError, match=f"As {role} you may not adjudicate"):
+        dee.save_review(draft(reviewer="Dee", agrees=NOBODY, supersedes=decision.id))
+    assert Assignments(store).plan().double_reads[SHA].score == HER2Score(1)
+
+
+@pytest.mark.parametrize("wrong", [{"comment": "x" * 4001}, {"supersedes": 99}])
+def test_a_refused_answer_claims_nothing(store, wrong):
+    disagreed(store)
+    with pytest.raises(ReviewRefusedError):
+        answer(store, "Dee", 1, blind=False, **wrong)
+    assert "Dee" not in Assignments(store).plan().kinds[SHA]
+    assert "adjudicates" not in [entry.action for entry in desk(store, "Root").audit()]
+
+
+def before_the_next_answer(monkeypatch, act: Callable[[], object]) -> None:
+    """Do something at the last moment before an answer is appended."""
+    save = ReviewStore.save_review
+
+    def late(self: ReviewStore, *arguments: Any, **options: Any):
+        monkeypatch.undo()
+        act()
+        return save(self, *arguments, **options)
+
+    monkeypatch.setattr(ReviewStore, "save_review", late)
+
+
+def test_of_two_who_decide_at_once_the_first_answer_decides(store, monkeypatch):
+    disagreed(store)
+    before_the_next_answer(monkeypatch, lambda: answer(store, "Eve", 3, blind=False))
+    with pytest.raises(NotAllowedError):
+        answer(store, "Dee", 0, blind=False)
+    read = Assignments(store).plan().double_reads[SHA]
+    assert (read.adjudicator, read.score) == ("Eve", HER2Score(3))
+    assert [review.reviewer for review in store.reviews()] == ["Eve", "Ben", "Ada"]
+
+
+def test_an_answer_decided_once_may_be_sent_again(store):
+    disagreed(store)
+    facts = draft(reviewer="Dee", agrees=NOBODY)
+    first = desk(store, "Dee").save_review(facts, token="once")
+    assert desk(store, "Dee").save_review(facts, token="once") == first
+
+
+def test_what_is_given_out_at_the_last_moment_counts(store, monkeypatch):
+    before_the_next_answer(monkeypatch, lambda: given_to_two(store))
+    with pytest.raises(NotAllowedError, match="given to other readers"):
+        answer(store, "Cy", 1, blind=False)
+    two = ["Ben", "Cy"]
+    before_the_next_answer(
+        monkeypatch, lambda: desk(store, "Root").assign_double([OTHER], two, blind=True)
+    )
+    with pytest.raises(ReviewRefusedError, match="cannot agree or disagree"):
+        answer(store, "Cy", 1, patch_sha256=OTHER, blind=False, agrees={"cnn": True})
+    assert store.reviews() == []
 
 
 def test_a_reader_promoted_to_adjudicator_does_not_decide_their_own_case(store):
@@ -208,7 +338,7 @@ def test_a_reader_promoted_to_adjudicator_does_not_decide_their_own_case(store):
     promoted = Desk(store, Identity("Ben", "adjudicator", "account"))
     assert promoted.sight(SHA).adjudicates is None
     with pytest.raises(AssignmentError, match="cannot adjudicate"):
-        Assignments(store).claim(SHA, "Ben")
+        claim(store, "Ben")
 
 
 # giving out --------------------------------------------------------------------------------------
@@ -253,6 +383,30 @@ def test_a_patch_is_in_one_double_read_only(store):
         desk(store, "Root").assign_double([SHA], ["Cy", "Dee"], blind=True)
     with pytest.raises(AssignmentError, match="two readers already"):
         desk(store, "Root").assign([SHA], "Cy")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE double_read SET blind = NOT blind",
+        "DELETE FROM double_read",
+        "DELETE FROM assignment WHERE kind = 'double'",
+        "UPDATE assignment SET account_id = 3 WHERE kind = 'double'",
+        "UPDATE assignment SET kind = 'single', double_read_id = NULL WHERE kind = 'double'",
+        "UPDATE assignment SET account_id = 5 WHERE kind = 'adjudication'",
+        "UPDATE assignment SET kind = 'double' WHERE kind = 'adjudication'",
+    ],
+)
+def test_the_database_itself_keeps_the_terms_of_a_double_read(store_url, store, statement):
+    disagreed(store)
+    answer(store, "Dee", 1, blind=False)
+    before = Assignments(store).plan()
+    with (
+        create_engine(parse_url(store_url)).connect() as raw,
+        pytest.raises(DatabaseError, match="never changed or deleted"),
+    ):
+        raw.exec_driver_sql(statement)
+    assert Assignments(store).plan() == before
 
 
 # roles -------------------------------------------------------------------------------------------

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import stat
+import time
+from datetime import timedelta
 
 import hostile
 import numpy as np
@@ -66,12 +69,24 @@ def test_only_the_owner_may_read(store, patch, tmp_path):
     assert stat.S_IMODE(kept.parent.stat().st_mode) == 0o700
 
 
-def test_putting_twice_writes_once(store, patch, tmp_path):
+def test_putting_twice_writes_once_and_counts_from_the_second_time(store, patch, tmp_path):
     store.put(patch)
-    before = stored_file(tmp_path, patch).stat()
+    file = stored_file(tmp_path, patch)
+    os.utime(file, (1e9, 1e9))
+    before, began = file.stat(), time.time()
     store.put(patch.with_square(Square(0, 0, 40)))
-    after = stored_file(tmp_path, patch).stat()
-    assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+    assert file.stat().st_ino == before.st_ino
+    assert file.stat().st_mtime > began - 1
+
+
+def test_an_image_that_came_again_meanwhile_is_not_removed(store, patch):
+    store.put(patch)
+    ((_, stored_at, _),) = store.kept()
+    assert not store.remove(patch.sha256, stored_before=stored_at)
+    assert store.has(patch.sha256)
+    assert store.remove(patch.sha256, stored_before=stored_at + timedelta(seconds=1))
+    assert not store.remove(patch.sha256, stored_before=stored_at)
+    assert not store.remove(patch.sha256)
 
 
 def test_a_missing_file_is_one_sentence(store, patch):

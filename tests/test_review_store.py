@@ -25,6 +25,7 @@ from review_samples import (
     MORNING,
     SHA,
     SQUARE,
+    STAIN,
     VERDICTS,
     draft,
     open_store,
@@ -114,6 +115,19 @@ class TestRecording:
         kept = store.add_patch(patch("b" * 64, received_at=east))
         assert kept.received_at == east
         assert kept.received_at.tzinfo == UTC
+
+    def test_a_negative_zero_is_recorded_as_it_comes_back(self, store):
+        """SQLite drops its sign, and an entry hashed with it would read as changed."""
+        shown = replace(VERDICTS[0], probabilities=(-0.0, 0.1, 0.2, 0.7), novelty=-0.0)
+        store.save_review(
+            draft(
+                verdicts=(shown,),
+                agrees={},
+                seconds=-0.0,
+                stain=replace(STAIN, intensity=-0.0, completeness=-0.0),
+            )
+        )
+        assert store.verify_chain() == []
 
     @settings(
         max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -221,22 +235,34 @@ class TestCorrecting:
         assert store.reviewers() == ["Dr. Ada Example"]
         assert store.save_review(draft(supersedes=2)).id == 3
 
-    @pytest.mark.parametrize("table", ["review", "review_verdict", "verdict"])
+    @pytest.mark.parametrize("table", ["review", "review_verdict", "verdict", "patch", "reviewer"])
     @pytest.mark.parametrize("change", ["UPDATE {0} SET {1} = {1}", "DELETE FROM {0}"])
     def test_the_database_itself_refuses_changes(self, store_url, store, table, change):
         store.save_review(draft())
-        column = {"review": "id", "review_verdict": "review_id", "verdict": "id"}[table]
+        column = {"review_verdict": "review_id", "patch": "name"}.get(table, "id")
         with (
             create_engine(parse_url(store_url)).connect() as raw,
             pytest.raises(DatabaseError, match="never changed or deleted"),
         ):
             raw.exec_driver_sql(change.format(table, column))
 
-    @pytest.mark.parametrize("table", ["review", "review_verdict", "verdict", "review_stain"])
-    def test_postgresql_refuses_to_empty_a_table(self, postgresql, postgresql_url, table):
+    @pytest.mark.parametrize(
+        ("table", "says"),
+        [
+            ("review", "recorded review is"),
+            ("review_verdict", "answers of a recorded review are"),
+            ("verdict", "recorded verdict is"),
+            ("review_stain", "stain reading of a recorded review is"),
+            ("patch", "recorded patch is"),
+            ("reviewer", "reviewer who has recorded reviews is"),
+            ("double_read", "double read is"),
+            ("assignment", "An assignment is"),
+        ],
+    )
+    def test_postgresql_refuses_to_empty_a_table(self, postgresql, postgresql_url, table, says):
         with (
             postgresql.connection(postgresql_url) as raw,
-            pytest.raises(psycopg.Error, match="never changed or deleted"),
+            pytest.raises(psycopg.Error, match=f"{says} never changed or deleted"),
         ):
             raw.execute(f"TRUNCATE {table} CASCADE")
 

@@ -97,6 +97,14 @@ def facts_of(reading: StainReading) -> StainFacts:
     )
 
 
+def plain_float(value: float) -> float:
+    """A Python number that every database gives back as it is hashed.
+
+    numpy's print differently and no driver takes them; SQLite drops the sign of a negative zero.
+    """
+    return float(value) + 0.0  # -0.0 + 0.0 is 0.0
+
+
 def raw_facts(row: StainReadingRow) -> StainFacts:
     """The same from the database, readable even where someone tampered with it."""
     return StainFacts(
@@ -112,7 +120,7 @@ def raw_facts(row: StainReadingRow) -> StainFacts:
 
 
 def _plain(value: float | None) -> float | None:
-    return None if value is None else float(value)
+    return None if value is None else plain_float(value)
 
 
 def _counts(row: StainReadingRow) -> tuple[int, int, int, int]:

@@ -139,7 +139,13 @@ class ReviewStore:
 
     # reviews -------------------------------------------------------------------------------------
 
-    def save_review(self, draft: ReviewDraft, *, token: str | None = None) -> Review:
+    def save_review(
+        self,
+        draft: ReviewDraft,
+        *,
+        token: str | None = None,
+        admit: Callable[[Session], None] | None = None,
+    ) -> Review:
         """Append a review to the log; it is on the disk when this returns.
 
         Args:
@@ -147,6 +153,9 @@ class ReviewStore:
             token: the client's own random id of this answer, e.g. a UUID made when the form was
                 opened. Saving the same answer again with it returns the review already recorded,
                 so that a doubled click or a retry after an error is safe.
+            admit: looks, in the same transaction and before anything is appended, whether this
+                answer may come in now; what it raises leaves everything as it was. It is not asked
+                about an answer recorded already.
 
         Raises:
             ReviewRefusedError: something is missing or contradicts the log; the sentence says
@@ -160,6 +169,8 @@ class ReviewStore:
                 earlier = queries.reviews_where(session, ReviewRow.token == token)
                 if earlier:
                     return writing.same_answer(earlier[0], draft)
+            if admit is not None:
+                admit(session)
             review_id = writing.append_review(session, draft, token, self._clock())
             return _one_review(session, review_id)
 

@@ -7,8 +7,9 @@ over.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime
 from itertools import takewhile
 
@@ -25,10 +26,12 @@ from her2core.reviews.chain import (
 )
 from her2core.reviews.errors import ReviewRefusedError, StoreError
 from her2core.reviews.records import PatchRecord, ReviewDraft
+from her2core.reviews.schema import utc_text
 from her2core.scores import HER2Score
 from her2core.stain.reading import StainReading
 
 _NAMED = 5  # conflicts spelt out; the rest is counted
+_LARGEST = 2**31 - 1  # what a whole number may be in every database
 
 
 class StudyError(StoreError):
@@ -101,13 +104,13 @@ def check_study(study: Study) -> None:
     Raises:
         StudyError: the first few things that are wrong.
     """
-    broken = verify([entry.chain_entry() for entry in study.entries], study.head)
-    if broken:
-        raise StudyError(_few(["The study's review log is not intact:", *broken]))
+    entries = [entry.chain_entry() for entry in study.entries]
+    refuse_broken("The study's review log is not intact:", entries, study.head)
     patches = {patch.sha256: patch for patch in study.patches}
     if len(patches) != len(study.patches):
         raise StudyError("The study lists a patch twice. Nothing was imported.")
     try:
+        _check_numbers((study.patches, study.readings, study.stains, study.entries))
         for patch in study.patches:
             _check_patch(patch)
         for reading in study.readings:
@@ -118,7 +121,7 @@ def check_study(study: Study) -> None:
         for entry in study.entries:
             _check_entry(entry, patches)
             _check_links(entry, study.readings)
-    except (ReviewRefusedError, ValueError, KeyError) as error:
+    except (ReviewRefusedError, ValueError, KeyError, OverflowError) as error:
         said = str(error) if isinstance(error, ReviewRefusedError) else "A value is not valid."
         raise StudyError(
             f"The study holds what no review log can: {said}\nNothing was imported."
@@ -161,12 +164,22 @@ def refuse_conflicts(ours: Study, theirs: Study) -> None:
     Raises:
         StudyError: there is a conflict, or the log here is itself broken.
     """
-    broken = verify([entry.chain_entry() for entry in ours.entries], ours.head)
-    if broken:
-        raise StudyError(_few(["The review log here is not intact:", *broken]))
+    entries = [entry.chain_entry() for entry in ours.entries]
+    refuse_broken("The review log here is not intact:", entries, ours.head)
     found = conflicts(ours, theirs)
     if found:
         raise StudyError(_few(found))
+
+
+def refuse_broken(said: str, entries: Sequence[ChainEntry], head: ChainHead | None) -> None:
+    """Raise what the check of a chain finds, after the sentence `said`.
+
+    Raises:
+        StudyError: the chain is not intact.
+    """
+    broken = verify(entries, head)
+    if broken:
+        raise StudyError(_few([said, *broken]))
 
 
 def stain_reading(facts: StainFacts) -> StainReading:
@@ -188,6 +201,27 @@ def _few(sentences: Sequence[str]) -> str:
 
 def _day(entry: StudyEntry) -> str:
     return entry.facts.recorded_at[:10]
+
+
+def _check_numbers(records: object) -> None:
+    """Refuse numbers that a database would not take, or give back otherwise than they are hashed.
+
+    SQLite drops the sign of a negative zero; PostgreSQL takes whole numbers of 32 bits.
+    """
+    for number in _numbers(records):
+        negative_zero = number == 0 and math.copysign(1, number) < 0
+        if negative_zero or (isinstance(number, int) and abs(number) > _LARGEST):
+            raise ReviewRefusedError("One of its numbers would not stay as it is.")
+
+
+def _numbers(value: object) -> Iterator[float]:
+    if isinstance(value, int | float):
+        yield value
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _numbers(item)
+    elif is_dataclass(value):
+        yield from _numbers(tuple(getattr(value, field.name) for field in fields(value)))
 
 
 def _check_patch(patch: PatchRecord) -> None:
@@ -231,7 +265,9 @@ def _check_entry(entry: StudyEntry, patches: Mapping[str, PatchRecord]) -> None:
         raise ReviewRefusedError(f"The reviewer's name of entry {entry.id} is not valid.")
     if facts.supersedes is not None and not 0 < facts.supersedes < entry.id:
         raise ReviewRefusedError(f"Entry {entry.id} corrects one that is not before it.")
-    datetime.fromisoformat(facts.recorded_at)
+    # another spelling of the same moment would be stored, and hashed, in this one
+    if utc_text(datetime.fromisoformat(facts.recorded_at)) != facts.recorded_at:
+        raise ReviewRefusedError(f"The time of entry {entry.id} is not spelled in UTC.")
     validation.check_draft(
         ReviewDraft(
             patch_sha256=facts.patch_sha256,

@@ -279,7 +279,10 @@ def _patch_facts(patch: PatchRecord) -> _Patch:
 
 
 def _patch_record(facts: _Patch) -> PatchRecord:
-    return PatchRecord(**{**vars(facts), "received_at": datetime.fromisoformat(facts.received_at)})
+    received_at = datetime.fromisoformat(facts.received_at)
+    if utc_text(received_at) != facts.received_at:
+        raise ValueError("a time in it is not spelled in UTC")
+    return PatchRecord(**{**vars(facts), "received_at": received_at})
 
 
 def _lines(records: Iterable[object]) -> bytes:

@@ -27,6 +27,7 @@ from her2core.reviews.study import (
     StudyEntry,
     StudyReading,
     StudyStain,
+    refuse_broken,
     refuse_conflicts,
     stain_reading,
 )
@@ -73,10 +74,11 @@ def adopt_study(session: Session, study: Study) -> Adopted:
     """Add what is new in a checked study; the write lock is held.
 
     Entries keep their numbers, times and hashes, so that the chain goes on unbroken. A patch
-    already known keeps the name under which it came here first.
+    already known keeps the name under which it came here first. What was added is read back and
+    checked before anything is committed: a chain once broken is broken for good.
 
     Raises:
-        StudyError: it contradicts what is here.
+        StudyError: it contradicts what is here, or would not come back as it was hashed.
     """
     ours = read_study(session)
     refuse_conflicts(ours, study)
@@ -101,6 +103,12 @@ def adopt_study(session: Session, study: Study) -> Adopted:
         head = writing.locked_head(session)
         head.last_id, head.last_hash = added[-1].id, added[-1].entry_hash
     session.flush()
+    session.expire_all()  # so that rows come from the database, not from memory
+    refuse_broken(
+        "The study's review log would not be intact here:",
+        queries.chain_entries(session),
+        queries.chain_head(session),
+    )
     return Adopted(len(new), len(added))
 
 

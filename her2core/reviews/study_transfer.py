@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from her2core.bounded_decode import decode_bounded
 from her2core.files import new_file
 from her2core.image_store import ImageStore
 from her2core.patches import Patch, PatchError, Square
+from her2core.reviews.errors import StoreError
 from her2core.reviews.store import ReviewStore
 from her2core.reviews.study import StudyError, check_study, refuse_conflicts
 from her2core.reviews.study_archive import StudyReader, write_study
@@ -60,7 +62,8 @@ def import_study(
     """Take over what is new in a study; its records alone where no images are kept (None).
 
     Every record, sum and picture is checked first. Then the images are kept, then all records are
-    written in one transaction; where that fails, the images that were new are removed again.
+    written in one transaction; where that fails, the images that were new are removed again, but
+    for those that somebody uploaded here meanwhile.
 
     Raises:
         StudyError: the archive is not sound or contradicts what is here; one sentence per line.
@@ -79,19 +82,28 @@ def import_study(
             return Imported(adopted.patches, adopted.entries, 0)
         for _ in _pictures(reader, images, limits):
             pass  # every picture can be read before the first is kept
-        kept: list[str] = []
+        kept: dict[str, datetime] = {}
         try:
             for patch in _pictures(reader, images, limits):
                 images.put(patch)
-                kept.append(patch.sha256)
+                kept[patch.sha256] = datetime.now(UTC)
             adopted = store.adopt(reader.study)
         except BaseException as error:
-            for sha256 in kept:
-                images.remove(sha256)
+            for sha256 in kept.keys() - _recorded(store, kept):
+                # an upload of the last moment is not recorded yet, but it renewed the file's time
+                images.remove(sha256, stored_before=kept[sha256])
             if isinstance(error, PatchError):
                 raise StudyError(f"{error} Nothing was imported.") from error
             raise
     return Imported(adopted.patches, adopted.entries, len(kept))
+
+
+def _recorded(store: ReviewStore, otherwise: Iterable[str]) -> set[str]:
+    """sha256 of the patches in the store; where it cannot be asked, all that may be in it."""
+    try:
+        return {patch.sha256 for patch in store.patches()}
+    except StoreError:
+        return set(otherwise)
 
 
 def _pictures(reader: StudyReader, images: ImageStore, limits: UploadLimits) -> Iterator[Patch]:

@@ -89,7 +89,7 @@ def _facts(draft: ReviewDraft, sha256: str, reviewer: str, recorded_at: datetime
         own_score=int(draft.own_score),
         confidence=draft.confidence,
         comment=draft.comment,
-        seconds=float(draft.seconds),
+        seconds=stain_rows.plain_float(draft.seconds),
         blind=bool(draft.blind),
         supersedes=draft.supersedes,
         recorded_at=utc_text(recorded_at),
@@ -100,7 +100,7 @@ def _facts(draft: ReviewDraft, sha256: str, reviewer: str, recorded_at: datetime
                 _floats(verdict),
                 bool(verdict.demo),
                 draft.agrees.get(verdict.architecture),
-                None if verdict.novelty is None else float(verdict.novelty),
+                _novelty(verdict),
             )
             for verdict in draft.verdicts
         ),
@@ -151,7 +151,7 @@ def verdict_row(
         p_2plus=values[2],
         p_3plus=values[3],
         demo=bool(verdict.demo),
-        novelty=None if verdict.novelty is None else float(verdict.novelty),
+        novelty=_novelty(verdict),
         backend=verdict.backend or None,
     )
     session.add(row)
@@ -167,9 +167,13 @@ def _same_novelty(known: float | None, new: float | None, tolerance: float) -> b
 
 
 def _floats(verdict: Verdict) -> tuple[float, float, float, float]:
-    """The probabilities as plain floats: numpy's print differently and no driver takes them."""
-    first, second, third, fourth = (float(p) for p in verdict.probabilities)
+    """The probabilities as the database holds them."""
+    first, second, third, fourth = map(stain_rows.plain_float, verdict.probabilities)
     return (first, second, third, fourth)
+
+
+def _novelty(verdict: Verdict) -> float | None:
+    return None if verdict.novelty is None else stain_rows.plain_float(verdict.novelty)
 
 
 def locked_head(session: Session) -> LogHeadRow:
