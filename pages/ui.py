@@ -49,8 +49,8 @@ class Services:
     """What one server holds, shared by all sessions.
 
     Attributes:
-        seen: (reviewer, sha256) pairs whose verdicts were on a screen: such a patch can no longer
-            be reviewed blind, whatever the switch says.
+        seen: (reviewer, sha256) pairs whose verdicts were on a screen since the server started:
+            such a patch can no longer be reviewed blind here, whatever the switch says.
         recorded: patch keys with the model ids whose verdicts are in the store, so that drawing a
             page does not write to it again.
         mapping: computes heat maps, so that the answer keys work while SHAP takes its seconds.
@@ -225,7 +225,8 @@ def sidebar(here: Services) -> None:
             key="blind",
             persist_state="session",
             help="Verdicts, chart and overlays stay hidden until your own score is saved. "
-            "The record says that the review was blind.",
+            "The record says that the review was blind; what this server has shown you since it "
+            "started counts as seen.",
         )
         st.divider()
         _models_state(here)

@@ -140,7 +140,8 @@ _ANSWER = (
     Column("seconds", "Time spent on the patch, in seconds.", lambda r, _: r.seconds),
     Column(
         "blind",
-        "yes: the models' verdicts stayed hidden until the score was saved.",
+        "yes: until the score was saved, the server had not shown the models' verdicts to this "
+        "reviewer since it started.",
         lambda r, _: _yes_no(r.blind),
     ),
     Column(
