@@ -230,3 +230,10 @@ def test_everything_the_container_is_built_from_is_there():
     for name in sources:
         assert (ROOT / name).exists(), name
         assert f"!{name}" in let_through, name
+    # and what the running server reads beside its code
+    chosen = Settings(ROOT / "home", "sqlite://", ())
+    read = [
+        *(chosen.demo_dir, *chosen.report_dirs, chosen.fidelity_file),
+        *(SHIPPED_DATA / "bundles", ROOT / ".streamlit" / "config.toml"),
+    ]
+    assert {str(path.relative_to(ROOT)) for path in read} <= set(sources)
