@@ -11,6 +11,8 @@ import unicodedata
 
 # What spreadsheets take for the start of a formula, ASCII and full width.
 _FORMULA_START = frozenset("=+-@\t\r\n＝＋－＠")
+# What some spreadsheet takes for the end of a cell, then what it overlooks, then a formula.
+_FORMULA_INSIDE = re.compile('(?<=[;,\t\r\n])([ \u00a0\ufeff\0"]*)(?=[=+\\-@＝＋－＠])')
 _ASCII_PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 # Streamlit finds emoji codes, links and arrows in the text left after parsing, when backslashes are
 # gone; an invisible word joiner inside the pattern is what keeps them from being found.
@@ -41,9 +43,12 @@ def encodable(text: str) -> str:
 def spreadsheet_text(text: str) -> str:
     """The text as a spreadsheet shows it without ever computing it.
 
-    Text which starts like a formula, also behind leading blanks, gets an apostrophe in front; all
-    other text comes back unchanged, and so does text that already carries the apostrophe.
+    Text which starts like a formula, also behind leading blanks, gets an apostrophe in front. So
+    does what looks like a formula behind a semicolon, comma, tab or line break: there a spreadsheet
+    with another separator begins a cell. All other text comes back unchanged, and so does text that
+    already carries the apostrophes.
     """
+    text = _FORMULA_INSIDE.sub(r"\1'", text)
     first = text.lstrip(" \N{NO-BREAK SPACE}\N{ZERO WIDTH NO-BREAK SPACE}\0")[:1]
     return f"'{text}" if first in _FORMULA_START and first else text
 
