@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 import unicodedata
 
-# What spreadsheets take for the start of a formula, ASCII and full width.
-_FORMULA_START = frozenset("=+-@\t\r\n＝＋－＠")
-# What some spreadsheet takes for the end of a cell, then what it overlooks, then a formula.
-_FORMULA_INSIDE = re.compile('(?<=[;,\t\r\n])([ \u00a0\ufeff\0"]*)(?=[=+\\-@＝＋－＠])')
+# What spreadsheets take for a formula: a sign, ASCII or full width, also behind blanks.
+_SIGN = r"[=+\-@＝＋－＠]"
+_FORMULA = re.compile(rf"[\s\ufeff\0]*{_SIGN}|[ \u00a0\ufeff\0]*[\t\r\n]")
+# And inside a text, behind what some spreadsheet takes for the end of a cell.
+_FORMULA_INSIDE = re.compile(rf'(?<=[;,\t\r\n])((?:[^\S\t\r\n]|["\ufeff\0])*)(?={_SIGN})')
 _ASCII_PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 # Streamlit finds emoji codes, links and arrows in the text left after parsing, when backslashes are
 # gone; an invisible word joiner inside the pattern is what keeps them from being found.
@@ -49,8 +50,7 @@ def spreadsheet_text(text: str) -> str:
     already carries the apostrophes.
     """
     text = _FORMULA_INSIDE.sub(r"\1'", text)
-    first = text.lstrip(" \N{NO-BREAK SPACE}\N{ZERO WIDTH NO-BREAK SPACE}\0")[:1]
-    return f"'{text}" if first in _FORMULA_START and first else text
+    return f"'{text}" if _FORMULA.match(text) else text
 
 
 def markdown_text(text: str) -> str:

@@ -33,6 +33,7 @@ def as_shown(markdown: str) -> str:
 def test_text_like_a_formula_gets_an_apostrophe(start):
     assert spreadsheet_text(f"{start}cmd|'/c calc'!A1") == f"'{start}cmd|'/c calc'!A1"
     assert spreadsheet_text(f"  {start}1") == f"'  {start}1"
+    assert spreadsheet_text("\x0c\u2003=1") == "'\x0c\u2003=1"
 
 
 @pytest.mark.parametrize(
@@ -62,7 +63,7 @@ def test_no_text_begins_a_formula_and_nothing_is_lost(text):
     safe = spreadsheet_text(text)
     assert not safe.strip().startswith(tuple("=+-@＝＋－＠"))
     assert safe.replace("'", "") == text.replace("'", "")
-    assert not re.search('[;,\t\r\n][ "]*[=+@＝＋－＠-]', safe)
+    assert not re.search('[;,\t\r\n][\\s"]*[=+@＝＋－＠-]', safe)
     assert spreadsheet_text(safe) == safe
 
 
