@@ -179,10 +179,20 @@ def was_seen(here: Services, sha256: str) -> bool:
 
 def mark_seen(here: Services, keys: Iterable[str]) -> None:
     """Remember that the verdicts of these patches are on the screen now."""
-    keys = list(keys)
-    _seen_here().update(keys)
-    if reviewer():
-        here.seen.update((reviewer(), key) for key in keys)
+    seen_marker(here)(keys)
+
+
+def seen_marker(here: Services) -> Callable[[Iterable[str]], None]:
+    """What mark_seen does, for a download: it is made when nothing of this session is at hand."""
+    mine, name = _seen_here(), reviewer()
+
+    def mark(keys: Iterable[str]) -> None:
+        keys = list(keys)
+        mine.update(keys)
+        if name:
+            here.seen.update((name, key) for key in keys)
+
+    return mark
 
 
 def is_dark() -> bool:

@@ -15,11 +15,12 @@ from pages import ui
 _COLUMNS = 6
 
 
-def draw(report: Report, folder: Path, found: Evaluation) -> None:
+def draw(here: ui.Services, report: Report, folder: Path, found: Evaluation) -> None:
     """The section of one report.
 
     Args:
-        report: the whole report.
+        here: the services.
+        report: as this person may see it.
         folder: of the report; pictures of its gallery lie below it.
         found: figures of the rows which the filter lets through.
     """
@@ -57,6 +58,7 @@ def draw(report: Report, folder: Path, found: Evaluation) -> None:
             icon=":material/priority_high:",
         ):
             _pictures(folder, apart)
+        ui.mark_seen(here, (row.sha256 for row, _ in apart))
 
 
 def _pictures(folder: Path, apart: Sequence[tuple[PatchRow, str]]) -> None:
