@@ -53,6 +53,11 @@ def spreadsheet_text(text: str) -> str:
     return f"'{text}" if _FORMULA.match(text) else text
 
 
+def cell_text(text: str) -> str:
+    """The text for a cell of a table on a page: one line, inert wherever it may be copied to."""
+    return spreadsheet_text(printable(text))
+
+
 def markdown_text(text: str) -> str:
     """The text escaped so that st.markdown, labels and captions show it letter by letter.
 
