@@ -63,7 +63,7 @@ def draw(here: ui.Services) -> None:
     chosen = _choose(paths)
     desk = session.desk(here.store)
     sealed = _sealed(desk)
-    loaded = [one for name in chosen if (one := _loaded(name, paths[name], sealed))]
+    loaded = [read for name in chosen if (read := _loaded(name, paths[name], sealed))]
     if not loaded:
         return
     wanted = _filter([source.report for source in loaded])
