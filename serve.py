@@ -17,6 +17,15 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 
 
+class RefusedError(Exception):
+    """The server must not start; str(error) says why, `status` is for the shell."""
+
+    def __init__(self, status: int, sentence: str) -> None:
+        """The exit status and one sentence."""
+        super().__init__(sentence)
+        self.status = status
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Check the door, then become `streamlit run app.py`; returns only when refused."""
     parser = argparse.ArgumentParser(prog="python serve.py", description=__doc__)
@@ -31,11 +40,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     os.chdir(ROOT)  # Streamlit reads .streamlit/config.toml where it is started
     address = options.address or configured_address()
-    refusal = check(address)
-    if refusal is not None:
-        print(refusal[1], file=sys.stderr)
-        return refusal[0]
+    try:
+        names = check(address)
+    except RefusedError as refused:
+        print(refused, file=sys.stderr)
+        return refused.status
     more = [] if options.port is None else ["--server.port", str(options.port)]
+    for name in names:
+        more += ["--server.allowedHosts", name]
     if os.environ.get("HER2_SECRETS"):
         # Streamlit's sign-in has to read the same file
         more += ["--secrets.files", str(secrets_path())]
@@ -52,9 +64,13 @@ def configured_address() -> str:
     return str(os.environ.get("STREAMLIT_SERVER_ADDRESS") or server.get("address") or "127.0.0.1")
 
 
-def check(address: str) -> tuple[int, str] | None:
-    """Exit status and sentence where the server must not start; None where it may."""
-    from her2core.accounts.door import OpenDoorError, way_in
+def check(address: str) -> tuple[str, ...]:
+    """The names by which browsers may ask for the server; none where any name will do.
+
+    Raises:
+        RefusedError: the server must not start.
+    """
+    from her2core.accounts.door import LOOPBACK_NAMES, OpenDoorError, way_in
     from her2core.accounts.store import AccountStore
     from her2core.reviews.store import ReviewStore, StoreError
     from her2core.settings import load_settings
@@ -63,21 +79,23 @@ def check(address: str) -> tuple[int, str] | None:
         settings = load_settings()
         store = ReviewStore(settings.database_url)
     except (StoreError, ValueError, OSError) as error:
-        return 2, str(error)
+        raise RefusedError(2, str(error)) from None
     try:
-        way_in(
+        way = way_in(
             oidc=settings.sign_in.oidc,
             accounts=AccountStore(store).exist(),
             address=address,
             allow_open=settings.sign_in.allow_open,
         )
     except OpenDoorError as error:
-        return 1, str(error)
+        raise RefusedError(1, str(error)) from None
     except StoreError as error:
-        return 2, str(error)
+        raise RefusedError(2, str(error)) from None
     finally:
         store.close()
-    return None
+    if way != "open" or settings.sign_in.allow_open:
+        return ()
+    return tuple(dict.fromkeys((*LOOPBACK_NAMES, address.strip("[]"))))
 
 
 if __name__ == "__main__":

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
-
+from her2core.csv_table import csv_table
 from her2core.double_reading import DoubleRead, Plan
-from her2core.text import spreadsheet_text
 
 COLUMNS = (
     "patch_sha256",
@@ -27,20 +24,15 @@ def to_csv(plan: Plan) -> bytes:
     Returns:
         UTF-8 with a byte order mark, so that spreadsheets read it; names are inert there.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(COLUMNS)
-    for read in plan.double_reads.values():
-        writer.writerow(_row(read))
-    return text.getvalue().encode("utf-8-sig")
+    return csv_table([COLUMNS, *map(_row, plan.double_reads.values())])
 
 
 def _row(read: DoubleRead) -> list[str]:
     cells = [read.sha256, "yes" if read.blind else "no"]
     for reader in read.readers:
         answer = None if read.sealed else read.answers[reader]
-        cells += [spreadsheet_text(reader), answer.score.label if answer else ""]
+        cells += [reader, answer.score.label if answer else ""]
     # a claim without a decision is nobody's adjudication yet
     third = read.adjudicator if read.decision is not None else None
     final = read.score
-    return [*cells, read.stage, spreadsheet_text(third or ""), final.label if final else ""]
+    return [*cells, read.stage, third or "", final.label if final else ""]

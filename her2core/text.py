@@ -9,8 +9,11 @@ from __future__ import annotations
 import re
 import unicodedata
 
-# What spreadsheets take for the start of a formula, ASCII and full width.
-_FORMULA_START = frozenset("=+-@\t\r\n＝＋－＠")
+# What spreadsheets take for a formula: a sign, ASCII or full width, also behind blanks.
+_SIGN = r"[=+\-@＝＋－＠]"
+_FORMULA = re.compile(rf"[\s\ufeff\0]*{_SIGN}|[ \u00a0\ufeff\0]*[\t\r\n]")
+# And inside a text, behind what some spreadsheet takes for the end of a cell.
+_FORMULA_INSIDE = re.compile(rf'(?<=[;,\t\r\n])((?:[^\S\t\r\n]|["\ufeff\0])*)(?={_SIGN})')
 _ASCII_PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 # Streamlit finds emoji codes, links and arrows in the text left after parsing, when backslashes are
 # gone; an invisible word joiner inside the pattern is what keeps them from being found.
@@ -41,11 +44,18 @@ def encodable(text: str) -> str:
 def spreadsheet_text(text: str) -> str:
     """The text as a spreadsheet shows it without ever computing it.
 
-    Text which starts like a formula, also behind leading blanks, gets an apostrophe in front; all
-    other text comes back unchanged, and so does text that already carries the apostrophe.
+    Text which starts like a formula, also behind leading blanks, gets an apostrophe in front. So
+    does what looks like a formula behind a semicolon, comma, tab or line break: there a spreadsheet
+    with another separator begins a cell. All other text comes back unchanged, and so does text that
+    already carries the apostrophes.
     """
-    first = text.lstrip(" \N{NO-BREAK SPACE}\N{ZERO WIDTH NO-BREAK SPACE}\0")[:1]
-    return f"'{text}" if first in _FORMULA_START and first else text
+    text = _FORMULA_INSIDE.sub(r"\1'", text)
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def cell_text(text: str) -> str:
+    """The text for a cell of a table on a page: one line, inert wherever it may be copied to."""
+    return spreadsheet_text(printable(text))
 
 
 def markdown_text(text: str) -> str:

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import streamlit as st
 
-from her2core.accounts.door import OpenDoorError, way_in
+from her2core.accounts.door import OpenDoorError, oidc_claims, require_own_machine, way_in
 from her2core.accounts.records import SignInError, SignInWay
 from her2core.accounts.store import AccountStore
 from her2core.reviews.store import StoreError
@@ -20,12 +20,6 @@ from pages import session, ui
 _log = logging.getLogger(__name__)
 _WATCH_SECONDS = 30.0
 _OIDC_PACKAGES = ("authlib", "httpx")
-# A proxy says for whom it asks; whoever is alone on a machine has none in front.
-_PROXY_HEADERS = ("X-Forwarded-For", "Forwarded", "X-Real-Ip")
-_PROXY_REFUSAL = (
-    "This page came through a proxy, so others can reach it, and nobody has to sign in. Create an "
-    "account (python -m her2core.accounts add), configure OIDC, or set HER2_ALLOW_OPEN=1."
-)
 
 
 @dataclass(frozen=True)
@@ -101,13 +95,13 @@ def _look(here: ui.Services) -> Entry:
             address=st.get_option("server.address"),
             allow_open=settings.allow_open,
         )
+        if way == "open" and not settings.allow_open:
+            require_own_machine(st.context.headers)
     except OpenDoorError as error:
         return Entry(None, refusal=str(error))
     if way != "open":
         return Entry(way, known=_still_here(accounts, settings.idle_minutes))
     st.session_state.pop("person", None)
-    if not settings.allow_open and any(st.context.headers.get(h) for h in _PROXY_HEADERS):
-        return Entry(None, refusal=_PROXY_REFUSAL)
     return Entry("open", known=True)
 
 
@@ -159,11 +153,8 @@ def _ask_provider(accounts: AccountStore, default_role: str | None) -> None:
     if not st.user.is_logged_in:
         st.button("Sign in", type="primary", width="stretch", on_click=st.login)
         return
-    # an address the provider has not verified is one that anybody may have typed there
-    verified = st.user.get("email_verified", True)
-    claims = [str(st.user.get("email") or "") if verified else "", str(st.user.get("sub") or "")]
     try:
-        session.begin(accounts.sign_in_oidc(claims, default_role=default_role))
+        session.begin(accounts.sign_in_oidc(oidc_claims(st.user), default_role=default_role))
     except SignInError as error:
         st.error(markdown_text(str(error)), icon=":material/lock:")
         st.button("Use another account", on_click=st.logout)

@@ -49,8 +49,8 @@ class Services:
     """What one server holds, shared by all sessions.
 
     Attributes:
-        seen: (reviewer, sha256) pairs whose verdicts were on a screen: such a patch can no longer
-            be reviewed blind, whatever the switch says.
+        seen: (reviewer, sha256) pairs whose verdicts were on a screen since the server started:
+            such a patch can no longer be reviewed blind here, whatever the switch says.
         recorded: patch keys with the model ids whose verdicts are in the store, so that drawing a
             page does not write to it again.
         mapping: computes heat maps, so that the answer keys work while SHAP takes its seconds.
@@ -179,10 +179,20 @@ def was_seen(here: Services, sha256: str) -> bool:
 
 def mark_seen(here: Services, keys: Iterable[str]) -> None:
     """Remember that the verdicts of these patches are on the screen now."""
-    keys = list(keys)
-    _seen_here().update(keys)
-    if reviewer():
-        here.seen.update((reviewer(), key) for key in keys)
+    seen_marker(here)(keys)
+
+
+def seen_marker(here: Services) -> Callable[[Iterable[str]], None]:
+    """What mark_seen does, for a download: it is made when nothing of this session is at hand."""
+    mine, name = _seen_here(), reviewer()
+
+    def mark(keys: Iterable[str]) -> None:
+        keys = list(keys)
+        mine.update(keys)
+        if name:
+            here.seen.update((name, key) for key in keys)
+
+    return mark
 
 
 def is_dark() -> bool:
@@ -225,7 +235,8 @@ def sidebar(here: Services) -> None:
             key="blind",
             persist_state="session",
             help="Verdicts, chart and overlays stay hidden until your own score is saved. "
-            "The record says that the review was blind.",
+            "The record says that the review was blind; what this server has shown you since it "
+            "started counts as seen.",
         )
         st.divider()
         _models_state(here)

@@ -9,7 +9,7 @@ from her2core.accounts.records import Permission
 from her2core.models.verdict import Verdict
 from her2core.reviews.records import WorklistItem
 from her2core.reviews.worklist import model_gap, next_unreviewed, ordered
-from her2core.text import markdown_text
+from her2core.text import cell_text, markdown_text
 from pages import session, ui
 from pages.review_parts import navigation
 from pages.worklist_parts import assign
@@ -131,12 +131,12 @@ def _row(item: WorklistItem, task: str, hidden: bool) -> dict[str, object]:
     return {
         "State": "reviewed" if item.review_id is not None else "to review",
         "Task": task,
-        "Patch": item.patch.name,
+        "Patch": cell_text(item.patch.name),
         "CNN": _cell(by_name.get("cnn"), hidden),
         "DenseNet121": _cell(by_name.get("densenet121"), hidden),
         "Model gap": "hidden" if hidden else "" if gap is None else _GAPS[gap],
         "Confidence": min((100 * verdict.confidence for verdict in verdicts), default=None),
-        "Warnings": " ".join(item.patch.warnings),
+        "Warnings": cell_text(" ".join(item.patch.warnings)),
         "Received (UTC)": item.patch.received_at,
     }
 

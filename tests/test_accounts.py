@@ -18,7 +18,13 @@ from sqlalchemy.exc import DBAPIError
 
 from her2core.accounts import passwords
 from her2core.accounts.__main__ import main
-from her2core.accounts.door import OpenDoorError, is_loopback, way_in
+from her2core.accounts.door import (
+    OpenDoorError,
+    is_loopback,
+    oidc_claims,
+    require_own_machine,
+    way_in,
+)
 from her2core.accounts.records import AccountError, SignInError
 from her2core.accounts.store import FAILURES_IN_ALL, FAILURES_PER_NAME, WINDOW, AccountStore
 from her2core.reviews.database import parse_url
@@ -259,6 +265,72 @@ def test_others_may_come_only_when_someone_signs_in_or_says_so(address):
     assert way_in(oidc=False, accounts=False, address=address, allow_open=True) == "open"
     assert way_in(oidc=False, accounts=True, address=address, allow_open=True) == "account"
     assert way_in(oidc=True, accounts=True, address=address, allow_open=True) == "oidc"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Host": "localhost:8501"},
+        {"Host": "127.0.0.1:8501", "Origin": "http://127.0.0.1:8501"},
+        {"Host": "127.8.0.1", "Origin": "http://127.8.0.1"},
+        {"Host": "[::1]:8501", "Origin": "http://[::1]:8501"},
+        {"host": "LOCALHOST.:8501", "origin": "http://localhost.:8501", "Via": ""},
+    ],
+)
+def test_a_browser_of_this_machine_may_come_in(headers):
+    require_own_machine(headers)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.example:8501", "Origin": "http://evil.example:8501"},
+        {"Host": "localhost:8501", "Origin": "http://evil.example"},
+        {"Host": "evil.example:8501"},
+        {"Host": "localhost.evil.example:8501"},
+        {"Host": "10.0.0.7:8501"},
+        {"Host": ""},
+        {"Host": "[::1"},
+        {"Host": "localhost:8501", "Origin": "null"},
+    ],
+)
+def test_a_name_that_is_not_this_machine_s_is_refused(headers):
+    with pytest.raises(OpenDoorError, match="not asked for as localhost"):
+        require_own_machine(headers)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Real-IP", "Forwarded", "Via"],
+)
+def test_what_came_through_a_proxy_is_refused(name):
+    with pytest.raises(OpenDoorError, match="through a proxy"):
+        require_own_machine({"Host": "localhost:8501", name: "https"})
+
+
+@pytest.mark.parametrize(
+    ("verified", "trusted"),
+    [
+        (True, True),
+        ("true", True),
+        ("True", True),
+        (False, False),
+        ("false", False),
+        ("no", False),
+        ("", False),
+        (None, False),
+        (1, False),
+    ],
+)
+def test_an_address_counts_only_where_the_provider_has_verified_it(verified, trusted):
+    said = {"email": "ada@hospital.example", "sub": "17", "email_verified": verified}
+    assert oidc_claims(said) == ["ada@hospital.example" if trusted else "", "17"]
+
+
+def test_a_provider_may_leave_out_whether_it_verified_and_what_it_does_not_know():
+    assert oidc_claims({"email": "ada@hospital.example"}) == ["ada@hospital.example", ""]
+    assert oidc_claims({"email": None, "sub": "17"}) == ["", "17"]
 
 
 # the command -------------------------------------------------------------------------------------

@@ -316,6 +316,27 @@ def test_a_draft_waits_while_the_reviewer_looks_at_another_patch(app, three):
     assert button(app, "2+").proto.type == "primary"
 
 
+@pytest.mark.parametrize(("first", "leave"), [(0, "Next"), (1, "Previous")])
+def test_a_comment_that_comes_with_the_click_away_is_kept(app, three, first, leave):
+    app.query_params["patch"] = three[first]
+    sign_in(app)
+    # typed and not left: the browser hands the text in together with the click
+    app.text_area[0].set_value("typed last")
+    button(app, leave).click().run()
+    assert app.text_area[0].value == ""
+    app.query_params["patch"] = three[first]
+    app.run()
+    assert app.text_area[0].value == "typed last"
+
+
+def test_a_comment_that_comes_with_a_page_link_is_kept(app, three):
+    sign_in(app)
+    app.text_area[0].set_value("typed last")
+    app.switch_page("pages/worklist.py").run()
+    app.switch_page("pages/review.py").run()
+    assert app.text_area[0].value == "typed last"
+
+
 def test_blind_mode_hides_every_verdict_until_the_own_score_is_saved(app, three, here):
     app.session_state["blind"] = True
     sign_in(app)

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import streamlit as st
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from her2core.accounts.records import Identity, NotAllowedError
+from her2core.accounts.store import AccountStore
+from her2core.desk import Desk
 from her2core.evaluation.assessment import RowFilter, evaluate
 from her2core.evaluation.report import PATCH_FOLDER, REPORT_FILE, Report
 from her2core.evaluation_view.plots import figure_text
 from her2core.image_store import ImageStore
 from her2core.reading_queue import ReadingQueue
+from her2core.reviews.records import PatchRecord
 from her2core.reviews.store import ReviewStore
 from her2core.scores import HER2Score
 from her2core.settings import Settings
@@ -47,8 +55,21 @@ def put(here: ui.Services, name: str, report: Report) -> None:
     folder = here.settings.home / "reports" / name
     (folder / PATCH_FOLDER).mkdir(parents=True)
     (folder / REPORT_FILE).write_text(report.to_json(), encoding="utf-8")
+    Image.fromarray(noise(1, 99)[0]).save(folder / "overall.png")
     for number, entry in enumerate(report.gallery):
         Image.fromarray(noise(1, number)[0]).save(folder / PATCH_FOLDER / f"{entry.sha256}.png")
+
+
+@pytest.fixture
+def downloads(monkeypatch: pytest.MonkeyPatch) -> dict[str, Callable[[], bytes]]:
+    """What each download button would make, by its key."""
+    offered: dict[str, Callable[[], bytes]] = {}
+
+    def button(label: str, data: Callable[[], bytes], *, key: str, **_: object) -> None:
+        offered[key] = data
+
+    monkeypatch.setattr(st, "download_button", button)
+    return offered
 
 
 def choose(app: AppTest, **state: object) -> AppTest:
@@ -90,7 +111,11 @@ def test_one_report_shows_every_figure_with_interval_and_n(here):
     assert "whole groups" in text
     assert len(app.get("plotly_chart")) == 8
     assert "optimistic" not in text
-    assert {b.label for b in app.get("download_button")} == {"Rows (CSV)", "Whole report (HTML)"}
+    assert {b.label for b in app.get("download_button")} == {
+        "Rows (CSV)",
+        "Whole report (HTML)",
+        "Pictures (PNG)",
+    }
 
 
 def test_two_reports_stand_side_by_side_and_unknown_groups_are_said_aloud(here):
@@ -141,6 +166,100 @@ def test_blind_mode_hides_what_the_models_called_single_patches(here):
     assert not [b for b in app.button if (b.key or "").startswith("gallery_")]
     assert "Blind mode" in shown_text(app)
     assert not app.image
+
+
+def given_blind(here: ui.Services, sha256: str) -> None:
+    """This patch is in a blind double read of Ada and Ben; nobody has answered yet."""
+    accounts = AccountStore(here.store)
+    for name, role in (("Ada", "reviewer"), ("Ben", "reviewer"), ("Root", "administrator")):
+        accounts.add(name, role, login=f"{name}@hospital.example")
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    here.store.add_patch(PatchRecord(sha256, "p.png", 224, 224, now))
+    root = Desk(here.store, Identity("Root", "administrator", "account"))
+    root.assign_double([sha256], ["Ada", "Ben"], blind=True)
+
+
+def opened_by(name: str) -> AppTest:
+    person = Identity(name, "administrator" if name == "Root" else "reviewer", "account")
+    return opened(EVALUATION, person=person)
+
+
+@pytest.mark.parametrize("as_copy", [False, True], ids=["original", "copy taken in"])
+def test_a_blind_reader_meets_no_verdict_on_their_patch(here, downloads, as_copy):
+    put(here, "alpha", ALPHA)
+    entry = ALPHA.gallery[0]
+    picture = here.settings.home / "reports" / "alpha" / PATCH_FOLDER / f"{entry.sha256}.png"
+    copy = hashlib.sha256(picture.read_bytes()).hexdigest()
+    given_blind(here, copy if as_copy else entry.sha256)
+
+    app = opened_by("Ada")
+    assert "1 patch is left out" in shown_text(app)
+    left = [other for other in ALPHA.gallery if other.sha256 != entry.sha256]
+    assert len([b for b in app.button if (b.key or "").startswith("gallery_")]) == len(left)
+    others = [row for row in ALPHA.rows if row.sha256 != entry.sha256]
+    assert accuracy(app) == [
+        f"{figure_text(value)}, n = {value.n}"
+        for reader in evaluate(others, MODELS, 100).readers
+        if (value := reader.figure("accuracy").value)
+    ]
+    rows = downloads["report_csv_alpha"]().decode("utf-8-sig")
+    assert rows.count("\r\n") == len(ALPHA.rows)  # a head, and one row less
+    assert entry.sha256 not in rows
+    page = downloads["report_html_alpha"]().decode()
+    assert page.count("<figcaption>") == len(left)
+    assert entry.sha256 not in app.session_state["seen"]
+    assert "report_png_alpha" not in downloads
+
+    # who does not read it is shown everything
+    opened_by("Root")
+    assert entry.sha256 in downloads["report_csv_alpha"]().decode("utf-8-sig")
+    assert "report_png_alpha" in downloads
+
+
+def test_nothing_is_shown_of_a_report_of_which_every_patch_is_read_blind(here):
+    one = ALPHA.rows[:1]
+    put(here, "one", a_report("One patch", one, n_boot=10, shown=0))
+    given_blind(here, one[0].sha256)
+    app = opened_by("Ada")
+    assert "You read every patch of One patch blind" in shown_text(app)
+    assert not app.dataframe
+
+
+def test_what_is_taken_along_of_a_report_is_audited_and_counts_as_seen(here, downloads):
+    put(here, "alpha", ALPHA)
+    app = opened(EVALUATION, reviewer="Ada", report_labels=[HER2Score.ZERO])
+    zero = {row.sha256 for row in ALPHA.rows if row.label == 0}
+    # what the gallery shows was on the screen
+    drawn = {entry.sha256 for entry in ALPHA.gallery} & zero
+    assert app.session_state["seen"] == drawn
+    for key in ("report_csv_alpha", "report_html_alpha", "report_png_alpha"):
+        downloads[key]()
+    gallery = {entry.sha256 for entry in ALPHA.gallery}
+    assert {sha256 for _, sha256 in here.seen} == zero | gallery
+    told = [(e.actor, e.action, e.detail) for e in AccountStore(here.store).audit()]
+    assert told == [
+        ("Ada", "exported", "1 entries as pictures of a report"),
+        ("Ada", "exported", f"{len(ALPHA.rows)} entries as HTML of a report"),
+        ("Ada", "exported", f"{len(zero)} entries as CSV of a report"),
+    ]
+
+
+def test_who_may_not_export_takes_nothing_of_a_report_along(here, downloads, monkeypatch):
+    put(here, "alpha", ALPHA)
+    opened(EVALUATION, reviewer="Ada")
+    monkeypatch.setattr(Identity, "permissions", frozenset())
+    for make in downloads.values():
+        with pytest.raises(NotAllowedError, match="export"):
+            make()
+    assert not here.seen & {("Ada", row.sha256) for row in ALPHA.rows[:1]}
+
+
+def test_blind_mode_hands_out_no_verdict_either(here, downloads):
+    put(here, "alpha", ALPHA)
+    app = opened(EVALUATION, reviewer="Ada", blind=True)
+    assert not downloads
+    assert "not handed out" in shown_text(app)
+    assert not here.seen
 
 
 def test_a_damaged_report_is_named_and_does_not_stop_the_page(here):

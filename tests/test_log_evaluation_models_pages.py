@@ -6,6 +6,7 @@ import io
 import json
 import shutil
 import threading
+import tomllib
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -151,6 +152,17 @@ def test_log_lists_current_entries_newest_first(here):
     assert entries(app) == [6, 5, 4, 3, 1]
     assert entries(app) == sorted(entries(app), reverse=True)
     assert "Log intact: 6 entries" in shown_text(app)
+
+
+def test_a_table_has_no_download_of_its_own_and_its_text_is_inert(here):
+    config = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
+    assert config["client"]["disableDataExport"] is True
+    app = opened(LOG)
+    files = [str(name) for name in app.dataframe[0].value["File"]]
+    assert any(name.startswith("'=cmd") for name in files)
+    assert not any(name.startswith("=") for name in files)
+    names = opened("pages/worklist.py").dataframe[0].value["Patch"]
+    assert sum(str(name).startswith("'=cmd") for name in names) == 1
 
 
 def entries_of(here: ui.Services, wanted: ReviewFilter) -> list[int]:

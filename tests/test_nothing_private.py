@@ -215,7 +215,11 @@ def test_a_report_page_of_hostile_names_holds_the_elements_of_any_other(tmp_path
     assert tags_of(report_html(attacked, tmp_path)) <= tags_of(report_html(plain, tmp_path))
 
 
-def test_no_cell_of_a_reports_rows_is_a_formula():
-    text = rows_csv(renamed(some_rows(15)), MODELS).decode("utf-8-sig")
-    cells = [cell for row in csv.reader(io.StringIO(text, newline="")) for cell in row]
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_no_cell_of_a_reports_rows_is_a_formula(delimiter):
+    first, *others = renamed(some_rows(15))
+    cut = replace(first, file="weak;=1+1;x\t@1.png", group="a\n=1+1;y")
+    text = rows_csv([cut, *others], MODELS).decode("utf-8-sig")
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    cells = [cell for row in reader for cell in row]
     assert [cell for cell in cells if starts_a_formula(cell)] == []

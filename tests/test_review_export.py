@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 import numpy as np
 import openpyxl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from review_samples import SHA, SQUARE, STAIN, VERDICTS, patch, review, verdict
@@ -60,6 +60,8 @@ texts = st.one_of(
     st.text(st.characters(), max_size=60),
     st.builds(str.__add__, st.sampled_from(list("=+-@\t\r\n ＝")), st.text(max_size=20)),
 )
+# what separates cells somewhere, what begins a formula, and what may stand between the two
+separated = st.text(alphabet=";,\t\r\n\"'=+-@＝ \u00a0\0a1", max_size=40)
 
 
 class TestCsv:
@@ -82,6 +84,8 @@ class TestCsv:
             "supersedes", "superseded_by", "entry_hash", "notice",
         ]  # fmt: skip
         assert all(column.description.endswith(".") for column in COLUMNS)
+        blind = next(column for column in COLUMNS if column.name == "blind")
+        assert "since it started" in blind.description  # no more than the server knows
 
     def test_a_row_says_what_was_answered(self):
         (row,) = _csv_rows(to_csv([review(supersedes=4, superseded_by=9, comment="ring")]))
@@ -147,6 +151,24 @@ class TestCsv:
             ):
                 assert row[key] == _storable(spreadsheet_text(original))
             assert not any(cell.startswith(FORMULA_START) for cell in row.values())
+
+    @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+    @settings(max_examples=200)
+    @given(comment=separated, name=separated, reviewer=texts)
+    @example("weak;=1+1;x", "note\n=1+1;y", "x")
+    def test_no_cell_is_a_formula_whatever_separates_the_cells(
+        self, delimiter, comment, name, reviewer
+    ):
+        one = review(comment=comment, patch=patch(name=name), reviewer=reviewer)
+        text = to_csv([one, one], WITH_NAMES).decode("utf-8-sig")
+        rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+        cells = [cell.lstrip(" \u00a0\ufeff\0") for row in rows for cell in row]
+        assert not [cell for cell in cells if cell.startswith(tuple("=+-@＝＋－＠"))]
+
+    def test_text_stands_in_quotes_and_numbers_do_not(self):
+        (line,) = to_csv([review(comment="ring")]).decode("utf-8-sig").splitlines()[1:]
+        assert line.startswith('1,"2026-03-01T08:30:00.000000+00:00","Dr. Ada Example",')
+        assert ',"ring",1.25,"no",,,' in line
 
 
 class TestXlsx:

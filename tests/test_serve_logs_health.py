@@ -9,10 +9,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import streamlit.config
 from sqlalchemy.engine import make_url
+from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
 import serve
 from her2core import health, logs
@@ -50,19 +53,38 @@ def test_listening_to_the_network_without_sign_in_does_not_start(home):
 
 
 def test_it_starts_once_an_account_exists_or_it_is_forced(home, monkeypatch):
-    assert serve.check("127.0.0.1") is None
-    assert serve.check("0.0.0.0") is not None
+    assert "localhost" in serve.check("127.0.0.1")
+    with pytest.raises(serve.RefusedError, match="without sign-in"):
+        serve.check("0.0.0.0")
     monkeypatch.setenv("STREAMLIT_SERVER_ADDRESS", "::")
-    assert serve.check(serve.configured_address()) is not None
+    with pytest.raises(serve.RefusedError):
+        serve.check(serve.configured_address())
     monkeypatch.delenv("STREAMLIT_SERVER_ADDRESS")
-    assert serve.check(serve.configured_address()) is None
+    assert serve.check(serve.configured_address())
     monkeypatch.setenv("HER2_ALLOW_OPEN", "1")
-    assert serve.check("0.0.0.0") is None
+    assert serve.check("0.0.0.0") == ()
     monkeypatch.setenv("HER2_ALLOW_OPEN", "0")
     store = ReviewStore(f"sqlite:///{home / 'her2review.sqlite3'}")
     AccountStore(store).add("Dr. Ada", "reviewer", login="ada@hospital.example")
     store.close()
-    assert serve.check("0.0.0.0") is None
+    assert serve.check("0.0.0.0") == ()
+    assert serve.check("127.0.0.1") == ()
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.5", "[::1]"])
+def test_without_sign_in_no_other_name_leads_to_the_server(home, monkeypatch, address):
+    command: list[str] = []
+    monkeypatch.setattr(os, "execv", lambda _, told: command.extend(told))
+    monkeypatch.setattr(os, "chdir", lambda _: None)
+    serve.main(["--address", address])
+    names = [after for told, after in pairwise(command) if told == "--server.allowedHosts"]
+    streamlit.config.set_option("server.allowedHosts", names)
+    try:
+        for host in ("localhost:8501", "127.0.0.1:8501", "[::1]:8501", f"{address}:8501"):
+            assert is_host_allowed(host), host
+        assert not is_host_allowed("evil.example:8501")
+    finally:
+        streamlit.config.set_option("server.allowedHosts", [])
 
 
 @pytest.mark.parametrize(
@@ -71,10 +93,9 @@ def test_it_starts_once_an_account_exists_or_it_is_forced(home, monkeypatch):
 )
 def test_a_wrong_setting_is_named_before_anything_listens(home, monkeypatch, name, value):
     monkeypatch.setenv(name, value)
-    refused = serve.check("127.0.0.1")
-    assert refused is not None
-    assert refused[0] == 2
-    assert name in refused[1]
+    with pytest.raises(serve.RefusedError, match=name) as refused:
+        serve.check("127.0.0.1")
+    assert refused.value.status == 2
 
 
 @pytest.fixture
@@ -209,3 +230,10 @@ def test_everything_the_container_is_built_from_is_there():
     for name in sources:
         assert (ROOT / name).exists(), name
         assert f"!{name}" in let_through, name
+    # and what the running server reads beside its code
+    chosen = Settings(ROOT / "home", "sqlite://", ())
+    read = [
+        *(chosen.demo_dir, *chosen.report_dirs, chosen.fidelity_file),
+        *(SHIPPED_DATA / "bundles", ROOT / ".streamlit" / "config.toml"),
+    ]
+    assert {str(path.relative_to(ROOT)) for path in read} <= set(sources)

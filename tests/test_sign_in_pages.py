@@ -169,6 +169,37 @@ def test_an_open_door_to_the_network_shows_nothing(tmp_path, here, monkeypatch, 
     empty.store.close()
 
 
+@pytest.mark.parametrize(
+    ("headers", "says"),
+    [
+        ({"Host": "localhost:8501", "X-Forwarded-Proto": "https"}, "through a proxy"),
+        ({"Host": "evil.example:8501", "Origin": "http://evil.example:8501"}, "as localhost"),
+    ],
+)
+def test_an_open_door_shows_nothing_to_a_proxy_or_another_name(
+    tmp_path, here, monkeypatch, app, headers, says
+):
+    empty = replace(here, store=ReviewStore(f"sqlite:///{tmp_path / 'empty.sqlite3'}"))
+    monkeypatch.setattr(ui, "services", lambda: empty)
+    sent = {"Host": "localhost:8501", "Origin": "http://localhost:8501"}
+    monkeypatch.setattr(type(st.context), "headers", property(lambda _: sent))
+    app.run()
+    assert not app.error
+    sent = headers
+    app.run()
+    assert says in app.error[0].value
+    assert not app.button
+    with_sign_in(empty, monkeypatch, allow_open=True)
+    app.run()
+    assert not app.error
+    # where people sign in the proxy is the hospital's own
+    monkeypatch.setattr(ui, "services", lambda: here)
+    app.run()
+    assert not app.error
+    assert [field.label for field in app.text_input] == ["Name", "Password"]
+    empty.store.close()
+
+
 def test_oidc_goes_before_accounts_and_says_what_is_missing(here, app, monkeypatch):
     with_sign_in(here, monkeypatch, oidc=True)
     found = importlib.util.find_spec

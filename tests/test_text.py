@@ -33,18 +33,37 @@ def as_shown(markdown: str) -> str:
 def test_text_like_a_formula_gets_an_apostrophe(start):
     assert spreadsheet_text(f"{start}cmd|'/c calc'!A1") == f"'{start}cmd|'/c calc'!A1"
     assert spreadsheet_text(f"  {start}1") == f"'  {start}1"
+    assert spreadsheet_text("\x0c\u2003=1") == "'\x0c\u2003=1"
 
 
-@pytest.mark.parametrize("text", ["", "clear 3+", "1+", "it's = 2+", "<b>", "'=1", "a\n=1"])
+@pytest.mark.parametrize(
+    "text", ["", "clear 3+", "1+", "it's = 2+", "<b>", "'=1", "a;b\n1+", "3+, 2+"]
+)
 def test_other_text_is_left_alone(text):
     assert spreadsheet_text(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "safe"),
+    [
+        ("weak;=1+1;x", "weak;'=1+1;x"),
+        ("note\n=1+1;y", "note\n'=1+1;y"),
+        ("a,  @b", "a,  '@b"),
+        ('a;"=1', "a;\"'=1"),
+        ("a\t＝1\r\n-2", "a\t'＝1\r\n'-2"),
+        ("=1;=2", "'=1;'=2"),
+    ],
+)
+def test_a_formula_behind_what_may_separate_cells_gets_one_too(text, safe):
+    assert spreadsheet_text(text) == safe
 
 
 @given(ANY_TEXT)
 def test_no_text_begins_a_formula_and_nothing_is_lost(text):
     safe = spreadsheet_text(text)
     assert not safe.strip().startswith(tuple("=+-@＝＋－＠"))
-    assert safe in (text, f"'{text}")
+    assert safe.replace("'", "") == text.replace("'", "")
+    assert not re.search('[;,\t\r\n][\\s"]*[=+@＝＋－＠-]', safe)
     assert spreadsheet_text(safe) == safe
 
 

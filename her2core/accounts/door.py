@@ -6,8 +6,25 @@ Pure functions; serve.py asks before the server listens, the pages ask again at 
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 from her2core.accounts.records import SignInWay
+
+# What a browser on this machine calls a server on this machine.
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
+# A proxy says for whom it asks; whoever is alone on a machine has none in front.
+_PROXY_HEADERS = (
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-real-ip",
+    "forwarded",
+    "via",
+)
+_WAYS_OUT = (
+    "Create an account (python -m her2core.accounts add), configure OIDC, or set HER2_ALLOW_OPEN=1."
+)
 
 
 class OpenDoorError(RuntimeError):
@@ -18,7 +35,7 @@ def is_loopback(address: str | None) -> bool:
     """Whether only this machine can reach the address; None means all addresses."""
     if not address:
         return False
-    if address == "localhost":
+    if address.rstrip(".").lower() == "localhost":
         return True
     try:
         return ipaddress.ip_address(address.strip("[]")).is_loopback
@@ -51,3 +68,48 @@ def way_in(*, oidc: bool, accounts: bool, address: str | None, allow_open: bool)
         "(python -m her2core.accounts add NAME --role administrator), configure OIDC, or set "
         "HER2_ALLOW_OPEN=1 if the network itself keeps others out."
     )
+
+
+def require_own_machine(headers: Mapping[str, str]) -> None:
+    """Go on only if a browser of this machine asks this machine, as the open way takes for granted.
+
+    A proxy on this machine passes on what others ask. And a page from elsewhere whose name is
+    suddenly resolved to 127.0.0.1 may talk to the server like a page of its own, but its browser
+    still sends that name as Host and Origin; no browser leaves them out.
+
+    Args:
+        headers: of the request.
+
+    Raises:
+        OpenDoorError: the request came through a proxy, or names another host.
+    """
+    said = {name.lower(): value for name, value in headers.items()}
+    if any(said.get(name) for name in _PROXY_HEADERS):
+        raise OpenDoorError(
+            "This page came through a proxy, so others can reach it, and nobody has to sign in. "
+            + _WAYS_OUT
+        )
+    asked = [f"//{said['host']}"] if "host" in said else []
+    asked += [said["origin"]] if "origin" in said else []
+    if not all(is_loopback(_host_name(address)) for address in asked):
+        raise OpenDoorError(
+            "This page was not asked for as localhost, so others may reach it, and nobody has to "
+            "sign in. Open http://localhost at this server's port instead. " + _WAYS_OUT
+        )
+
+
+def oidc_claims(said: Mapping[str, object]) -> list[str]:
+    """What an OIDC provider calls a person: the e-mail address and the subject, "" without one.
+
+    An address which the provider says it has not verified is one that anybody may have typed
+    there; it is left out. Some providers send that answer as text, some none at all.
+    """
+    verified = str(said.get("email_verified", True)).lower() == "true"
+    return [str(said.get("email") or "") if verified else "", str(said.get("sub") or "")]
+
+
+def _host_name(address: str) -> str | None:
+    try:
+        return urlsplit(address).hostname
+    except ValueError:
+        return None

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -15,7 +15,14 @@ from her2core.evaluation.figures import Floats, Sample, confusions, measure
 from her2core.evaluation.gallery import GalleryEntry, largest_disagreements, worst_errors
 from her2core.evaluation.group_level import NO_TISSUE, group_level
 from her2core.evaluation.pairs import compare
-from her2core.evaluation.report import MEAN, Evaluation, PatchRow, ReaderEvaluation, ReportModel
+from her2core.evaluation.report import (
+    MEAN,
+    Evaluation,
+    PatchRow,
+    ReaderEvaluation,
+    Report,
+    ReportModel,
+)
 from her2core.evaluation.third_reader import third_reader
 from her2core.models.conformal import prediction_sets
 
@@ -90,6 +97,28 @@ def evaluate(
             for one, two in combinations(models, 2)
         ),
         third_reader=third_reader(rows, [model.key for model in models], n_boot, seed),
+    )
+
+
+def without(report: Report, sha256: Collection[str]) -> Report | None:
+    """The report as if these patches had not been in it, every figure computed anew.
+
+    A figure that still counted them would tell what was said of them by its difference.
+
+    Returns:
+        None where no other patch is left.
+    """
+    rows = tuple(row for row in report.rows if row.sha256 not in sha256)
+    if len(rows) == len(report.rows):
+        return report
+    if not rows:
+        return None
+    whole = report.evaluation
+    return replace(
+        report,
+        evaluation=evaluate(rows, report.models, whole.n_boot, whole.seed),
+        gallery=tuple(entry for entry in report.gallery if entry.sha256 not in sha256),
+        rows=rows,
     )
 
 

@@ -7,6 +7,7 @@ compute all figures anew from the file alone.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -213,6 +214,19 @@ class Report:
         rows = ",\n".join(_compact(row) for row in fields.pop("rows"))
         others = ",\n".join(f"{_compact(key)}: {_compact(value)}" for key, value in fields.items())
         return f'{{\n{others},\n"rows": [\n{rows}\n]\n}}\n'
+
+
+def stored_copies(report: Report, folder: Path) -> dict[str, str]:
+    """sha256 of the report's own picture of a patch -> sha256 of the patch.
+
+    Whoever takes such a picture in reads the same patch under another sha256.
+    """
+    copies = {}
+    for entry in report.gallery:
+        path = folder / PATCH_FOLDER / f"{entry.sha256}.png"
+        if path.is_file():
+            copies[hashlib.sha256(path.read_bytes()).hexdigest()] = entry.sha256
+    return copies
 
 
 def find_reports(folders: tuple[Path, ...]) -> dict[str, Path]:

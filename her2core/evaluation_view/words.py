@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 
+from her2core.csv_table import Cell, csv_table
 from her2core.evaluation.agreement import Interval
 from her2core.evaluation.gallery import GalleryEntry
 from her2core.evaluation.report import Evaluation, PatchRow, Report, ReportModel
 from her2core.scores import CLASS_LABELS, HER2Score
-from her2core.text import encodable, spreadsheet_text
 
 METHOD = (
     "Intervals are 95 % percentile bootstrap intervals; whole groups (patients, slides or cores) "
@@ -56,40 +54,36 @@ def gallery_line(report: Report, entry: GalleryEntry) -> str:
 
 def rows_csv(rows: Sequence[PatchRow], models: Sequence[ReportModel]) -> bytes:
     """The rows as CSV (UTF-8 with byte order mark); no cell is ever computed by a spreadsheet."""
-    stream = io.StringIO()
-    writer = csv.writer(stream)
     scores = list(HER2Score)
-    writer.writerow(
-        [
-            *("sha256", "file", "group", "label", "tissue_share", "quality_warnings"),
-            *(f"{spreadsheet_text(m.key)} p_{s.column}" for m in models for s in scores),
-            *(f"{spreadsheet_text(m.key)} score" for m in models),
-            *("stain score", "stain reason", "stain cells"),
-        ]
-    )
-    for row in rows:
-        said = [row.probabilities[model.key] for model in models]
-        writer.writerow(
-            [
-                row.sha256,
-                spreadsheet_text(row.file),
-                spreadsheet_text(row.group),
-                CLASS_LABELS[row.label],
-                f"{row.tissue:.4f}",
-                " ".join(row.warnings),
-                *(f"{p:.7g}" for four in said for p in four),
-                *(CLASS_LABELS[four.index(max(four))] for four in said),
-                *_stain_cells(row),
-            ]
-        )
-    return encodable(stream.getvalue()).encode("utf-8-sig")
+    head = [
+        *("sha256", "file", "group", "label", "tissue_share", "quality_warnings"),
+        *(f"{m.key} p_{s.column}" for m in models for s in scores),
+        *(f"{m.key} score" for m in models),
+        *("stain score", "stain reason", "stain cells"),
+    ]
+    return csv_table([head, *(_cells(row, models) for row in rows)])
 
 
-def _stain_cells(row: PatchRow) -> tuple[str, str, str]:
+def _cells(row: PatchRow, models: Sequence[ReportModel]) -> list[Cell]:
+    said = [row.probabilities[model.key] for model in models]
+    return [
+        row.sha256,
+        row.file,
+        row.group,
+        CLASS_LABELS[row.label],
+        round(row.tissue, 4),
+        " ".join(row.warnings),
+        *(float(f"{p:.7g}") for four in said for p in four),
+        *(CLASS_LABELS[four.index(max(four))] for four in said),
+        *_stain_cells(row),
+    ]
+
+
+def _stain_cells(row: PatchRow) -> tuple[str, str, int | None]:
     if row.stain is None:
-        return "", "", ""
+        return "", "", None
     score = "" if row.stain.score is None else CLASS_LABELS[row.stain.score]
-    return score, row.stain.reason or "", str(sum(row.stain.counts))
+    return score, row.stain.reason or "", sum(row.stain.counts)
 
 
 def signed_text(value: Interval) -> str:

@@ -136,11 +136,17 @@ _ANSWER = (
     Column(
         "confidence", "How sure the reviewer was: low, medium, high.", lambda r, _: r.confidence
     ),
-    Column("comment", "The reviewer's comment.", lambda r, _: r.comment),
+    Column(
+        "comment",
+        "The reviewer's comment; JSON has it to the letter, CSV with an apostrophe before whatever "
+        "a spreadsheet might take for a formula.",
+        lambda r, _: r.comment,
+    ),
     Column("seconds", "Time spent on the patch, in seconds.", lambda r, _: r.seconds),
     Column(
         "blind",
-        "yes: the models' verdicts stayed hidden until the score was saved.",
+        "yes: until the score was saved, the server had not shown the models' verdicts to this "
+        "reviewer since it started.",
         lambda r, _: _yes_no(r.blind),
     ),
     Column(

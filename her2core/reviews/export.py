@@ -1,13 +1,12 @@
 """The review log as CSV, XLSX and JSON.
 
 Names and comments are hostile text: in a table file no cell is ever a formula. CSV disarms such
-text with an apostrophe and XLSX stores it as text, dropping only what XML cannot hold; JSON is
+text with apostrophes and XLSX stores it as text, dropping only what XML cannot hold; JSON is
 lossless.
 """
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import re
@@ -17,6 +16,7 @@ from typing import Any
 from xlsxwriter import Workbook
 
 from her2core import __version__
+from her2core.csv_table import csv_table
 from her2core.models.verdict import Verdict
 from her2core.reviews.columns import (
     ARCHITECTURES,
@@ -31,7 +31,7 @@ from her2core.reviews.records import Review
 from her2core.scores import RESEARCH_NOTICE
 from her2core.stain.cells import Pattern
 from her2core.stain.reading import StainReading
-from her2core.text import encodable, spreadsheet_text
+from her2core.text import spreadsheet_text
 
 __all__ = ["ARCHITECTURES", "COLUMNS", "Column", "ExportOptions", "to_csv", "to_json", "to_xlsx"]
 
@@ -51,17 +51,14 @@ _DEFAULT_OPTIONS = ExportOptions()
 
 
 def to_csv(reviews: Sequence[Review], options: ExportOptions = _DEFAULT_OPTIONS) -> bytes:
-    """The log as CSV: RFC 4180, UTF-8 with a byte order mark so that Excel reads it as such.
+    """The log as CSV, see csv_table.
 
-    Text that a spreadsheet would take for a formula gets an apostrophe in front.
+    What a spreadsheet would take for a formula, in a text or at its start, gets an apostrophe.
     """
     columns = columns_of(reviews)
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow([column.name for column in columns])
-    for review in reviews:
-        writer.writerow([_csv_cell(column.value(review, options)) for column in columns])
-    return encodable(text.getvalue()).encode("utf-8-sig")
+    head = [column.name for column in columns]
+    rows = ([column.value(review, options) for column in columns] for review in reviews)
+    return csv_table([head, *rows])
 
 
 def to_xlsx(reviews: Sequence[Review], options: ExportOptions = _DEFAULT_OPTIONS) -> bytes:
@@ -105,10 +102,6 @@ def to_json(reviews: Sequence[Review], options: ExportOptions = _DEFAULT_OPTIONS
         "reviews": [_as_json(review, options) for review in reviews],
     }
     return json.dumps(document, indent=2, allow_nan=False).encode("ascii")
-
-
-def _csv_cell(value: Value) -> Value:
-    return spreadsheet_text(value) if isinstance(value, str) else value
 
 
 class _Sheet:

@@ -16,6 +16,7 @@ from her2core.evaluation.comparisons import (
 )
 from her2core.evaluation_view.words import count_of
 from her2core.reviews.records import Review
+from her2core.text import cell_text
 from pages import ui
 from pages.evaluation_parts import over_time
 
@@ -214,7 +215,7 @@ def _per_reviewer(reviews: list[Review], architectures: list[str], picked: dict[
     for architecture in architectures:
         reports = by_reviewer(reviews, architecture, model_id=picked.get(architecture))
         for name, report in reports.items():
-            rows.append({"Reviewer": name, **_row(ui.model_title(architecture), report)})
+            rows.append({"Reviewer": cell_text(name), **_row(ui.model_title(architecture), report)})
     rows.sort(key=lambda row: str(row["Reviewer"]).casefold())
     st.dataframe(rows, hide_index=True, alt="Agreement of each reviewer with each model")
 

@@ -4,38 +4,76 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 import streamlit as st
 
+from her2core.desk import Desk
 from her2core.evaluation.report import PATCH_FOLDER, PatchRow, Report
 from her2core.evaluation_view.page import report_html
 from her2core.evaluation_view.words import rows_csv
 from her2core.text import markdown_text
+from pages import ui
 
 
-def draw(name: str, report: Report, rows: Sequence[PatchRow], folder: Path) -> None:
+def draw(
+    here: ui.Services,
+    desk: Desk,
+    name: str,
+    report: Report,
+    rows: Sequence[PatchRow],
+    folder: Path,
+    *,
+    whole: bool,
+) -> None:
     """Buttons; what is large is made when its button is pressed.
 
     Args:
+        here: the services.
+        desk: puts into the audit who took what along.
         name: of the report, for file names.
-        report: whole, for the HTML page.
+        report: as this person may see it, for the HTML page.
         rows: those shown now, for the table.
         folder: of the report; its PNG files are the stored pictures.
+        whole: no patch is left out; else the stored pictures, which count it, are not handed out.
     """
+    if ui.blind_mode():
+        st.caption(
+            f"**{markdown_text(report.title)}.** :material/visibility_off: Blind mode: rows and "
+            "page tell what the models called single patches, and are not handed out."
+        )
+        return
     st.caption(
         f"**{markdown_text(report.title)}.** The rows are those shown now; page and pictures are "
         "of the whole report. The camera at the top of a plot saves it as it is shown. File names "
         "may identify patients."
     )
-    stem = Path(name).name
+    mark = ui.seen_marker(here)
+    table, page, pictures = f"{Path(name).name}-rows.csv", f"{Path(name).name}.html", []
+    if whole:
+        pictures = sorted(folder.glob("*.png"))
+
+    def handed_out(
+        what: str, entries: int, told: Sequence[str], make: Callable[[], bytes]
+    ) -> bytes:
+        """The file, once the audit says who took it; what it tells of patches counts as seen."""
+        desk.note_export(f"{what} of a report", entries)
+        mark(told)
+        return make()
+
     with st.container(horizontal=True):
         st.download_button(
             "Rows (CSV)",
-            partial(rows_csv, rows, report.models),
-            file_name=f"{stem}-rows.csv",
+            partial(
+                handed_out,
+                "CSV",
+                len(rows),
+                [row.sha256 for row in rows],
+                partial(rows_csv, rows, report.models),
+            ),
+            file_name=table,
             mime="text/csv",
             icon=":material/table:",
             key=f"report_csv_{name}",
@@ -43,19 +81,24 @@ def draw(name: str, report: Report, rows: Sequence[PatchRow], folder: Path) -> N
         )
         st.download_button(
             "Whole report (HTML)",
-            partial(_page, report, folder),
-            file_name=f"{stem}.html",
+            partial(
+                handed_out,
+                "HTML",
+                len(report.rows),
+                [entry.sha256 for entry in report.gallery],
+                partial(_page, report, folder),
+            ),
+            file_name=page,
             mime="text/html",
             icon=":material/html:",
             key=f"report_html_{name}",
             on_click="ignore",
         )
-        pictures = sorted(folder.glob("*.png"))
         if pictures:
             st.download_button(
                 "Pictures (PNG)",
-                partial(_zipped, pictures),
-                file_name=f"{stem}-pictures.zip",
+                partial(handed_out, "pictures", len(pictures), [], partial(_zipped, pictures)),
+                file_name=f"{Path(name).name}-pictures.zip",
                 mime="application/zip",
                 icon=":material/image:",
                 key=f"report_png_{name}",

@@ -24,7 +24,7 @@ from her2core.evaluation_view.plots import (
 )
 from her2core.evaluation_view.words import METHOD, pair_lines
 from her2core.scores import CLASS_LABELS
-from her2core.text import markdown_text, printable
+from her2core.text import cell_text, markdown_text, printable
 from pages import ui
 
 Titled = Sequence[tuple[str, Evaluation]]
@@ -204,7 +204,7 @@ def _groups(reports: Titled) -> None:
             [
                 {
                     "Model": printable(head),
-                    "Group": printable(one.group),
+                    "Group": cell_text(one.group),
                     "Patches": one.n,
                     "Label": CLASS_LABELS[one.truth],
                     "Verdict": CLASS_LABELS[one.verdict],

@@ -45,6 +45,8 @@ def draw(here: ui.Services, report: Report, folder: Path, selected: Collection[s
             else "No patch of the gallery fits these filters."
         )
         return
+    # what the models called them is on the screen from here on
+    ui.mark_seen(here, (entry.sha256 for entry in entries))
     for kind, words in KINDS.items():
         mine = [entry for entry in entries if entry.kind == kind]
         if mine:
@@ -93,6 +95,6 @@ def _open(here: ui.Services, report: Report, path: Path, entry: GalleryEntry, kn
         if taken.outcome == "new":
             here.queue.add(taken.sha256, taken.name)
         sha256 = taken.sha256
-    # Its verdicts were on the screen just now: it can no longer be reviewed blind.
+    # the copy that was taken in is a file of its own; its verdicts were on the screen, too
     ui.mark_seen(here, [sha256])
     navigation.to_review(sha256)

@@ -8,12 +8,20 @@ from pathlib import Path
 
 import streamlit as st
 
-from her2core.evaluation.assessment import RowFilter, evaluate
-from her2core.evaluation.report import Evaluation, PatchRow, Report, ReportError, find_reports
+from her2core.desk import Desk
+from her2core.evaluation.assessment import RowFilter, evaluate, without
+from her2core.evaluation.report import (
+    Evaluation,
+    PatchRow,
+    Report,
+    ReportError,
+    find_reports,
+    stored_copies,
+)
 from her2core.evaluation_view.words import count_of
 from her2core.scores import HER2Score
 from her2core.text import markdown_text, printable
-from pages import ui
+from pages import session, ui
 from pages.evaluation_parts import downloads, figures, gallery, third_reader
 
 QUALITY = {"All patches": "any", "Without warning": "clean", "With warning": "warned"}
@@ -21,12 +29,27 @@ NOTHING = "No other report"
 
 
 @dataclass(frozen=True)
-class Shown:
-    """One report as it is shown now: the rows the filter lets through and their figures."""
+class Source:
+    """One report as this person may see it.
+
+    Attributes:
+        report: without the patches in `hidden`.
+        hidden: sha256 of the patches whose verdicts this person is not to see yet.
+        left_out: how many rows that took away.
+    """
 
     name: str
     path: Path
     report: Report
+    hidden: tuple[str, ...]
+    left_out: int
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One report as it is shown now: the rows the filter lets through and their figures."""
+
+    source: Source
     rows: tuple[PatchRow, ...]
     evaluation: Evaluation
 
@@ -38,23 +61,34 @@ def draw(here: ui.Services) -> None:
         _how_to_make_one(here)
         return
     chosen = _choose(paths)
-    loaded = [(name, paths[name], report) for name in chosen if (report := _loaded(paths[name]))]
+    desk = session.desk(here.store)
+    sealed = _sealed(desk)
+    loaded = [read for name in chosen if (read := _loaded(name, paths[name], sealed))]
     if not loaded:
         return
-    wanted = _filter([report for _, _, report in loaded])
-    shown = [one for entry in loaded if (one := _shown(*entry, wanted)) is not None]
+    wanted = _filter([source.report for source in loaded])
+    shown = [one for source in loaded if (one := _shown(source, wanted)) is not None]
     if not shown:
         return
     for column, one in zip(st.columns(len(shown)), shown, strict=True):
         with column:
             _heading(one)
-    figures.draw([(one.report.title, one.evaluation) for one in shown])
+    figures.draw([(one.source.report.title, one.evaluation) for one in shown])
     for one in shown:
-        third_reader.draw(one.report, one.path.parent, one.evaluation)
+        third_reader.draw(here, one.source.report, one.source.path.parent, one.evaluation)
     for one in shown:
-        gallery.draw(here, one.report, one.path.parent, {row.sha256 for row in one.rows})
+        selected = {row.sha256 for row in one.rows}
+        gallery.draw(here, one.source.report, one.source.path.parent, selected)
     for one in shown:
-        downloads.draw(one.name, one.report, one.rows, one.path.parent)
+        downloads.draw(
+            here,
+            desk,
+            one.source.name,
+            one.source.report,
+            one.rows,
+            one.source.path.parent,
+            whole=not one.source.left_out,
+        )
 
 
 def _how_to_make_one(here: ui.Services) -> None:
@@ -84,14 +118,35 @@ def _choose(paths: dict[str, Path]) -> list[str]:
     return [name for name in (first, second) if name in paths]
 
 
-def _loaded(path: Path) -> Report | None:
-    """The report, or a sentence on the page that says why it cannot be used."""
+def _sealed(desk: Desk) -> frozenset[str]:
+    """The patches of blind double reads whose verdicts this person is not to see yet."""
+    plan = desk.plan()
+    return frozenset(
+        sha256 for sha256 in plan.double_reads if not desk.sight(sha256, plan).verdicts
+    )
+
+
+def _loaded(name: str, path: Path, sealed: frozenset[str]) -> Source | None:
+    """The report, or a sentence on the page that says why it cannot be used or shown."""
     try:
-        return _read(str(path), path.stat().st_mtime_ns)
+        changed = path.stat().st_mtime_ns
+        whole = _read(str(path), changed)
+        copies = _copies(str(path), changed) if sealed else {}
     except (ReportError, OSError) as error:
         reason = str(error) if isinstance(error, ReportError) else f"{path.name} cannot be read."
         st.error(markdown_text(reason), icon=":material/broken_image:")
         return None
+    sealed |= {sha256 for copy, sha256 in copies.items() if copy in sealed}
+    hidden = tuple(sorted(sealed.intersection(row.sha256 for row in whole.rows)))
+    report = _without(str(path), changed, hidden)
+    if report is None:
+        st.info(
+            f"You read every patch of {markdown_text(whole.title)} blind; the report is shown when "
+            "both readers have answered.",
+            icon=":material/visibility_off:",
+        )
+        return None
+    return Source(name, path, report, hidden, len(whole.rows) - len(report.rows))
 
 
 def _filter(reports: Sequence[Report]) -> RowFilter:
@@ -125,35 +180,43 @@ def _filter(reports: Sequence[Report]) -> RowFilter:
     return RowFilter(tuple(map(int, labels)), tuple(picked), QUALITY[quality or "All patches"])
 
 
-def _shown(name: str, path: Path, report: Report, wanted: RowFilter) -> Shown | None:
+def _shown(source: Source, wanted: RowFilter) -> Shown | None:
+    report = source.report
     rows = tuple(row for row in report.rows if wanted(row))
     if not rows:
         st.info(f"No patch of {markdown_text(report.title)} fits these filters.")
         return None
     if len(rows) == len(report.rows):
-        return Shown(name, path, report, rows, report.evaluation)
-    found = _evaluated(str(path), path.stat().st_mtime_ns, wanted)
-    return Shown(name, path, report, rows, found)
+        return Shown(source, rows, report.evaluation)
+    changed = source.path.stat().st_mtime_ns
+    found = _evaluated(str(source.path), changed, source.hidden, wanted)
+    return Shown(source, rows, found)
 
 
 def _heading(one: Shown) -> None:
     """What is shown, and what must be said before any figure."""
-    found, whole = one.evaluation, one.report.evaluation
-    st.subheader(markdown_text(one.report.title), divider=False, anchor=False)
+    report, left_out = one.source.report, one.source.left_out
+    found, whole = one.evaluation, report.evaluation
+    st.subheader(markdown_text(report.title), divider=False, anchor=False)
     part = "" if found.n == whole.n else f" (filtered; the whole report: {whole.n})"
     st.markdown(
         f"**{count_of(found.n, 'patch', 'patches')}**{part} of "
-        f"{count_of(found.groups, 'group')} · data: {markdown_text(', '.join(one.report.data))} · "
-        f"made {one.report.created[:10]}"
+        f"{count_of(found.groups, 'group')} · data: {markdown_text(', '.join(report.data))} · "
+        f"made {report.created[:10]}"
     )
     models = ", ".join(
-        f"{model.title} ({model.name}{', demo' if model.demo else ''})"
-        for model in one.report.models
+        f"{model.title} ({model.name}{', demo' if model.demo else ''})" for model in report.models
     )
     st.caption(markdown_text(models))
+    if left_out:
+        st.info(
+            f"{count_of(left_out, 'patch is', 'patches are')} left out of everything here: you "
+            "read them blind, and not both readers have answered yet.",
+            icon=":material/visibility_off:",
+        )
     if found.caution:
         st.warning(found.caution, icon=":material/warning:")
-    for note in one.report.notes:
+    for note in report.notes:
         st.warning(markdown_text(note), icon=":material/report:")
 
 
@@ -162,9 +225,21 @@ def _read(path: str, changed: int) -> Report:
     return Report.read(Path(path))
 
 
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _copies(path: str, changed: int) -> dict[str, str]:
+    return stored_copies(_read(path, changed), Path(path).parent)
+
+
 @st.cache_resource(max_entries=64, show_spinner="Computing the figures of this selection…")
-def _evaluated(path: str, changed: int, wanted: RowFilter) -> Evaluation:
-    report = _read(path, changed)
+def _without(path: str, changed: int, hidden: tuple[str, ...]) -> Report | None:
+    return without(_read(path, changed), frozenset(hidden))
+
+
+@st.cache_resource(max_entries=64, show_spinner="Computing the figures of this selection…")
+def _evaluated(path: str, changed: int, hidden: tuple[str, ...], wanted: RowFilter) -> Evaluation:
+    report = _without(path, changed, hidden)
+    if report is None:
+        raise ValueError("There is no patch to evaluate.")
     rows = [row for row in report.rows if wanted(row)]
     whole = report.evaluation
     return evaluate(rows, report.models, whole.n_boot, whole.seed)

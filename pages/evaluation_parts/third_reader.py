@@ -9,17 +9,18 @@ import streamlit as st
 
 from her2core.evaluation.report import PATCH_FOLDER, Evaluation, PatchRow, Report
 from her2core.evaluation_view.third_reader import far_patches, group_rows, third_reader_lines
-from her2core.text import markdown_text, printable
+from her2core.text import cell_text, markdown_text
 from pages import ui
 
 _COLUMNS = 6
 
 
-def draw(report: Report, folder: Path, found: Evaluation) -> None:
+def draw(here: ui.Services, report: Report, folder: Path, found: Evaluation) -> None:
     """The section of one report.
 
     Args:
-        report: the whole report.
+        here: the services.
+        report: as this person may see it.
         folder: of the report; pictures of its gallery lie below it.
         found: figures of the rows which the filter lets through.
     """
@@ -39,7 +40,7 @@ def draw(report: Report, folder: Path, found: Evaluation) -> None:
     groups = group_rows(third)
     if groups:
         st.dataframe(
-            [{k: printable(str(v)) for k, v in row.items()} for row in groups],
+            [{k: cell_text(str(v)) for k, v in row.items()} for row in groups],
             hide_index=True,
             alt="Each group's true score, its score by the cells of all its patches, and shares",
         )
@@ -57,6 +58,7 @@ def draw(report: Report, folder: Path, found: Evaluation) -> None:
             icon=":material/priority_high:",
         ):
             _pictures(folder, apart)
+        ui.mark_seen(here, (row.sha256 for row, _ in apart))
 
 
 def _pictures(folder: Path, apart: Sequence[tuple[PatchRow, str]]) -> None:
@@ -69,7 +71,7 @@ def _pictures(folder: Path, apart: Sequence[tuple[PatchRow, str]]) -> None:
             drawn.append((path, said))
         else:
             lines.append(
-                {"Patch": printable(row.file), "Group": printable(row.group), "Said": said}
+                {"Patch": cell_text(row.file), "Group": cell_text(row.group), "Said": said}
             )
     for start in range(0, len(drawn), _COLUMNS):
         for column, (path, said) in zip(

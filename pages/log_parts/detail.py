@@ -13,7 +13,7 @@ from her2core.patches import Patch, PatchError
 from her2core.recorded_maps import OtherModelLoadedError, explain_recorded, overlay
 from her2core.reviews.records import Review
 from her2core.scores import HER2Score
-from her2core.text import markdown_text, printable
+from her2core.text import cell_text, markdown_text, printable
 from her2core.xai.explanation import Method
 from her2core.xai.fidelity_report import read_report
 from pages import session, ui
@@ -158,7 +158,7 @@ def _history(here: ui.Services, review: Review) -> None:
                 "Recorded": times.shown(entry.recorded_at),
                 "Own score": HER2Score(entry.own_score).label,
                 "Confidence": entry.confidence,
-                "Comment": printable(entry.comment),
+                "Comment": cell_text(entry.comment),
                 "": "shown here" if entry.id == review.id else "",
             }
             for entry in chain

@@ -7,7 +7,7 @@ import streamlit as st
 
 from her2core.reviews.records import Review
 from her2core.reviews.worklist import model_gap, reader_gap
-from her2core.text import printable
+from her2core.text import cell_text
 from pages import ui
 from pages.log_parts import times
 
@@ -66,7 +66,7 @@ def as_frame(reviews: list[Review], *, with_corrections: bool) -> pd.DataFrame:
         row: dict[str, object] = {
             "Entry": review.id,
             "Recorded": times.shown(review.recorded_at),
-            "Reviewer": printable(review.reviewer),
+            "Reviewer": cell_text(review.reviewer),
             "Own": review.own_score.label,
         }
         for architecture in ui.ARCHITECTURES:
@@ -74,8 +74,8 @@ def as_frame(reviews: list[Review], *, with_corrections: bool) -> pd.DataFrame:
             row[ui.model_title(architecture)] = "–" if verdict is None else verdict.score.label
         row["Stain"] = "–" if review.stain is None else review.stain.verdict
         row["Gap"] = model_gap(review.verdicts)
-        row["File"] = printable(review.patch.name)
-        row["Comment"] = printable(review.comment)
+        row["File"] = cell_text(review.patch.name)
+        row["Comment"] = cell_text(review.comment)
         for architecture in ui.ARCHITECTURES:
             row[f"With {ui.model_title(architecture)}"] = _AGREES[review.agrees.get(architecture)]
         row["Reader gap"] = reader_gap(review.verdicts, review.stain)

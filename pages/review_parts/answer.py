@@ -68,7 +68,8 @@ def form(
                 for level in get_args(Confidence)
             ],
         )
-        draft.comment = st.text_area(
+        # kept by the callback: a click on Next that brings the text along draws another patch
+        st.text_area(
             "Comment",
             draft.comment,
             key=_comment_key(draft),
@@ -76,6 +77,8 @@ def form(
             max_chars=MAX_COMMENT,
             placeholder="Comment (free text, optional)",
             label_visibility="collapsed",
+            on_change=_keep_comment,
+            args=(draft,),
         )
         label = "Save correction" if draft.correcting else "Save"
         # saved before anything is drawn: the reviewer waits for no form that is to go away
@@ -144,7 +147,7 @@ def _try_to_save(
 ) -> None:
     """Save, and let the form draw the page anew; or say why not and keep the draft as it is."""
     st.session_state.pop("save_problem", None)
-    draft.comment = st.session_state.get(_comment_key(draft), draft.comment)
+    _keep_comment(draft)
     try:
         review = save(here, patch, draft, verdicts, hidden, blind)
         # after a blind review its verdicts are worth a look, unless they are still to be hidden
@@ -165,6 +168,10 @@ def _try_to_save(
     st.session_state["toast"] = (
         f"Saved: {review.own_score.label} by {markdown_text(review.reviewer)}"
     )
+
+
+def _keep_comment(draft: Draft) -> None:
+    draft.comment = st.session_state.get(_comment_key(draft), draft.comment)
 
 
 def _comment_key(draft: Draft) -> str:

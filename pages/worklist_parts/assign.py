@@ -12,7 +12,7 @@ from her2core.desk import Desk
 from her2core.double_read_table import to_csv
 from her2core.double_reading import Plan
 from her2core.reviews.records import WorklistItem
-from her2core.text import markdown_text, printable
+from her2core.text import cell_text, markdown_text, printable
 
 _WAYS = {
     "double": "Two readers each",
@@ -146,9 +146,9 @@ def _audit(entries: Sequence[AuditEntry]) -> None:
         [
             {
                 "When (UTC)": entry.happened_at,
-                "Who": printable(entry.actor),
+                "Who": cell_text(entry.actor),
                 "What": entry.action,
-                "Detail": printable(entry.detail),
+                "Detail": cell_text(entry.detail),
             }
             for entry in entries
         ],

@@ -45,6 +45,12 @@ def test_two_reports_are_compared_downloaded_and_looked_into(
     page.get_by_text("no difference is tested here").wait_for()
     page.wait_for_function("() => document.querySelectorAll('.js-plotly-plot').length === 16")
 
+    # a table can be searched, but its own download would go round the rules of exports
+    page.get_by_test_id("stDataFrame").first.hover()
+    page.get_by_role("button", name=re.compile("^Search")).first.wait_for()
+    assert page.get_by_role("button", name=re.compile("^Fullscreen")).count()
+    assert page.get_by_role("button", name=re.compile("Download as CSV")).count() == 0
+
     with page.expect_download() as download:
         page.get_by_role("button", name=re.compile("Whole report")).first.click()
     assert download.value.suggested_filename == "aaa-first.html"
