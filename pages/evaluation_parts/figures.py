@@ -28,6 +28,7 @@ from her2core.text import cell_text, markdown_text, printable
 from pages import ui
 
 Titled = Sequence[tuple[str, Evaluation]]
+OfReader = Callable[[ReaderEvaluation], Plot]
 Keys = Sequence[tuple[str, str, str]]
 
 _OVERALL: Keys = [(TITLES[name], name, "") for name in OVERALL]
@@ -82,11 +83,11 @@ def _one_reader(reports: Titled) -> None:
         "Model", titles, default=titles[-1], required=True, key="report_reader"
     )
 
-    def of_picked(plot: Callable[[ReaderEvaluation], Plot], found: Evaluation) -> Plot | None:
+    def of_picked(draw_one: OfReader, found: Evaluation) -> Plot | None:
         reader = next((r for r in found.readers if r.title == picked), None)
-        return plot(reader) if reader else None
+        return draw_one(reader) if reader else None
 
-    plots = {
+    plots: dict[str, OfReader] = {
         "confusion": confusion_plot,
         "reliability": reliability_plot,
         "roc": roc_plot,

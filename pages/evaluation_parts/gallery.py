@@ -77,7 +77,7 @@ def _entry(here: ui.Services, report: Report, folder: Path, entry: GalleryEntry,
 
 def _open(here: ui.Services, report: Report, path: Path, entry: GalleryEntry, known: bool) -> None:
     """To the Review page; a patch not yet in the workspace is taken in as if uploaded."""
-    sha256: str | None = entry.sha256
+    sha256 = entry.sha256
     if not known:
         name = next((row.file for row in report.rows if row.sha256 == entry.sha256), path.name)
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Literal
 
 import streamlit as st
 
@@ -22,7 +23,11 @@ from pages.review_parts import stain_panel
 from pages.review_parts.verdicts import agreement_line, compared
 
 _log = logging.getLogger(__name__)
-_METHODS: dict[str, str] = {"none": "No overlay", "grad_cam": "Grad-CAM", "shap": "SHAP"}
+_METHODS: dict[Method | Literal["none"], str] = {
+    "none": "No overlay",
+    "grad_cam": "Grad-CAM",
+    "shap": "SHAP",
+}
 
 
 def draw(here: ui.Services, review: Review) -> None:
@@ -96,7 +101,7 @@ def _picture(here: ui.Services, review: Review) -> None:
 @st.fragment
 def _overlays(here: ui.Services, patch: Patch, review: Review) -> None:
     """The image; with an overlay chosen, the maps of the recorded models below it."""
-    method = "none"
+    method: Method | Literal["none"] = "none"
     if review.verdicts:
         method = st.segmented_control(
             "Overlay",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Literal
+from typing import Any, Literal
 
 import streamlit as st
 
@@ -61,7 +61,7 @@ def clear() -> None:
         st.session_state[_key(name)] = blank.get(name, [] if name != "days" else ())
 
 
-def _details(names: list[str]) -> dict:
+def _details(names: list[str]) -> dict[str, Any]:
     reviewers = st.multiselect(
         "Reviewers",
         names,
@@ -93,7 +93,10 @@ def _details(names: list[str]) -> dict:
         key=_key("gaps"),
         persist_state="session",
     )
-    days = st.date_input("Recorded from, to", value=(), key=_key("days"), persist_state="session")
+    nothing: Any = ()  # makes it a range; the signature knows only ranges that have begun
+    days = st.date_input(
+        "Recorded from, to", value=nothing, key=_key("days"), persist_state="session"
+    )
     first, last = _bounds(days)
     st.button("Clear filters", icon=":material/filter_alt_off:", on_click=clear)
     return {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pandas as pd
 import streamlit as st
 
@@ -14,7 +16,7 @@ from pages.log_parts import times
 _AGREES = {True: "agrees", False: "disagrees", None: "–"}
 
 
-def draw(reviews: list[Review], *, height: int | str = "auto") -> Review | None:
+def draw(reviews: list[Review], *, height: int | Literal["auto"] = "auto") -> Review | None:
     """Show the reviews in the order given.
 
     Returns:
@@ -54,7 +56,7 @@ def draw(reviews: list[Review], *, height: int | str = "auto") -> Review | None:
     )
     rows = event.selection.rows
     if rows and rows[0] < len(reviews):
-        return reviews[rows[0]]
+        return reviews[int(rows[0])]
     asked = st.query_params.get("review", "")
     return next((review for review in reviews if str(review.id) == asked), None)
 

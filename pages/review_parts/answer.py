@@ -7,8 +7,8 @@ confidence; Enter saves. Streamlit leaves keys alone while a text is being typed
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from typing import get_args
+from collections.abc import Callable, Sequence
+from typing import Any, get_args
 
 import streamlit as st
 
@@ -24,6 +24,8 @@ from pages.review_parts.draft import Draft, discard, draft_of
 
 MAX_COMMENT = 4000
 _log = logging.getLogger(__name__)
+# text, key, whether it is chosen, what a click calls, and with what
+Option = tuple[str, str, bool, Callable[..., None], tuple[Any, ...]]
 _KEYS = {"cnn": ("A", "D"), "densenet121": ("Shift+A", "Shift+D")}
 
 
@@ -190,7 +192,7 @@ def _agreement(draft: Draft, architecture: str) -> None:
     )
 
 
-def _choice(label: str, options: Sequence[tuple]) -> None:
+def _choice(label: str, options: Sequence[Option]) -> None:
     """A labelled row of buttons of which one is chosen; each shows its key."""
     name, row = st.columns([1, 3.4], gap="small", vertical_alignment="center")
     # a soft hyphen: on a narrow screen the long name breaks where a reader expects it

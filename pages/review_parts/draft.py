@@ -49,7 +49,8 @@ def draft_of(sha256: str) -> Draft:
     drafts = _drafts()
     key = (ui.reviewer(), sha256)
     if key not in drafts:
-        drafts[key] = drafts.pop(("", sha256), None) or Draft()
+        nameless = ("", sha256)
+        drafts[key] = drafts.pop(nameless) if nameless in drafts else Draft()
     return drafts[key]
 
 

@@ -120,9 +120,9 @@ def question(
 def look() -> Look:
     """How the maps are drawn, as set in the options."""
     state = st.session_state
-    style = state.get("map_style") or "heat"
+    styles: tuple[Style, ...] = get_args(Style)
     return Look(
-        style if style in get_args(Style) else "heat",
+        next((style for style in styles if style == state.get("map_style")), "heat"),
         int(state.get("opacity", _OPACITY)),
         bool(state.get("beside", True)),
     )

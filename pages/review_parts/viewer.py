@@ -8,6 +8,7 @@ from concurrent.futures import Future, wait
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from her2core import screen
 from her2core.models.verdict import Verdict
@@ -75,11 +76,11 @@ def square_controls(patch: Patch) -> None:
             st.rerun()
 
 
-def _position(column: object, label: str, room: int, value: int, token: str) -> int:
+def _position(column: DeltaGenerator, label: str, room: int, value: int, token: str) -> int:
     if room <= 0:
         return 0
     # The end of the track moves with the side; its key does too, so that no value lies outside.
-    return column.slider(label, 0, room, min(value, room), key=f"{label}-{room}-{token}")
+    return int(column.slider(label, 0, room, min(value, room), key=f"{label}-{room}-{token}"))
 
 
 def _maps(here: ui.Services, patch: Patch, verdicts: Sequence[Verdict], method: Method) -> None:
@@ -151,7 +152,7 @@ def _requested(
     maps: dict[str, Future[Explanation]] = {}
     for name, (score, against) in wanted.items():
         card = cards.get(name)
-        key = (patch.key, name, method, score, against, card and card.model_id)
+        key: tuple[object, ...] = (patch.key, name, method, score, against, card and card.model_id)
         future = asked.get(key) or here.mapping.submit(
             here.workbench.explain, patch, name, method, score, against
         )
