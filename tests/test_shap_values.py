@@ -68,7 +68,7 @@ def test_the_fast_gradient_is_the_gradient(name: str) -> None:
     expected = plain(patch).numpy()
     ours = pixel_gradient(classifier(name))(patch, tf.one_hot(int(TARGET), 4)).numpy()
     # Rounding may switch a ReLU that stands at zero, which moves a few pixels; the map stays.
-    assert np.linalg.norm(ours - expected) < 2e-3 * np.linalg.norm(expected)
+    assert np.linalg.norm(ours - expected) < 5e-3 * np.linalg.norm(expected)
 
 
 @given(

@@ -145,5 +145,5 @@ def test_words_tables_and_files_name_it():
     assert "Third reader" in page
     assert "Too few" not in page
     header, first, *_ = rows_csv(report.rows, report.models).decode("utf-8-sig").splitlines()
-    assert header.endswith("stain score,stain reason,stain cells")
-    assert first.endswith(",,Too few cells: 3 found.,3")
+    assert header.endswith('"stain score","stain reason","stain cells"')
+    assert first.endswith(',,"Too few cells: 3 found.",3')
