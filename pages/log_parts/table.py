@@ -41,7 +41,7 @@ def draw(reviews: list[Review], *, height: int | Literal["auto"] = "auto") -> Re
                 for name, width in zip(ui.ARCHITECTURES, (55, 100), strict=True)
             },
             "Stain": st.column_config.TextColumn(
-                width=60, help="Score of the stain measurement, which needs no network"
+                width=120, help="Score of the stain measurement, which needs no network"
             ),
             "Gap": st.column_config.NumberColumn(
                 width=60, help="Grades between the two models' verdicts"
