@@ -179,7 +179,7 @@ def _share_interval(
     if n_groups < MIN_GROUPS:
         return Interval(value, None, None, n, _too_few(n_groups))
     shares = totals[:, counted].sum(axis=1) / totals.sum(axis=(1, 2))
-    return _between(value, shares, n)
+    return between(value, shares, n)
 
 
 def _kappa_interval(
@@ -202,10 +202,10 @@ def _kappa_interval(
     if len(defined) < (1 - _MAX_UNDEFINED_SHARE) * len(resampled):
         reason = "No interval: too few pairs with different scores to resample kappa."
         return Interval(value, None, None, n, reason)
-    return _between(value, defined, n)
+    return between(value, defined, n)
 
 
-def _between(value: float, resampled: npt.NDArray[np.float64], n: int) -> Interval:
+def between(value: float, resampled: npt.NDArray[np.float64], n: int) -> Interval:
     """The percentile interval, unless every resample came out alike: that is no certainty."""
     low, high = percentile_interval(resampled)
     if high - low < 1e-12:

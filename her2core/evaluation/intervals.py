@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from her2core.evaluation.agreement import MIN_GROUPS, Interval
-from her2core.evaluation.bootstrap import percentile_interval
+from her2core.evaluation.agreement import MIN_GROUPS, Interval, between
 
 Floats = npt.NDArray[np.float64]
 
@@ -52,7 +51,4 @@ def interval_of(
             n,
             "No interval: it is undefined in too many resamples of the groups.",
         )
-    low, high = percentile_interval(defined)
-    if high - low < 1e-12:
-        return Interval(value, None, None, n, "No interval: resampling cannot vary it.")
-    return Interval(value, low, high, n)
+    return between(value, defined, n)

@@ -62,9 +62,9 @@ def set_metrics(
         (figure.name, figure.of): figure.value
         for figure in measure(sample, weight_blocks(codes, n_boot, 0))
     }
+    titles = list(_TITLES)
     ordered = sorted(
-        (key for key in found if key[0] in _TITLES and found[key].value is not None),
-        key=lambda key: list(_TITLES).index(key[0]),
+        (key for key in found if key[0] in _TITLES), key=lambda key: titles.index(key[0])
     )
     return tuple(
         Metric(

@@ -10,6 +10,8 @@ is therefore evidence for each of them.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
@@ -29,23 +31,44 @@ _IMAGE = 0.5
 _FEW_CELLS = 3.0
 
 
+class Signs(NamedTuple):
+    """Medians over the stained parts of each of n rims, DAB optical density, float32 (n,).
+
+    Attributes:
+        line: by how much the line stands out.
+        brown: on the line.
+        beside: on its denser side.
+    """
+
+    line: FloatImage
+    brown: FloatImage
+    beside: FloatImage
+
+
+def signs_of(rims: Rims, stained: npt.NDArray[np.bool_]) -> Signs:
+    """What the stained parts (n, 32) of n rims show."""
+    return Signs(
+        masked_quantile(rims.line, stained, 0.5),
+        masked_quantile(rims.dab, stained, 0.5),
+        masked_quantile(rims.flanks.max(axis=2), stained, 0.5),
+    )
+
+
 def membrane_odds(
-    rims: Rims, stained: npt.NDArray[np.bool_], candidate: npt.NDArray[np.bool_]
+    signs: Signs, texture: FloatImage, candidate: npt.NDArray[np.bool_]
 ) -> FloatImage:
     """Log odds (n,) that the stained parts of each rim are a membrane.
 
     Args:
-        rims: the rims of n cells.
-        stained: which of their parts (n, 32) are thin brown lines.
-        candidate: cells (n,) with enough of them to be called stained; what the median of these
-            shows counts for every cell.
+        signs: of n rims.
+        texture: (n,), of each cell's own cytoplasm, as in `Rims`.
+        candidate: cells (n,) with enough stained parts to be called stained; what the median of
+            these shows counts for every cell.
     """
-    line = masked_quantile(rims.line, stained, 0.5)
-    brown = masked_quantile(rims.dab, stained, 0.5)
-    beside = masked_quantile(rims.flanks.max(axis=2), stained, 0.5)
+    line, brown, beside = signs
     own = (
         _CONSTANT
-        + _PER_LOG_OVER_TEXTURE * np.log(np.maximum(line, 1e-3) / (rims.texture + _LEAST_TEXTURE))
+        + _PER_LOG_OVER_TEXTURE * np.log(np.maximum(line, 1e-3) / (texture + _LEAST_TEXTURE))
         + _PER_LOG_LINE * np.log(np.maximum(line, 1e-3))
         + _PER_FALL * (brown - beside) / np.maximum(brown, 1e-3)
     )

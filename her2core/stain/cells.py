@@ -9,7 +9,7 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
-from her2core.stain.belief import masked_quantile, membrane_odds
+from her2core.stain.belief import masked_quantile, membrane_odds, signs_of
 from her2core.stain.density import FloatImage
 from her2core.stain.hidden import hidden_nuclei
 from her2core.stain.membranes import membrane_lines
@@ -201,12 +201,11 @@ def _believed(rims: Rims, stained: Booleans, thresholds: StainThresholds) -> Boo
     side, or it is the edge of a brown area.
     """
     candidate = stained.mean(axis=1) >= thresholds.stained_completeness
-    line = masked_quantile(rims.line, stained, 0.5)
-    brown = masked_quantile(rims.dab, stained, 0.5)
-    beside = masked_quantile(rims.flanks.max(axis=2), stained, 0.5)
-    falls_off = brown - beside >= thresholds.falls_off * brown
-    believed = falls_off & (membrane_odds(rims, stained, candidate) >= thresholds.membrane_odds)
-    return np.asarray((line >= thresholds.clear_line) | believed)
+    signs = signs_of(rims, stained)
+    falls_off = signs.brown - signs.beside >= thresholds.falls_off * signs.brown
+    odds = membrane_odds(signs, rims.texture, candidate)
+    believed = falls_off & (odds >= thresholds.membrane_odds)
+    return np.asarray((signs.line >= thresholds.clear_line) | believed)
 
 
 def _inside(outlines: FloatImage, shape: tuple[int, ...]) -> Booleans:
