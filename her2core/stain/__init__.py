@@ -1,8 +1,9 @@
 """Stain measurement without any network: the third reader.
 
 `measure` says how brown a patch is. `measure_membranes` looks for cells, traces the rim of each
-(nuclei.py, rims.py), tells membrane from other brown (membranes.py), says how completely and how
-densely each rim is stained (cells.py) and applies the ASCO/CAP rule to the shares (rule.py); its
+(nuclei.py, hidden.py, rims.py), tells membrane from other brown (membranes.py, belief.py) and
+tumour from other cells (tumour.py), says how completely and how densely each rim is stained
+(cells.py) and applies the ASCO/CAP rule to the shares (rule.py); its
 report can be drawn (drawing.py), and what is kept of it is a reading (reading.py).
 """
 

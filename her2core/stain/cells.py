@@ -13,9 +13,10 @@ from her2core.stain.belief import masked_quantile, membrane_odds, signs_of
 from her2core.stain.density import FloatImage
 from her2core.stain.hidden import hidden_nuclei
 from her2core.stain.membranes import membrane_lines
-from her2core.stain.nuclei import Nuclei, find_nuclei
+from her2core.stain.nuclei import find_nuclei
 from her2core.stain.rims import DIRECTIONS, Rims, find_rims, joined
 from her2core.stain.thresholds import StainThresholds
+from her2core.stain.tumour import tumour_odds
 
 Booleans = npt.NDArray[np.bool_]
 
@@ -122,7 +123,7 @@ def measure_cells(
     intensity = masked_quantile(rims.dab, stained, _INTENSITY_QUANTILE)
     pattern = classify(completeness, intensity, thresholds)
     tumour = completeness >= _SURELY_STAINED
-    tumour[:found] |= looks_like_tumour(nuclei)
+    tumour[:found] |= tumour_odds(nuclei) >= thresholds.tumour_odds
     whole = inside.mean(axis=1) >= _LEAST_RIM_INSIDE
     # without a nucleus nothing but a complete ring says that there is a cell
     whole[found:] &= completeness[found:] >= thresholds.complete
@@ -155,33 +156,16 @@ def classify(
     return pattern.astype(np.int8)
 
 
-def looks_like_tumour(nuclei: Nuclei) -> Booleans:
-    """Boolean (n,): by its nucleus alone a cell may be a tumour cell.
-
-    Spindle nuclei (fibroblasts, endothelium, smooth muscle), nuclei below 4.2 µm and what is grey
-    or torn rather than an even blue are left out. In brown or grey cytoplasm every nucleus looks
-    brown; there it counts what a nucleus has more of than its surroundings. Plump fibroblasts,
-    plasma cells and normal epithelium pass, and small round tumour nuclei look like lymphocytes to
-    anyone who sees nothing but one nucleus: the counted cells are tumour-*like*.
-    """
-    return np.asarray(
-        (nuclei.elongation <= 2.2)
-        & (nuclei.diameter_um >= 4.2)
-        & ((nuclei.brownness < 0.30) | (nuclei.excess_brownness < 0.20))
-        & (nuclei.unevenness < 0.33)
-    )
-
-
 def _stained(rims: Rims, thresholds: StainThresholds) -> Booleans:
     """Which of the (n, 32) parts of the rims are membrane, with short gaps bridged.
 
     The path cuts the corners where membranes meet: a gap of one part is bridged, and one of up to
-    three between clear lines.
+    four, an eighth of the rim, between clear lines.
     """
     least = np.maximum(thresholds.line_density, thresholds.line_share * rims.dab)
     stained = rims.line >= least
     clear = stained & (rims.line >= thresholds.clear_line)
-    return np.asarray(_bridged(stained, 1) | _bridged(clear, 3))
+    return np.asarray(_bridged(stained, 1) | _bridged(clear, 4))
 
 
 def _bridged(parts: Booleans, longest: int) -> Booleans:
