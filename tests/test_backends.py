@@ -11,6 +11,7 @@ from functools import cache
 import numpy as np
 import pytest
 
+from benchmarks.backends import onnx_reader
 from her2core.models.backends import agreement
 from her2core.models.backends.agreement import largest_difference
 from her2core.models.backends.choose import open_gradient, open_reader
@@ -79,6 +80,14 @@ def test_openvino_answers_as_keras_does(name):
     # at the precision this processor is fastest with, which may be bfloat16
     usual = OpenVinoReader(here).read(batch).probabilities
     assert np.allclose(usual, found.probabilities, atol=5 * TOLERANCE)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_onnx_runtime_is_tried_with_the_very_same_network(name):
+    here = unlike_any_default(files(name))
+    batch = pixels(2, seed=6)
+    wanted = OpenVinoReader(here, exact=True).read(batch).probabilities
+    assert np.allclose(onnx_reader(here)(batch), wanted, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", NAMES)

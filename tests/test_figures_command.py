@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.figure import at_least, publish
 from her2core.evaluation.report import REPORT_FILE
 from her2core.evaluation_view.plots import figure_text
 from her2core.models.card import Metric
@@ -100,6 +101,20 @@ def test_the_project_s_own_readme_has_the_markers():
     readme = (PROJECT_ROOT / "README.md").read_text(encoding="utf-8")
     assert 0 < readme.index(BEGIN) < readme.index(END)
     assert block(PROJECT_ROOT)
+
+
+def test_figures_without_a_peer_are_listed_with_every_miss(project, capsys):
+    fill(project)
+    measured = project / "benchmarks" / "stain.json"
+    publish([at_least("exact | of 40", 0.88, 0.9, "share", 40, "<b>new</b>")], measured)
+    assert main(["--root", str(project)]) == 0
+    text = (project / "docs" / "figures.md").read_text(encoding="utf-8")
+    assert (
+        "| exact \\| of 40 | 0.88 share | at least 0.9 | **no** | 40 | &lt;b>new&lt;/b> |" in text
+    )
+    measured.write_text('{"rows": 1}')
+    assert main(["--root", str(project)]) == 1
+    assert "benchmarks.stain" in capsys.readouterr().err
 
 
 def test_the_two_sample_figures_go_to_the_page_on_synthetic_patches(project):

@@ -10,11 +10,9 @@ docs/synthetic.md and docs/training.md. What is missing is left out and said to 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from her2core.evaluation.names import CUT_OFFS, TITLES
 from her2core.evaluation.report import Report, ReportError, find_reports
@@ -23,7 +21,14 @@ from her2core.evaluation_view.third_reader import third_reader_lines
 from her2core.evaluation_view.words import METHOD, count_of, pair_lines
 from her2core.models.card import CARD_FILE, BundleError, ModelCard
 from her2core.settings import PROJECT_ROOT
-from training.switch_table import switch_lines
+from training.benchmark_tables import (
+    FiguresError,
+    cell,
+    figure_lines,
+    speed_lines,
+    switches_lines,
+    two_sample_lines,
+)
 
 BEGIN, END = "<!-- figures:begin", "<!-- figures:end -->"
 _ROWS = (
@@ -39,6 +44,13 @@ _ROWS = (
     ("specificity", CUT_OFFS[0].name),
 )
 _SHORT = ("accuracy", "within_one", "macro_f1", "kappa", "ece")
+# benchmarks whose figures have no peer
+_MEASURED = {
+    "stain": "The stain measurement",
+    "novelty": "Knowing unfamiliar patches",
+    "quality": "Quality findings",
+    "backends": "Backends, a patch at a time",
+}
 _CARD_FIGURES = (
     "exact",
     "macro F1",
@@ -47,10 +59,6 @@ _CARD_FIGURES = (
     "cores exact",
     "cores within one grade",
 )
-
-
-class FiguresError(ValueError):
-    """The figures cannot be written; str(error) is one sentence."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -65,10 +73,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _write(root / "docs" / "figures.md", block(root))
         two_sample = root / "benchmarks" / "real_vs_synthetic.json"
         if two_sample.is_file():
-            _write(root / "docs" / "synthetic.md", "\n".join(_two_sample_lines(two_sample)))
+            _write(root / "docs" / "synthetic.md", "\n".join(two_sample_lines(two_sample)))
         switches = root / "benchmarks" / "recipe_switches.json"
         if switches.is_file():
-            _write(root / "docs" / "training.md", "\n".join(_switch_lines(switches)))
+            _write(root / "docs" / "training.md", "\n".join(switches_lines(switches)))
     except (FiguresError, ReportError, BundleError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -120,8 +128,8 @@ def short_block(root: Path) -> str:
             cells = ["–" if figure is None else figure_text(figure.value) for figure in figures]
             level = reader.group_level
             cores = "–" if level is None else f"{level.exact.value:.0%} of {level.exact.n}"
-            where = f"{_cell(report.title)} (n = {found.n}, groups {found.groups})"
-            lines.append(f"| {where} | {_cell(reader.title)} | {' | '.join(cells)} | {cores} |")
+            where = f"{cell(report.title)} (n = {found.n}, groups {found.groups})"
+            lines.append(f"| {where} | {cell(reader.title)} | {' | '.join(cells)} | {cores} |")
     return "\n".join(
         [*lines, "", METHOD, "All figures, with speed: [docs/figures.md](docs/figures.md)."]
     )
@@ -146,7 +154,11 @@ def block(root: Path) -> str:
         lines += list(_card_lines(cards))
     results = root / "benchmarks" / "results.json"
     if results.is_file():
-        lines += list(_speed_lines(results))
+        lines += list(speed_lines(results))
+    for name, title in _MEASURED.items():
+        measured = root / "benchmarks" / f"{name}.json"
+        if measured.is_file():
+            lines += list(figure_lines(measured, title))
     return "\n".join(lines)
 
 
@@ -154,18 +166,18 @@ def _report_lines(report: Report) -> Iterator[str]:
     """One report as a paragraph, a table and how the models differ."""
     found = report.evaluation
     yield (
-        f"**{_cell(report.title)}** ({count_of(found.n, 'patch', 'patches')} of "
+        f"**{cell(report.title)}** ({count_of(found.n, 'patch', 'patches')} of "
         f"{count_of(found.groups, 'group')}, {report.created[:10]}):"
     )
     yield ""
-    yield "| | " + " | ".join(_cell(reader.title) for reader in found.readers) + " |"
+    yield "| | " + " | ".join(cell(reader.title) for reader in found.readers) + " |"
     yield "| --- |" + " --- |" * len(found.readers)
     for name, of in _ROWS:
         figures = [reader.figure(name, of) for reader in found.readers]
         if any(figure is not None and figure.value.value is not None for figure in figures):
             cells = ["–" if figure is None else figure_text(figure.value) for figure in figures]
             title = f"{of}: {TITLES[name].lower()}" if of else TITLES[name]
-            yield f"| {_cell(title)} | {' | '.join(cells)} |"
+            yield f"| {cell(title)} | {' | '.join(cells)} |"
     levels = [reader.group_level for reader in found.readers]
     for words, attribute in (("exact", "exact"), ("within one grade", "within_one")):
         values = [getattr(level, attribute) for level in levels if level is not None]
@@ -175,7 +187,7 @@ def _report_lines(report: Report) -> Iterator[str]:
     yield ""
     for line in (*pair_lines(found), *third_reader_lines(found), found.caution, *report.notes):
         if line:
-            yield _cell(line)
+            yield cell(line)
             yield ""
 
 
@@ -196,63 +208,10 @@ def _card_lines(cards: Sequence[ModelCard]) -> Iterator[str]:
                     else f" ({metric.ci_low:.3f} to {metric.ci_high:.3f})"
                 )
                 yield (
-                    f"| {_cell(card.name)} | {_cell(metric.name)} | {metric.value:.3f}{interval} "
-                    f"| {metric.n} | {_cell(metric.set)} |"
+                    f"| {cell(card.name)} | {cell(metric.name)} | {metric.value:.3f}{interval} "
+                    f"| {metric.n} | {cell(metric.set)} |"
                 )
     yield ""
-
-
-def _speed_lines(results: Path) -> Iterator[str]:
-    """The benchmark's rows."""
-    try:
-        rows: list[dict[str, Any]] = json.loads(results.read_text(encoding="utf-8"))
-        yield f"Speed, by `make bench` on {_cell(rows[0]['machine'])}:"
-        yield ""
-        yield "| | plain way | here | ratio | goal | holds |"
-        yield "| --- | --- | --- | --- | --- | --- |"
-        for row in rows:
-            peer = "–" if row["peer"] is None else f"{row['peer']:.3f} {row['unit']}"
-            ratio = "–" if row["ratio"] is None else f"{row['ratio']:.2f}"
-            name = f"{row['name']} (against {row['against']})" if row["peer"] else row["name"]
-            sign = "at most" if row["share"] else "at least"
-            goal = "–" if row["goal"] is None else f"{sign} {row['goal']:g}"
-            holds = {None: "–", True: "yes", False: "**no**"}[row["holds"]]
-            ours = f"{row['ours']:.3f} {row['unit']}"
-            yield f"| {_cell(name)} | {peer} | {ours} | {ratio} | {goal} | {holds} |"
-    except (ValueError, KeyError, TypeError, IndexError) as error:
-        raise FiguresError(f"{results} is not what `make bench` writes; run it again.") from error
-    yield ""
-
-
-def _two_sample_lines(results: Path) -> Iterator[str]:
-    """How well a small classifier tells real from synthetic patches."""
-    try:
-        yield "| Scores | real crops (cores) | synthetic | AUC | what tells them apart most |"
-        yield "| --- | --- | --- | --- | --- |"
-        for row in json.loads(results.read_text(encoding="utf-8")):
-            telling = _cell("; ".join(row["telling"][:3]))
-            yield (
-                f"| {row['name']} | {row['real']} ({row['cores']}) | {row['synthetic']} "
-                f"| {row['auc']:.2f} | {telling} |"
-            )
-    except (ValueError, KeyError, TypeError) as error:
-        raise FiguresError(
-            f"{results} is not what `python -m benchmarks.real_vs_synthetic` writes; run it again."
-        ) from error
-
-
-def _switch_lines(results: Path) -> Iterator[str]:
-    try:
-        yield from switch_lines(results)
-    except (ValueError, KeyError, TypeError, IndexError) as error:
-        raise FiguresError(
-            f"{results} is not what `python -m benchmarks.recipe_switches` writes; run it again."
-        ) from error
-
-
-def _cell(text: str) -> str:
-    """Text that neither ends a table cell nor begins markup."""
-    return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
 
 
 if __name__ == "__main__":
