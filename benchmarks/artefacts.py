@@ -65,7 +65,7 @@ def _curve(height: int, width: int, rng: np.random.Generator) -> FloatArray:
     t = np.linspace(-1, 1, 200)[:, None]
     bend = rng.uniform(-0.25, 0.25)
     reach = np.hypot(width, height)
-    return (centre + reach * (t * along + bend * t * t * across)).astype(np.float32)
+    return np.asarray(centre + reach * (t * along + bend * t * t * across), np.float32)
 
 
 def _distance(line: FloatArray, height: int, width: int) -> FloatArray:
@@ -85,8 +85,8 @@ def _density(rgb: RGBArray) -> FloatArray:
 
 
 def _from_density(density: FloatArray) -> RGBArray:
-    return np.round(np.clip(_GLASS * 10.0**-density, 0, 255)).astype(np.uint8)
+    return np.asarray(np.round(np.clip(_GLASS * 10.0**-density, 0, 255)), np.uint8)
 
 
 def _absorbed(rgb: RGBArray, more: FloatArray) -> RGBArray:
-    return np.round(np.clip(rgb * 10.0**-more, 0, 255)).astype(np.uint8)
+    return np.asarray(np.round(np.clip(rgb * 10.0**-more, 0, 255)), np.uint8)

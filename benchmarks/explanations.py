@@ -76,7 +76,8 @@ class Subject:
 
         def plain(pixels: Floats, target: HER2Score) -> Floats:
             found = by_pixels(tf.constant(pixels[None]), tf.one_hot(int(target), 4))
-            return np.abs(np.asarray(found)[0]).sum(axis=-1)
+            heat: Floats = np.abs(np.asarray(found)[0]).sum(axis=-1)
+            return heat
 
         return cls(
             classifier,
@@ -90,7 +91,7 @@ class Subject:
         """The heat (224, 224) of every method, and the plain gradient (Simonyan et al., 2014)."""
         seen = self.classifier.read(pixels[None])
         activations: tuple[Method, ...] = ("grad_cam", "grad_cam_plus_plus", "hires_cam")
-        found = {
+        found: dict[str, Floats] = {
             method: self.activation(seen.features, target, seen.hidden, method).heat
             for method in activations
         }
@@ -205,7 +206,8 @@ def _approach(
 
     def summed(samples: int) -> Doubles:
         values = subject.shap.attributions(pixels, target, samples, seed=next(seeds))
-        return samples * values.sum(axis=-1)
+        total: Doubles = samples * values.sum(axis=-1)
+        return total
 
     whole = np.zeros((224, 224))
     for start in range(0, reference, _CHUNK):

@@ -12,6 +12,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import cv2
+import numpy as np
+import numpy.typing as npt
+
 from her2core.files import write_atomically
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -53,6 +57,18 @@ def add_cores(parser: argparse.ArgumentParser) -> None:
         default=Path(os.environ.get("HER2_REAL_CORES") or ROOT.parent / "shared" / "real-cores"),
         help="folder of the real cores, with cores.csv and patches/*.jpg",
     )
+
+
+def rgb_of(path: Path) -> npt.NDArray[np.uint8]:
+    """A picture of the real cores, uint8 (H, W, 3).
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    found = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if found is None:
+        raise OSError(f"{path} cannot be read as a picture.")
+    return np.ascontiguousarray(found[..., ::-1], np.uint8)
 
 
 def publish(figures: Sequence[Figure], path: Path) -> None:

@@ -15,11 +15,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.figure import ROOT, Figure, add_cores, at_least, at_most, publish, told
+from benchmarks.figure import ROOT, Figure, add_cores, at_least, at_most, publish, rgb_of, told
 from benchmarks.unfamiliar import unfamiliar
 from her2core.models.novelty_file import load_novelty
 from her2core.scores import HER2Score
@@ -117,8 +116,7 @@ def real_crops(cores: Path, number: int, seed: int, used: set[str]) -> dict[str,
         listed = [row for row in csv.DictReader(handle) if row["core"] not in used]
     found = {}
     for row in listed:
-        picture = cv2.imread(str(cores / row["file"]), cv2.IMREAD_COLOR)
-        rgb = np.ascontiguousarray(picture[..., ::-1])
+        rgb = rgb_of(cores / row["file"])
         rng = np.random.default_rng([seed, int(row["core"], 16)])
         score = HER2Score.from_label(row["ihc_score"])
         found[row["core"]] = [crop.rgb for crop in cut_crops(rgb, score, number, rng)]

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.artefacts import INKS, with_fold, with_pen
-from benchmarks.figure import ROOT, Figure, add_cores, at_least, at_most, publish, told
+from benchmarks.figure import ROOT, Figure, add_cores, at_least, at_most, publish, rgb_of, told
 from her2core.patches import Patch, Square
 from her2core.quality import assess
 from her2core.scores import HER2Score
@@ -76,7 +76,7 @@ def speed_row(image: RGBArray) -> Figure:
 
 
 def _scaled(image: RGBArray, by: float) -> RGBArray:
-    return np.clip(image * by, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(image * by, 0, 255), np.uint8)
 
 
 def _synthetic(count: int, seed: int) -> list[RGBArray]:
@@ -98,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rows = [speed_row(synthetic[0]), *rows_of("synthetic", synthetic, options.seed + 1)]
     files = sorted((options.cores / "patches").glob("*.jpg"))[:: options.every]
     if files:
-        real = [cv2.cvtColor(cv2.imread(str(file)), cv2.COLOR_BGR2RGB) for file in files]
+        real = [rgb_of(file) for file in files]
         rows += rows_of("real", real, options.seed + 2)
     else:
         print(f"No real crops in {options.cores}: those rows are left out.", file=sys.stderr)

@@ -15,11 +15,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 from scipy.stats import spearmanr
 
-from benchmarks.figure import ROOT, Figure, add_cores, at_least, at_most, publish, told
+from benchmarks.figure import ROOT, Figure, add_cores, at_least, at_most, publish, rgb_of, told
 from her2core.scores import HER2Score
 from her2core.stain import MembraneReport, estimate_vectors, measure, measure_membranes
 from her2core.training.synthetic import GeneratorConfig, SyntheticPatch, make_patch
@@ -68,7 +67,7 @@ def _patches(config: GeneratorConfig, count: int, seed: int) -> list[SyntheticPa
 
 
 def _um_per_pixel(patch: SyntheticPatch) -> float:
-    return patch.field_um / patch.rgb.shape[0]
+    return float(patch.field_um / patch.rgb.shape[0])
 
 
 def _against_truth(
@@ -161,8 +160,7 @@ def core_rows(folder: Path) -> list[Figure]:
     figures: list[tuple[bool, int, int, float, float]] = []
     rows: list[Figure] = []
     for entry in listed:
-        picture = cv2.imread(str(folder / entry["file"]), cv2.IMREAD_COLOR)
-        rgb = np.ascontiguousarray(picture[..., ::-1])
+        rgb = rgb_of(folder / entry["file"])
         report = measure_membranes(rgb, CORE_UM_PER_PIXEL)
         truth = HER2Score.from_label(entry["ihc_score"])
         fits = entry["stain_matches_score"] == "yes"
@@ -227,7 +225,7 @@ def speed_rows(folder: Path, seed: int) -> list[Figure]:
     """Milliseconds for one patch of 448 x 448 pixels, the median of several."""
     synthetic = [(p.rgb, _um_per_pixel(p)) for p in _patches(USUAL, 16, seed)]
     names = sorted((folder / "patches").glob("*.jpg"))[::13]
-    real = [(cv2.imread(str(name))[..., ::-1].copy(), CORE_UM_PER_PIXEL) for name in names]
+    real = [(rgb_of(name), CORE_UM_PER_PIXEL) for name in names]
     rows = []
     for name, images in (("synthetic", synthetic), ("real", real)):
         if not images:

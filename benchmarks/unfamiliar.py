@@ -62,7 +62,7 @@ def screenshot(rng: np.random.Generator) -> Image8:
         else:
             pen.rectangle((30, y, 30 + int(rng.integers(20, 360)), y + 18), fill=accent)
             pen.text((4, y), str(row), fill=ink)
-    return as_uint8(picture.resize((SIDE, SIDE), Image.Resampling.LANCZOS))
+    return as_uint8(np.asarray(picture.resize((SIDE, SIDE), Image.Resampling.LANCZOS)))
 
 
 def photographs() -> list[Image8]:

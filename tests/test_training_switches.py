@@ -52,6 +52,7 @@ def test_two_phases_belong_to_imagenet_weights_unless_named():
     [
         ("class_weights = true", "class_weights needs balanced = false"),
         ("epochs = 0", "epochs must be a whole number, 1 or more"),
+        ("seed = 4294967296", "seed must be at most 4294967295"),
         ("batch = 1.5", "batch must be a whole number"),
         ("ordinal = 1.5", "ordinal must be a number from 0 to 1"),
         ("learning_rate = 'fast'", "learning_rate must be a number above 0"),

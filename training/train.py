@@ -32,7 +32,7 @@ from her2core.training.fit import Run, build, fit
 from her2core.training.loop import TrainingError
 from her2core.training.machines import this_machine
 from her2core.training.prepare import Prepared, Request, prepare, record
-from her2core.training.recipe import Recipe, RecipeError, read_recipe
+from her2core.training.recipe import MOST_SEED, Recipe, RecipeError, read_recipe
 from training.finish_run import finish_run, read_card_text
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
@@ -144,8 +144,8 @@ def _recipe(args: argparse.Namespace) -> Recipe:
     if args.start is not None and not args.start.is_file():
         raise RecipeError(f"There is no file {args.start}.")
     if args.seed is not None:
-        if args.seed < 0:
-            raise RecipeError("--seed must be 0 or more.")
+        if not 0 <= args.seed <= MOST_SEED:
+            raise RecipeError(f"--seed must be from 0 to {MOST_SEED}.")
         recipe = replace(recipe, seed=args.seed)
     return recipe
 

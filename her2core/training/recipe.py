@@ -14,6 +14,8 @@ from typing import Any
 from her2core.training.augment import Augmentation
 
 HEAD_EPOCHS = 20
+# keras seeds numpy's old generator too, which takes 32 bits
+MOST_SEED = 2**32 - 1
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,8 @@ def check(recipe: Recipe) -> None:
             continue
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise RecipeError(f"{name} must be a whole number, {least} or more.")
+    if recipe.seed > MOST_SEED:
+        raise RecipeError(f"seed must be at most {MOST_SEED}.")
     for name in ("learning_rate", "fine_tune_rate"):
         if not _number(getattr(recipe, name)) or getattr(recipe, name) <= 0:
             raise RecipeError(f"{name} must be a number above 0.")
