@@ -50,6 +50,14 @@ def test_brown_debris_does_not_count():
     assert (tumour_odds(_nuclei(centres, 1.5, excess=1.0)) < 0).all()
 
 
+def test_debris_and_what_is_too_coarse_to_tell_never_count():
+    centres = _grid(20)
+    diameter = [3.9] * 10 + [6.0] * 10
+    odds = tumour_odds(_nuclei(centres, 1.2, diameter=diameter))
+    assert (odds[:10] < 0).all()
+    assert (odds[10:] > 0).all()
+
+
 def test_another_scale_or_a_sharper_scanner_changes_nothing():
     centres = _grid(20)
     diameter = np.linspace(5, 9, 20)

@@ -22,6 +22,8 @@ _CONSTANT = 2.95
 _OWN = np.array([-1.55, -3.61, -7.6, 1.59])
 _NEIGHBOURS = np.array([-3.19, 1.5, -4.28, -0.73])
 _NEAREST = 6
+# below it: debris, and pictures too coarse to tell
+_LEAST_DIAMETER_UM = 4.2
 # beyond it brownness says no more
 _BROWNNESS = (-1.0, 2.0)
 
@@ -30,8 +32,8 @@ def tumour_odds(nuclei: Nuclei) -> FloatImage:
     """Log odds (n,) that each nucleus is a tumour cell's, by its look and its neighbours'.
 
     In brown or grey cytoplasm every nucleus looks brown: what it has more of than its surroundings
-    counts. Small round tumour nuclei look like lymphocytes to anyone who sees nothing but nuclei:
-    what is found is tumour-*like*.
+    counts. Nuclei below 4.2 µm are never tumour. Small round tumour nuclei look like lymphocytes to
+    anyone who sees nothing but nuclei: what is found is tumour-*like*.
     """
     count = len(nuclei)
     if count == 0:
@@ -50,4 +52,6 @@ def tumour_odds(nuclei: Nuclei) -> FloatImage:
     if count > 1:
         _, near = cKDTree(nuclei.centres).query(nuclei.centres, k=min(_NEAREST + 1, count))
         around = own[near[:, 1:]].mean(axis=1)
-    return np.asarray(_CONSTANT + own @ _OWN + around @ _NEIGHBOURS, dtype=np.float32)
+    odds = _CONSTANT + own @ _OWN + around @ _NEIGHBOURS
+    odds[nuclei.diameter_um < _LEAST_DIAMETER_UM] = -np.inf
+    return np.asarray(odds, dtype=np.float32)
