@@ -1,7 +1,8 @@
 """Which backend reads a patch fastest? `python -m benchmarks.backends` writes backends.json.
 
 Compiled TensorFlow, ONNX Runtime, and OpenVINO in float32 and as it is used, on the shipped
-bundles, one patch at a time and taking turns. A backend may be the default only where its
+bundles, one patch at a time. Each is measured apart: threads of ONNX Runtime go on spinning after
+an answer and would slow down whoever comes next. A backend may be the default only where its
 probabilities are within 1e-3 of TensorFlow's. Needs requirements-dev.txt, for ONNX Runtime.
 """
 
@@ -68,7 +69,7 @@ def backend_rows(files: BundleFiles, repeats: int) -> list[Figure]:
     def turn(read: Callable[[Floats], Any]) -> Callable[[int], object]:
         return lambda number: read(pixels[number % len(pixels)])
 
-    seconds = medians([turn(read) for read in readers.values()], repeats)
+    seconds = [medians([turn(read)], repeats)[0] for read in readers.values()]
     reference = readers[tensorflow.backend](known)
     rows = []
     for (name, read), each in zip(readers.items(), seconds, strict=True):
