@@ -9,7 +9,6 @@ probabilities are within 1e-3 of TensorFlow's. Needs requirements-dev.txt, for O
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -26,6 +25,7 @@ from her2core.models.bundle import as_keras
 from her2core.models.bundle_files import BundleFiles, read_files
 from her2core.models.classifier import Classifier
 from her2core.models.registry import ARCHITECTURES, chosen
+from her2core.parallel import cores
 from her2core.settings import load_settings
 
 Floats = npt.NDArray[np.float32]
@@ -38,7 +38,7 @@ def onnx_reader(files: BundleFiles) -> Callable[[Floats], Floats]:
     from benchmarks.onnx_graph import build_onnx
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = os.cpu_count() or 1
+    options.intra_op_num_threads = cores()
     model = build_onnx(files.card.architecture, files.tensors, files.card.temperature)
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 

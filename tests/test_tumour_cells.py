@@ -19,7 +19,6 @@ def _nuclei(centres, elongation, *, excess=0.0, diameter=7.0, unevenness=0.2):
         np.asarray(centres, np.float32).reshape(-1, 2),
         area,
         each(elongation),
-        each(0.2),
         each(excess),
         each(unevenness),
         np.zeros((4, 4), np.int32),

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from training.switch_table import switch_lines
+
+_HOLDS = {None: "–", True: "yes", False: "**no**"}
 
 
 class FiguresError(ValueError):
@@ -16,8 +19,8 @@ class FiguresError(ValueError):
 
 def speed_lines(results: Path) -> Iterator[str]:
     """The benchmark's rows."""
-    try:
-        rows: list[dict[str, Any]] = json.loads(results.read_text(encoding="utf-8"))
+    with _written_by(results, "make bench"):
+        rows = _rows(results)
         yield f"Speed, by `make bench` on {cell(rows[0]['machine'])}:"
         yield ""
         yield "| | plain way | here | ratio | goal | holds |"
@@ -28,11 +31,9 @@ def speed_lines(results: Path) -> Iterator[str]:
             name = f"{row['name']} (against {row['against']})" if row["peer"] else row["name"]
             sign = "at most" if row["share"] else "at least"
             goal = "–" if row["goal"] is None else f"{sign} {row['goal']:g}"
-            holds = {None: "–", True: "yes", False: "**no**"}[row["holds"]]
+            holds = _HOLDS[row["holds"]]
             ours = f"{row['ours']:.3f} {row['unit']}"
             yield f"| {cell(name)} | {peer} | {ours} | {ratio} | {goal} | {holds} |"
-    except (ValueError, KeyError, TypeError, IndexError) as error:
-        raise FiguresError(f"{results} is not what `make bench` writes; run it again.") from error
     yield ""
 
 
@@ -42,8 +43,8 @@ def figure_lines(results: Path, title: str) -> Iterator[str]:
     Raises:
         FiguresError: the file is not one of those.
     """
-    try:
-        rows: list[dict[str, Any]] = json.loads(results.read_text(encoding="utf-8"))
+    with _written_by(results, f"python -m benchmarks.{results.stem}"):
+        rows = _rows(results)
         yield f"{title}, by `python -m benchmarks.{results.stem}`:"
         yield ""
         yield "| | value | goal | holds | n | |"
@@ -51,31 +52,23 @@ def figure_lines(results: Path, title: str) -> Iterator[str]:
         for row in rows:
             value = "–" if row["value"] is None else f"{row['value']:.4g} {row['unit']}"
             goal = (row["goal"] or "–").replace("<=", "at most").replace(">=", "at least")
-            holds = {None: "–", True: "yes", False: "**no**"}[row["holds"]]
+            holds = _HOLDS[row["holds"]]
             cells = (row["name"], value, goal, holds, str(row["n"]), row["note"])
             yield f"| {' | '.join(cell(each) for each in cells)} |"
-    except (ValueError, KeyError, TypeError) as error:
-        raise FiguresError(
-            f"{results} is not what `python -m benchmarks.{results.stem}` writes; run it again."
-        ) from error
     yield ""
 
 
 def two_sample_lines(results: Path) -> Iterator[str]:
     """How well a small classifier tells real from synthetic patches."""
-    try:
+    with _written_by(results, "python -m benchmarks.real_vs_synthetic"):
         yield "| Scores | real crops (cores) | synthetic | AUC | what tells them apart most |"
         yield "| --- | --- | --- | --- | --- |"
-        for row in json.loads(results.read_text(encoding="utf-8")):
+        for row in _rows(results):
             telling = cell("; ".join(row["telling"][:3]))
             yield (
                 f"| {row['name']} | {row['real']} ({row['cores']}) | {row['synthetic']} "
                 f"| {row['auc']:.2f} | {telling} |"
             )
-    except (ValueError, KeyError, TypeError) as error:
-        raise FiguresError(
-            f"{results} is not what `python -m benchmarks.real_vs_synthetic` writes; run it again."
-        ) from error
 
 
 def switches_lines(results: Path) -> Iterator[str]:
@@ -84,12 +77,22 @@ def switches_lines(results: Path) -> Iterator[str]:
     Raises:
         FiguresError: the file is not that benchmark's.
     """
-    try:
+    with _written_by(results, "python -m benchmarks.recipe_switches"):
         yield from switch_lines(results)
+
+
+@contextmanager
+def _written_by(results: Path, command: str) -> Iterator[None]:
+    """What cannot be read as the command's file is a FiguresError that names the command."""
+    try:
+        yield
     except (ValueError, KeyError, TypeError, IndexError) as error:
-        raise FiguresError(
-            f"{results} is not what `python -m benchmarks.recipe_switches` writes; run it again."
-        ) from error
+        raise FiguresError(f"{results} is not what `{command}` writes; run it again.") from error
+
+
+def _rows(results: Path) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = json.loads(results.read_text(encoding="utf-8"))
+    return rows
 
 
 def cell(text: str) -> str:

@@ -36,9 +36,8 @@ class Nuclei:
         centres: float32 (n, 2), x and y in working pixels.
         area_um2: float32 (n,).
         elongation: float32 (n,), long over short axis, >= 1.
-        brownness: float32 (n,), DAB over haematoxylin density within the nucleus.
-        excess_brownness: float32 (n,), the same ratio of what it has more of than its surroundings:
-            how brown is what makes it stand out. Negative where brown spares it.
+        excess_brownness: float32 (n,), DAB over haematoxylin density of what it has more of than
+            its surroundings: how brown is what makes it stand out. Negative where brown spares it.
         unevenness: float32 (n,), deviation over mean of the haematoxylin density within it.
         labels: int32 (H, W): 0 is no nucleus, i + 1 the nucleus i.
     """
@@ -46,7 +45,6 @@ class Nuclei:
     centres: npt.NDArray[np.float32]
     area_um2: FloatImage
     elongation: FloatImage
-    brownness: FloatImage
     excess_brownness: FloatImage
     unevenness: FloatImage
     labels: npt.NDArray[np.int32]
@@ -156,7 +154,6 @@ def measured(labels: npt.NDArray[np.int32], haematoxylin: FloatImage, dab: Float
     blue = haematoxylin[yy, xx].astype(np.float64)
     mean_blue = np.bincount(at, blue, count) / safe
     deviation = np.sqrt(np.maximum(np.bincount(at, blue**2, count) / safe - mean_blue**2, 0))
-    mean_brown = np.bincount(at, dab[yy, xx], count) / safe
     more_blue = np.bincount(at, _above_surroundings(haematoxylin, labels)[yy, xx], count) / safe
     more_brown = np.bincount(at, _above_surroundings(dab, labels)[yy, xx], count) / safe
     number = np.zeros(count, np.int32)
@@ -165,7 +162,6 @@ def measured(labels: npt.NDArray[np.int32], haematoxylin: FloatImage, dab: Float
         np.stack([x, y], axis=1)[kept].astype(np.float32),
         area[kept].astype(np.float32),
         elongation[kept].astype(np.float32),
-        (mean_brown / (mean_blue + 0.01))[kept].astype(np.float32),
         (more_brown / np.maximum(more_blue, 0.01))[kept].astype(np.float32),
         (deviation / (mean_blue + 0.01))[kept].astype(np.float32),
         number[labels],
@@ -183,4 +179,4 @@ def _above_surroundings(density: FloatImage, labels: npt.NDArray[np.int32]) -> F
 
 def _none(shape: tuple[int, ...]) -> Nuclei:
     empty = np.zeros(0, np.float32)
-    return Nuclei(np.zeros((0, 2), np.float32), *(empty,) * 5, np.zeros(shape, np.int32))
+    return Nuclei(np.zeros((0, 2), np.float32), *(empty,) * 4, np.zeros(shape, np.int32))
