@@ -307,6 +307,24 @@ def test_synthetic_patches_come_out_near_their_truth():
 
 
 @pytest.mark.real_images
+def test_real_patches_reduced_to_a_micrometre_per_pixel_are_called_too_coarse(real_patches):
+    said = {1: [], 4: []}
+    for file in real_patches[::16]:
+        rgb = cv2.imread(str(file))[..., ::-1].copy()
+        for factor, reasons in said.items():
+            size = (rgb.shape[1] // factor, rgb.shape[0] // factor)
+            small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
+            reasons.append(measure_membranes(small).reason or "")
+    too_coarse = {
+        factor: np.mean([reason.startswith("Too coarse") for reason in reasons])
+        for factor, reasons in said.items()
+    }
+    assert too_coarse[1] == 0
+    assert too_coarse[4] > 0.8
+    assert any("at an estimated 1.00 µm" in reason for reason in said[4])
+
+
+@pytest.mark.real_images
 def test_real_patches_of_clear_cores_get_their_core_s_order(real_patches):
     shares: dict[str, list[float]] = {}
     for core, every in (("aa1da043", 6), ("a5593c5e", 6), ("a1f1510c", 6)):

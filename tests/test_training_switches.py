@@ -47,6 +47,25 @@ def test_two_phases_belong_to_imagenet_weights_unless_named():
     assert (named.head_epochs, named.trained_blocks) == (3, 2)
 
 
+def test_fine_tuning_opens_the_last_blocks_then_the_stem_and_never_batch_normalisation():
+    from her2core.models.densenet121 import build_densenet121
+    from her2core.training.frozen import train_only_blocks
+
+    model = build_densenet121(size=32)
+    opened = {}
+    for blocks in (1, 4, 5):
+        train_only_blocks(model, blocks)
+        paths = {weight.path for weight in model.trainable_weights}
+        assert not any("bn" in path or "gamma" in path for path in paths)
+        assert any(path.startswith("logits") for path in paths)
+        opened[blocks] = {path.split("_")[0] for path in paths if path.startswith("conv")}
+    assert opened == {
+        1: {"conv5"},
+        4: {"conv2", "conv3", "conv4", "conv5"},
+        5: {"conv1", "conv2", "conv3", "conv4", "conv5"},
+    }
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -58,7 +77,7 @@ def test_two_phases_belong_to_imagenet_weights_unless_named():
         ("learning_rate = 'fast'", "learning_rate must be a number above 0"),
         ("size = 112", "size must be 224 for the CNN"),
         ("cosine = 1", "cosine must be true or false"),
-        ("fine_tune_blocks = 5", "1 to 4"),
+        ("fine_tune_blocks = 6", "1 to 5"),
         ("epochs =", "cannot be read"),
         ("learning_rate = nan", "learning_rate must be a number above 0"),
         ("fine_tune_rate = inf", "fine_tune_rate must be a number above 0"),

@@ -22,8 +22,6 @@ Booleans = npt.NDArray[np.bool_]
 
 _INTENSITY_QUANTILE = 0.7
 _LEAST_RIM_INSIDE = 0.7
-# stroma cells do not express HER2: what is stained most of the way round is a tumour cell
-_SURELY_STAINED = 0.5
 
 
 class Pattern(IntEnum):
@@ -109,6 +107,7 @@ def measure_cells(
     lines = membrane_lines(haematoxylin, dab)
     nuclei = find_nuclei(haematoxylin, dab, lines)
     rims = find_rims(nuclei, lines, dab)
+    odds = tumour_odds(nuclei, rims)
     hidden = hidden_nuclei(
         haematoxylin, dab, lines > thresholds.clear_line, nuclei.labels, rims.outlines
     )
@@ -122,8 +121,9 @@ def measure_cells(
     completeness = stained.sum(axis=1) / np.maximum(inside.sum(axis=1), 1)
     intensity = masked_quantile(rims.dab, stained, _INTENSITY_QUANTILE)
     pattern = classify(completeness, intensity, thresholds)
-    tumour = completeness >= _SURELY_STAINED
-    tumour[:found] |= tumour_odds(nuclei) >= thresholds.tumour_odds
+    # stroma cells do not express HER2: what is stained all the way round is a tumour cell
+    tumour = completeness >= thresholds.complete
+    tumour[:found] |= odds >= thresholds.tumour_odds
     whole = inside.mean(axis=1) >= _LEAST_RIM_INSIDE
     # without a nucleus nothing but a complete ring says that there is a cell
     whole[found:] &= completeness[found:] >= thresholds.complete

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from her2core.scores import HER2Score
 from her2core.stain.cells import NO_CELLS, MeasuredCells, Pattern, measure_cells, pooled
-from her2core.stain.density import separate
+from her2core.stain.density import FloatImage, separate
 from her2core.stain.nuclei import WORKING_UM
 from her2core.stain.rule import Shares, is_ultralow, score_of
 from her2core.stain.scale import ASSUMED_UM_PER_PIXEL, estimate_um_per_pixel
@@ -135,7 +135,10 @@ def measure_membranes(
 
 
 def report_of(
-    cells: MeasuredCells, um_per_pixel: float, source: ScaleSource, thresholds: StainThresholds
+    cells: MeasuredCells,
+    um_per_pixel: float,
+    scale_source: ScaleSource,
+    thresholds: StainThresholds,
 ) -> MembraneReport:
     """Count the cells and apply the rule to them."""
     patterns = cells.pattern[cells.tumour_like]
@@ -146,7 +149,8 @@ def report_of(
     score, reason, ultralow = None, None, False
     if um_per_pixel > thresholds.coarsest_um_per_pixel:
         reason = (
-            f"Too coarse: at {um_per_pixel:.2f} µm per pixel single membranes are not resolved; "
+            f"Too coarse: at {'' if scale_source == 'given' else 'an estimated '}"
+            f"{um_per_pixel:.2f} µm per pixel single membranes are not resolved; "
             "use a higher magnification or a smaller field."
         )
     elif total < thresholds.least_cells:
@@ -172,7 +176,7 @@ def report_of(
         reason=reason,
         ultralow=ultralow,
         um_per_pixel=um_per_pixel,
-        scale_source=source,
+        scale_source=scale_source,
         thresholds=thresholds,
         cells=cells,
     )
@@ -200,13 +204,23 @@ def _tile(
     vectors: StainVectors,
     glass: npt.NDArray[np.float32],
 ) -> MeasuredCells:
-    factor = scale / WORKING_UM
+    haematoxylin, dab = working_maps(rgb, scale, vectors, glass)
+    return measure_cells(haematoxylin, dab, thresholds).placed(WORKING_UM / scale)
+
+
+def working_maps(
+    rgb: npt.NDArray[np.uint8],
+    um_per_pixel: float,
+    vectors: StainVectors,
+    glass: npt.NDArray[np.float32],
+) -> tuple[FloatImage, FloatImage]:
+    """Haematoxylin and DAB optical density of an image at `nuclei.WORKING_UM` per pixel."""
+    factor = um_per_pixel / WORKING_UM
     height, width = rgb.shape[:2]
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
     way = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
     working = np.asarray(cv2.resize(rgb, size, interpolation=way), dtype=np.uint8)
-    haematoxylin, dab = separate(working, vectors, glass)
-    return measure_cells(haematoxylin, dab, thresholds).placed(1 / factor)
+    return separate(working, vectors, glass)
 
 
 def _spread(values: npt.NDArray[np.float32]) -> Spread | None:

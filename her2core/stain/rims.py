@@ -51,6 +51,8 @@ class Rims:
         flanks: (n, 32, 2), DAB optical density 1.5 µm inside and 1.5 µm outside of it.
         texture: (n,), how far brown lines stand out in the cell's own cytoplasm, 1.5 to 3 µm
             inside the rim; 0 where the nucleus fills the cell.
+        cytoplasm: (n,), mean DAB optical density at the same places, as far as they lie in the
+            image; not a number where there are none.
     """
 
     outlines: FloatImage
@@ -58,6 +60,7 @@ class Rims:
     dab: FloatImage
     flanks: FloatImage
     texture: FloatImage
+    cytoplasm: FloatImage
 
 
 def joined(parts: Sequence[Rims]) -> Rims:
@@ -84,6 +87,7 @@ def find_rims(nuclei: Nuclei, lines: FloatImage, dab: FloatImage) -> Rims:
             empty,
             np.zeros((0, DIRECTIONS, 2), np.float32),
             empty[:, 0],
+            empty[:, 0],
         )
     angles = np.arange(DIRECTIONS) * (2 * np.pi / DIRECTIONS)
     directions = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
@@ -100,7 +104,8 @@ def find_rims(nuclei: Nuclei, lines: FloatImage, dab: FloatImage) -> Rims:
     border = _first_true(owner != own)
     brown = _sample(dab, x, y)
     chosen = _best_paths(_costs(line, brown, nucleus, own, edge, border, radii))
-    return _along(chosen, x, y, line, brown, edge)
+    within = (x >= 0) & (y >= 0) & (x <= dab.shape[1] - 1) & (y <= dab.shape[0] - 1)
+    return _along(chosen, x, y, line, brown, edge, within)
 
 
 def _territories(labels: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
@@ -188,6 +193,7 @@ def _along(
     line: FloatImage,
     brown: FloatImage,
     edge: npt.NDArray[np.int64],
+    within: npt.NDArray[np.bool_],
 ) -> Rims:
     """Read what lies on the chosen paths, half a micrometre to either side included."""
     last = line.shape[2] - 1
@@ -196,8 +202,12 @@ def _along(
     flanks = np.take_along_axis(brown, np.clip(here + np.array([-3, 3]), 0, last), 2)
     inner = here - np.arange(3, 7)
     cytoplasm = inner >= edge[..., None]
-    inner_line = np.take_along_axis(line, np.maximum(inner, 0), 2) * cytoplasm
+    inner = np.maximum(inner, 0)
+    inner_line = np.take_along_axis(line, inner, 2) * cytoplasm
     samples = np.maximum(cytoplasm.sum(axis=(1, 2)), 1)
+    seen = cytoplasm & np.take_along_axis(within, inner, 2)
+    inner_brown = (np.take_along_axis(brown, inner, 2) * seen).sum(axis=(1, 2))
+    count = seen.sum(axis=(1, 2))
     outlines = np.concatenate(
         [np.take_along_axis(x, here, 2), np.take_along_axis(y, here, 2)], axis=2
     )
@@ -207,6 +217,7 @@ def _along(
         np.take_along_axis(brown, beside, 2).max(axis=2),
         flanks,
         (inner_line.sum(axis=(1, 2)) / samples).astype(np.float32),
+        np.where(count > 0, inner_brown / np.maximum(count, 1), np.nan).astype(np.float32),
     )
 
 

@@ -3,6 +3,9 @@
 Scale selection after Lindeberg (Int J Comput Vis 1998;30:79): a blob of radius r answers most to a
 difference of Gaussians of sigma r / sqrt(2). The scale at which the strongest nuclear blobs of an
 image answer most gives their size in pixels, and nuclei have about one size in micrometres.
+
+Where nuclei are a few pixels wide, clumps of them answer instead and seem to be nuclei of a higher
+magnification. What gives such an image away is the mean size of all that answers: it is tiny.
 """
 
 from __future__ import annotations
@@ -17,7 +20,13 @@ from her2core.stain.density import FloatImage
 NUCLEAR_SIGMA_UM = 2.3
 ASSUMED_UM_PER_PIXEL = 0.25
 FINEST_UM_PER_PIXEL, COARSEST_UM_PER_PIXEL = 0.1, 1.5
-_SIGMAS = 1.5 * 2 ** (np.arange(14) / 3)
+_SIGMAS = 0.75 * 2 ** (np.arange(17) / 3)
+# nuclei are looked for from this one on
+_LEAST_NUCLEUS = 3
+# mean sigma of all blobs below which nuclei are not resolved, in pixels: real crops at 1 µm per
+# pixel all lie below it, at 0.5 µm one in twenty, at 0.25 µm none
+_UNRESOLVED_SIGMA = 3.5
+UNRESOLVED_UM_PER_PIXEL = 1.0
 # between 20x and 40x, give or take
 USUAL_UM_PER_PIXEL, _USUAL_OCTAVES = 0.35, 1.2
 _DENSE_DAB = 0.25
@@ -32,15 +41,18 @@ def estimate_um_per_pixel(haematoxylin: FloatImage, dab: FloatImage) -> float | 
     more magnified than they are. Scales far from those of scanners count as less likely.
 
     Returns:
-        A value within [0.1, 1.5], or None where there are too few nuclei to tell.
+        A value within [0.1, 1.5], or None where there are too few nuclei to tell. 1.0 stands for
+        1.0 or more: nuclei are not resolved, so that their size cannot be measured.
     """
     capped = np.minimum(haematoxylin, np.percentile(haematoxylin, 99.5)).astype(np.float32)
     # under dense DAB the haematoxylin map is full of fine specks that are no nuclei
     capped = np.where(dab > _DENSE_DAB, np.float32(np.median(capped)), capped)
     strengths = np.array([_blob_strength(capped, float(sigma)) for sigma in _SIGMAS])
-    if strengths.max() < _LEAST_RESPONSE:
+    if strengths[_LEAST_NUCLEUS:].max() < _LEAST_RESPONSE:
         return None
-    octaves = np.log2(NUCLEAR_SIGMA_UM / _SIGMAS / USUAL_UM_PER_PIXEL)
+    mean_sigma = 2 ** float(np.average(np.log2(_SIGMAS), weights=strengths))
+    sigmas, strengths = _SIGMAS[_LEAST_NUCLEUS:], strengths[_LEAST_NUCLEUS:]
+    octaves = np.log2(NUCLEAR_SIGMA_UM / sigmas / USUAL_UM_PER_PIXEL)
     strengths = strengths * np.exp(-0.5 * (octaves / _USUAL_OCTAVES) ** 2)
     best = int(np.argmax(strengths))
     offset = 0.0
@@ -48,8 +60,9 @@ def estimate_um_per_pixel(haematoxylin: FloatImage, dab: FloatImage) -> float | 
         before, here, after = strengths[best - 1 : best + 2]
         bend = before - 2 * here + after
         offset = 0.5 * (before - after) / bend if bend < 0 else 0.0
-    sigma = 1.5 * 2 ** ((best + offset) / 3)
-    return float(np.clip(NUCLEAR_SIGMA_UM / sigma, FINEST_UM_PER_PIXEL, COARSEST_UM_PER_PIXEL))
+    sigma = sigmas[0] * 2 ** ((best + offset) / 3)
+    least = FINEST_UM_PER_PIXEL if mean_sigma > _UNRESOLVED_SIGMA else UNRESOLVED_UM_PER_PIXEL
+    return float(np.clip(NUCLEAR_SIGMA_UM / sigma, least, COARSEST_UM_PER_PIXEL))
 
 
 def _blob_strength(image: FloatImage, sigma: float) -> float:

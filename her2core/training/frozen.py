@@ -96,13 +96,14 @@ def train_only_blocks(model: Any, blocks: int | None) -> None:
 
     Args:
         model: DenseNet121 of this project.
-        blocks: how many of the last dense blocks, 1 to 4; None leaves every layer as it is.
+        blocks: how many of the last dense blocks, 1 to 4; 5 opens the stem before them, too; None
+            leaves every layer as it is.
     """
     import keras
 
     if blocks is None:
         return
-    opened = tuple(f"conv{number}_block" for number in range(6 - blocks, 6)) + tuple(
+    opened = tuple(f"conv{number}_" for number in range(6 - blocks, 6)) + tuple(
         f"pool{number}_" for number in range(6 - blocks, 5)
     )
     for layer in model.layers:

@@ -50,8 +50,8 @@ class Recipe:
         frozen_epochs: DenseNet121: at most this many epochs on cached features of the frozen
             backbone before the fine-tuning. None: 20 from ImageNet weights, otherwise 0.
         fine_tune_blocks: DenseNet121: how many of the last dense blocks (1 to 4) the fine-tuning
-            changes, with batch normalisation in inference mode. None: 1 after frozen epochs,
-            otherwise the whole network.
+            changes, with batch normalisation in inference mode; 5: all of them and the stem.
+            None: 1 after frozen epochs, otherwise the whole network.
         fine_tune_rate: learning rate of the fine-tuning that follows frozen epochs.
         augmentation: ranges of the random changes.
     """
@@ -173,8 +173,10 @@ def check(recipe: Recipe) -> None:
         raise RecipeError("class_weights needs balanced = false: both would count rarity twice.")
     if recipe.architecture == "cnn" and recipe.size != 224:
         raise RecipeError("size must be 224 for the CNN, whose layers fix it.")
-    if recipe.fine_tune_blocks is not None and recipe.fine_tune_blocks > 4:
-        raise RecipeError("fine_tune_blocks must be 1 to 4: DenseNet121 has four dense blocks.")
+    if recipe.fine_tune_blocks is not None and recipe.fine_tune_blocks > 5:
+        raise RecipeError(
+            "fine_tune_blocks must be 1 to 5: DenseNet121 has four dense blocks and a stem."
+        )
     _check_augmentation(recipe.augmentation)
 
 
