@@ -68,8 +68,10 @@ def _workplace(here: ui.Services, items: list[WorklistItem], item: WorklistItem)
     left, right = st.columns([58, 42], gap="medium")
     with right:
         readings = _readings(here, patch, shown_review)
-    seen = ui.was_seen(here, item.patch.sha256)
+    seen = bool(ui.seen_among(here, [item.patch.sha256]))
     hidden = not sight.verdicts or (ui.blind_mode() and review is None and not seen)
+    if not hidden and (readings or shown_review is not None):
+        ui.mark_seen(here, [item.patch.sha256])
     with left:
         viewer.draw(here, patch, readings or (), hidden)
         if shown_review is None:
@@ -84,17 +86,22 @@ def _workplace(here: ui.Services, items: list[WorklistItem], item: WorklistItem)
             )
         elif readings and not hidden:
             if ui.blind_mode() and review is None:
-                st.caption(
-                    ":material/visibility: The verdicts of this patch were on your screen before; "
-                    "this review is recorded as not blind."
-                )
-            ui.mark_seen(here, [item.patch.sha256])
+                _not_blind()
             verdicts.draw(readings, here.workbench.cards())
             stain_panel.draw(here.stain, patch, readings, shown_review)
         if shown_review is not None:
             recorded.draw(shown_review, next_unreviewed(items, item.patch.sha256), hidden)
         elif readings is not None:
+            if hidden and seen:
+                _not_blind()
             answer.form(here, patch, readings, hidden, blind=hidden and not seen)
+
+
+def _not_blind() -> None:
+    st.caption(
+        ":material/visibility: The verdicts of this patch were shown before; this review is "
+        "recorded as not blind."
+    )
 
 
 def _readings(here: ui.Services, patch: Patch, review: Review | None) -> tuple[Verdict, ...] | None:

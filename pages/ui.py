@@ -49,8 +49,6 @@ class Services:
     """What one server holds, shared by all sessions.
 
     Attributes:
-        seen: (reviewer, sha256) pairs whose verdicts were on a screen since the server started:
-            such a patch can no longer be reviewed blind here, whatever the switch says.
         recorded: patch keys with the model ids whose verdicts are in the store, so that drawing a
             page does not write to it again.
         mapping: computes heat maps, so that the answer keys work while SHAP takes its seconds.
@@ -61,7 +59,6 @@ class Services:
     store: ReviewStore
     images: Images
     queue: ReadingQueue
-    seen: set[tuple[str, str]] = field(default_factory=set)
     recorded: set[tuple[str, ...]] = field(default_factory=set)
     mapping: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="maps")
@@ -172,25 +169,43 @@ def order() -> Order:
     return chosen
 
 
-def was_seen(here: Services, sha256: str) -> bool:
-    """Whether the verdicts of this patch were already on this reviewer's screen."""
-    return sha256 in _seen_here() or (reviewer(), sha256) in here.seen
+def seen_among(here: Services, keys: Iterable[str]) -> frozenset[str]:
+    """Those of the patches whose verdicts were shown before: to this reviewer, as the database
+    knows, or in this session, whatever name was chosen in it then.
+
+    Such a patch can no longer be reviewed blind, whatever the switch says.
+
+    Raises:
+        StoreError: the database cannot be asked.
+    """
+    asked = frozenset(keys)
+    return session.desk(here.store).seen(asked) | (asked & _seen_here())
 
 
 def mark_seen(here: Services, keys: Iterable[str]) -> None:
-    """Remember that the verdicts of these patches are on the screen now."""
-    seen_marker(here)(keys)
+    """Record that the verdicts of these patches are shown; call it before anything is drawn.
+
+    Who does not read blind is shown them even where the database takes no changes just now.
+
+    Raises:
+        StoreError: it takes none, and this reviewer reads blind.
+    """
+    seen_marker(here, insist=blind_mode())(keys)
 
 
-def seen_marker(here: Services) -> Callable[[Iterable[str]], None]:
-    """What mark_seen does, for a download: it is made when nothing of this session is at hand."""
-    mine, name = _seen_here(), reviewer()
+def seen_marker(here: Services, *, insist: bool) -> Callable[[Iterable[str]], None]:
+    """What mark_seen does, for a download: it is made when nothing of this session is at hand.
+
+    Args:
+        here: the services.
+        insist: whether nothing may be handed out that is not recorded.
+    """
+    mine, desk = _seen_here(), session.desk(here.store)
 
     def mark(keys: Iterable[str]) -> None:
-        keys = list(keys)
+        keys = frozenset(keys)
+        desk.note_shown(keys, insist=insist)
         mine.update(keys)
-        if name:
-            here.seen.update((name, key) for key in keys)
 
     return mark
 
@@ -235,8 +250,8 @@ def sidebar(here: Services) -> None:
             key="blind",
             persist_state="session",
             help="Verdicts, chart and overlays stay hidden until your own score is saved. "
-            "The record says that the review was blind; what this server has shown you since it "
-            "started counts as seen.",
+            "The record says that the review was blind. What was shown to you before counts as "
+            "seen, on whatever day and server.",
         )
         st.divider()
         _models_state(here)

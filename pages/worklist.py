@@ -77,11 +77,10 @@ def _table(here: ui.Services) -> None:
     plan = desk.plan()
     items = ordered(desk.worklist(), ui.order())
     sealed = {i.patch.sha256 for i in items if not desk.sight(i.patch.sha256, plan).verdicts}
-    hidden = sealed | {
-        item.patch.sha256
-        for item in items
-        if ui.blind_mode() and item.review_id is None and not ui.was_seen(here, item.patch.sha256)
-    }
+    hidden = sealed
+    if ui.blind_mode():
+        unread = {item.patch.sha256 for item in items if item.review_id is None}
+        hidden = sealed | (unread - ui.seen_among(here, unread))
     ui.mark_seen(
         here,
         (i.patch.sha256 for i in items if i.verdicts and i.patch.sha256 not in hidden),

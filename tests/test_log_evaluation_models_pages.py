@@ -23,6 +23,7 @@ from her2core.evaluation.comparisons import current_reviews, model_with_reviewer
 from her2core.image_store import ImageStore
 from her2core.models.verdict import Verdict
 from her2core.reading_queue import ReadingQueue
+from her2core.reviews.backup import backup
 from her2core.reviews.records import PatchRecord, Review, ReviewDraft, ReviewFilter
 from her2core.reviews.store import ReviewStore
 from her2core.scores import HER2Score
@@ -71,14 +72,19 @@ def serve(monkeypatch: pytest.MonkeyPatch, made: ui.Services) -> ui.Services:
     st.cache_resource.clear()
     st.cache_data.clear()
     monkeypatch.setattr(ui, "services", lambda: made)
-    made.seen.clear()
     return made
 
 
 @pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch, seeded: ui.Services) -> ui.Services:
-    """The seeded server."""
-    return serve(monkeypatch, seeded)
+def here(
+    monkeypatch: pytest.MonkeyPatch, seeded: ui.Services, tmp_path: Path
+) -> Iterator[ui.Services]:
+    """The seeded server with a copy of its database: what was shown to whom is never deleted."""
+    copy = f"sqlite:///{tmp_path / 'copy.sqlite3'}"
+    backup(seeded.settings.database_url, tmp_path / "copy.sqlite3")
+    store = ReviewStore(copy)
+    yield serve(monkeypatch, replace(seeded, store=store))
+    store.close()
 
 
 def seed(here: ui.Services) -> None:

@@ -50,7 +50,7 @@ def draw(
         "of the whole report. The camera at the top of a plot saves it as it is shown. File names "
         "may identify patients."
     )
-    mark = ui.seen_marker(here)
+    mark = ui.seen_marker(here, insist=True)  # without the audit there is no file either
     table, page, pictures = f"{Path(name).name}-rows.csv", f"{Path(name).name}.html", []
     if whole:
         pictures = sorted(folder.glob("*.png"))

@@ -45,7 +45,7 @@ def draw(here: ui.Services, report: Report, folder: Path, selected: Collection[s
             else "No patch of the gallery fits these filters."
         )
         return
-    # what the models called them is on the screen from here on
+    # from here on it is on the screen what the models called them
     ui.mark_seen(here, (entry.sha256 for entry in entries))
     for kind, words in KINDS.items():
         mine = [entry for entry in entries if entry.kind == kind]
