@@ -7,7 +7,7 @@ import streamlit as st
 from her2core.reviews.records import Review, ReviewFilter
 from her2core.reviews.store import ReviewStore
 from her2core.text import markdown_text
-from pages import session, ui
+from pages import seen, session, ui
 from pages.log_parts import detail, exports, filters, table
 
 _NAMED = 5  # broken entries named in full; their number is always given
@@ -72,11 +72,11 @@ def _withhold(
         name = ui.reviewer()
         current = session.desk(here.store).reviews()[0]
         known = {review.patch.sha256 for review in current if review.reviewer == name}
-        known |= ui.seen_among(here, {r.patch.sha256 for r in (*reviews, *current)} - known)
+        known |= seen.among(here, {r.patch.sha256 for r in (*reviews, *current)} - known)
         shown = [review for review in reviews if review.patch.sha256 in known]
         withheld = sum(review.patch.sha256 not in known for review in current)
     # What stands in this table can no longer be reviewed blind.
-    ui.mark_seen(here, {review.patch.sha256 for review in shown})
+    seen.mark(here, {review.patch.sha256 for review in shown})
     return shown, withheld, sealed
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import NoReturn, ParamSpec
@@ -169,47 +169,6 @@ def order() -> Order:
     return chosen
 
 
-def seen_among(here: Services, keys: Iterable[str]) -> frozenset[str]:
-    """Those of the patches whose verdicts were shown before: to this reviewer, as the database
-    knows, or in this session, whatever name was chosen in it then.
-
-    Such a patch can no longer be reviewed blind, whatever the switch says.
-
-    Raises:
-        StoreError: the database cannot be asked.
-    """
-    asked = frozenset(keys)
-    return session.desk(here.store).seen(asked) | (asked & _seen_here())
-
-
-def mark_seen(here: Services, keys: Iterable[str]) -> None:
-    """Record that the verdicts of these patches are shown; call it before anything is drawn.
-
-    Who does not read blind is shown them even where the database takes no changes just now.
-
-    Raises:
-        StoreError: it takes none, and this reviewer reads blind.
-    """
-    seen_marker(here, insist=blind_mode())(keys)
-
-
-def seen_marker(here: Services, *, insist: bool) -> Callable[[Iterable[str]], None]:
-    """What mark_seen does, for a download: it is made when nothing of this session is at hand.
-
-    Args:
-        here: the services.
-        insist: whether nothing may be handed out that is not recorded.
-    """
-    mine, desk = _seen_here(), session.desk(here.store)
-
-    def mark(keys: Iterable[str]) -> None:
-        keys = frozenset(keys)
-        desk.note_shown(keys, insist=insist)
-        mine.update(keys)
-
-    return mark
-
-
 def is_dark() -> bool:
     """Whether the browser shows the dark theme."""
     return st.context.theme.type == "dark"
@@ -272,11 +231,6 @@ def _ask_name(here: Services) -> None:
         persist_state="session",
         help="Your reviews are recorded under this name. Type a new one or choose yours.",
     )
-
-
-def _seen_here() -> set[str]:
-    seen: set[str] = st.session_state.setdefault("seen", set())
-    return seen
 
 
 def _models_state(here: Services) -> None:

@@ -110,6 +110,15 @@ def test_a_worklist_of_ten_thousand_is_a_few_questions(store_url, store):
         assert len(asked) == 1
 
 
+def test_a_study_takes_reviews_along_and_no_showings(tmp_path, store):
+    store.save_review(draft())
+    store.showings.record(ADA, [OTHER])
+    with closing(ReviewStore(f"sqlite:///{tmp_path / 'elsewhere.sqlite3'}")) as elsewhere:
+        elsewhere.adopt(store.study())
+        assert elsewhere.showings.seen(ADA, [SHA, OTHER]) == {SHA}
+    assert store.verify_chain() == []
+
+
 # what may be called blind ------------------------------------------------------------------------
 
 

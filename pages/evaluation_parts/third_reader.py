@@ -10,7 +10,7 @@ import streamlit as st
 from her2core.evaluation.report import PATCH_FOLDER, Evaluation, PatchRow, Report
 from her2core.evaluation_view.third_reader import far_patches, group_rows, third_reader_lines
 from her2core.text import cell_text, markdown_text
-from pages import ui
+from pages import seen, ui
 
 _COLUMNS = 6
 
@@ -48,7 +48,7 @@ def draw(here: ui.Services, report: Report, folder: Path, found: Evaluation) -> 
         st.caption(":material/visibility_off: Blind mode: what was called far apart is hidden.")
         return
     found_apart = [(one, far_patches(report, one)) for one in third.differences]
-    ui.mark_seen(here, (row.sha256 for _, apart in found_apart for row, _ in apart))
+    seen.mark(here, (row.sha256 for _, apart in found_apart for row, _ in apart))
     for difference, apart in found_apart:
         if not apart:
             continue
