@@ -140,7 +140,27 @@ class Desk:
         self.require(Permission.ASSIGN)
         return [account for account in self._accounts.accounts() if not account.disabled]
 
+    def seen(self, patches: Iterable[str]) -> frozenset[str]:
+        """Those whose verdicts this person was shown before, by whatever server of this database.
+
+        Shown to somebody who had not given a name counts, too: it may have been this person.
+        """
+        return self._store.showings.seen(self.identity.name, patches)
+
     # writing -------------------------------------------------------------------------------------
+
+    def note_shown(self, patches: Iterable[str], *, insist: bool) -> None:
+        """Record that this person is going to be shown the verdicts; call it before they are drawn.
+
+        Args:
+            patches: sha256 of the patches.
+            insist: whether they must not be shown unless this is recorded, as for who reads blind.
+                Otherwise the server keeps what the database does not take and writes it later.
+
+        Raises:
+            StoreError: it could not be recorded, and this was insisted on.
+        """
+        self._store.showings.record(self.identity.name, patches, insist=insist)
 
     def save_review(self, draft: ReviewDraft, *, token: str | None = None) -> Review:
         """Append this person's review to the log; it is on the disk when this returns.
@@ -151,6 +171,7 @@ class Desk:
             NotAllowedError: the patch was given to others, or the role does not review, or does
                 not adjudicate where the answer would.
             ReviewRefusedError: something is missing or contradicts the log.
+            SeenBeforeError: it says blind, but the verdicts were shown to this person before.
         """
         self.require(Permission.REVIEW)
         if draft.reviewer != self.identity.name:

@@ -15,7 +15,7 @@ from her2core.reviews.records import Review, WorklistItem
 from her2core.reviews.store import StoreError
 from her2core.reviews.worklist import next_unreviewed, ordered
 from her2core.text import markdown_text
-from pages import session, ui
+from pages import seen, session, ui
 from pages.review_parts import (
     answer,
     double_read,
@@ -68,8 +68,10 @@ def _workplace(here: ui.Services, items: list[WorklistItem], item: WorklistItem)
     left, right = st.columns([58, 42], gap="medium")
     with right:
         readings = _readings(here, patch, shown_review)
-    seen = ui.was_seen(here, item.patch.sha256)
-    hidden = not sight.verdicts or (ui.blind_mode() and review is None and not seen)
+    known = bool(seen.among(here, [item.patch.sha256]))
+    hidden = not sight.verdicts or (ui.blind_mode() and review is None and not known)
+    if not hidden and (readings or shown_review is not None):
+        seen.mark(here, [item.patch.sha256])
     with left:
         viewer.draw(here, patch, readings or (), hidden)
         if shown_review is None:
@@ -84,17 +86,22 @@ def _workplace(here: ui.Services, items: list[WorklistItem], item: WorklistItem)
             )
         elif readings and not hidden:
             if ui.blind_mode() and review is None:
-                st.caption(
-                    ":material/visibility: The verdicts of this patch were on your screen before; "
-                    "this review is recorded as not blind."
-                )
-            ui.mark_seen(here, [item.patch.sha256])
+                _not_blind()
             verdicts.draw(readings, here.workbench.cards())
             stain_panel.draw(here.stain, patch, readings, shown_review)
         if shown_review is not None:
             recorded.draw(shown_review, next_unreviewed(items, item.patch.sha256), hidden)
         elif readings is not None:
-            answer.form(here, patch, readings, hidden, blind=hidden and not seen)
+            if hidden and known:
+                _not_blind()
+            answer.form(here, patch, readings, hidden, blind=hidden and not known)
+
+
+def _not_blind() -> None:
+    st.caption(
+        ":material/visibility: The verdicts of this patch were shown before; this review is "
+        "recorded as not blind."
+    )
 
 
 def _readings(here: ui.Services, patch: Patch, review: Review | None) -> tuple[Verdict, ...] | None:

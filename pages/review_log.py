@@ -7,7 +7,7 @@ import streamlit as st
 from her2core.reviews.records import Review, ReviewFilter
 from her2core.reviews.store import ReviewStore
 from her2core.text import markdown_text
-from pages import session, ui
+from pages import seen, session, ui
 from pages.log_parts import detail, exports, filters, table
 
 _NAMED = 5  # broken entries named in full; their number is always given
@@ -42,7 +42,7 @@ def main() -> None:
             f":material/visibility_off: Blind mode: {_entries(withheld)} of patches you have not "
             "reviewed stay hidden, because they show verdicts and other scores."
         )
-    if not shown and (withheld or sealed):
+    if not shown and (withheld or sealed) and wanted == ReviewFilter():
         return
     if not shown:
         st.info("No entry fits these filters.", icon=":material/filter_alt_off:")
@@ -63,21 +63,21 @@ def _withhold(
     """Keep entries from a blind reviewer whose patch is still to be reviewed; note the others.
 
     Returns:
-        What may be shown, how many entries were withheld, and how many are sealed.
+        What may be shown, how many entries are withheld, and how many are sealed. Both numbers are
+        the same for every filter, or else filters would tell what these entries hold: they count
+        the current ones.
     """
-    shown = reviews
+    shown, withheld = reviews, 0
     if ui.blind_mode():
         name = ui.reviewer()
-        own = session.desk(here.store).reviews(ReviewFilter(reviewers=(name,)))[0] if name else []
-        known = {review.patch.sha256 for review in own}
-        shown = [
-            review
-            for review in reviews
-            if review.patch.sha256 in known or ui.was_seen(here, review.patch.sha256)
-        ]
-    # What stood in this table can no longer be reviewed blind.
-    ui.mark_seen(here, {review.patch.sha256 for review in shown})
-    return shown, len(reviews) - len(shown), sealed
+        current = session.desk(here.store).reviews()[0]
+        known = {review.patch.sha256 for review in current if review.reviewer == name}
+        known |= seen.among(here, {r.patch.sha256 for r in (*reviews, *current)} - known)
+        shown = [review for review in reviews if review.patch.sha256 in known]
+        withheld = sum(review.patch.sha256 not in known for review in current)
+    # What stands in this table can no longer be reviewed blind.
+    seen.mark(here, {review.patch.sha256 for review in shown})
+    return shown, withheld, sealed
 
 
 def _chain_state(store: ReviewStore) -> None:

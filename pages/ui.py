@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import NoReturn, ParamSpec
@@ -49,8 +49,6 @@ class Services:
     """What one server holds, shared by all sessions.
 
     Attributes:
-        seen: (reviewer, sha256) pairs whose verdicts were on a screen since the server started:
-            such a patch can no longer be reviewed blind here, whatever the switch says.
         recorded: patch keys with the model ids whose verdicts are in the store, so that drawing a
             page does not write to it again.
         mapping: computes heat maps, so that the answer keys work while SHAP takes its seconds.
@@ -61,7 +59,6 @@ class Services:
     store: ReviewStore
     images: Images
     queue: ReadingQueue
-    seen: set[tuple[str, str]] = field(default_factory=set)
     recorded: set[tuple[str, ...]] = field(default_factory=set)
     mapping: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="maps")
@@ -172,29 +169,6 @@ def order() -> Order:
     return chosen
 
 
-def was_seen(here: Services, sha256: str) -> bool:
-    """Whether the verdicts of this patch were already on this reviewer's screen."""
-    return sha256 in _seen_here() or (reviewer(), sha256) in here.seen
-
-
-def mark_seen(here: Services, keys: Iterable[str]) -> None:
-    """Remember that the verdicts of these patches are on the screen now."""
-    seen_marker(here)(keys)
-
-
-def seen_marker(here: Services) -> Callable[[Iterable[str]], None]:
-    """What mark_seen does, for a download: it is made when nothing of this session is at hand."""
-    mine, name = _seen_here(), reviewer()
-
-    def mark(keys: Iterable[str]) -> None:
-        keys = list(keys)
-        mine.update(keys)
-        if name:
-            here.seen.update((name, key) for key in keys)
-
-    return mark
-
-
 def is_dark() -> bool:
     """Whether the browser shows the dark theme."""
     return st.context.theme.type == "dark"
@@ -235,8 +209,8 @@ def sidebar(here: Services) -> None:
             key="blind",
             persist_state="session",
             help="Verdicts, chart and overlays stay hidden until your own score is saved. "
-            "The record says that the review was blind; what this server has shown you since it "
-            "started counts as seen.",
+            "The record says that the review was blind. What was shown to you before counts as "
+            "seen, on whatever day and server.",
         )
         st.divider()
         _models_state(here)
@@ -257,11 +231,6 @@ def _ask_name(here: Services) -> None:
         persist_state="session",
         help="Your reviews are recorded under this name. Type a new one or choose yours.",
     )
-
-
-def _seen_here() -> set[str]:
-    seen: set[str] = st.session_state.setdefault("seen", set())
-    return seen
 
 
 def _models_state(here: Services) -> None:

@@ -10,7 +10,7 @@ from her2core.models.verdict import Verdict
 from her2core.reviews.records import WorklistItem
 from her2core.reviews.worklist import model_gap, next_unreviewed, ordered
 from her2core.text import cell_text, markdown_text
-from pages import session, ui
+from pages import seen, session, ui
 from pages.review_parts import navigation
 from pages.worklist_parts import assign
 from pages.worklist_parts.tasks import task
@@ -77,12 +77,11 @@ def _table(here: ui.Services) -> None:
     plan = desk.plan()
     items = ordered(desk.worklist(), ui.order())
     sealed = {i.patch.sha256 for i in items if not desk.sight(i.patch.sha256, plan).verdicts}
-    hidden = sealed | {
-        item.patch.sha256
-        for item in items
-        if ui.blind_mode() and item.review_id is None and not ui.was_seen(here, item.patch.sha256)
-    }
-    ui.mark_seen(
+    hidden = sealed
+    if ui.blind_mode():
+        unread = {item.patch.sha256 for item in items if item.review_id is None}
+        hidden = sealed | (unread - seen.among(here, unread))
+    seen.mark(
         here,
         (i.patch.sha256 for i in items if i.verdicts and i.patch.sha256 not in hidden),
     )

@@ -9,8 +9,10 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import wait
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
@@ -27,6 +29,7 @@ from her2core.scores import RESEARCH_NOTICE, HER2Score
 from her2core.settings import Settings
 from her2core.workbench import Workbench
 from pages import ui
+from pages.review_parts import viewer
 from tests.tiny_bundles import bundle_root, noise
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -370,6 +373,118 @@ def test_a_patch_whose_verdicts_were_seen_cannot_be_reviewed_blind_any_more(app,
     assert [review.blind for review in reviews(here)] == [False]
 
 
+def restarted(monkeypatch: pytest.MonkeyPatch, here: ui.Services) -> ui.Services:
+    """Another server program at the same database and images."""
+    store = ReviewStore(here.settings.database_url)
+    again = replace(here, store=store, recorded=set())
+    monkeypatch.setattr(ui, "services", lambda: again)
+    return again
+
+
+def opened_anew(name: str, blind: bool = True) -> AppTest:
+    """The application in a session of its own, its reader reading blind."""
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app.session_state["blind"] = blind
+    return sign_in(app, name)
+
+
+@pytest.mark.parametrize("first_name", ["Dr. Ada", ""], ids=["by name", "before a name was given"])
+def test_what_was_seen_yesterday_is_seen_after_a_restart_too(
+    app, three, here, monkeypatch, first_name
+):
+    sign_in(app, first_name)
+    again = restarted(monkeypatch, here)
+    app = opened_anew("Dr. Ada")
+    assert "shown before" in text_of(app)
+    assert app.title
+    button(app, "1+").click().run()
+    button(app, "Save").click().run()
+    assert [review.blind for review in reviews(here)] == [False]
+    # the next one was not shown to anybody
+    assert app.query_params["patch"] == three[1]
+    assert not app.title
+    assert again.store.showings.seen("Dr. Ada", three) == {three[0]}
+    again.store.close()
+
+
+def test_what_one_reviewer_saw_another_has_not_seen(app, three, here, monkeypatch):
+    sign_in(app, "Dr. Ada")
+    again = restarted(monkeypatch, here)
+    app = opened_anew("Dr. Bo")
+    assert not app.title
+    button(app, "1+").click().run()
+    button(app, "Save").click().run()
+    assert [review.blind for review in reviews(here)] == [True]
+    again.store.close()
+
+
+def test_an_answer_that_cannot_be_blind_any_more_is_kept_and_saved_as_not_blind(app, three, here):
+    app.session_state["blind"] = True
+    sign_in(app)
+    button(app, "2+").click().run()
+    app.text_area[0].set_value("own view").run()
+    # the same person in another window, or at another server
+    with closing(ReviewStore(here.settings.database_url)) as other:
+        other.showings.record("Dr. Ada", [three[0]])
+    button(app, "Save").click().run()
+    assert not app.exception
+    assert reviews(here) == []
+    said = text_of(app)
+    assert "cannot be recorded as blind" in said
+    assert "recorded as not blind" in said
+    assert app.title, "what was seen is not hidden"
+    assert app.text_area[0].value == "own view"
+    button(app, "Save").click().run()
+    (review,) = reviews(here)
+    assert (review.blind, review.own_score, review.comment) == (
+        False,
+        HER2Score.TWO_PLUS,
+        "own view",
+    )
+
+
+def full() -> NoReturn:
+    raise StoreError("The disk that holds the review database is full.")
+
+
+def test_verdicts_come_up_unrecorded_only_for_who_does_not_read_blind(
+    app, three, here, monkeypatch
+):
+    app.session_state["blind"] = True
+    sign_in(app)
+    with monkeypatch.context() as away:
+        away.setattr(here.store.showings, "_writing", full)
+        button(app, "0").click().run()
+        button(app, "Save").click()
+        app._page_hash = app._finished_page_script_hash = ""  # through app.py, as a browser does
+        app.run()
+        (review,) = reviews(here)
+        assert review.blind
+        # its verdicts are due now, but cannot be recorded as shown
+        assert not app.title
+        assert "The disk that holds the review database is full" in text_of(app)
+        assert not app.exception
+
+        assert opened_anew("Dr. Bo", blind=False).title
+    with closing(ReviewStore(here.settings.database_url)) as other:
+        assert other.showings.seen("Dr. Bo", three) == frozenset()
+        # this server knows, and writes it with the next one
+        assert here.store.showings.seen("Dr. Bo", three) == {three[0]}
+        here.store.showings.record("Dr. Cy", [three[1]])
+        assert other.showings.seen("Dr. Bo", three) == {three[0]}
+
+
+def test_no_map_is_drawn_before_the_showing_is_recorded(app, three, here, monkeypatch):
+    order: list[str] = []
+    record, draw = here.store.showings.record, viewer.draw
+    monkeypatch.setattr(
+        here.store.showings, "record", lambda *a, **k: (order.append("record"), record(*a, **k))
+    )
+    monkeypatch.setattr(viewer, "draw", lambda *a: (order.append("draw"), draw(*a)))
+    sign_in(app)
+    assert order == ["record", "draw"]
+
+
 def test_a_correction_supersedes_and_keeps_the_first_entry(app, three, here):
     sign_in(app)
     button(app, "1+").click().run()
@@ -458,6 +573,33 @@ def test_blind_mode_hides_the_verdicts_in_the_worklist_too(app, three, here):
     app.switch_page(ui.WORKLIST_PAGE).run()
     assert set(table(app)["CNN"]) == {"hidden"}
     assert table(app)["Confidence"].isna().all()
+    assert here.store.showings.seen("Dr. Ada", three) == frozenset()
+
+
+def test_the_worklist_shows_a_blind_reader_what_was_seen_before_and_asks_once(
+    app, three, here, monkeypatch
+):
+    read_all(here)
+    with closing(ReviewStore(here.settings.database_url)) as other:
+        other.showings.record("Dr. Ada", [three[1]])
+    app.session_state["blind"] = True
+    sign_in(app)
+    asked: list[int] = []
+    seen = here.store.showings.seen
+    monkeypatch.setattr(
+        here.store.showings, "seen", lambda who, keys: asked.append(1) or seen(who, keys)
+    )
+    app.switch_page(ui.WORKLIST_PAGE).run()
+    assert [value == "hidden" for value in table(app)["CNN"]] == [True, False, True]
+    assert asked == [1]
+
+
+def test_a_worklist_in_sight_is_recorded_as_shown(app, three, here):
+    read_all(here)
+    sign_in(app)
+    app.switch_page(ui.WORKLIST_PAGE).run()
+    with closing(ReviewStore(here.settings.database_url)) as other:
+        assert other.showings.seen("Dr. Ada", three) == set(three)
 
 
 def test_the_order_of_the_worklist_is_the_order_of_the_review_page(app, here):

@@ -235,7 +235,8 @@ def test_what_is_taken_along_of_a_report_is_audited_and_counts_as_seen(here, dow
     for key in ("report_csv_alpha", "report_html_alpha", "report_png_alpha"):
         downloads[key]()
     gallery = {entry.sha256 for entry in ALPHA.gallery}
-    assert {sha256 for _, sha256 in here.seen} == zero | gallery
+    everything = {row.sha256 for row in ALPHA.rows} | gallery
+    assert here.store.showings.seen("Ada", everything) == zero | gallery
     told = [(e.actor, e.action, e.detail) for e in AccountStore(here.store).audit()]
     assert told == [
         ("Ada", "exported", "1 entries as pictures of a report"),
@@ -251,7 +252,8 @@ def test_who_may_not_export_takes_nothing_of_a_report_along(here, downloads, mon
     for make in downloads.values():
         with pytest.raises(NotAllowedError, match="export"):
             make()
-    assert not here.seen & {("Ada", row.sha256) for row in ALPHA.rows[:1]}
+    told_only_in_files = {row.sha256 for row in ALPHA.rows} - {e.sha256 for e in ALPHA.gallery}
+    assert not here.store.showings.seen("Ada", told_only_in_files)
 
 
 def test_blind_mode_hands_out_no_verdict_either(here, downloads):
@@ -259,7 +261,7 @@ def test_blind_mode_hands_out_no_verdict_either(here, downloads):
     app = opened(EVALUATION, reviewer="Ada", blind=True)
     assert not downloads
     assert "not handed out" in shown_text(app)
-    assert not here.seen
+    assert not here.store.showings.seen("Ada", [row.sha256 for row in ALPHA.rows])
 
 
 def test_a_damaged_report_is_named_and_does_not_stop_the_page(here):

@@ -9,6 +9,7 @@ import threading
 import tomllib
 import zipfile
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +24,7 @@ from her2core.evaluation.comparisons import current_reviews, model_with_reviewer
 from her2core.image_store import ImageStore
 from her2core.models.verdict import Verdict
 from her2core.reading_queue import ReadingQueue
+from her2core.reviews.backup import backup
 from her2core.reviews.records import PatchRecord, Review, ReviewDraft, ReviewFilter
 from her2core.reviews.store import ReviewStore
 from her2core.scores import HER2Score
@@ -71,14 +73,19 @@ def serve(monkeypatch: pytest.MonkeyPatch, made: ui.Services) -> ui.Services:
     st.cache_resource.clear()
     st.cache_data.clear()
     monkeypatch.setattr(ui, "services", lambda: made)
-    made.seen.clear()
     return made
 
 
 @pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch, seeded: ui.Services) -> ui.Services:
-    """The seeded server."""
-    return serve(monkeypatch, seeded)
+def here(
+    monkeypatch: pytest.MonkeyPatch, seeded: ui.Services, tmp_path: Path
+) -> Iterator[ui.Services]:
+    """The seeded server with a copy of its database: what was shown to whom is never deleted."""
+    copy = f"sqlite:///{tmp_path / 'copy.sqlite3'}"
+    backup(seeded.settings.database_url, tmp_path / "copy.sqlite3")
+    store = ReviewStore(copy)
+    yield serve(monkeypatch, replace(seeded, store=store))
+    store.close()
 
 
 def seed(here: ui.Services) -> None:
@@ -309,6 +316,36 @@ def test_a_blind_reviewer_sees_no_entry_of_a_patch_still_to_be_read(here):
     expected = [r.id for r in here.store.reviews() if r.patch.sha256 in known]
     assert entries(app) == expected
     assert "stay hidden" in shown_text(app)
+
+
+def test_no_filter_tells_a_blind_reviewer_what_the_hidden_entries_hold(here):
+    def hidden(**filters: object) -> str:
+        app = opened(LOG, reviewer="Bo", blind=True, **filters)
+        return next(one.value for one in app.caption if "Blind mode" in one.value)
+
+    without = hidden()
+    assert "3 entries of patches" in without
+    for filters in (
+        {"log_scores": [HER2Score.ZERO]},
+        {"log_scores": [HER2Score.THREE_PLUS]},
+        {"log_text": "crush"},
+        {"log_text": "no such text"},
+        {"log_gaps": [3]},
+        {"log_agreement": "Differs from a model"},
+        {"log_reviewers": ["Ada"]},
+        {"log_corrected": True},
+    ):
+        assert hidden(**filters) == without, filters
+    app = opened(LOG, reviewer="Bo", blind=True, log_text="no such text")
+    assert "No entry fits these filters" in shown_text(app)
+    assert "No entry fits" not in shown_text(opened(LOG, reviewer="Cy", blind=True))
+
+
+def test_what_the_log_showed_is_not_blind_any_more_at_any_server(here):
+    opened(LOG, reviewer="Cy")
+    keys = [patch.sha256 for patch in here.store.patches()]
+    with closing(ReviewStore(here.store._engine.url.render_as_string())) as other:
+        assert other.showings.seen("Cy", keys) == set(keys)
 
 
 # ---- evaluation ---------------------------------------------------------------------------------

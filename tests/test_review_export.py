@@ -85,7 +85,9 @@ class TestCsv:
         ]  # fmt: skip
         assert all(column.description.endswith(".") for column in COLUMNS)
         blind = next(column for column in COLUMNS if column.name == "blind")
-        assert "since it started" in blind.description  # no more than the server knows
+        # no more than is known, of older entries either
+        assert "as far as it was recorded" in blind.description
+        assert "since it started" in blind.description
 
     def test_a_row_says_what_was_answered(self):
         (row,) = _csv_rows(to_csv([review(supersedes=4, superseded_by=9, comment="ring")]))

@@ -145,8 +145,9 @@ _ANSWER = (
     Column("seconds", "Time spent on the patch, in seconds.", lambda r, _: r.seconds),
     Column(
         "blind",
-        "yes: until the score was saved, the server had not shown the models' verdicts to this "
-        "reviewer since it started.",
+        "yes: until the score was saved, the models' verdicts had not been shown to this reviewer "
+        "by any server of this database, as far as it was recorded (before schema 0013: by this "
+        "server since it started).",
         lambda r, _: _yes_no(r.blind),
     ),
     Column(

@@ -13,3 +13,7 @@ class ReviewNotFoundError(StoreError):
 
 class ReviewRefusedError(ValueError):
     """What was to be recorded is incomplete or contradicts what the log already holds."""
+
+
+class SeenBeforeError(ReviewRefusedError):
+    """A review was to be recorded as blind although its reader was shown the verdicts before."""

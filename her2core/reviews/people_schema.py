@@ -1,4 +1,4 @@
-"""The tables of who may sign in, what they did, and which patch is whose to read.
+"""The tables of who may sign in, what they did, what is theirs to read, and what they were shown.
 
 They live in the review store's database, so that one backup holds everything and one transaction
 can look at answers and assignments together. A person's name is the reviewer's name in the log.
@@ -95,3 +95,17 @@ class AssignmentRow(Base):
     kind: Mapped[str] = mapped_column(String(20))
     assigned_by: Mapped[str] = mapped_column(String(80))
     assigned_at: Mapped[datetime] = mapped_column(UtcText)
+
+
+class ShownVerdictsRow(Base):
+    """A patch whose verdicts one person's screen showed, and when for the first time; append-only.
+
+    `reviewer` is a name as reviews are recorded under, or empty where none was given; the patch
+    need not be in the store: evaluation reports show verdicts of others, too.
+    """
+
+    __tablename__ = "shown_verdicts"
+
+    reviewer: Mapped[str] = mapped_column(String(80), primary_key=True)
+    patch_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    shown_at: Mapped[datetime] = mapped_column(UtcText)

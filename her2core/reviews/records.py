@@ -42,7 +42,8 @@ class ReviewDraft:
         confidence: how sure the reviewer is of it.
         comment: free text, at most 4,000 characters.
         seconds: time spent on the patch, >= 0.
-        blind: the verdicts stayed hidden until the score was saved.
+        blind: the verdicts stayed hidden until the score was saved, and were never shown to this
+            reviewer before; the store refuses it where it knows better.
         supersedes: id of the earlier review by the same reviewer that this one corrects.
         stain: what the stain measurement said of this square, None where it was not measured.
     """

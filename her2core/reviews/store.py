@@ -26,16 +26,28 @@ from her2core.reviews.database import (
     open_engine,
     readable_rows,
 )
-from her2core.reviews.errors import ReviewNotFoundError, ReviewRefusedError, StoreError
+from her2core.reviews.errors import (
+    ReviewNotFoundError,
+    ReviewRefusedError,
+    SeenBeforeError,
+    StoreError,
+)
 from her2core.reviews.migrations import migrate
 from her2core.reviews.records import PatchRecord, Review, ReviewDraft, ReviewFilter, WorklistItem
 from her2core.reviews.schema import PatchRow, ReviewerRow, ReviewRow
+from her2core.reviews.showings import Showings
 from her2core.reviews.study import Adopted, Study, check_study
 from her2core.reviews.study_rows import adopt_study, read_study
 from her2core.reviews.turns import Turns
 from her2core.stain.reading import StainReading
 
-__all__ = ["ReviewNotFoundError", "ReviewRefusedError", "ReviewStore", "StoreError"]
+__all__ = [
+    "ReviewNotFoundError",
+    "ReviewRefusedError",
+    "ReviewStore",
+    "SeenBeforeError",
+    "StoreError",
+]
 
 BUSY_SECONDS = 10.0
 # the same bytes give the same probabilities within this, so a closer reading is no new one
@@ -68,6 +80,7 @@ class ReviewStore:
         self._clock = clock
         self._turns = Turns()
         self._busy_seconds = busy_seconds
+        self.showings = Showings(self._reading, self._writing, clock)
         with calm_errors():
             self._engine = open_engine(url, busy_seconds)
             self._writer = for_writing(self._engine)
@@ -160,6 +173,7 @@ class ReviewStore:
         Raises:
             ReviewRefusedError: something is missing or contradicts the log; the sentence says
                 what to do.
+            SeenBeforeError: it says blind, but the verdicts were shown to its reader before.
             StoreError: the database could not be written; keep the draft and try again.
         """
         validation.check_draft(draft)
@@ -171,6 +185,9 @@ class ReviewStore:
                     return writing.same_answer(earlier[0], draft)
             if admit is not None:
                 admit(session)
+            # where the log ends is locked: no showing comes in between
+            if draft.blind and self.showings.seen_in(session, draft.reviewer, [draft.patch_sha256]):
+                raise SeenBeforeError(_SEEN_BEFORE)
             review_id = writing.append_review(session, draft, token, self._clock())
             return _one_review(session, review_id)
 
@@ -270,6 +287,12 @@ class ReviewStore:
             writing.locked_head(session)
             yield session
             session.commit()
+
+
+_SEEN_BEFORE = (
+    "The verdicts of this patch were shown to you before, so this review cannot be recorded as "
+    "blind. Your answer is kept; save it again, and it is recorded as not blind."
+)
 
 
 def _one_review(session: Session, review_id: int) -> Review:

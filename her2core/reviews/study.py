@@ -3,6 +3,10 @@
 Two installations' logs are chains of hashes: one can take over what the other has in addition, but
 two that grew apart can never be joined without rewriting one of them. That is told, not papered
 over.
+
+What was shown to whom stays where it was: it is about the screens of one installation, and names
+people who need not have recorded anything. Reviews carry whether they were blind, and an unblinded
+one counts as "seen" wherever it is.
 """
 
 from __future__ import annotations

@@ -43,6 +43,11 @@ def reviewer_name(text: str) -> str:
     return name
 
 
+def is_sha256(text: str) -> bool:
+    """Whether this can be the sha256 of a patch, as it is written here."""
+    return _SHA256.fullmatch(text) is not None
+
+
 def check_patch(patch: PatchRecord) -> None:
     """Check a patch before it is recorded.
 
@@ -50,7 +55,7 @@ def check_patch(patch: PatchRecord) -> None:
         ReviewRefusedError: the sha256 is not one, the size is not positive, or a text cannot be
             stored.
     """
-    if not _SHA256.fullmatch(patch.sha256):
+    if not is_sha256(patch.sha256):
         raise ReviewRefusedError("The patch has no valid sha256; upload it again.")
     if patch.width < 1 or patch.height < 1:
         raise ReviewRefusedError("The patch has no pixels; upload it again.")

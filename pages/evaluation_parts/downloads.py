@@ -15,7 +15,7 @@ from her2core.evaluation.report import PATCH_FOLDER, PatchRow, Report
 from her2core.evaluation_view.page import report_html
 from her2core.evaluation_view.words import rows_csv
 from her2core.text import markdown_text
-from pages import ui
+from pages import seen, ui
 
 
 def draw(
@@ -50,7 +50,7 @@ def draw(
         "of the whole report. The camera at the top of a plot saves it as it is shown. File names "
         "may identify patients."
     )
-    mark = ui.seen_marker(here)
+    mark = seen.marker(here, insist=True)  # without the audit there is no file either
     table, page, pictures = f"{Path(name).name}-rows.csv", f"{Path(name).name}.html", []
     if whole:
         pictures = sorted(folder.glob("*.png"))

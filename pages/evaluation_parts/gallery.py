@@ -12,7 +12,7 @@ from her2core.evaluation.report import PATCH_FOLDER, Report
 from her2core.evaluation_view.words import gallery_line
 from her2core.intake import take_in
 from her2core.text import markdown_text
-from pages import ui
+from pages import seen, ui
 from pages.review_parts import navigation
 
 COLUMNS = 6
@@ -46,7 +46,7 @@ def draw(here: ui.Services, report: Report, folder: Path, selected: Collection[s
         )
         return
     # what the models called them is on the screen from here on
-    ui.mark_seen(here, (entry.sha256 for entry in entries))
+    seen.mark(here, (entry.sha256 for entry in entries))
     for kind, words in KINDS.items():
         mine = [entry for entry in entries if entry.kind == kind]
         if mine:
@@ -96,5 +96,5 @@ def _open(here: ui.Services, report: Report, path: Path, entry: GalleryEntry, kn
             here.queue.add(taken.sha256, taken.name)
         sha256 = taken.sha256
     # the copy that was taken in is a file of its own; its verdicts were on the screen, too
-    ui.mark_seen(here, [sha256])
+    seen.mark(here, [sha256])
     navigation.to_review(sha256)

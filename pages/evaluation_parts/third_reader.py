@@ -10,7 +10,7 @@ import streamlit as st
 from her2core.evaluation.report import PATCH_FOLDER, Evaluation, PatchRow, Report
 from her2core.evaluation_view.third_reader import far_patches, group_rows, third_reader_lines
 from her2core.text import cell_text, markdown_text
-from pages import ui
+from pages import seen, ui
 
 _COLUMNS = 6
 
@@ -47,8 +47,9 @@ def draw(here: ui.Services, report: Report, folder: Path, found: Evaluation) -> 
     if ui.blind_mode():
         st.caption(":material/visibility_off: Blind mode: what was called far apart is hidden.")
         return
-    for difference in third.differences:
-        apart = far_patches(report, difference)
+    found_apart = [(one, far_patches(report, one)) for one in third.differences]
+    seen.mark(here, (row.sha256 for _, apart in found_apart for row, _ in apart))
+    for difference, apart in found_apart:
         if not apart:
             continue
         title = next((m.title for m in report.models if m.key == difference.key), difference.key)
@@ -58,7 +59,6 @@ def draw(here: ui.Services, report: Report, folder: Path, found: Evaluation) -> 
             icon=":material/priority_high:",
         ):
             _pictures(folder, apart)
-        ui.mark_seen(here, (row.sha256 for row, _ in apart))
 
 
 def _pictures(folder: Path, apart: Sequence[tuple[PatchRow, str]]) -> None:

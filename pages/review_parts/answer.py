@@ -16,7 +16,7 @@ from her2core.accounts.records import NotAllowedError
 from her2core.models.verdict import Verdict
 from her2core.patches import Patch
 from her2core.reviews.records import Confidence, Review, ReviewDraft
-from her2core.reviews.store import StoreError
+from her2core.reviews.store import SeenBeforeError, StoreError
 from her2core.scores import HER2Score
 from her2core.text import markdown_text
 from pages import session, ui
@@ -43,7 +43,7 @@ def form(
         blind: they never were on this reviewer's screen either, and the record says so.
     """
     session.touch()
-    if "just_saved" in st.session_state:
+    if "just_saved" in st.session_state or st.session_state.pop("seen_elsewhere", False):
         st.rerun(scope="app")
     draft = draft_of(patch.sha256)
     with st.container(gap="xsmall", key="answer"):
@@ -111,6 +111,7 @@ def save(
     Raises:
         ValueError: something is missing or wrong; the message says what.
         NotAllowedError: this person may not review this patch.
+        SeenBeforeError: it cannot be recorded as blind.
         Exception: the store cannot be written to.
     """
     if not ui.reviewer():
@@ -156,6 +157,8 @@ def _try_to_save(
         stays = review.blind and session.desk(here.store).sight(patch.sha256).verdicts
     except (ValueError, NotAllowedError) as error:
         st.session_state["save_problem"] = (draft.token, str(error))
+        # another window or server has shown the verdicts: the whole page has to say "not blind"
+        st.session_state["seen_elsewhere"] = isinstance(error, SeenBeforeError)
         return
     except Exception as error:
         _log.exception("A review could not be saved")

@@ -1,0 +1,46 @@
+"""Whose screen showed the verdicts of which patch, and since when: what "blind" rests on.
+
+No key leads to the patch: an evaluation report shows verdicts of patches that come here later, and
+the name need not be that of somebody who has recorded a review. What versions before have shown is
+not known; their unblinded reviews tell a part of it.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision: str = "0013"
+down_revision: str | None = "0012"
+branch_labels = None
+depends_on = None
+
+_MESSAGE = "What was shown stays shown; it is never changed or deleted."
+
+
+def upgrade() -> None:
+    """Create the table and its triggers; see 0012."""
+    op.create_table(
+        "shown_verdicts",
+        sa.Column("reviewer", sa.String(80), nullable=False),
+        sa.Column("patch_sha256", sa.String(64), nullable=False),
+        sa.Column("shown_at", sa.String(32), nullable=False),
+        sa.PrimaryKeyConstraint("reviewer", "patch_sha256", name="pk_shown_verdicts"),
+    )
+    postgresql = op.get_bind().dialect.name == "postgresql"
+    refuse = (  # the function is that of the first migration
+        f"EXECUTE FUNCTION refuse_change('{_MESSAGE}')"
+        if postgresql
+        else f"BEGIN SELECT RAISE(ABORT, '{_MESSAGE}'); END"
+    )
+    for verb in ("UPDATE", "DELETE", "TRUNCATE") if postgresql else ("UPDATE", "DELETE"):
+        each = "STATEMENT" if verb == "TRUNCATE" else "ROW"
+        op.execute(
+            f"CREATE TRIGGER shown_verdicts_no_{verb.lower()} BEFORE {verb} ON shown_verdicts "
+            f"FOR EACH {each} {refuse}"
+        )
+
+
+def downgrade() -> None:
+    """What is recorded as blind rests on it: there is no way back but a backup."""
+    raise NotImplementedError("Restore a backup to go back to an older schema.")
