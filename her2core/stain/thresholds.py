@@ -28,8 +28,8 @@ class StainThresholds:
             cells with lines of other brown.
         falls_off: share by which the density of a fainter line must fall within 1.5 µm on either
             side: the edge of a brown area is no membrane.
-        tumour_odds: log odds from which a cell counts as tumour-like (tumour.py). A higher value errs
-            less on cells, but leaves more patches with too few of them for a score.
+        tumour_odds: log odds from which a cell counts as tumour-like (tumour.py). A higher value
+            errs less on cells, but leaves more patches with too few of them for a score.
         stained_completeness: least share of the rim that is stained in a stained cell; below it is
             also what an unstained cell borrows from a stained neighbour.
         complete: share of the rim from which staining is complete. Less than 1, because lumens,
