@@ -53,7 +53,7 @@ class StainThresholds:
     clear_line: float = 0.12
     membrane_odds: float = -0.8
     falls_off: float = 0.15
-    tumour_odds: float = -0.2
+    tumour_odds: float = -0.4
     stained_completeness: float = 0.25
     complete: float = 0.65
     moderate_density: float = 0.30
