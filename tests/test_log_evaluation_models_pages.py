@@ -448,6 +448,23 @@ def test_another_bundle_is_put_in_use(here, tmp_path):
         shutil.rmtree(own)
 
 
+def test_in_use_is_what_the_server_has_loaded_whatever_it_would_load_next(here):
+    root = here.settings.bundle_dirs[0]
+    shutil.copytree(root / "cnn", root / "earlier")
+    card = json.loads((root / "earlier" / "card.json").read_text())
+    (root / "earlier" / "card.json").write_text(json.dumps(card | {"date": "2000-01-01"}))
+    try:
+        app = opened(MODELS)
+        text = shown_text(app)
+        assert text.count("at the next start") == 1, "another start would change the reader"
+        assert text.count("not loaded]") == 1
+        assert text.count("verified]") == 2
+        (button,) = [button for button in app.button if button.label == "Use this CNN"]
+        assert not button.disabled
+    finally:
+        shutil.rmtree(root / "earlier")
+
+
 # ---- nothing there yet, or not right -------------------------------------------------------------
 
 

@@ -81,6 +81,28 @@ def append_review(
     return row.id
 
 
+def refuse_second(session: Session, draft: ReviewDraft) -> None:
+    """A person has one current review of a patch, whatever its square: others are corrections.
+
+    Asked by whoever lets people in, inside the transaction that appends; a study that is taken
+    over may hold two, from before this was asked.
+
+    Raises:
+        ReviewRefusedError: this is a first review of a patch that its reviewer has reviewed.
+    """
+    name = validation.reviewer_name(draft.reviewer)
+    patch = find_patch(session, draft.patch_sha256)
+    if draft.supersedes is not None or patch is None:
+        return
+    for number, score in queries.current_reviews(
+        session, name, ReviewRow.patch_id == patch.id
+    ).values():
+        raise ReviewRefusedError(
+            f"You have already reviewed this patch ({score.label}, entry {number}). "
+            "Open it in the log and save a correction."
+        )
+
+
 def _facts(draft: ReviewDraft, sha256: str, reviewer: str, recorded_at: datetime) -> EntryFacts:
     return EntryFacts(
         patch_sha256=sha256,
