@@ -14,6 +14,7 @@ from her2core.text import markdown_text, printable
 DEMO_NOTE = (
     "Demonstration model: trained to show how this program works, not validated for any use."
 )
+CROPS_CALLED = "crops called "  # begins the names of figures of one core
 
 
 def facts(card: ModelCard) -> None:
@@ -41,32 +42,50 @@ def facts(card: ModelCard) -> None:
 
 
 def metrics(card: ModelCard, *, key: str) -> None:
-    """The card's measured figures, each with the number measured on and its interval."""
+    """The card's measured figures, by what they were measured on, each with its interval."""
     if not card.metrics:
         st.info("The card states no measured figure.", icon=":material/help:")
         return
+    # a set's figures stand together, and what they are of is read first: it is seldom the same
+    sets = list(dict.fromkeys(metric.set for metric in card.metrics))
     st.dataframe(
         [
             {
+                "Measured on": printable(metric.set),
                 "Figure": printable(metric.name),
                 "Value": f"{metric.value:.3f}",
                 "95 % interval": "not given"
                 if metric.ci_low is None or metric.ci_high is None
                 else f"{metric.ci_low:.3f} to {metric.ci_high:.3f}",
                 "n": metric.n,
-                "Measured on": printable(metric.set),
             }
-            for metric in card.metrics
+            for metric in sorted(card.metrics, key=lambda metric: sets.index(metric.set))
         ],
         hide_index=True,
         height="content",
         key=key,
         column_config={
+            "Measured on": st.column_config.TextColumn(width="medium"),
             "Value": st.column_config.TextColumn(width=70),
             "95 % interval": st.column_config.TextColumn(width=120),
             "n": st.column_config.NumberColumn(help="Images (or cores) measured on", width=60),
         },
         alt="Measured figures of the model card",
+    )
+    if said := crops_said(card):
+        st.caption(said)
+
+
+def crops_said(card: ModelCard) -> str:
+    """Which crops the figures of whole cores are of; empty for a card without such figures."""
+    crops = [metric.n for metric in card.metrics if metric.name.startswith(CROPS_CALLED)]
+    if not crops:
+        return ""
+    number = f"{min(crops)} to {max(crops)}" if min(crops) < max(crops) else f"{max(crops)}"
+    return (
+        f"The figures of cores come from {number} crops a core, drawn for this card alone. Reports "
+        "on the Evaluation page read other crops of the same cores, so a core near a limit can be "
+        "scored otherwise there."
     )
 
 

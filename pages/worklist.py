@@ -6,8 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from her2core.accounts.records import Permission
-from her2core.charts import percent
-from her2core.models.verdict import Verdict
+from her2core.models.verdict import Verdict, percent
 from her2core.reviews.records import WorklistItem
 from her2core.reviews.worklist import (
     model_gap,

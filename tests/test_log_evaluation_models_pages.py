@@ -19,7 +19,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Element
 
-from her2core import agreement_charts
+from her2core import agreement_charts, recorded_maps
 from her2core.evaluation.comparisons import current_reviews, model_with_reviewers
 from her2core.image_store import ImageStore
 from her2core.models.verdict import Verdict
@@ -30,6 +30,12 @@ from her2core.reviews.store import ReviewStore
 from her2core.scores import HER2Score
 from her2core.settings import Settings
 from her2core.workbench import Workbench
+from her2core.xai.fidelity_report import (
+    FidelityReport,
+    Measured,
+    MethodFidelity,
+    ModelFidelity,
+)
 from pages import ui
 from tests.review_samples import tamper
 from tests.tiny_bundles import a_patch, bundle_root
@@ -288,6 +294,32 @@ def test_zip_is_built_when_asked_and_names_no_file_unasked(here):
     # Another choice of rows is another export.
     rerun(app.text_input(key="log_text").set_value(""))
     assert "log_export_zip" not in [button.key for button in app.download_button]
+
+
+def test_an_exported_map_carries_the_warning_that_the_page_shows(here, monkeypatch):
+    written: dict[str, list[str]] = {}
+
+    def annotated(picture, title, verdicts, warnings):
+        written[title[1].split(" ")[0]] = list(warnings)
+        return picture
+
+    monkeypatch.setattr(recorded_maps, "annotate", annotated)
+    model_id = here.workbench.cards()["densenet121"].model_id
+    shap = MethodFidelity("shap", {"randomised": Measured(0.9, 0.8, 1.0, 9)}, (), ())
+    grad_cam = MethodFidelity("grad_cam", {"randomised": Measured(0.0, 0.0, 0.0, 9)}, (), ())
+    checked = FidelityReport("", "", (ModelFidelity(model_id, (shap, grad_cam)),))
+    review = here.store.review(6)
+    patch = here.images.load(review.patch.sha256, "p.png").with_square(review.square)
+    with pytest.raises(recorded_maps.OtherModelLoadedError):  # of the CNN, which is another now
+        list(
+            recorded_maps.exported_overlays(
+                here.workbench, review, patch, include_name=False, checked=checked
+            )
+        )
+    assert written["Grad-CAM"] == []
+    (warning,) = written["SHAP"]
+    assert warning == f"Warning: {checked.warning(model_id, 'shap')}"
+    assert "failed a check" in warning
 
 
 def test_zip_says_which_overlays_could_not_be_made(here):
