@@ -19,7 +19,7 @@ from her2core.assignments import AssignmentError, Assignments
 from her2core.double_reading import DoubleRead, Plan
 from her2core.models.verdict import Verdict
 from her2core.patches import Square
-from her2core.reviews import writing
+from her2core.reviews import corrections
 from her2core.reviews.errors import ReviewRefusedError
 from her2core.reviews.records import PatchRecord, Review, ReviewDraft, ReviewFilter, WorklistItem
 from her2core.reviews.store import ReviewStore
@@ -262,7 +262,7 @@ class Desk:
             raise ReviewRefusedError(
                 "In a blind double read you cannot agree or disagree with verdicts yet."
             )
-        writing.refuse_second(session, draft)
+        corrections.refuse_second(session, draft)
 
     def _veiled(self, plan: Plan, item: WorklistItem) -> WorklistItem:
         """The item without what any second reader said, where that is to be hidden."""

@@ -28,6 +28,7 @@ _ORDER_HELP = (
     "models, then those the models are least sure of. In blind mode the patches you have not "
     "reviewed come first, by arrival. Previous and next on the Review page follow this order."
 )
+_UNFAMILIAR = "unfamiliar"
 _GAPS = {0: "agree", 1: "one grade", 2: "two grades", 3: "three grades"}
 
 
@@ -100,7 +101,7 @@ def _table(here: ui.Services) -> None:
         hidden = sealed | (unread - seen.among(here, unread))
     seen.mark(
         here,
-        (i.patch.sha256 for i in items if i.verdicts and i.patch.sha256 not in hidden),
+        (i.patch.sha256 for i in items if _says(i) and i.patch.sha256 not in hidden),
     )
     if sealed:
         st.caption(
@@ -118,6 +119,8 @@ def _table(here: ui.Services) -> None:
     )
     if not any(tasks.values()):
         frame = frame.drop(columns="Task")
+    if not (frame["Unfamiliar"] == _UNFAMILIAR).any():
+        frame = frame.drop(columns="Unfamiliar")
     event = st.dataframe(
         frame,
         hide_index=True,
@@ -150,6 +153,11 @@ def _table(here: ui.Services) -> None:
         navigation.to_review(items[rows[0]].patch.sha256)
 
 
+def _says(item: WorklistItem) -> bool:
+    """Whether the table tells what a second reader, the stain measurement among them, says."""
+    return bool(item.verdicts) or item.stain is not None
+
+
 def _row(item: WorklistItem, task: str, hidden: bool) -> dict[str, object]:
     verdicts = () if hidden else item.verdicts
     by_name = {verdict.architecture: verdict for verdict in verdicts}
@@ -168,7 +176,7 @@ def _row(item: WorklistItem, task: str, hidden: bool) -> dict[str, object]:
         "Stain": told("waiting" if stain is None else stain.verdict),
         "Model gap": told(_gap(model_gap(verdicts))),
         "Reader gap": told(_gap(reader_gap(verdicts, stain))),
-        "Unfamiliar": told("unfamiliar" if unfamiliar(verdicts) else ""),
+        "Unfamiliar": told(_UNFAMILIAR if unfamiliar(verdicts) else ""),
         "Confidence": told("" if unsure is None else percent(unsure)),
         "Warnings": cell_text(" ".join(item.patch.warnings)),
         "Received (UTC)": item.patch.received_at,

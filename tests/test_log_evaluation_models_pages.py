@@ -22,13 +22,15 @@ from streamlit.testing.v1.element_tree import Element
 from her2core import agreement_charts, recorded_maps
 from her2core.evaluation.comparisons import current_reviews, model_with_reviewers
 from her2core.image_store import ImageStore
+from her2core.models.card import ModelCard
+from her2core.models.registry import CHOICE_FILE, choose
 from her2core.models.verdict import Verdict
 from her2core.reading_queue import ReadingQueue
 from her2core.reviews.backup import backup
 from her2core.reviews.records import PatchRecord, Review, ReviewDraft, ReviewFilter
 from her2core.reviews.store import ReviewStore
 from her2core.scores import HER2Score
-from her2core.settings import Settings
+from her2core.settings import SHIPPED_DATA, Settings
 from her2core.workbench import Workbench
 from her2core.xai.fidelity_report import (
     FidelityReport,
@@ -37,6 +39,7 @@ from her2core.xai.fidelity_report import (
     ModelFidelity,
 )
 from pages import ui
+from pages.model_cards import crops_said
 from tests.review_samples import tamper
 from tests.tiny_bundles import a_patch, bundle_root
 
@@ -165,6 +168,10 @@ def test_log_lists_current_entries_newest_first(here):
     assert entries(app) == [6, 5, 4, 3, 1]
     assert entries(app) == sorted(entries(app), reverse=True)
     assert "Log intact: 6 entries" in shown_text(app)
+
+
+def test_the_times_of_the_log_say_their_zone(here):
+    assert "Recorded (UTC)" in opened(LOG).dataframe[0].proto.columns
 
 
 def test_a_table_has_no_download_of_its_own_and_its_text_is_inert(here):
@@ -455,6 +462,14 @@ def test_models_page_shows_each_card_in_plain_words(here):
     ]
 
 
+def test_a_figure_says_first_what_it_is_of_and_cores_which_crops(here):
+    frame = opened(MODELS).dataframe[0].value
+    assert list(frame.columns) == ["Measured on", "Figure", "Value", "95 % interval", "n"]
+    card = ModelCard.read(SHIPPED_DATA / "bundles" / "cnn-demo" / "card.json")
+    assert "134 to 150 crops a core" in crops_said(card)
+    assert crops_said(replace(card, metrics=card.metrics[:3])) == ""
+
+
 def test_a_broken_bundle_is_named_with_its_reason(here):
     warnings = "\n".join(warning.value for warning in opened(MODELS).warning)
     assert "torn" in warnings
@@ -482,19 +497,26 @@ def test_another_bundle_is_put_in_use(here, tmp_path):
 
 def test_in_use_is_what_the_server_has_loaded_whatever_it_would_load_next(here):
     root = here.settings.bundle_dirs[0]
-    shutil.copytree(root / "cnn", root / "earlier")
-    card = json.loads((root / "earlier" / "card.json").read_text())
-    (root / "earlier" / "card.json").write_text(json.dumps(card | {"date": "2000-01-01"}))
+    shutil.copytree(root / "cnn", root / "another")
+    card = json.loads((root / "another" / "card.json").read_text())
+    (root / "another" / "card.json").write_text(json.dumps(card | {"date": "2000-01-01"}))
+    choices = here.settings.home / CHOICE_FILE
+    before = choices.read_bytes() if choices.exists() else None
+    choose(here.settings, "cnn", root / "another")  # as by another server of this home
     try:
         app = opened(MODELS)
         text = shown_text(app)
-        assert text.count("at the next start") == 1, "another start would change the reader"
-        assert text.count("not loaded]") == 1
+        assert text.count("check: in use]") == 2
+        assert text.count("at the next start") == 1, "a restart will change the reader"
         assert text.count("verified]") == 2
+        assert text.count("not loaded]") == 1
         (button,) = [button for button in app.button if button.label == "Use this CNN"]
         assert not button.disabled
     finally:
-        shutil.rmtree(root / "earlier")
+        shutil.rmtree(root / "another")
+        choices.unlink()
+        if before is not None:
+            choices.write_bytes(before)
 
 
 # ---- nothing there yet, or not right -------------------------------------------------------------

@@ -37,7 +37,9 @@ def latest(rows: Sequence[VerdictRow], models: Mapping[str, str]) -> list[Verdic
 
 
 def earlier(rows: Sequence[VerdictRow], shown: Sequence[VerdictRow]) -> frozenset[str]:
-    """Architectures whose readings all come from models no longer in use, or of another square.
+    """Architectures that have read the patch, but with no reading that counts now.
+
+    The model that read it is no longer in use, or it read another square than the others.
 
     Args:
         rows: all readings of a patch.
