@@ -5,9 +5,11 @@ A card's text comes from whoever made the bundle: it is shown letter by letter, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
-from her2core.models.card import ModelCard
+from her2core.models.card import Metric, ModelCard
 from her2core.models.registry import ARCHITECTURES
 from her2core.text import markdown_text, printable
 
@@ -42,16 +44,26 @@ def facts(card: ModelCard) -> None:
 
 
 def metrics(card: ModelCard, *, key: str) -> None:
-    """The card's measured figures, by what they were measured on, each with its interval."""
+    """The card's measured figures under what they were measured on, each with its interval."""
     if not card.metrics:
         st.info("The card states no measured figure.", icon=":material/help:")
         return
-    # a set's figures stand together, and what they are of is read first: it is seldom the same
-    sets = list(dict.fromkeys(metric.set for metric in card.metrics))
+    crops = [metric for metric in card.metrics if metric.name.startswith(CROPS_CALLED)]
+    others = [metric for metric in card.metrics if metric not in crops]
+    for number, images in enumerate(dict.fromkeys(metric.set for metric in others)):
+        st.markdown(f"Measured on **{markdown_text(images)}**")
+        _table([metric for metric in others if metric.set == images], key=f"{key}-{number}")
+    if crops:
+        st.caption(crops_said(card))
+        with st.expander("What the crops of each core were called"):
+            _table(crops, key=f"{key}-crops", several_sets=True)
+
+
+def _table(figures: Sequence[Metric], *, key: str, several_sets: bool = False) -> None:
     st.dataframe(
         [
-            {
-                "Measured on": printable(metric.set),
+            ({"Measured on": printable(metric.set)} if several_sets else {})
+            | {
                 "Figure": printable(metric.name),
                 "Value": f"{metric.value:.3f}",
                 "95 % interval": "not given"
@@ -59,28 +71,23 @@ def metrics(card: ModelCard, *, key: str) -> None:
                 else f"{metric.ci_low:.3f} to {metric.ci_high:.3f}",
                 "n": metric.n,
             }
-            for metric in sorted(card.metrics, key=lambda metric: sets.index(metric.set))
+            for metric in figures
         ],
         hide_index=True,
         height="content",
         key=key,
         column_config={
-            "Measured on": st.column_config.TextColumn(width="medium"),
             "Value": st.column_config.TextColumn(width=70),
             "95 % interval": st.column_config.TextColumn(width=120),
             "n": st.column_config.NumberColumn(help="Images (or cores) measured on", width=60),
         },
         alt="Measured figures of the model card",
     )
-    if said := crops_said(card):
-        st.caption(said)
 
 
 def crops_said(card: ModelCard) -> str:
-    """Which crops the figures of whole cores are of; empty for a card without such figures."""
+    """Which crops the figures of whole cores are of, for a card that has such figures."""
     crops = [metric.n for metric in card.metrics if metric.name.startswith(CROPS_CALLED)]
-    if not crops:
-        return ""
     number = f"{min(crops)} to {max(crops)}" if min(crops) < max(crops) else f"{max(crops)}"
     return (
         f"The figures of cores come from {number} crops a core, drawn for this card alone. Reports "

@@ -15,6 +15,7 @@ from her2core.reviews.worklist import (
     reader_gap,
     unfamiliar,
 )
+from her2core.stain.reading import StainReading
 from her2core.text import cell_text, markdown_text
 from pages import seen, session, ui
 from pages.review_parts import navigation
@@ -173,7 +174,7 @@ def _row(item: WorklistItem, task: str, hidden: bool) -> dict[str, object]:
         "Patch": cell_text(item.patch.name),
         "CNN": told(_cell(by_name.get("cnn"), "cnn" in item.earlier)),
         "DenseNet121": told(_cell(by_name.get("densenet121"), "densenet121" in item.earlier)),
-        "Stain": told("waiting" if stain is None else stain.verdict),
+        "Stain": told(_stain(stain)),
         "Model gap": told(_gap(model_gap(verdicts))),
         "Reader gap": told(_gap(reader_gap(verdicts, stain))),
         "Unfamiliar": told(_UNFAMILIAR if unfamiliar(verdicts) else ""),
@@ -187,6 +188,12 @@ def _cell(verdict: Verdict | None, earlier: bool) -> str:
     if verdict is not None:
         return verdict.score.label
     return "earlier model" if earlier else "waiting"
+
+
+def _stain(stain: StainReading | None) -> str:
+    if stain is None:
+        return "waiting"
+    return "no score" if stain.score is None else stain.score.label
 
 
 def _gap(grades: int | None) -> str:

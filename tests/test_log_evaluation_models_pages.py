@@ -38,8 +38,7 @@ from her2core.xai.fidelity_report import (
     MethodFidelity,
     ModelFidelity,
 )
-from pages import ui
-from pages.model_cards import crops_said
+from pages import model_cards, ui
 from tests.review_samples import tamper
 from tests.tiny_bundles import a_patch, bundle_root
 
@@ -462,12 +461,17 @@ def test_models_page_shows_each_card_in_plain_words(here):
     ]
 
 
-def test_a_figure_says_first_what_it_is_of_and_cores_which_crops(here):
-    frame = opened(MODELS).dataframe[0].value
-    assert list(frame.columns) == ["Measured on", "Figure", "Value", "95 % interval", "n"]
-    card = ModelCard.read(SHIPPED_DATA / "bundles" / "cnn-demo" / "card.json")
-    assert "134 to 150 crops a core" in crops_said(card)
-    assert crops_said(replace(card, metrics=card.metrics[:3])) == ""
+def test_figures_stand_under_what_they_are_of_and_cores_say_which_crops(here, monkeypatch):
+    assert "Measured on **nothing**" in shown_text(opened(MODELS))
+    shipped = ModelCard.read(SHIPPED_DATA / "bundles" / "cnn-demo" / "card.json")
+    drawn = model_cards.metrics
+    monkeypatch.setattr(model_cards, "metrics", lambda _, key: drawn(shipped, key=key))
+    app = opened(MODELS)
+    assert "134 to 150 crops a core, drawn for this card alone" in shown_text(app)
+    tables = [frame.value for frame in app.dataframe][:3]
+    assert [len(table) for table in tables] == [13, 2, 24]
+    assert list(tables[1]["Figure"]) == ["cores exact", "cores within one grade"]
+    assert tables[2].columns[0] == "Measured on"
 
 
 def test_a_broken_bundle_is_named_with_its_reason(here):
