@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from her2core.models.verdict import Verdict
+from her2core.models.verdict import Verdict, percent
 from her2core.scores import CLASS_LABELS, HER2Score
 from her2core.xai.explanation import Method
 
@@ -57,18 +57,6 @@ _MODELS = {
 def model_name(architecture: str) -> str:
     """How an architecture is written for people, e.g. "DenseNet121"."""
     return _MODELS[architecture].name if architecture in _MODELS else architecture
-
-
-def percent(share: float) -> str:
-    """A share in [0, 1] as whole per cent that never rounds a possibility away.
-
-    0.004 is "<1 %" and 0.996 is ">99 %"; only exact 0 and 1 are "0 %" and "100 %".
-    """
-    if 0.0 < share < 0.01:
-        return "<1 %"
-    if 0.99 < share < 1.0:
-        return ">99 %"
-    return f"{100 * share:.0f} %"
 
 
 def probability_figure(verdicts: Sequence[Verdict], *, dark: bool = False) -> go.Figure:

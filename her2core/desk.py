@@ -6,8 +6,9 @@ is not to be seen; writing raises NotAllowedError with one sentence.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from sqlalchemy.orm import Session
 
@@ -18,6 +19,7 @@ from her2core.assignments import AssignmentError, Assignments
 from her2core.double_reading import DoubleRead, Plan
 from her2core.models.verdict import Verdict
 from her2core.patches import Square
+from her2core.reviews import corrections
 from her2core.reviews.errors import ReviewRefusedError
 from her2core.reviews.records import PatchRecord, Review, ReviewDraft, ReviewFilter, WorklistItem
 from her2core.reviews.store import ReviewStore
@@ -69,14 +71,14 @@ class Desk:
         """Who reads what; empty where nobody signs in."""
         return Plan() if self.identity.way == "open" else self._assignments.plan()
 
-    def worklist(self) -> list[WorklistItem]:
+    def worklist(self, models: Mapping[str, str] = MappingProxyType({})) -> list[WorklistItem]:
         """The patches that are this person's to read; unreviewed first, in order of arrival.
 
         Those given to them, those given to nobody, and for an adjudicator the disagreements.
-        Verdicts that are hidden from them are left out.
+        Verdicts that are hidden from them are left out; `models` as for the store's.
         """
         plan = self.plan()
-        items = self._store.worklist(self.identity.name)
+        items = self._store.worklist(self.identity.name, models)
         return [
             self._veiled(plan, item) for item in items if self._is_theirs(plan, item.patch.sha256)
         ]
@@ -165,7 +167,9 @@ class Desk:
     def save_review(self, draft: ReviewDraft, *, token: str | None = None) -> Review:
         """Append this person's review to the log; it is on the disk when this returns.
 
-        The answer of an adjudicator to a disagreement is recorded as its adjudication.
+        The answer of an adjudicator to a disagreement is recorded as its adjudication. A second
+        answer to a patch, whatever its square, is taken as a correction only: two tabs would leave
+        two answers that both count.
 
         Raises:
             NotAllowedError: the patch was given to others, or the role does not review, or does
@@ -258,6 +262,7 @@ class Desk:
             raise ReviewRefusedError(
                 "In a blind double read you cannot agree or disagree with verdicts yet."
             )
+        corrections.refuse_second(session, draft)
 
     def _veiled(self, plan: Plan, item: WorklistItem) -> WorklistItem:
         """The item without what any second reader said, where that is to be hidden."""

@@ -1,7 +1,8 @@
 """`python -m her2core.health`: whether this installation can work, one line a part.
 
-Database, image folder, free disk space and model bundles; no model is loaded. The database is
-opened as at a start of the server: made or brought up to date where need be. With `--url` it also
+Database, image folder, free disk space and model bundles; no model is loaded. A database that is
+there is brought up to date where need be, as at a start of the server; one that is not is not made:
+that is the server's to do, and a wrong HER2_HOME shall not look well. With `--url` it also
 asks a running server. Exit status: 0 all well, 1 something is not. For a probe that runs every few
 seconds ask the server's own /_stcore/health instead.
 """
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from her2core.accounts.store import AccountStore
 from her2core.models.card import BundleError
 from her2core.models.registry import chosen
+from her2core.reviews.database import has_database
 from her2core.reviews.store import ReviewStore, StoreError
 from her2core.settings import Settings, load_settings
 
@@ -78,6 +80,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _database(settings: Settings) -> tuple[bool, str]:
+    if not has_database(settings.database_url):
+        return False, (
+            "There is no review database yet; the server makes it when it starts. If it was "
+            "started, check HER2_HOME and DATABASE_URL."
+        )
     store = ReviewStore(settings.database_url)
     try:
         head = store.head()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 Phase = Literal["idle", "loading", "ready", "failed"]
@@ -17,12 +18,16 @@ class ModelState:
         phase: "failed" means that it cannot be used; the sentence says why.
         sentence: for people.
         seconds: time its loading took, 0 while it is not done.
+        folder: of the bundle that is loaded, None while none is.
+        model_id: of the model that is loaded, None while none is.
     """
 
     architecture: str
     phase: Phase
     sentence: str
     seconds: float = 0.0
+    folder: Path | None = None
+    model_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,11 @@ class LoadState:
     def ready(self) -> tuple[str, ...]:
         """Architectures that can read patches."""
         return tuple(model.architecture for model in self.models if model.phase == "ready")
+
+    @property
+    def model_ids(self) -> dict[str, str]:
+        """Architecture -> id of the model that is loaded."""
+        return {model.architecture: model.model_id for model in self.models if model.model_id}
 
     @property
     def failures(self) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from her2core.image_store import Images
@@ -77,10 +78,13 @@ class ReadingQueue:
             self._changed.notify_all()
 
     def refill(self) -> None:
-        """Queue every patch of the store for which a verdict or the stain reading is missing."""
-        for item in self._store.worklist(""):
-            if not item.verdicts or item.stain is None:
-                self.add(item.patch.sha256, item.patch.name)
+        """Queue every patch of the store that a reader in use has not read; waits for the models.
+
+        Asked at the start and whenever another model is put in use: what an earlier one said is
+        not to be taken for the present one's. Patches never read come first.
+        """
+        self._add_unread({})
+        self._add_unread(self._workbench.wait().model_ids)
 
     def state(self) -> QueueState:
         """How many patches wait and how many are read."""
@@ -91,6 +95,18 @@ class ReadingQueue:
         """Wait until nothing is left to read; False when `timeout` seconds were not enough."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._waiting, timeout)
+
+    def _add_unread(self, models: Mapping[str, str]) -> None:
+        """Queue what one of these models (architecture -> id) or the third reader has not read.
+
+        Where none is named, a verdict of any model will do.
+        """
+        for item in self._store.worklist("", models):
+            unread = models.keys() - {verdict.architecture for verdict in item.verdicts}
+            missing = unread or not item.verdicts or item.stain is None
+            # an image that was deleted after its time can be read by nobody any more
+            if missing and self._images.has(item.patch.sha256):
+                self.add(item.patch.sha256, item.patch.name)
 
     def _run(self) -> None:
         while True:
@@ -116,8 +132,12 @@ class ReadingQueue:
             patch: Patch = self._images.load(sha256, name)
             # first: it needs no model, so that a server without bundles still has its third reader
             self._store.record_stain(sha256, patch.square, self.stain.reading(patch))
-            verdicts = self._workbench.verdicts(patch)
-            self._store.record_verdicts(sha256, patch.square, verdicts)
+            for _ in range(2):
+                verdicts = self._workbench.verdicts(patch)
+                self._store.record_verdicts(sha256, patch.square, verdicts)
+                read_by = {verdict.architecture: verdict.model_id for verdict in verdicts}
+                if read_by == self._workbench.state().model_ids:
+                    break  # else a model was exchanged meanwhile
         except StoreError as error:
             _log.warning("Patch %s waits for the review store: %s", sha256[:12], error)
             return False

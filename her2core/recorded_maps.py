@@ -17,6 +17,7 @@ from her2core.patches import Patch
 from her2core.reviews.records import Review
 from her2core.workbench import Workbench
 from her2core.xai.explanation import Explanation, Method
+from her2core.xai.fidelity_report import FidelityReport
 from her2core.xai.overlay import annotate, blend, map_line, verdict_line
 
 METHODS: tuple[Method, ...] = ("grad_cam", "shap")
@@ -68,15 +69,21 @@ def overlay(patch: Patch, explanation: Explanation, opacity: float) -> npt.NDArr
 
 
 def exported_overlays(
-    workbench: Workbench, review: Review, patch: Patch, *, include_name: bool
+    workbench: Workbench,
+    review: Review,
+    patch: Patch,
+    *,
+    include_name: bool,
+    checked: FidelityReport,
 ) -> Iterator[tuple[str, npt.NDArray[np.uint8]]]:
-    """Every map of a review's verdicts, with the verdicts written below.
+    """Every map of a review's verdicts, with the verdicts and the page's warnings written below.
 
     Args:
         workbench: the models; this waits for them.
         review: the review exported.
         patch: its image with the square that was reviewed.
         include_name: write the file name too; otherwise the patch is named by its sha256.
+        checked: what is known of the maps' truth; a failed check is written below its map.
 
     Yields:
         "<architecture>_<method>" and the picture, uint8 (h, w, 3).
@@ -96,6 +103,8 @@ def exported_overlays(
                 continue
             picture = overlay(patch, explanation, _OPACITY)
             title = [f"{name}, entry {review.id}", map_line(explanation)]
-            yield f"{verdict.architecture}_{method}", annotate(picture, title, verdicts)
+            warning = checked.warning(explanation.model_id, method)
+            warnings = [f"Warning: {warning}"] if warning else []
+            yield f"{verdict.architecture}_{method}", annotate(picture, title, verdicts, warnings)
     if refused is not None:
         raise refused

@@ -71,7 +71,9 @@ class Settings:
     Attributes:
         home: folder of this installation's own data (database, stored patches, own bundles).
         database_url: SQLAlchemy URL of the review store.
-        bundle_dirs: folders searched for model bundles, in order.
+        bundle_dirs: folders searched for model bundles, in order: those named by HER2_BUNDLES,
+            the shipped ones, then the installation's own, so that copying a bundle there changes
+            nothing until it is chosen.
         demo_dir: folder of the shipped synthetic sample patches.
         report_dirs: folders searched for evaluation reports, in order.
         limits: upload limits.
@@ -167,7 +169,7 @@ def load_settings(
         return known
 
     home = Path(text("HER2_HOME") or SHIPPED_DATA / "workspace").expanduser().resolve()
-    own_bundles = [Path(part) for part in (text("HER2_BUNDLES") or "").split(os.pathsep) if part]
+    named = [Path(part) for part in (text("HER2_BUNDLES") or "").split(os.pathsep) if part]
     defaults = UploadLimits()
     sign_in = SignInSettings(
         idle_minutes=number("HER2_IDLE_MINUTES", SignInSettings.idle_minutes),
@@ -181,7 +183,7 @@ def load_settings(
     return Settings(
         home=home,
         database_url=text("DATABASE_URL") or f"sqlite:///{home / 'her2review.sqlite3'}",
-        bundle_dirs=(*own_bundles, home / "bundles", SHIPPED_DATA / "bundles"),
+        bundle_dirs=(*named, SHIPPED_DATA / "bundles", home / "bundles"),
         report_dirs=(home / "reports", SHIPPED_DATA / "reports"),
         backend=_backend(text("HER2_BACKEND")),
         limits=UploadLimits(

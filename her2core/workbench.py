@@ -281,9 +281,8 @@ class Workbench:
                 f"Model bundle “{folder.name}” is a {model.card.architecture}, not a "
                 f"{architecture}; choose one of the same architecture."
             )
-        seconds = time.monotonic() - started
-        ready = ModelState(architecture, "ready", f"{_title(architecture)} is ready.", seconds)
-        return model, ready
+        seconds, said = time.monotonic() - started, f"{_title(architecture)} is ready."
+        return model, ModelState(architecture, "ready", said, seconds, folder, model.card.model_id)
 
 
 def _together(columns: list[Future[list[Reading]]]) -> Iterator[tuple[Verdict, ...]]:

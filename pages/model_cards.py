@@ -5,15 +5,18 @@ A card's text comes from whoever made the bundle: it is shown letter by letter, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
-from her2core.models.card import ModelCard
+from her2core.models.card import Metric, ModelCard
 from her2core.models.registry import ARCHITECTURES
 from her2core.text import markdown_text, printable
 
 DEMO_NOTE = (
     "Demonstration model: trained to show how this program works, not validated for any use."
 )
+CROPS_CALLED = "crops called "  # begins the names of figures of one core
 
 
 def facts(card: ModelCard) -> None:
@@ -41,22 +44,34 @@ def facts(card: ModelCard) -> None:
 
 
 def metrics(card: ModelCard, *, key: str) -> None:
-    """The card's measured figures, each with the number measured on and its interval."""
+    """The card's measured figures under what they were measured on, each with its interval."""
     if not card.metrics:
         st.info("The card states no measured figure.", icon=":material/help:")
         return
+    crops = [metric for metric in card.metrics if metric.name.startswith(CROPS_CALLED)]
+    others = [metric for metric in card.metrics if metric not in crops]
+    for number, images in enumerate(dict.fromkeys(metric.set for metric in others)):
+        st.markdown(f"Measured on **{markdown_text(images)}**")
+        _table([metric for metric in others if metric.set == images], key=f"{key}-{number}")
+    if crops:
+        st.caption(crops_said(card))
+        with st.expander("What the crops of each core were called"):
+            _table(crops, key=f"{key}-crops", several_sets=True)
+
+
+def _table(figures: Sequence[Metric], *, key: str, several_sets: bool = False) -> None:
     st.dataframe(
         [
-            {
+            ({"Measured on": printable(metric.set)} if several_sets else {})
+            | {
                 "Figure": printable(metric.name),
                 "Value": f"{metric.value:.3f}",
                 "95 % interval": "not given"
                 if metric.ci_low is None or metric.ci_high is None
                 else f"{metric.ci_low:.3f} to {metric.ci_high:.3f}",
                 "n": metric.n,
-                "Measured on": printable(metric.set),
             }
-            for metric in card.metrics
+            for metric in figures
         ],
         hide_index=True,
         height="content",
@@ -67,6 +82,17 @@ def metrics(card: ModelCard, *, key: str) -> None:
             "n": st.column_config.NumberColumn(help="Images (or cores) measured on", width=60),
         },
         alt="Measured figures of the model card",
+    )
+
+
+def crops_said(card: ModelCard) -> str:
+    """Which crops the figures of whole cores are of, for a card that has such figures."""
+    crops = [metric.n for metric in card.metrics if metric.name.startswith(CROPS_CALLED)]
+    number = f"{min(crops)} to {max(crops)}" if min(crops) < max(crops) else f"{max(crops)}"
+    return (
+        f"The figures of cores come from {number} crops a core, drawn for this card alone. Reports "
+        "on the Evaluation page read other crops of the same cores, so a core near a limit can be "
+        "scored otherwise there."
     )
 
 

@@ -25,14 +25,15 @@ def main() -> None:
     if message := st.session_state.pop("models_message", None):
         st.toast(message, icon=":material/check_circle:")
     entries = find_bundles(here.settings)
-    in_use = _in_use(here)
+    wanted = _wanted(here)
     for architecture in ARCHITECTURES:
-        _architecture(here, architecture, entries, in_use.get(architecture))
+        _architecture(here, architecture, entries, wanted.get(architecture))
     _broken([entry for entry in entries if entry.card is None])
     _own_bundles(here)
 
 
-def _in_use(here: ui.Services) -> dict[str, Path]:
+def _wanted(here: ui.Services) -> dict[str, Path]:
+    """What a server that starts now loads; what this one has loaded is the workbench's to say."""
     try:
         return chosen(here.settings)
     except BundleError as error:
@@ -41,11 +42,12 @@ def _in_use(here: ui.Services) -> dict[str, Path]:
 
 
 def _architecture(
-    here: ui.Services, architecture: str, entries: tuple[BundleEntry, ...], folder: Path | None
+    here: ui.Services, architecture: str, entries: tuple[BundleEntry, ...], wanted: Path | None
 ) -> None:
     title = ARCHITECTURES[architecture].title
     st.subheader(title, anchor=False, divider="gray")
     own = [entry for entry in entries if entry.card and entry.card.architecture == architecture]
+    folder = _loaded_folder(here, architecture) or wanted
     if folder is not None and folder not in [entry.folder for entry in own]:
         st.error(
             f"The {title} bundle in use, {markdown_text(folder.name)}, is gone or cannot be read. "
@@ -59,12 +61,26 @@ def _architecture(
             icon=":material/deployed_code_alert:",
         )
     for entry in sorted(own, key=lambda entry: entry.folder != folder):
-        _bundle(here, entry, in_use=entry.folder == folder)
+        _bundle(here, entry, wanted=entry.folder == wanted)
 
 
-def _bundle(here: ui.Services, entry: BundleEntry, *, in_use: bool) -> None:
+def _loaded_folder(here: ui.Services, architecture: str) -> Path | None:
+    models = here.workbench.state().models
+    return next((one.folder for one in models if one.architecture == architecture), None)
+
+
+def _bundle(here: ui.Services, entry: BundleEntry, *, wanted: bool) -> None:
+    """One bundle's card; `wanted`: a server that starts now loads it."""
     card = entry.card
     assert card is not None
+    loaded = here.workbench.cards().get(card.architecture)
+    # the folder and the model: files may have been exchanged since they were loaded
+    in_use = (
+        loaded is not None
+        and loaded.model_id == card.model_id
+        and entry.folder == _loaded_folder(here, card.architecture)
+    )
+    loading = wanted and not in_use and not here.workbench.state().finished
     with st.container(border=True, key=f"bundle-{_place(entry)}"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.markdown(f"**{markdown_text(card.name)}**", width="content")
@@ -72,6 +88,8 @@ def _bundle(here: ui.Services, entry: BundleEntry, *, in_use: bool) -> None:
                 st.badge("DEMO", color="violet", icon=":material/science:")
             if in_use:
                 st.badge("in use", color="green", icon=":material/check:")
+            elif wanted and not loading:
+                st.badge("at the next start", color="orange", icon=":material/schedule:")
         if card.demo:
             st.warning(model_cards.DEMO_NOTE, icon=":material/science:")
         left, right = st.columns([48, 52], gap="medium")
@@ -80,8 +98,8 @@ def _bundle(here: ui.Services, entry: BundleEntry, *, in_use: bool) -> None:
         with right:
             model_cards.metrics(card, key=f"metrics-{_place(entry)}")
         map_fidelity.draw(here, card.model_id, key=_place(entry))
-        _checksum(here, card, entry.folder, in_use=in_use)
-        if not in_use and st.button(
+        _checksum(card, entry.folder, in_use=in_use, loading=loading, wanted=wanted)
+        if not (in_use or loading) and st.button(
             disabled=not session.desk(here.store).may(Permission.CHOOSE_MODELS),
             label=f"Use this {ARCHITECTURES[card.architecture].title}",
             key=f"use-{_place(entry)}",
@@ -91,15 +109,13 @@ def _bundle(here: ui.Services, entry: BundleEntry, *, in_use: bool) -> None:
             _use(here, entry)
 
 
-def _checksum(here: ui.Services, card: ModelCard, folder: Path, *, in_use: bool) -> None:
-    state = here.workbench.state()
-    loaded = here.workbench.cards().get(card.architecture)
-    if in_use and loaded is not None and loaded.model_id == card.model_id:
+def _checksum(card: ModelCard, folder: Path, *, in_use: bool, loading: bool, wanted: bool) -> None:
+    if in_use:
         said = ":green[:material/verified: verified] when it was loaded"
-    elif in_use and not state.finished:
+    elif loading:
         said = ":gray[:material/hourglass_top: being verified while it loads]"
-    elif in_use:
-        said = ":red[:material/gpp_bad: not loaded], see the message in the sidebar"
+    elif wanted:
+        said = ":red[:material/gpp_bad: not loaded]; where that failed, the sidebar says why"
     else:
         said = ":gray[:material/pending: not verified yet], this is done when it is loaded"
     st.markdown(f"Checksum {said} · model `{card.model_id}`")
@@ -118,6 +134,7 @@ def _use(here: ui.Services, entry: BundleEntry) -> None:
         with st.spinner("Loading and verifying the bundle…"):
             here.workbench.use(card.architecture, entry.folder)
         desk.note("model chosen", card.model_id)
+        here.queue.refill()
     except BundleError as error:
         st.error(markdown_text(str(error)), icon=":material/error:")
         return
@@ -139,8 +156,10 @@ def _own_bundles(here: ui.Services) -> None:
     st.subheader("Your own bundle", anchor=False, divider="gray")
     st.markdown(
         "Copy the whole bundle folder (card.json, weights.safetensors, background.safetensors) "
-        "into the first folder below, then reload this page and choose it. Bundles are looked for "
-        "in these folders, in this order; HER2_BUNDLES adds more in front."
+        "into the last folder below, then reload this page and choose it: until then the models in "
+        "use stay, also when the server starts again. Bundles are looked for in these folders; "
+        "those that HER2_BUNDLES names come first, and a bundle there needs no choosing where "
+        "none was chosen before."
     )
     st.code("\n".join(str(folder) for folder in here.settings.bundle_dirs), language=None)
 

@@ -34,7 +34,8 @@ _log = logging.getLogger(__name__)
 def main() -> None:
     """Draw the page."""
     here = ui.services_or_stop()
-    items = ordered(session.desk(here.store).worklist(), ui.order())
+    worklist = session.desk(here.store).worklist(here.workbench.state().model_ids)
+    items = ordered(worklist, ui.order(), blind=ui.blind_mode())
     _advance_after_saving(items)
     if message := st.session_state.pop("toast", None):
         st.toast(message, icon=":material/check_circle:")

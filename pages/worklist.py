@@ -6,9 +6,16 @@ import pandas as pd
 import streamlit as st
 
 from her2core.accounts.records import Permission
-from her2core.models.verdict import Verdict
+from her2core.models.verdict import Verdict, percent
 from her2core.reviews.records import WorklistItem
-from her2core.reviews.worklist import model_gap, next_unreviewed, ordered
+from her2core.reviews.worklist import (
+    model_gap,
+    next_unreviewed,
+    ordered,
+    reader_gap,
+    unfamiliar,
+)
+from her2core.stain.reading import StainReading
 from her2core.text import cell_text, markdown_text
 from pages import seen, session, ui
 from pages.review_parts import navigation
@@ -16,6 +23,13 @@ from pages.worklist_parts import assign
 from pages.worklist_parts.tasks import task
 
 _ORDERS = {"arrival": "Arrival", "doubt": "Doubt", "name": "Name"}
+_ORDER_HELP = (
+    "Doubt: first the patches on which two readers (CNN, DenseNet121, stain measurement) are two "
+    "grades or more apart, then those unlike what a model knows, then by the gap between the "
+    "models, then those the models are least sure of. In blind mode the patches you have not "
+    "reviewed come first, by arrival. Previous and next on the Review page follow this order."
+)
+_UNFAMILIAR = "unfamiliar"
 _GAPS = {0: "agree", 1: "one grade", 2: "two grades", 3: "three grades"}
 
 
@@ -23,7 +37,7 @@ def main() -> None:
     """Draw the page."""
     here = ui.services_or_stop()
     desk = session.desk(here.store)
-    items = desk.worklist()
+    items = desk.worklist(here.workbench.state().model_ids)
     st.title("Worklist", anchor=False)
     if desk.may(Permission.ASSIGN):
         assign.draw(desk)
@@ -40,15 +54,16 @@ def main() -> None:
             format_func=_ORDERS.__getitem__,
             key="order",
             persist_state="session",
-            help="Doubt: the models differ most first, then those they are least sure of. "
-            "Previous and next on the Review page follow this order.",
+            help=_ORDER_HELP,
         )
         plan = desk.plan()
         waiting = sum(
-            not item.verdicts and desk.sight(item.patch.sha256, plan).verdicts for item in items
+            not (item.verdicts or item.earlier) and desk.sight(item.patch.sha256, plan).verdicts
+            for item in items
         )
-        st.markdown(_counts(len(items), left, waiting), width="content")
-    items = ordered(items, ui.order())
+        outdated = sum(bool(item.earlier) for item in items)
+        st.markdown(_counts(len(items), left, waiting, outdated), width="content")
+    items = ordered(items, ui.order(), blind=ui.blind_mode())
     following = next_unreviewed(items, None)
     if st.button(
         "Review the next one" if following else "All patches are reviewed",
@@ -57,11 +72,12 @@ def main() -> None:
         disabled=following is None,
     ):
         navigation.to_review(str(following))
+    busy = here.queue.state().waiting > 0
     # While patches are being read the table fills by itself; a click elsewhere is not disturbed.
-    st.fragment(ui.calm(_table), run_every=3.0 if waiting else None)(here)
+    st.fragment(ui.calm(_table), run_every=3.0 if waiting or busy else None)(here)
 
 
-def _counts(patches: int, left: int, waiting: int) -> str:
+def _counts(patches: int, left: int, waiting: int, outdated: int) -> str:
     who = f" by {markdown_text(ui.reviewer())}" if ui.reviewer() else ""
     parts = [
         f"**{patches}** {'patch' if patches == 1 else 'patches'}",
@@ -69,13 +85,16 @@ def _counts(patches: int, left: int, waiting: int) -> str:
     ]
     if waiting:
         parts.append(f"**{waiting}** waiting for a verdict")
+    if outdated:
+        parts.append(f"**{outdated}** read by an earlier model only")
     return " · ".join(parts)
 
 
 def _table(here: ui.Services) -> None:
     desk = session.desk(here.store)
     plan = desk.plan()
-    items = ordered(desk.worklist(), ui.order())
+    worklist = desk.worklist(here.workbench.state().model_ids)
+    items = ordered(worklist, ui.order(), blind=ui.blind_mode())
     sealed = {i.patch.sha256 for i in items if not desk.sight(i.patch.sha256, plan).verdicts}
     hidden = sealed
     if ui.blind_mode():
@@ -83,7 +102,7 @@ def _table(here: ui.Services) -> None:
         hidden = sealed | (unread - seen.among(here, unread))
     seen.mark(
         here,
-        (i.patch.sha256 for i in items if i.verdicts and i.patch.sha256 not in hidden),
+        (i.patch.sha256 for i in items if _says(i) and i.patch.sha256 not in hidden),
     )
     if sealed:
         st.caption(
@@ -101,6 +120,8 @@ def _table(here: ui.Services) -> None:
     )
     if not any(tasks.values()):
         frame = frame.drop(columns="Task")
+    if not (frame["Unfamiliar"] == _UNFAMILIAR).any():
+        frame = frame.drop(columns="Unfamiliar")
     event = st.dataframe(
         frame,
         hide_index=True,
@@ -110,9 +131,19 @@ def _table(here: ui.Services) -> None:
         on_select="rerun",
         key=f"worklist-{ui.order()}",
         column_config={
+            "Stain": st.column_config.TextColumn(
+                help="Score of the stain measurement, which needs no network."
+            ),
             "Model gap": st.column_config.TextColumn(help="Grades between the two verdicts."),
-            "Confidence": st.column_config.NumberColumn(
-                format="%.0f %%", help="Of the less sure model in its own verdict."
+            "Reader gap": st.column_config.TextColumn(
+                help="Grades between the models and the stain measurement together; from two on "
+                "the patch comes first by doubt."
+            ),
+            "Unfamiliar": st.column_config.TextColumn(
+                help="Unlike what a model knows; next by doubt."
+            ),
+            "Confidence": st.column_config.TextColumn(
+                help="Of the less sure model in its own verdict."
             ),
             "Received (UTC)": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
         },
@@ -123,27 +154,50 @@ def _table(here: ui.Services) -> None:
         navigation.to_review(items[rows[0]].patch.sha256)
 
 
+def _says(item: WorklistItem) -> bool:
+    """Whether the table tells what a second reader, the stain measurement among them, says."""
+    return bool(item.verdicts) or item.stain is not None
+
+
 def _row(item: WorklistItem, task: str, hidden: bool) -> dict[str, object]:
     verdicts = () if hidden else item.verdicts
     by_name = {verdict.architecture: verdict for verdict in verdicts}
-    gap = model_gap(verdicts)
+    stain = None if hidden else item.stain
+    unsure = min((verdict.confidence for verdict in verdicts), default=None)
+
+    def told(text: str) -> str:
+        return "hidden" if hidden else text
+
     return {
         "State": "reviewed" if item.review_id is not None else "to review",
         "Task": task,
         "Patch": cell_text(item.patch.name),
-        "CNN": _cell(by_name.get("cnn"), hidden),
-        "DenseNet121": _cell(by_name.get("densenet121"), hidden),
-        "Model gap": "hidden" if hidden else "" if gap is None else _GAPS[gap],
-        "Confidence": min((100 * verdict.confidence for verdict in verdicts), default=None),
+        "CNN": told(_cell(by_name.get("cnn"), "cnn" in item.earlier)),
+        "DenseNet121": told(_cell(by_name.get("densenet121"), "densenet121" in item.earlier)),
+        "Stain": told(_stain(stain)),
+        "Model gap": told(_gap(model_gap(verdicts))),
+        "Reader gap": told(_gap(reader_gap(verdicts, stain))),
+        "Unfamiliar": told(_UNFAMILIAR if unfamiliar(verdicts) else ""),
+        "Confidence": told("" if unsure is None else percent(unsure)),
         "Warnings": cell_text(" ".join(item.patch.warnings)),
         "Received (UTC)": item.patch.received_at,
     }
 
 
-def _cell(verdict: Verdict | None, hidden: bool) -> str:
-    if hidden:
-        return "hidden"
-    return verdict.score.label if verdict else "waiting"
+def _cell(verdict: Verdict | None, earlier: bool) -> str:
+    if verdict is not None:
+        return verdict.score.label
+    return "earlier model" if earlier else "waiting"
+
+
+def _stain(stain: StainReading | None) -> str:
+    if stain is None:
+        return "waiting"
+    return "no score" if stain.score is None else stain.score.label
+
+
+def _gap(grades: int | None) -> str:
+    return "" if grades is None else _GAPS[grades]
 
 
 def _empty_state(given_away: bool) -> None:

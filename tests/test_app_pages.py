@@ -25,6 +25,7 @@ from her2core.intake import take_in
 from her2core.reading_queue import ReadingQueue
 from her2core.reviews.records import Review, ReviewFilter
 from her2core.reviews.store import ReviewStore, StoreError
+from her2core.reviews.worklist import reader_gap, unfamiliar
 from her2core.scores import RESEARCH_NOTICE, HER2Score
 from her2core.settings import Settings
 from her2core.workbench import Workbench
@@ -571,8 +572,9 @@ def test_blind_mode_hides_the_verdicts_in_the_worklist_too(app, three, here):
     app.session_state["blind"] = True
     sign_in(app)
     app.switch_page(ui.WORKLIST_PAGE).run()
-    assert set(table(app)["CNN"]) == {"hidden"}
-    assert table(app)["Confidence"].isna().all()
+    frame = table(app)
+    for column in ("CNN", "DenseNet121", "Stain", "Model gap", "Reader gap", "Confidence"):
+        assert set(frame[column]) == {"hidden"}, column
     assert here.store.showings.seen("Dr. Ada", three) == frozenset()
 
 
@@ -602,6 +604,44 @@ def test_a_worklist_in_sight_is_recorded_as_shown(app, three, here):
         assert other.showings.seen("Dr. Ada", three) == set(three)
 
 
+def test_the_worklist_says_of_each_patch_why_it_comes_early_by_doubt(app, three, here):
+    read_all(here)
+    sign_in(app)
+    app.switch_page(ui.WORKLIST_PAGE).run()
+    frame = table(app)
+    for key, (_, row) in zip(three, frame.iterrows(), strict=True):
+        item = next(i for i in here.store.worklist("") if i.patch.sha256 == key)
+        gap = reader_gap(item.verdicts, item.stain)
+        assert row["Stain"] == ("no score" if item.stain.score is None else item.stain.score.label)
+        assert (row["Reader gap"] == "agree") == (gap == 0)
+        assert (row.get("Unfamiliar") == "unfamiliar") == unfamiliar(item.verdicts)
+    order = next(one for one in app.button_group if one.key == "order")
+    said = order.help.index
+    assert (
+        said("two grades or more apart") < said("unlike what a model knows") < said("gap between")
+    )
+
+
+def test_after_a_change_of_model_the_worklist_waits_for_the_present_ones(app, three, here):
+    for key in three[1:]:
+        patch = here.images.load(key, "p.png")
+        earlier = [
+            replace(read, model_id=f"{read.architecture}-earlier", probabilities=(1, 0, 0, 0))
+            for read in here.workbench.verdicts(patch)
+        ]
+        here.store.record_verdicts(key, patch.square, earlier)
+        here.store.record_stain(key, patch.square, here.stain.reading(patch))
+    sign_in(app)
+    app.switch_page(ui.WORKLIST_PAGE).run()
+    assert list(table(app)["CNN"])[1:] == ["earlier model", "earlier model"]  # one was opened
+    assert "**2** read by an earlier model only" in text_of(app)
+    read_all(here)
+    app.run()
+    read = {item.patch.sha256: item.verdicts for item in here.store.worklist("")}
+    assert list(table(app)["CNN"]) == [read[key][0].score.label for key in three]
+    assert all(v.model_id in here.workbench.state().model_ids.values() for v in read[three[1]])
+
+
 def test_the_order_of_the_worklist_is_the_order_of_the_review_page(app, here):
     for seed, name in ((1, "b10.png"), (2, "b9.png"), (3, "a.png")):
         take_in(png(seed), name, here.images, here.store, here.settings.limits)
@@ -618,7 +658,7 @@ def test_the_order_of_the_worklist_is_the_order_of_the_review_page(app, here):
 
 
 def test_a_store_that_does_not_answer_is_one_calm_sentence(app, here, monkeypatch):
-    def down(_: str) -> Callable[[], None]:
+    def down(*_: object) -> Callable[[], None]:
         raise StoreError("The review store does not answer; try again in a moment.")
 
     monkeypatch.setattr(here.store, "worklist", down)

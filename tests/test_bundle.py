@@ -19,6 +19,7 @@ from her2core.models.bundle import BACKGROUND_FILE, WEIGHTS_FILE, load_bundle, w
 from her2core.models.card import CARD_FILE, BundleError, Metric, ModelCard
 from her2core.models.conformal import ConformalSets
 from her2core.models.registry import ARCHITECTURES, CHOICE_FILE, choose, chosen, find_bundles
+from her2core.settings import Settings, load_settings
 from tests.tiny_bundles import NAMES, a_card, bundle_root, classifier, noise, settings
 
 FINISHED = a_card(parameters=7, weights_sha256="0" * 64, background_sha256="f" * 64)
@@ -232,12 +233,12 @@ def test_bundles_are_listed_with_the_broken_ones_explained(tmp_path: Path) -> No
     entries = find_bundles(here)
     assert [entry.folder.name for entry in entries] == [
         "broken",
-        "densenet121",
         "more",
+        "densenet121",
         "cnn",
         "cnn",
     ]
-    assert [entry.card is None for entry in entries] == [True, False, True, True, False]
+    assert [entry.card is None for entry in entries] == [True, True, False, True, False]
     assert "card.json is missing" in (entries[0].problem or "")
     assert "architecture is not known here" in (entries[3].problem or "")
     assert set(chosen(here)) == set(ARCHITECTURES) == set(NAMES)
@@ -253,6 +254,31 @@ def test_the_chosen_bundle_stays_chosen_even_when_it_is_gone(tmp_path: Path) -> 
     assert chosen(here)["cnn"] == own
     with pytest.raises(BundleError, match="missing"):
         load_bundle(chosen(here)["cnn"])
+
+
+def test_a_bundle_that_is_copied_in_takes_over_only_when_it_is_chosen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("her2core.settings.SHIPPED_DATA", tmp_path / "shipped")
+    shipped = linked_bundle(tmp_path / "shipped" / "bundles")
+    change_card(shipped, date="2026-05-01")
+    own = tmp_path / "home" / "bundles"
+    mine = linked_bundle(own)
+    change_card(mine, date="2026-03-01")
+    network = linked_bundle(own, "densenet121")
+
+    def here(**more: str) -> Settings:
+        return load_settings({"HER2_HOME": str(tmp_path / "home"), **more}, tmp_path / "no file")
+
+    before = chosen(here())
+    assert before == {"cnn": shipped, "densenet121": network}, "its own where there is no other"
+    newer = shutil.copytree(network, own / "a-newer-one")
+    change_card(newer, date="2026-06-01")
+    assert chosen(here()) == before
+    assert not (tmp_path / "home" / CHOICE_FILE).exists(), "a home may be read-only"
+    assert chosen(here(HER2_BUNDLES=str(mine)))["cnn"] == mine, "who names it has chosen it"
+    choose(here(), "densenet121", newer)
+    assert chosen(here()) == before | {"densenet121": newer}
 
 
 def test_only_a_readable_bundle_of_that_architecture_can_be_chosen(tmp_path: Path) -> None:

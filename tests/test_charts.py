@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from her2core import agreement_charts, charts, fidelity_charts
 from her2core.evaluation.agreement import Interval
-from her2core.models.verdict import Verdict
+from her2core.models.verdict import Verdict, percent
 from her2core.xai.fidelity_report import Measured, MethodFidelity, ModelFidelity
 
 CNN = Verdict("cnn", "cnn-1", (0.03, 0.12, 0.846, 0.004), demo=True)
@@ -48,7 +48,7 @@ def test_the_score_given_is_the_one_in_bold():
 
 @given(st.floats(min_value=0, max_value=1))
 def test_percent_never_rounds_a_possibility_away(share):
-    text = charts.percent(share)
+    text = percent(share)
     assert (text == "0 %") == (share == 0)
     assert (text == "100 %") == (share == 1)
 

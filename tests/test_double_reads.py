@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -19,6 +20,7 @@ from her2core.assignments import AssignmentError, Assignments
 from her2core.desk import Desk
 from her2core.double_read_table import to_csv
 from her2core.double_reading import Answer, DoubleRead, blinded_answers
+from her2core.patches import Square
 from her2core.reviews.database import parse_url
 from her2core.reviews.errors import ReviewRefusedError
 from her2core.reviews.records import ReviewFilter
@@ -315,6 +317,46 @@ def test_an_answer_decided_once_may_be_sent_again(store):
     facts = draft(reviewer="Dee", agrees=NOBODY)
     first = desk(store, "Dee").save_review(facts, token="once")
     assert desk(store, "Dee").save_review(facts, token="once") == first
+
+
+def test_a_second_answer_to_a_patch_is_a_correction_or_refused(store):
+    answer(store, "Ada", 1)
+    said = r"already reviewed this patch \(1\+, entry 1\).*save a correction"
+    for other in ({}, {"own_score": HER2Score(3)}, {"square": Square(0, 0, 100)}):
+        with pytest.raises(ReviewRefusedError, match=said):
+            desk(store, "Ada").save_review(draft(reviewer="Ada", agrees=NOBODY, **other))
+    corrected = answer(store, "Ada", 2, supersedes=1, square=Square(0, 0, 100))
+    with pytest.raises(ReviewRefusedError, match=r"2\+, entry 2"):
+        answer(store, "Ada", 2)
+    assert answer(store, "Ben", 0).id == 3, "each reader has one"
+    assert [review.id for review in store.reviews()] == [3, corrected.id]
+
+
+def test_two_tabs_that_save_at_the_same_moment_leave_one_answer(store):
+    start, ends = threading.Barrier(2), []
+
+    def save(score: int) -> None:
+        start.wait()
+        try:
+            ends.append(answer(store, "Ada", score).own_score)
+        except ReviewRefusedError as error:
+            ends.append(str(error))
+
+    tabs = [threading.Thread(target=save, args=(score,)) for score in (0, 3)]
+    for tab in tabs:
+        tab.start()
+    for tab in tabs:
+        tab.join()
+    assert [type(end) for end in sorted(ends, key=str)].count(str) == 1
+    assert len(store.reviews()) == 1
+
+
+def test_who_adjudicated_corrects_the_decision_and_gives_no_second_one(store):
+    disagreed(store)
+    decision = answer(store, "Dee", 2, blind=False)
+    with pytest.raises(ReviewRefusedError, match="save a correction"):
+        answer(store, "Dee", 3, blind=False)
+    assert answer(store, "Dee", 3, blind=False, supersedes=decision.id).id == decision.id + 1
 
 
 def test_what_is_given_out_at_the_last_moment_counts(store, monkeypatch):

@@ -19,18 +19,26 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Element
 
-from her2core import agreement_charts
+from her2core import agreement_charts, recorded_maps
 from her2core.evaluation.comparisons import current_reviews, model_with_reviewers
 from her2core.image_store import ImageStore
+from her2core.models.card import ModelCard
+from her2core.models.registry import CHOICE_FILE, choose
 from her2core.models.verdict import Verdict
 from her2core.reading_queue import ReadingQueue
 from her2core.reviews.backup import backup
 from her2core.reviews.records import PatchRecord, Review, ReviewDraft, ReviewFilter
 from her2core.reviews.store import ReviewStore
 from her2core.scores import HER2Score
-from her2core.settings import Settings
+from her2core.settings import SHIPPED_DATA, Settings
 from her2core.workbench import Workbench
-from pages import ui
+from her2core.xai.fidelity_report import (
+    FidelityReport,
+    Measured,
+    MethodFidelity,
+    ModelFidelity,
+)
+from pages import model_cards, ui
 from tests.review_samples import tamper
 from tests.tiny_bundles import a_patch, bundle_root
 
@@ -161,6 +169,10 @@ def test_log_lists_current_entries_newest_first(here):
     assert "Log intact: 6 entries" in shown_text(app)
 
 
+def test_the_times_of_the_log_say_their_zone(here):
+    assert "Recorded (UTC)" in opened(LOG).dataframe[0].proto.columns
+
+
 def test_a_table_has_no_download_of_its_own_and_its_text_is_inert(here):
     config = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
     assert config["client"]["disableDataExport"] is True
@@ -288,6 +300,32 @@ def test_zip_is_built_when_asked_and_names_no_file_unasked(here):
     # Another choice of rows is another export.
     rerun(app.text_input(key="log_text").set_value(""))
     assert "log_export_zip" not in [button.key for button in app.download_button]
+
+
+def test_an_exported_map_carries_the_warning_that_the_page_shows(here, monkeypatch):
+    written: dict[str, list[str]] = {}
+
+    def annotated(picture, title, verdicts, warnings):
+        written[title[1].split(" ")[0]] = list(warnings)
+        return picture
+
+    monkeypatch.setattr(recorded_maps, "annotate", annotated)
+    model_id = here.workbench.cards()["densenet121"].model_id
+    shap = MethodFidelity("shap", {"randomised": Measured(0.9, 0.8, 1.0, 9)}, (), ())
+    grad_cam = MethodFidelity("grad_cam", {"randomised": Measured(0.0, 0.0, 0.0, 9)}, (), ())
+    checked = FidelityReport("", "", (ModelFidelity(model_id, (shap, grad_cam)),))
+    review = here.store.review(6)
+    patch = here.images.load(review.patch.sha256, "p.png").with_square(review.square)
+    with pytest.raises(recorded_maps.OtherModelLoadedError):  # of the CNN, which is another now
+        list(
+            recorded_maps.exported_overlays(
+                here.workbench, review, patch, include_name=False, checked=checked
+            )
+        )
+    assert written["Grad-CAM"] == []
+    (warning,) = written["SHAP"]
+    assert warning == f"Warning: {checked.warning(model_id, 'shap')}"
+    assert "failed a check" in warning
 
 
 def test_zip_says_which_overlays_could_not_be_made(here):
@@ -423,6 +461,19 @@ def test_models_page_shows_each_card_in_plain_words(here):
     ]
 
 
+def test_figures_stand_under_what_they_are_of_and_cores_say_which_crops(here, monkeypatch):
+    assert "Measured on **nothing**" in shown_text(opened(MODELS))
+    shipped = ModelCard.read(SHIPPED_DATA / "bundles" / "cnn-demo" / "card.json")
+    drawn = model_cards.metrics
+    monkeypatch.setattr(model_cards, "metrics", lambda _, key: drawn(shipped, key=key))
+    app = opened(MODELS)
+    assert "134 to 150 crops a core, drawn for this card alone" in shown_text(app)
+    tables = [frame.value for frame in app.dataframe][:3]
+    assert [len(table) for table in tables] == [13, 2, 24]
+    assert list(tables[1]["Figure"]) == ["cores exact", "cores within one grade"]
+    assert tables[2].columns[0] == "Measured on"
+
+
 def test_a_broken_bundle_is_named_with_its_reason(here):
     warnings = "\n".join(warning.value for warning in opened(MODELS).warning)
     assert "torn" in warnings
@@ -446,6 +497,30 @@ def test_another_bundle_is_put_in_use(here, tmp_path):
         assert here.workbench.cards()["cnn"].demo
     finally:
         shutil.rmtree(own)
+
+
+def test_in_use_is_what_the_server_has_loaded_whatever_it_would_load_next(here):
+    root = here.settings.bundle_dirs[0]
+    shutil.copytree(root / "cnn", root / "another")
+    card = json.loads((root / "another" / "card.json").read_text())
+    (root / "another" / "card.json").write_text(json.dumps(card | {"date": "2000-01-01"}))
+    choices = here.settings.home / CHOICE_FILE
+    before = choices.read_bytes() if choices.exists() else None
+    choose(here.settings, "cnn", root / "another")  # as by another server of this home
+    try:
+        app = opened(MODELS)
+        text = shown_text(app)
+        assert text.count("check: in use]") == 2
+        assert text.count("at the next start") == 1, "a restart will change the reader"
+        assert text.count("verified]") == 2
+        assert text.count("not loaded]") == 1
+        (button,) = [button for button in app.button if button.label == "Use this CNN"]
+        assert not button.disabled
+    finally:
+        shutil.rmtree(root / "another")
+        choices.unlink()
+        if before is not None:
+            choices.write_bytes(before)
 
 
 # ---- nothing there yet, or not right -------------------------------------------------------------

@@ -147,8 +147,9 @@ def test_a_longer_caption_makes_a_taller_strip() -> None:
 
 
 def test_verdicts_are_written_in_words_and_numbers() -> None:
-    verdict = Verdict("densenet121", "densenet121-0123456789ab", (0.03, 0.12, 0.71, 0.14), True)
-    assert verdict_line(verdict) == "DenseNet121 2+ (equivocal): 0 3 %, 1+ 12 %, 2+ 71 %, 3+ 14 %"
+    verdict = Verdict("densenet121", "densenet121-0123456789ab", (0.03, 0.12, 0.846, 0.004), True)
+    said = verdict_line(verdict)
+    assert said == "DenseNet121 2+ (equivocal); 0: 3 %, 1+: 12 %, 2+: 85 %, 3+: <1 %"
     assert map_line(explanation("shap", np.zeros((224, 224)))) == "SHAP for 2+ · cnn-0123456789ab"
 
 

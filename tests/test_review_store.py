@@ -392,6 +392,34 @@ class TestWorklist:
         assert item.review_id == 2
         assert item.verdicts == moved
 
+    def test_what_an_earlier_model_said_is_not_shown_as_of_the_one_in_use(self, store):
+        old, new, other = verdict("cnn", 0), verdict("cnn", 3, model_id="cnn-new"), VERDICTS[1]
+        used = {"cnn": "cnn-new", "densenet121": other.model_id}
+        store.record_verdicts(SHA, SQUARE, (old, other))
+        (item,) = store.worklist("Ada", used)
+        assert (item.verdicts, item.earlier) == ((other,), {"cnn"})
+        store.record_verdicts(SHA, SQUARE, (new, other))
+        assert [(i.verdicts, i.earlier) for i in store.worklist("Ada", used)] == [
+            ((new, other), frozenset())
+        ]
+        # the former one comes back: what it said is known, and not recorded a second time
+        store.record_verdicts(SHA, SQUARE, (old, other))
+        used = {"cnn": old.model_id, "densenet121": other.model_id}
+        assert [(i.verdicts, i.earlier) for i in store.worklist("Ada", used)] == [
+            ((old, other), frozenset())
+        ]
+
+    def test_the_square_shown_is_one_that_all_models_in_use_have_read(self, store):
+        old, new, other = verdict("cnn", 0), verdict("cnn", 3, model_id="cnn-new"), VERDICTS[1]
+        store.record_verdicts(SHA, SQUARE, (old, other))
+        store.record_verdicts(SHA, Square(0, 0, 100), (new, other))
+        for model, shown in ((old, (old, other)), (new, (new, other))):
+            used = {"cnn": model.model_id, "densenet121": other.model_id}
+            assert [item.verdicts for item in store.worklist("", used)] == [shown]
+        # of a network that failed to load, the last reading stays
+        (item,) = store.worklist("", {"densenet121": other.model_id})
+        assert (item.verdicts, item.earlier) == ((new, other), frozenset())
+
 
 class TestManyWriters:
     def test_threads_neither_lose_nor_double_an_entry(self, store):

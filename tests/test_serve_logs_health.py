@@ -9,9 +9,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+import psycopg
 import pytest
 import streamlit.config
 from sqlalchemy.engine import make_url
@@ -21,7 +23,7 @@ import serve
 from her2core import health, logs
 from her2core.accounts.store import AccountStore
 from her2core.reviews.store import ReviewStore
-from her2core.settings import SHIPPED_DATA, Settings
+from her2core.settings import SHIPPED_DATA, Settings, load_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -176,6 +178,7 @@ def settings(home: Path, bundles: Path) -> Settings:
 
 
 def test_a_working_installation_is_well(tmp_path):
+    ReviewStore(settings(tmp_path, tmp_path).database_url).close()
     findings = health.check(settings(tmp_path, SHIPPED_DATA / "bundles"))
     assert [finding.part for finding in findings if not finding.well] == []
 
@@ -186,11 +189,32 @@ def test_each_part_that_is_not_well_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(health, "ENOUGH_BYTES", 2**63)
     said = {f.part: f for f in health.check(broken, "http://127.0.0.1:9")}
     assert [part for part, finding in said.items() if finding.well] == ["images"]
-    assert "could not be made or opened" in said["database"].sentence
+    assert "could not be opened" in said["database"].sentence
     assert "does not answer" in said["server"].sentence
 
 
+def test_looking_makes_no_database_and_one_that_is_absent_is_not_well(tmp_path, store_url):
+    nowhere = tmp_path / "none"
+    (finding, *_) = health.check(settings(nowhere, tmp_path))
+    assert not finding.well
+    assert "no review database yet" in finding.sentence
+    assert not nowhere.exists()
+    if store_url.startswith("postgresql"):
+        with psycopg.connect(store_url) as raw:  # the tests' databases come with tables
+            raw.execute("DROP SCHEMA public CASCADE")
+            raw.execute("CREATE SCHEMA public")
+    # on each kind of database, and a server that has started has made its own
+    (finding, *_) = health.check(replace(settings(tmp_path, tmp_path), database_url=store_url))
+    assert not finding.well
+    ReviewStore(store_url).close()
+    (finding, *_) = health.check(replace(settings(tmp_path, tmp_path), database_url=store_url))
+    assert (finding.well, finding.sentence) == (True, "Opens; 0 reviews, 0 accounts.")
+
+
 def test_the_command_ends_with_a_status_for_scripts(home, capsys, monkeypatch):
+    assert health.main([]) == 1
+    assert "no review database yet" in capsys.readouterr().out
+    ReviewStore(load_settings().database_url).close()
     assert health.main([]) == 0
     assert "database  well" in capsys.readouterr().out
     monkeypatch.setenv("HER2_MAX_FILES", "many")

@@ -18,7 +18,7 @@ def test_a_fresh_installation_needs_no_setting():
     assert settings.database_url == f"sqlite:///{settings.home / 'her2review.sqlite3'}"
     assert settings.image_dir == settings.home / "patches"
     assert settings.limits == UploadLimits()
-    assert settings.bundle_dirs == (settings.home / "bundles", SHIPPED_DATA / "bundles")
+    assert settings.bundle_dirs == (SHIPPED_DATA / "bundles", settings.home / "bundles")
     assert settings.report_dirs == (settings.home / "reports", SHIPPED_DATA / "reports")
 
 

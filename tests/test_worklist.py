@@ -87,6 +87,22 @@ def test_doubt_puts_contradicting_readers_first_and_unfamiliar_patches_next():
     ]
 
 
+def test_in_blind_mode_the_place_in_the_worklist_tells_nothing_of_hidden_verdicts():
+    items = [
+        item("far apart", 3, (SURE_0, SURE_3)),
+        item("agreed", 2, (SURE_0, ALSO_0)),
+        item("reviewed, agreed", 0, (SURE_0, ALSO_0), review_id=1),
+        item("reviewed, far apart", 1, (SURE_0, SURE_3), review_id=2),
+    ]
+    assert names(ordered(items, "doubt", blind=True)) == [
+        "agreed",
+        "far apart",
+        "reviewed, far apart",
+        "reviewed, agreed",
+    ]
+    assert names(ordered(items, "doubt"))[:2] == ["reviewed, far apart", "far apart"]
+
+
 def test_a_measurement_without_a_score_counts_for_nothing():
     silent = StainReading("stain-2", (1, 0, 0, 0), None, "Too few cells.")
     assert reader_gap((SURE_0, ALSO_0), silent) == 0

@@ -62,23 +62,27 @@ class BundleEntry:
 
 
 def find_bundles(settings: Settings) -> tuple[BundleEntry, ...]:
-    """Every bundle in the bundle folders, in their order, by name within each.
+    """Every bundle in the bundle folders, in their order, the earliest trained first within each.
 
     A folder counts as a bundle when it is not hidden; a bundle folder may also be named itself in
     the settings. Broken bundles are listed with their problem, never raised.
     """
-    folders = dict.fromkeys(
-        candidate.resolve() for root in settings.bundle_dirs for candidate in _candidates(root)
-    )
-    return tuple(_entry(folder) for folder in folders)
+    found: dict[Path, BundleEntry] = {}
+    for root in settings.bundle_dirs:
+        entries = [_entry(candidate.resolve()) for candidate in _candidates(root)]
+        for entry in sorted(entries, key=_by_age):
+            found.setdefault(entry.folder, entry)
+    return tuple(found.values())
 
 
 def chosen(settings: Settings) -> dict[str, Path]:
-    """Architecture -> folder of the bundle in use.
+    """Architecture -> folder of the bundle to load: no model takes over that nobody chose.
 
-    What `choose` recorded comes first, even where that folder is gone: another model must not
-    take over unnoticed. Otherwise the first usable bundle found. An architecture without any
-    bundle is left out.
+    What `choose` recorded comes first, even where that folder is gone. Otherwise the first usable
+    bundle found: one of a folder that HER2_BUNDLES names, else the shipped one, else the
+    installation's own, and of several in one folder the one trained first, so that a later one
+    copied beside it waits until it is chosen. Nothing is written for this: it holds for every
+    process, on a home that may only be read, too. An architecture without any bundle is left out.
 
     Raises:
         BundleError: the record of choices is damaged.
@@ -128,6 +132,11 @@ def _candidates(root: Path) -> list[Path]:
         return sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
     except OSError:
         return []
+
+
+def _by_age(entry: BundleEntry) -> tuple[str, str]:
+    """Sorts the earliest trained first, by its card, the same day by name; unreadable ones lead."""
+    return ("" if entry.card is None else entry.card.date, entry.folder.name)
 
 
 def _entry(folder: Path) -> BundleEntry:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, inspect
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -88,6 +88,30 @@ def sqlite_file(url: str) -> Path | None:
     if parsed.get_backend_name() != "sqlite" or not parsed.database:
         return None
     return Path(parsed.database)
+
+
+def has_database(url: str) -> bool:
+    """Whether a review store was opened at this address before; nothing is made or changed.
+
+    Raises:
+        StoreError: it is no address, or the database does not answer.
+    """
+    file = sqlite_file(url)
+    if file is not None and not str(file).startswith("file:"):
+        try:
+            return file.stat().st_size > 0
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise StoreError(
+                f"The review database '{file}' could not be opened ({error.strerror})."
+            ) from None
+    with calm_errors():
+        engine = open_engine(url, _CONNECT_SECONDS)
+        try:
+            return inspect(engine).has_table("log_head")
+        finally:
+            engine.dispose()
 
 
 def for_writing(engine: Engine) -> Engine:

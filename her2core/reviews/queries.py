@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import ColumnElement, Row, String, select, type_coerce
 from sqlalchemy.orm import Session, aliased
 
 from her2core.models.verdict import Verdict
 from her2core.patches import Square
-from her2core.reviews import stain_rows
+from her2core.reviews import latest, stain_rows
 from her2core.reviews.chain import ChainEntry, ChainHead, EntryFacts, VerdictFacts
 from her2core.reviews.records import PatchRecord, Review, ReviewFilter, WorklistItem
 from her2core.reviews.schema import (
@@ -101,35 +101,54 @@ def matches(review: Review, wanted: ReviewFilter) -> bool:
     return same if wanted.agreement == "agrees" else not same
 
 
-def worklist(session: Session, reviewer: str) -> list[WorklistItem]:
-    """All patches as this reviewer's worklist; the unreviewed ones first, in order of arrival."""
+def current_reviews(
+    session: Session, reviewer: str, *only: ColumnElement[bool]
+) -> dict[int, tuple[int, HER2Score]]:
+    """Patch id -> number and score of this reviewer's review that no later one corrects.
+
+    One for a patch, whatever its square: of two, which older logs may hold, the newest.
+    """
     later = aliased(ReviewRow)
-    own: dict[int, int] = {}
-    for patch_id, review_id in session.execute(
-        select(ReviewRow.patch_id, ReviewRow.id)
+    rows = session.execute(
+        select(ReviewRow.patch_id, ReviewRow.id, ReviewRow.own_score)
         .join(ReviewerRow, ReviewRow.reviewer_id == ReviewerRow.id)
         .where(
             ReviewerRow.name == reviewer,
             ~select(later.id).where(later.supersedes == ReviewRow.id).exists(),
+            *only,
         )
         .order_by(ReviewRow.id)
-    ):
-        own[patch_id] = review_id  # the newest wins
+    )
+    return {patch_id: (review_id, HER2Score(score)) for patch_id, review_id, score in rows}
+
+
+def worklist(session: Session, reviewer: str, models: Mapping[str, str]) -> list[WorklistItem]:
+    """All patches as this reviewer's worklist; the unreviewed ones first, in order of arrival.
+
+    Args:
+        session: of the transaction.
+        reviewer: whose worklist.
+        models: architecture -> id of the model in use, see `latest`.
+    """
+    own = current_reviews(session, reviewer)
     readings: dict[int, list[VerdictRow]] = defaultdict(list)
     for row in session.scalars(select(VerdictRow).order_by(VerdictRow.id)):
         readings[row.patch_id].append(row)
     measured: dict[int, list[StainReadingRow]] = defaultdict(list)
     for stain in session.scalars(select(StainReadingRow).order_by(StainReadingRow.id)):
         measured[stain.patch_id].append(stain)
-    items = [
-        WorklistItem(
-            to_patch(row),
-            _latest(readings[row.id]),
-            own.get(row.id),
-            stain_rows.latest(measured[row.id], readings[row.id]),
+    items = []
+    for patch in session.scalars(select(PatchRow).order_by(PatchRow.id)):
+        shown = latest.latest(readings[patch.id], models)
+        items.append(
+            WorklistItem(
+                to_patch(patch),
+                tuple(map(to_verdict, shown)),
+                own[patch.id][0] if patch.id in own else None,
+                stain_rows.latest(measured[patch.id], shown or readings[patch.id]),
+                latest.earlier(readings[patch.id], shown),
+            )
         )
-        for row in session.scalars(select(PatchRow).order_by(PatchRow.id))
-    ]
     return sorted(items, key=lambda item: item.review_id is not None)
 
 
@@ -232,15 +251,6 @@ def to_verdict(row: VerdictRow) -> Verdict:
     )
 
 
-def _latest(rows: Sequence[VerdictRow]) -> tuple[Verdict, ...]:
-    """Each architecture's last reading of the square that was read last."""
-    if not rows:
-        return ()
-    square = _square(rows[-1])
-    last = {row.architecture: row for row in rows if _square(row) == square}
-    return tuple(to_verdict(last[architecture]) for architecture in sorted(last))
-
-
 def _review(
     row: _Loaded,
     answers: Sequence[tuple[VerdictRow, bool | None]],
@@ -268,7 +278,7 @@ def _review(
     )
 
 
-def _square(row: ReviewRow | VerdictRow) -> Square:
+def _square(row: ReviewRow) -> Square:
     return Square(row.square_x, row.square_y, row.square_size)
 
 

@@ -122,11 +122,13 @@ class WorklistItem:
     """A patch as one reviewer's worklist shows it.
 
     `review_id` is this reviewer's current review of it, None while unreviewed; `verdicts` are the
-    latest recorded ones (empty until the models have read the patch), `stain` the latest stain
-    reading of the same square.
+    latest ones of the models in use (empty until they have read the patch), `stain` the latest
+    stain reading of the same square; `earlier` names the architectures of which only a model no
+    longer in use has read it.
     """
 
     patch: PatchRecord
     verdicts: tuple[Verdict, ...] = field(default=())
     review_id: int | None = None
     stain: StainReading | None = None
+    earlier: frozenset[str] = frozenset()

@@ -8,9 +8,10 @@ entry survives a killed process and a power cut.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -212,17 +213,22 @@ class ReviewStore:
         with self._reading() as session:
             return sorted(session.scalars(select(ReviewerRow.name)), key=str.casefold)
 
-    def worklist(self, reviewer: str) -> list[WorklistItem]:
+    def worklist(
+        self, reviewer: str, models: Mapping[str, str] = MappingProxyType({})
+    ) -> list[WorklistItem]:
         """All patches; those this reviewer has not reviewed first, each in order of arrival.
 
-        A name that could not be recorded simply has no reviews yet.
+        Args:
+            reviewer: a name that could not be recorded simply has no reviews yet.
+            models: architecture -> id of the model in use, whose verdicts are wanted; of an
+                architecture that is not named, the latest whoever gave it.
         """
         try:
             name = validation.reviewer_name(reviewer)
         except ReviewRefusedError:
             name = ""
         with self._reading() as session:
-            return queries.worklist(session, name)
+            return queries.worklist(session, name, models)
 
     # the chain -----------------------------------------------------------------------------------
 

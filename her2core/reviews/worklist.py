@@ -48,15 +48,23 @@ def entropy(verdicts: Sequence[Verdict]) -> float:
     return sum(_bits(verdict.probabilities) for verdict in verdicts) / len(verdicts)
 
 
-def ordered(items: Sequence[WorklistItem], order: Order) -> list[WorklistItem]:
+def ordered(
+    items: Sequence[WorklistItem], order: Order, *, blind: bool = False
+) -> list[WorklistItem]:
     """The items in the order asked for, whether reviewed or not.
 
     Args:
         items: a reviewer's worklist.
         order: "arrival": first come first; "doubt": see `_certainty`, patches without a verdict
             last; "name": as people sort file names.
+        blind: verdicts are hidden until a patch is reviewed. By doubt the patches still to be
+            reviewed then come first, by arrival: their place would tell what is hidden.
     """
     by_arrival = sorted(items, key=lambda item: (item.patch.received_at, item.patch.sha256))
+    if order == "doubt" and blind:
+        reviewed = [item for item in by_arrival if item.review_id is not None]
+        waiting = [item for item in by_arrival if item.review_id is None]
+        return [*waiting, *sorted(reviewed, key=_certainty)]
     if order == "doubt":
         return sorted(by_arrival, key=_certainty)
     if order == "name":

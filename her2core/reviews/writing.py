@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from her2core.models.verdict import Verdict
 from her2core.patches import Square
-from her2core.reviews import queries, stain_rows, validation
+from her2core.reviews import corrections, queries, stain_rows, validation
 from her2core.reviews.chain import EntryFacts, VerdictFacts, entry_hash
 from her2core.reviews.errors import ReviewRefusedError, StoreError
 from her2core.reviews.records import PatchRecord, Review, ReviewDraft
@@ -45,7 +45,7 @@ def append_review(
     patch = known_patch(session, draft.patch_sha256)
     validation.check_square(draft.square, queries.to_patch(patch))
     reviewer = reviewer_row(session, validation.reviewer_name(draft.reviewer))
-    _check_supersedes(session, draft, patch.id, reviewer.id)
+    corrections.check_supersedes(session, draft, patch.id, reviewer.id)
     head = locked_head(session)
     facts = _facts(draft, patch.sha256, reviewer.name, recorded_at)
     row = ReviewRow(
@@ -228,27 +228,6 @@ def reviewer_row(session: Session, name: str) -> ReviewerRow:
         session.add(row)
         session.flush()
     return row
-
-
-def _check_supersedes(
-    session: Session, draft: ReviewDraft, patch_id: int, reviewer_id: int
-) -> None:
-    if draft.supersedes is None:
-        return
-    earlier = session.get(ReviewRow, draft.supersedes)
-    if earlier is None:
-        raise ReviewRefusedError(f"Review {draft.supersedes}, to be corrected, does not exist.")
-    if earlier.reviewer_id != reviewer_id:
-        raise ReviewRefusedError(
-            f"Review {draft.supersedes} is another reviewer's; only its author may correct it."
-        )
-    if earlier.patch_id != patch_id:
-        raise ReviewRefusedError(f"Review {draft.supersedes} is about another patch.")
-    later = session.scalar(select(ReviewRow.id).where(ReviewRow.supersedes == earlier.id))
-    if later is not None:
-        raise ReviewRefusedError(
-            f"Review {draft.supersedes} was already corrected by review {later}; correct that one."
-        )
 
 
 def same_answer(earlier: Review, draft: ReviewDraft) -> Review:

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from her2core.models.verdict import Verdict
-from her2core.scores import RESEARCH_NOTICE
+from her2core.models.verdict import Verdict, percent
+from her2core.scores import CLASS_LABELS, RESEARCH_NOTICE
 from her2core.xai.explanation import METHOD_TITLES, Explanation, Method, is_signed
 
 Pixels = npt.NDArray[np.uint8]
@@ -94,16 +94,16 @@ def blend(rgb: Pixels, explanation: Explanation, opacity: float) -> Pixels:
 
 
 def verdict_line(verdict: Verdict) -> str:
-    """A verdict as one line, e.g. "CNN 2+ (equivocal): 0 3 %, 1+ 12 %, 2+ 71 %, 3+ 14 %"."""
+    """A verdict as one line, e.g. "CNN 2+ (equivocal); 0: 3 %, 1+: 12 %, 2+: 85 %, 3+: <1 %"."""
     from her2core.models.registry import ARCHITECTURES
 
     known = ARCHITECTURES.get(verdict.architecture)
     title = known.title if known else verdict.architecture
     shares = ", ".join(
-        f"{type(verdict.score)(i).label} {100 * p:.0f} %"
-        for i, p in enumerate(verdict.probabilities)
+        f"{label}: {percent(p)}"
+        for label, p in zip(CLASS_LABELS, verdict.probabilities, strict=True)
     )
-    return f"{title} {verdict.score.label} ({verdict.score.status}): {shares}"
+    return f"{title} {verdict.score.label} ({verdict.score.status}); {shares}"
 
 
 def class_words(explanation: Explanation) -> str:
@@ -119,13 +119,16 @@ def map_line(explanation: Explanation) -> str:
     return f"{title} for {class_words(explanation)} · {explanation.model_id}"
 
 
-def annotate(rgb: Pixels, title: Sequence[str], verdicts: Sequence[str]) -> Pixels:
-    """Write a caption strip below an image: titles, verdicts and the research notice.
+def annotate(
+    rgb: Pixels, title: Sequence[str], verdicts: Sequence[str], warnings: Sequence[str] = ()
+) -> Pixels:
+    """Write a caption strip below an image: titles, verdicts, warnings and the research notice.
 
     Args:
         rgb: uint8 (H, W, 3).
         title: lines such as the patch's name and `map_line`; long ones are wrapped.
         verdicts: lines such as `verdict_line`.
+        warnings: what is to be known before the map is believed, in the colour of the notice.
 
     Returns:
         uint8 (H + strip, W', 3) with the image unchanged at the top; W' is at least 448, a
@@ -142,7 +145,7 @@ def annotate(rgb: Pixels, title: Sequence[str], verdicts: Sequence[str]) -> Pixe
         for texts, colour in (
             (title, (20, 20, 20)),
             (verdicts, (20, 20, 20)),
-            ([RESEARCH_NOTICE], (150, 30, 30)),
+            ([*warnings, RESEARCH_NOTICE], (150, 30, 30)),
         )
         for text in texts
         for line in _wrapped(text, font, room)

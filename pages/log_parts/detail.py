@@ -160,7 +160,7 @@ def _history(here: ui.Services, review: Review) -> None:
         [
             {
                 "Entry": entry.id,
-                "Recorded": times.shown(entry.recorded_at),
+                f"Recorded ({times.zone()})": times.shown(entry.recorded_at),
                 "Own score": HER2Score(entry.own_score).label,
                 "Confidence": entry.confidence,
                 "Comment": cell_text(entry.comment),

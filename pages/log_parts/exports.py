@@ -15,6 +15,7 @@ from her2core.recorded_maps import exported_overlays
 from her2core.reviews.archive import to_zip
 from her2core.reviews.export import ExportOptions, to_csv, to_json, to_xlsx
 from her2core.reviews.records import Review, ReviewFilter
+from her2core.xai.fidelity_report import read_report
 from pages import session, ui
 
 _log = logging.getLogger(__name__)
@@ -111,7 +112,12 @@ def _zip(
         with to_zip(
             reviews,
             lambda sha256: here.images.load(sha256, names[sha256]),
-            partial(exported_overlays, here.workbench, include_name=options.include_names),
+            partial(
+                exported_overlays,
+                here.workbench,
+                include_name=options.include_names,
+                checked=read_report(here.settings.fidelity_file),
+            ),
             cards.values(),
             options,
             progress,

@@ -34,7 +34,7 @@ def draw(reviews: list[Review], *, height: int | Literal["auto"] = "auto") -> Re
         key=f"log_table_{hash(tuple(ids))}",
         column_config={
             "Entry": st.column_config.NumberColumn(width=60, format="%d"),
-            "Recorded": st.column_config.TextColumn(width=130),
+            "Recorded": st.column_config.TextColumn(f"Recorded ({times.zone()})", width=140),
             "Own": st.column_config.TextColumn("Own score", width=80),
             **{
                 ui.model_title(name): st.column_config.TextColumn(width=width)
