@@ -10,13 +10,15 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import wait
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import streamlit as st
 from PIL import Image
-from streamlit.testing.v1 import AppTest
+from streamlit.runtime.scriptrunner import RerunData
+from streamlit.testing.v1 import AppTest, local_script_runner
 
 from her2core.image_store import ImageStore, MemoryImages
 from her2core.intake import take_in
@@ -327,6 +329,37 @@ def test_a_comment_that_comes_with_the_click_away_is_kept(app, three, first, lea
     app.query_params["patch"] = three[first]
     app.run()
     assert app.text_area[0].value == "typed last"
+
+
+def test_a_click_away_that_comes_as_a_run_of_the_form_draws_the_other_patch(
+    app, three, monkeypatch
+):
+    sign_in(app)
+    # the browser hands in text and click as one request, to run the form alone
+    as_fragments = partial(RerunData, fragment_id_queue=list(app._fragment_storage._fragments))
+    monkeypatch.setattr(local_script_runner, "RerunData", as_fragments)
+    app.text_area[0].set_value("typed last")
+    button(app, "Next").click().run()
+    monkeypatch.undo()
+    assert app.query_params["patch"] == three[1]
+    assert "**2 of 3**" in text_of(app)
+    assert app.text_area[0].value == ""
+    # a key answers the patch that is shown, not the one before it
+    button(app, "3+").click().run()
+    drafts = app.session_state["drafts"]
+    assert drafts["Dr. Ada", three[0]].comment == "typed last"
+    assert drafts["Dr. Ada", three[0]].score is None
+    assert drafts["Dr. Ada", three[1]].score is HER2Score.THREE_PLUS
+
+
+def test_what_was_wrong_with_the_answer_is_dropped_once_it_changes(app, three):
+    for name in ("1+", "Agree", "High"):
+        sign_in(app)
+        button(app, "Save").click().run()
+        assert any("own score first" in one.value for one in app.warning)
+        button(app, name).click().run()
+        assert not any("own score first" in one.value for one in app.warning)
+        app.session_state["drafts"].clear()
 
 
 def test_a_comment_that_comes_with_a_page_link_is_kept(app, three):

@@ -10,7 +10,7 @@ import tomllib
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -172,7 +172,7 @@ def entries_of(here: ui.Services, wanted: ReviewFilter) -> list[int]:
 def test_corrected_entries_appear_when_asked_for(here):
     app = opened(LOG)
     before = entries(app)
-    rerun(app.checkbox(key="log_corrected").check())
+    rerun(app.checkbox(key="log_corrected-0").check())
     assert set(entries(app)) - set(before) == {2}
     assert "corrected by 3" in list(app.dataframe[0].value["Correction"])
 
@@ -180,11 +180,11 @@ def test_corrected_entries_appear_when_asked_for(here):
 @pytest.mark.parametrize(
     ("key", "value", "wanted"),
     [
-        ("log_text", "CRUSH", ReviewFilter(text="crush")),
-        ("log_reviewers", ["Bo"], ReviewFilter(reviewers=("Bo",))),
-        ("log_scores", [HER2Score.TWO_PLUS], ReviewFilter(scores=(HER2Score.TWO_PLUS,))),
-        ("log_agreement", "Differs from a model", ReviewFilter(agreement="disagrees")),
-        ("log_gaps", [0], ReviewFilter(model_gap=(0,))),
+        ("log_text-0", "CRUSH", ReviewFilter(text="crush")),
+        ("log_reviewers-0", ["Bo"], ReviewFilter(reviewers=("Bo",))),
+        ("log_scores-0", [HER2Score.TWO_PLUS], ReviewFilter(scores=(HER2Score.TWO_PLUS,))),
+        ("log_agreement-0", "Differs from a model", ReviewFilter(agreement="disagrees")),
+        ("log_gaps-0", [0], ReviewFilter(model_gap=(0,))),
     ],
 )
 def test_filters_narrow_the_log(here, key, value, wanted):
@@ -196,12 +196,28 @@ def test_filters_narrow_the_log(here, key, value, wanted):
         assert "No entry fits these filters." in shown_text(app)
 
 
+def opened_on(day: date) -> AppTest:
+    return opened(LOG, **{"log_days-0": (day, day)})
+
+
 def test_filters_by_day(here):
     today = datetime.now(UTC).date()
-    assert entries(opened(LOG, log_days=(today, today))) == entries_of(here, ReviewFilter())
-    app = opened(LOG, log_days=(today.replace(year=today.year - 1, day=1),) * 2)
+    assert entries(opened_on(today)) == entries_of(here, ReviewFilter())
+    app = opened_on(today.replace(year=today.year - 1, day=1))
     assert "No entry fits these filters." in shown_text(app)
     rerun(by_key(app.button, "log_clear").click())
+    assert entries(app) == entries_of(here, ReviewFilter())
+
+
+def test_a_cleared_filter_does_not_come_back_with_what_the_browser_kept(here):
+    app = opened(LOG, **{"log_text-0": "no such text"})
+    old = {one.key: one.id for one in (*app.text_input, *app.multiselect, *app.button_group)}
+    rerun(by_key(app.button, "log_clear").click())
+    new = {one.id for one in (*app.text_input, *app.multiselect, *app.button_group)}
+    assert not new & set(old.values())
+    # a closed popover's widgets hand in their old values under their old names
+    app.session_state["log_text-0"] = "no such text"
+    rerun(app)
     assert entries(app) == entries_of(here, ReviewFilter())
 
 

@@ -20,6 +20,7 @@ from her2core.reviews.store import StoreError
 from her2core.scores import HER2Score
 from her2core.text import markdown_text
 from pages import session, ui
+from pages.review_parts import navigation
 from pages.review_parts.draft import Draft, discard, draft_of
 
 MAX_COMMENT = 4000
@@ -45,6 +46,7 @@ def form(
     session.touch()
     if "just_saved" in st.session_state:
         st.rerun(scope="app")
+    navigation.follow(patch.sha256)
     draft = draft_of(patch.sha256)
     with st.container(gap="xsmall", key="answer"):
         _choice(
@@ -213,10 +215,12 @@ def _choice(label: str, options: Sequence[Option]) -> None:
 
 
 def _set_score(draft: Draft, score: HER2Score) -> None:
+    _drop_problem()
     draft.score = score
 
 
 def _set_agrees(draft: Draft, architecture: str, agrees: bool) -> None:
+    _drop_problem()
     if draft.agrees.get(architecture) is agrees:
         del draft.agrees[architecture]
     else:
@@ -224,4 +228,10 @@ def _set_agrees(draft: Draft, architecture: str, agrees: bool) -> None:
 
 
 def _set_confidence(draft: Draft, level: Confidence) -> None:
+    _drop_problem()
     draft.confidence = level
+
+
+def _drop_problem() -> None:
+    """What was wrong with the answer may not be any more; the next save tells."""
+    st.session_state.pop("save_problem", None)
