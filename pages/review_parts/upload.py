@@ -109,9 +109,9 @@ def results_box() -> None:
             f"{_count(left_out, 'file', 'files')} beyond the limit of one upload left out; "
             "upload them next."
         )
-    body, close = st.columns([14, 1.2], vertical_alignment="top")
-    body.info("\n\n".join(lines), icon=":material/inventory_2:")
-    close.button("Close", on_click=_close, key="close-results")
+    with st.container(horizontal=True, vertical_alignment="top", gap="small"):
+        st.info("\n\n".join(lines), icon=":material/inventory_2:", width="stretch")
+        st.button("Close", on_click=_close, key="close-results", width="content")
 
 
 def _finish(results: list[Taken], left_out: int) -> None:
