@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import hostile
 import numpy as np
 import pytest
 import streamlit as st
@@ -20,6 +21,7 @@ from PIL import Image
 from streamlit.runtime.scriptrunner import RerunData
 from streamlit.testing.v1 import AppTest, local_script_runner
 
+from her2core import quality
 from her2core.image_store import ImageStore, MemoryImages
 from her2core.intake import take_in
 from her2core.reading_queue import ReadingQueue
@@ -191,7 +193,7 @@ def test_a_batch_with_bad_files_goes_on_and_says_what_was_wrong(app, here):
         [
             ("good.png", png(1)),
             ("notes.png", b"this is no image"),
-            ("empty.tif", b""),
+            ("empty %22a%22.tif", b""),  # as browsers send quotes
             ("again.png", png(1)),
             (HOSTILE, png(2)),
         ],
@@ -201,6 +203,7 @@ def test_a_batch_with_bad_files_goes_on_and_says_what_was_wrong(app, here):
     assert "2 patches taken in" in said
     assert "2 files could not be used" in said
     assert "same bytes" in said
+    assert '“empty "a".tif”' in said.replace("\\", "")
     assert "Traceback" not in text_of(app)
     assert not app.exception
 
@@ -233,6 +236,22 @@ def test_more_files_than_allowed_are_left_out_and_named(app, here, monkeypatch):
 
 
 # verdicts and answers ----------------------------------------------------------------------------
+
+
+def test_a_warning_kept_by_an_earlier_version_is_told_once(app, here, monkeypatch):
+    glass = np.full((448, 448, 3), 243, np.uint8)
+    glass[:160, :192] = hostile.brown_patch(192, 160)
+    monkeypatch.setattr(quality, "percent_text", lambda share: f"{share:.0%}")
+    data = hostile.as_png(glass)
+    take_in(data, "p.png", here.images, here.store, here.settings.limits)
+    monkeypatch.undo()
+    monkeypatch.setattr(ui, "services", lambda: here)
+    (kept,) = here.store.patches()
+    assert "% tissue" in kept.warnings[0].replace(" %", "")
+    app.run()
+    told = "".join(one.value for one in app.warning)
+    assert told.count("mostly background") == 1
+    assert " % tissue" in told.replace("\\", "")
 
 
 def test_both_verdicts_stand_side_by_side_with_what_they_would_mean(app, three, here):

@@ -135,6 +135,9 @@ def test_two_reports_stand_side_by_side_and_unknown_groups_are_said_aloud(here):
     assert "optimistic" in "\n".join(warning.value for warning in app.warning)
     assert "made with `--gallery 0`" in shown_text(app)
     assert "no difference is tested" in shown_text(app)
+    heads = list(app.dataframe[0].value)[1:3]
+    assert heads == ["CNN, first report", "CNN, second report"]
+    assert "**Second report:** Own patches" in shown_text(app)
 
 
 def test_a_filter_computes_the_figures_anew(here):

@@ -174,6 +174,7 @@ def test_corrected_entries_appear_when_asked_for(here):
     before = entries(app)
     rerun(app.checkbox(key="log_corrected-0").check())
     assert set(entries(app)) - set(before) == {2}
+    assert list(app.dataframe[0].value)[:2] == ["Entry", "Correction"]
     assert "corrected by 3" in list(app.dataframe[0].value["Correction"])
 
 
@@ -273,7 +274,7 @@ def test_another_model_never_explains_a_recorded_verdict(here):
 
 
 def test_zip_is_built_when_asked_and_names_no_file_unasked(here):
-    app = opened(LOG, log_text="crush")
+    app = opened(LOG, **{"log_text-0": "crush"})
     rerun(by_key(app.button, "log_zip_prepare").click())
 
     _, data = app.session_state["log_zip"]
@@ -295,12 +296,12 @@ def test_zip_is_built_when_asked_and_names_no_file_unasked(here):
     assert "log_export_zip" in [button.key for button in app.download_button]
 
     # Another choice of rows is another export.
-    rerun(app.text_input(key="log_text").set_value(""))
+    rerun(app.text_input(key="log_text-0").set_value(""))
     assert "log_export_zip" not in [button.key for button in app.download_button]
 
 
 def test_zip_says_which_overlays_could_not_be_made(here):
-    app = opened(LOG, log_text=here.store.review(6).patch.sha256)
+    app = opened(LOG, **{"log_text-0": here.store.review(6).patch.sha256})
     rerun(by_key(app.button, "log_zip_prepare").click())
     _, data = app.session_state["log_zip"]
     with zipfile.ZipFile(io.BytesIO(data)) as archive:

@@ -197,8 +197,8 @@ def _agreement(draft: Draft, architecture: str) -> None:
 def _choice(label: str, options: Sequence[Option]) -> None:
     """A labelled row of buttons of which one is chosen; each shows its key."""
     name, row = st.columns([1, 3.4], gap="small", vertical_alignment="center")
-    # a soft hyphen: on a narrow screen the long name breaks where a reader expects it
-    soft = label.replace("DenseNet", "Dense\u00adNet")
+    # soft hyphens: on a narrow screen a long word breaks where a reader expects it
+    soft = label.replace("DenseNet", "Dense\u00adNet").replace("Confid", "Confi\u00add")
     name.markdown(f"**{soft}**")
     with row.container(horizontal=True, gap="xsmall"):
         for text, shortcut, chosen, action, args in options:

@@ -36,6 +36,11 @@ pytestmark = [pytest.mark.browser, pytest.mark.real_images]
 HOSTILE_NAMES = ("=cmd|'/c calc'!A1.jpg", "<img src=x onerror=alert(1)>.jpg")
 HOSTILE_COMMENT = "=1+1 <script>alert(1)</script> [x](javascript:alert(1)) apical staining"
 
+NARROW, WIDE = {"width": 1024, "height": 768}, {"width": 1440, "height": 900}
+WHOLE = """(selector) => {
+  const found = [...document.querySelectorAll(selector)];
+  return found.length > 0 && found.every((e) => e.scrollWidth <= e.clientWidth);
+}"""
 # contrast of the chart's text with the page of at least 4.5 (WCAG)
 CHART_LEGIBLE = """() => {
   const luminance = (colour) => {
@@ -96,6 +101,9 @@ def test_from_upload_to_export(server, page, real_patches, tmp_path):
     upload(page, patches)
     page.get_by_text("1 file could not be used").wait_for()
     page.get_by_text("notes.png").first.wait_for()
+    page.set_viewport_size(NARROW)
+    page.wait_for_function(WHOLE, arg=".st-key-close-results .stMarkdownEllipsis")
+    page.set_viewport_size(WIDE)
     page.locator(".st-key-close-results button").click()
 
     # 2. both verdicts side by side, on one chart
@@ -138,6 +146,15 @@ def test_from_upload_to_export(server, page, real_patches, tmp_path):
     choose(page, "Shift+D", "Disagree")
     choose(page, "h", "High")
     assert chosen(page, "Disagree").count() == 1
+    # on a narrow screen the scores stand in one row, and no warning is cut
+    page.set_viewport_size(NARROW)
+    page.wait_for_function("""() => new Set(
+      [...document.querySelectorAll('[class*="st-key-Own-score-"]')].map((e) => e.offsetTop)
+    ).size === 1""")
+    badge = page.locator(".stMarkdownBadge").filter(has_text="The models").first
+    badge.evaluate("(badge) => badge.append(' by 2 grades: CNN 0, DenseNet121 2+')")
+    page.wait_for_function(WHOLE, arg=".stMarkdownBadge")
+    page.set_viewport_size(WIDE)
     save(page, at_place(page, "2 of 3"))
 
     # keys are text while a comment is being written
