@@ -115,12 +115,12 @@ def _set_line(verdict: Verdict, card: ModelCard | None) -> None:
         if coverage
         else "coverage not measured on held-out data"
     )
+    held_out = "; what is measured here is how many it held of held-out patches" if coverage else ""
     st.markdown(
         f"Cannot tell apart: **{set_text(members)}**  \n:gray[:small[{promised} sets; {measured}]]",
         help=f"A conformal prediction set: the scores this model cannot rule out. On patches like "
         f"those it was calibrated on, the set holds the true score for {promised} of the patches "
-        f"of each class; how many it held was measured on held-out patches. On other scanners and "
-        "stains it may hold it less often.",
+        f"of each class{held_out}. On other scanners and stains it may hold it less often.",
     )
 
 
