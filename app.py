@@ -10,6 +10,7 @@ import logging
 import streamlit as st
 
 from her2core.accounts.records import NotAllowedError
+from her2core.icon import icon
 from her2core.reviews.store import StoreError
 from her2core.text import markdown_text
 from pages import chrome, gate, shared_models, ui
@@ -18,9 +19,9 @@ _log = logging.getLogger(__name__)
 
 st.set_page_config(
     page_title="HER2 Review",
-    page_icon=":material/biotech:",
+    page_icon=icon(),  # one of Streamlit's own would be fetched from another host
     layout="wide",
-    initial_sidebar_state="expanded",
+    initial_sidebar_state="auto",
 )
 shared_models.keep()
 chrome.draw()

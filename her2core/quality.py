@@ -34,6 +34,7 @@ from her2core.quality_findings import (
     warning,
 )
 from her2core.stain_range import stain_range
+from her2core.text import percent_text
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -138,7 +139,8 @@ def _subject(rgb: npt.NDArray[np.uint8], tissue: float, colours: Colours | None)
     if tissue < _LITTLE_TISSUE_SHARE:
         return warning(
             "little_tissue",
-            f"The square shows mostly background ({tissue:.0%} tissue); move it onto tumour.",
+            f"The square shows mostly background ({percent_text(tissue)} tissue); move it onto "
+            "tumour.",
         )
     return None
 
@@ -150,8 +152,8 @@ def _spoilt(overview: FloatArray, ink: npt.NDArray[np.bool_], size: int) -> Find
     if ink.any() and stains is not DENSE_COUNTERSTAIN:
         return warning(
             "pen",
-            f"Pen ink covers {ink.mean():.0%} of the square; wipe the slide and scan it again, or "
-            "move the square off the ink.",
+            f"Pen ink covers {percent_text(float(ink.mean()))} of the square; wipe the slide and "
+            "scan it again, or move the square off the ink.",
         )
     return _fold(overview, size) or stains
 

@@ -17,6 +17,7 @@ _FORMULA_INSIDE = re.compile(rf'(?<=[;,\t\r\n])((?:[^\S\t\r\n]|["\ufeff\0])*)(?=
 _ASCII_PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 # Streamlit finds emoji codes, links and arrows in the text left after parsing, when backslashes are
 # gone; an invisible word joiner inside the pattern is what keeps them from being found.
+_BARE_PERCENT = re.compile(r"(\d)%")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _JOINER = "\N{WORD JOINER}"
 _FOUND_AFTER_PARSING = re.compile(r"(?<=[:@<>~=-])|(?<=www)(?=\.)", re.IGNORECASE)
@@ -31,6 +32,16 @@ def printable(text: str) -> str:
     one_line = " ".join(text.split())
     kept = (char for char in one_line if char.isprintable())
     return unicodedata.normalize("NFC", " ".join("".join(kept).split()))
+
+
+def percent_text(share: float, digits: int = 0) -> str:
+    """A share in [0, 1] as it is written everywhere: "95 %"."""
+    return f"{100 * share:.{digits}f} %"
+
+
+def spaced_percent(text: str) -> str:
+    """A sentence kept from an earlier version, which wrote "95%", as it is written now."""
+    return _BARE_PERCENT.sub(r"\1 %", text)
 
 
 def encodable(text: str) -> str:

@@ -22,17 +22,27 @@ _STYLE = """<style>
 }
 /* On a narrow screen the classes go into a second line instead of out of sight. */
 .st-key-target [role="radiogroup"] { flex-wrap: wrap; }
+/* Four scores in one row, the chosen one with its sign, on a narrow screen too. */
+.st-key-answer [data-testid="stButton"] button { padding-left: 0.4rem; padding-right: 0.4rem; }
+/* A warning is read whole, in two lines where one is too short. */
+span.stMarkdownBadge { white-space: normal !important; }
+/* Words of a chart without a ground of its own follow the page when it turns dark. */
+:is(.st-key-probabilities, .st-key-log_probabilities, [class*="st-key-log_legend"]) svg text {
+  fill: currentColor !important;
+}
 [class*="st-key-verdict-"] h1 { font-size: 2.5rem; padding: 0; line-height: 1.1; }
 </style>"""
 
-# A switch, a slider or a choice such as the name field keeps the keyboard after a click or Enter,
-# and would swallow the answer keys (or write them into the name). They let go of it; whoever goes
-# by Tab keeps the focus. A busy page may hand a choice the keyboard back, or be finished with it
-# before this listener is there: so a key that reaches a closed choice is given to the page instead.
+# A switch, a slider, a segment or a choice such as the name field keeps the keyboard after a click
+# or Enter, and would swallow the answer keys (or write them into the name). They let go of it;
+# whoever goes by Tab keeps the focus. A busy page may hand a choice the keyboard back, or be
+# finished with it before this listener is there: so a key that reaches a closed choice is given to
+# the page instead.
 _LET_GO = """
 export default function () {
   const isSwitch = (field) =>
-    field instanceof HTMLInputElement && ["checkbox", "radio", "range"].includes(field.type);
+    (field instanceof HTMLInputElement && ["checkbox", "radio", "range"].includes(field.type)) ||
+    (field instanceof HTMLButtonElement && field.closest('[data-testid="stButtonGroup"]') !== null);
   const isChoice = (field) => field?.getAttribute?.("role") === "combobox";
   const isClosed = (field) => field.getAttribute("aria-expanded") !== "true";
   const isHeld = (event) => event.ctrlKey || event.metaKey || event.altKey || event.isComposing;

@@ -58,8 +58,10 @@ def draw(here: ui.Services, model_id: str, *, key: str) -> None:
                         f":orange[:material/warning:] **{one.title}**, {check.name.lower()}: "
                         f"{check.failing}."
                     )
+        figure = curves_figure(found, dark=ui.is_dark())
+        figure.update_layout(paper_bgcolor=ui.page_ground())
         st.plotly_chart(
-            curves_figure(found, dark=ui.is_dark()),
+            figure,
             theme=None,
             key=f"curves-{key}",
             config=ui.chart_config(f"fidelity-{model_id}"),

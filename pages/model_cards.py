@@ -11,7 +11,7 @@ import streamlit as st
 
 from her2core.models.card import Metric, ModelCard
 from her2core.models.registry import ARCHITECTURES
-from her2core.text import markdown_text, printable
+from her2core.text import markdown_text, percent_text, printable
 
 DEMO_NOTE = (
     "Demonstration model: trained to show how this program works, not validated for any use."
@@ -33,7 +33,8 @@ def facts(card: ModelCard) -> None:
     }
     if card.novelty is not None:
         lines["Tells unfamiliar patches"] = (
-            f"by {card.novelty.known:,} known ones; calls {card.novelty.flagged:.1%} of "
+            f"by {card.novelty.known:,} known ones; calls "
+            f"{percent_text(card.novelty.flagged, 1)} of "
             f"{card.novelty.calibration:,} held-out patches unfamiliar"
         )
     st.markdown(

@@ -14,7 +14,7 @@ from her2core.quality import QualityReport, assess
 from her2core.reviews.records import Review, WorklistItem
 from her2core.reviews.store import StoreError
 from her2core.reviews.worklist import next_unreviewed, ordered
-from her2core.text import markdown_text
+from her2core.text import markdown_text, spaced_percent
 from pages import seen, session, ui
 from pages.review_parts import (
     answer,
@@ -151,7 +151,8 @@ def _quality(patch: Patch, item: WorklistItem, readings: Sequence[Verdict]) -> N
     """What the reviewer should know of the image before trusting any verdict."""
     report = _assessed(patch.key, patch)
     strange = novelty_warning(readings)
-    told = (strange, *report.warnings, *item.patch.warnings)
+    # those kept with the patch may have been written by an earlier version: each is told once
+    told = (strange, *report.warnings, *map(spaced_percent, item.patch.warnings))
     warnings = dict.fromkeys(sentence for sentence in told if sentence)
     if warnings:
         st.warning("  \n".join(map(markdown_text, warnings)), icon=":material/report:")

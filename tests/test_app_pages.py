@@ -11,15 +11,19 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import wait
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
+import hostile
 import numpy as np
 import pytest
 import streamlit as st
 from PIL import Image
-from streamlit.testing.v1 import AppTest
+from streamlit.runtime.scriptrunner import RerunData
+from streamlit.testing.v1 import AppTest, local_script_runner
 
+from her2core import quality
 from her2core.image_store import ImageStore, MemoryImages
 from her2core.intake import take_in
 from her2core.reading_queue import ReadingQueue
@@ -193,7 +197,7 @@ def test_a_batch_with_bad_files_goes_on_and_says_what_was_wrong(app, here):
         [
             ("good.png", png(1)),
             ("notes.png", b"this is no image"),
-            ("empty.tif", b""),
+            ("empty %22a%22.tif", b""),  # as browsers send quotes
             ("again.png", png(1)),
             (HOSTILE, png(2)),
         ],
@@ -203,6 +207,7 @@ def test_a_batch_with_bad_files_goes_on_and_says_what_was_wrong(app, here):
     assert "2 patches taken in" in said
     assert "2 files could not be used" in said
     assert "same bytes" in said
+    assert '“empty "a".tif”' in said.replace("\\", "")
     assert "Traceback" not in text_of(app)
     assert not app.exception
 
@@ -235,6 +240,22 @@ def test_more_files_than_allowed_are_left_out_and_named(app, here, monkeypatch):
 
 
 # verdicts and answers ----------------------------------------------------------------------------
+
+
+def test_a_warning_kept_by_an_earlier_version_is_told_once(app, here, monkeypatch):
+    glass = np.full((448, 448, 3), 243, np.uint8)
+    glass[:160, :192] = hostile.brown_patch(192, 160)
+    monkeypatch.setattr(quality, "percent_text", lambda share: f"{share:.0%}")
+    data = hostile.as_png(glass)
+    take_in(data, "p.png", here.images, here.store, here.settings.limits)
+    monkeypatch.undo()
+    monkeypatch.setattr(ui, "services", lambda: here)
+    (kept,) = here.store.patches()
+    assert "% tissue" in kept.warnings[0].replace(" %", "")
+    app.run()
+    told = "".join(one.value for one in app.warning)
+    assert told.count("mostly background") == 1
+    assert " % tissue" in told.replace("\\", "")
 
 
 def test_both_verdicts_stand_side_by_side_with_what_they_would_mean(app, three, here):
@@ -331,6 +352,37 @@ def test_a_comment_that_comes_with_the_click_away_is_kept(app, three, first, lea
     app.query_params["patch"] = three[first]
     app.run()
     assert app.text_area[0].value == "typed last"
+
+
+def test_a_click_away_that_comes_as_a_run_of_the_form_draws_the_other_patch(
+    app, three, monkeypatch
+):
+    sign_in(app)
+    # the browser hands in text and click as one request, to run the form alone
+    as_fragments = partial(RerunData, fragment_id_queue=list(app._fragment_storage._fragments))
+    monkeypatch.setattr(local_script_runner, "RerunData", as_fragments)
+    app.text_area[0].set_value("typed last")
+    button(app, "Next").click().run()
+    monkeypatch.undo()
+    assert app.query_params["patch"] == three[1]
+    assert "**2 of 3**" in text_of(app)
+    assert app.text_area[0].value == ""
+    # a key answers the patch that is shown, not the one before it
+    button(app, "3+").click().run()
+    drafts = app.session_state["drafts"]
+    assert drafts["Dr. Ada", three[0]].comment == "typed last"
+    assert drafts["Dr. Ada", three[0]].score is None
+    assert drafts["Dr. Ada", three[1]].score is HER2Score.THREE_PLUS
+
+
+def test_what_was_wrong_with_the_answer_is_dropped_once_it_changes(app, three):
+    for name in ("1+", "Agree", "High"):
+        sign_in(app)
+        button(app, "Save").click().run()
+        assert any("own score first" in one.value for one in app.warning)
+        button(app, name).click().run()
+        assert not any("own score first" in one.value for one in app.warning)
+        app.session_state["drafts"].clear()
 
 
 def test_a_comment_that_comes_with_a_page_link_is_kept(app, three):

@@ -10,6 +10,7 @@ import pytest
 
 from her2core.evaluation.drift import drift
 from her2core.evaluation.fleiss import fleiss_kappa, reviewers_kappa
+from her2core.evaluation_view.charts import drift_chart
 from tests.test_agreement import ONE, THREE, TWO, ZERO, review
 
 # Fleiss' own example as retold in textbooks: 14 raters, 10 subjects, 5 categories, kappa 0.210.
@@ -63,6 +64,27 @@ def test_kappa_without_shared_patches_or_with_one_score_is_a_gap():
     same = [review(i, patch="a", own=ONE, reviewer=str(i)) for i in (1, 2)]
     assert reviewers_kappa(same)[0].value is None
     assert "one and the same score" in reviewers_kappa(same)[0].reason
+
+
+def test_the_axis_of_time_names_periods_and_nothing_between():
+    day = datetime(2026, 10, 31, 12, tzinfo=UTC)
+    one = drift(
+        [replace(review(1, patch="a", own=ONE, cnn=ONE), recorded_at=day)],
+        "cnn",
+        "month",
+        n_boot=100,
+    )
+    axis = drift_chart([("CNN", one)]).layout.xaxis
+    assert (list(axis.tickvals), axis.tickformat) == (["2026-10-01"], "%d %b %Y")
+    log = [
+        replace(review(n, patch=str(n), own=ONE, cnn=ONE), recorded_at=day + timedelta(weeks=n))
+        for n in range(30)
+    ]
+    weeks = drift(log, "cnn", "week", n_boot=100)
+    shown = drift_chart([("CNN", weeks)]).layout.xaxis.tickvals
+    assert set(shown) <= {week.start.isoformat() for week in weeks}
+    assert len(shown) == 8
+    assert drift_chart([("CNN", [])]).layout.xaxis.tickvals is None
 
 
 def test_agreement_is_told_for_each_month_and_each_week_in_utc():

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,6 +32,7 @@ from her2core.workbench import Workbench
 from pages import ui
 from tests.report_samples import MODELS, a_report, some_rows
 from tests.test_log_evaluation_models_pages import EVALUATION, opened, rerun, serve, shown_text
+from tests.test_third_reader import measured_rows
 from tests.tiny_bundles import noise
 
 ALPHA = a_report("Synthetic <b>patches</b>", some_rows(12), n_boot=100)
@@ -130,6 +135,9 @@ def test_two_reports_stand_side_by_side_and_unknown_groups_are_said_aloud(here):
     assert "optimistic" in "\n".join(warning.value for warning in app.warning)
     assert "made with `--gallery 0`" in shown_text(app)
     assert "no difference is tested" in shown_text(app)
+    heads = list(app.dataframe[0].value)[1:3]
+    assert heads == ["CNN, first report", "CNN, second report"]
+    assert "**Second report:** Own patches" in shown_text(app)
 
 
 def test_a_filter_computes_the_figures_anew(here):
@@ -243,6 +251,30 @@ def test_what_is_taken_along_of_a_report_is_audited_and_counts_as_seen(here, dow
         ("Ada", "exported", f"{len(ALPHA.rows)} entries as HTML of a report"),
         ("Ada", "exported", f"{len(zero)} entries as CSV of a report"),
     ]
+
+
+def test_what_is_taken_along_names_files_and_groups_only_on_purpose(here, downloads):
+    whole = measured_rows()
+    report = a_report("With groups", whole, n_boot=20, shown=1)
+    unread = "Files left out because they could not be read: 1. “Jane ”x” Doe.png” is empty."
+    put(here, "alpha", replace(report, notes=(unread,)))
+    app = opened(EVALUATION, reviewer="Ada")
+    made = {key: make().decode("utf-8-sig") for key, make in downloads.items() if "png" not in key}
+    for text in made.values():
+        written = text.rpartition("</head>")[2]  # plotly's own script stands before it
+        assert not re.search(r"patch-\d|core-\d|Jane|Doe", written)
+    rows = list(csv.DictReader(io.StringIO(made["report_csv_alpha"])))
+    assert "file" not in rows[0]
+    assert [row["sha256"] for row in rows] == [row.sha256 for row in whole]
+    assert len({row["group"] for row in rows}) == len({row.group for row in whole})
+    assert "could not be read: 1. “…” is empty." in made["report_html_alpha"]
+    assert "group 1" in made["report_html_alpha"]
+
+    rerun(app.checkbox(key="report_names_alpha").check())
+    rows = list(csv.DictReader(io.StringIO(downloads["report_csv_alpha"]().decode("utf-8-sig"))))
+    assert rows[0]["file"] == whole[0].file
+    assert rows[0]["group"] == whole[0].group
+    assert whole[0].group in downloads["report_html_alpha"]().decode()
 
 
 def test_who_may_not_export_takes_nothing_of_a_report_along(here, downloads, monkeypatch):

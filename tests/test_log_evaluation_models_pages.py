@@ -11,7 +11,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -191,19 +191,20 @@ def entries_of(here: ui.Services, wanted: ReviewFilter) -> list[int]:
 def test_corrected_entries_appear_when_asked_for(here):
     app = opened(LOG)
     before = entries(app)
-    rerun(app.checkbox(key="log_corrected").check())
+    rerun(app.checkbox(key="log_corrected-0").check())
     assert set(entries(app)) - set(before) == {2}
+    assert list(app.dataframe[0].value)[:2] == ["Entry", "Correction"]
     assert "corrected by 3" in list(app.dataframe[0].value["Correction"])
 
 
 @pytest.mark.parametrize(
     ("key", "value", "wanted"),
     [
-        ("log_text", "CRUSH", ReviewFilter(text="crush")),
-        ("log_reviewers", ["Bo"], ReviewFilter(reviewers=("Bo",))),
-        ("log_scores", [HER2Score.TWO_PLUS], ReviewFilter(scores=(HER2Score.TWO_PLUS,))),
-        ("log_agreement", "Differs from a model", ReviewFilter(agreement="disagrees")),
-        ("log_gaps", [0], ReviewFilter(model_gap=(0,))),
+        ("log_text-0", "CRUSH", ReviewFilter(text="crush")),
+        ("log_reviewers-0", ["Bo"], ReviewFilter(reviewers=("Bo",))),
+        ("log_scores-0", [HER2Score.TWO_PLUS], ReviewFilter(scores=(HER2Score.TWO_PLUS,))),
+        ("log_agreement-0", "Differs from a model", ReviewFilter(agreement="disagrees")),
+        ("log_gaps-0", [0], ReviewFilter(model_gap=(0,))),
     ],
 )
 def test_filters_narrow_the_log(here, key, value, wanted):
@@ -215,12 +216,28 @@ def test_filters_narrow_the_log(here, key, value, wanted):
         assert "No entry fits these filters." in shown_text(app)
 
 
+def opened_on(day: date) -> AppTest:
+    return opened(LOG, **{"log_days-0": (day, day)})
+
+
 def test_filters_by_day(here):
     today = datetime.now(UTC).date()
-    assert entries(opened(LOG, log_days=(today, today))) == entries_of(here, ReviewFilter())
-    app = opened(LOG, log_days=(today.replace(year=today.year - 1, day=1),) * 2)
+    assert entries(opened_on(today)) == entries_of(here, ReviewFilter())
+    app = opened_on(today.replace(year=today.year - 1, day=1))
     assert "No entry fits these filters." in shown_text(app)
     rerun(by_key(app.button, "log_clear").click())
+    assert entries(app) == entries_of(here, ReviewFilter())
+
+
+def test_a_cleared_filter_does_not_come_back_with_what_the_browser_kept(here):
+    app = opened(LOG, **{"log_text-0": "no such text"})
+    old = {one.key: one.id for one in (*app.text_input, *app.multiselect, *app.button_group)}
+    rerun(by_key(app.button, "log_clear").click())
+    new = {one.id for one in (*app.text_input, *app.multiselect, *app.button_group)}
+    assert not new & set(old.values())
+    # a closed popover's widgets hand in their old values under their old names
+    app.session_state["log_text-0"] = "no such text"
+    rerun(app)
     assert entries(app) == entries_of(here, ReviewFilter())
 
 
@@ -276,7 +293,7 @@ def test_another_model_never_explains_a_recorded_verdict(here):
 
 
 def test_zip_is_built_when_asked_and_names_no_file_unasked(here):
-    app = opened(LOG, log_text="crush")
+    app = opened(LOG, **{"log_text-0": "crush"})
     rerun(by_key(app.button, "log_zip_prepare").click())
 
     _, data = app.session_state["log_zip"]
@@ -298,7 +315,7 @@ def test_zip_is_built_when_asked_and_names_no_file_unasked(here):
     assert "log_export_zip" in [button.key for button in app.download_button]
 
     # Another choice of rows is another export.
-    rerun(app.text_input(key="log_text").set_value(""))
+    rerun(app.text_input(key="log_text-0").set_value(""))
     assert "log_export_zip" not in [button.key for button in app.download_button]
 
 
@@ -329,7 +346,7 @@ def test_an_exported_map_carries_the_warning_that_the_page_shows(here, monkeypat
 
 
 def test_zip_says_which_overlays_could_not_be_made(here):
-    app = opened(LOG, log_text=here.store.review(6).patch.sha256)
+    app = opened(LOG, **{"log_text-0": here.store.review(6).patch.sha256})
     rerun(by_key(app.button, "log_zip_prepare").click())
     _, data = app.session_state["log_zip"]
     with zipfile.ZipFile(io.BytesIO(data)) as archive:

@@ -44,7 +44,7 @@ def shown(probabilities: tuple[float, ...], cards: dict[str, ModelCard]) -> str:
 def test_the_reviewer_reads_which_scores_cannot_be_told_apart():
     text = shown(TORN, {"cnn": card(WIDE)})
     assert "Cannot tell apart: **1+ or 2+**" in text
-    assert "90 % sets; coverage measured on held-out data 91 % of 600" in text
+    assert "90 % sets; measured: 91 % of 600 fresh \\*synthetic\\* patches" in text
     unmeasured = shown(TORN, {"cnn": card(WIDE, measured=False)})
     assert "coverage not measured on held-out data" in unmeasured
 

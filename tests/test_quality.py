@@ -177,7 +177,7 @@ def test_the_ink_is_measured_where_it_lies():
     found = report(picture)
     (finding,) = found.findings
     assert finding.code == "pen"
-    share = int(re.search(r"covers (\d+)%", finding.message).group(1))
+    share = int(re.search(r"covers (\d+) %", finding.message).group(1))
     assert 17 <= share <= 30
     assert found.stain_share > 0.85, "the ink's colour is not held against the stain"
 

@@ -130,11 +130,11 @@ def test_an_idle_session_ends_and_keeps_the_answer_that_was_begun(app, here, bro
 def test_who_signs_in_after_another_finds_nothing_of_theirs(app, here, brown_patch_png):
     take_in(brown_patch_png, "p.png", here.images, here.store, here.settings.limits)
     sign_in(app.run())
-    app.session_state["log_text"] = "Jane"
+    app.session_state["log_text-0"] = "Jane"
     next(button for button in app.button if button.label == "Sign out").click()
     app.run()
     sign_in(app, "Dr. Root")
-    assert "log_text" not in app.session_state
+    assert "log_text-0" not in app.session_state
     assert not any(name == "Dr. Ada" for name, _ in app.session_state["drafts"])
 
 

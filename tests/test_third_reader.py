@@ -140,7 +140,15 @@ def test_words_tables_and_files_name_it():
     shown = far_patches(report, third.differences[0])
     assert len(shown) == third.differences[0].far
     assert "stain" in shown[0][1]
-    assert "two or more on" in difference_line("CNN", third.differences[0])
+    line = difference_line("CNN", replace(third.differences[0], far=1, far_network_right=1))
+    assert "two or more on 1 patch, of which CNN got 1 right" in line
+    assert "CNN got none right" in difference_line(
+        "CNN", replace(third.differences[0], far_network_right=0)
+    )
+    assert difference_line("CNN", replace(third.differences[0], far=0)).endswith(
+        "never two or more."
+    )
+    assert " %" in str(group_rows(third)[0])
     page = report_html(report)
     assert "Third reader" in page
     assert "Too few" not in page

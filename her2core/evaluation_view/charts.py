@@ -21,6 +21,7 @@ DARK = ("#56B4E9", "#FF9A4D", "#2FD0A0", "#F0E442", "#E29AC8", "#CCCCCC")
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 _MARKERS = ("circle", "square", "diamond", "triangle-up", "x", "cross")
 _LEGEND_LINE = 20
+_MOST_DATES = 8  # on one axis, so that none lies over the next
 _MARGIN = {"l": 8, "r": 12, "t": 34, "b": 8}
 
 
@@ -88,7 +89,14 @@ def drift_chart(
         )
     lay_out(figure, dark, height=300)
     figure.update_layout(showlegend=True, legend=_legend_above(), margin=_MARGIN)
-    figure.update_xaxes(title_text="Reviews recorded in the period from", type="date")
+    starts = sorted({point.start.isoformat() for _, points in periods for point in points})
+    step = -(-len(starts) // _MOST_DATES)
+    figure.update_xaxes(
+        title_text="Reviews recorded in the period from",
+        type="date",
+        tickvals=starts[::step] if starts else None,  # else one period is told by the second
+        tickformat="%d %b %Y",
+    )
     figure.update_yaxes(
         title_text="Same score",
         range=[-0.12 * (len(periods) + 0.6), 1.06],

@@ -10,6 +10,7 @@ from her2core.evaluation_view.plots import figure_text
 from her2core.evaluation_view.words import count_of
 from her2core.scores import CLASS_LABELS, HER2Score
 from her2core.stain.cells import Pattern
+from her2core.text import percent_text
 
 TITLE = "Stain measurement"
 
@@ -42,12 +43,18 @@ def third_reader_lines(found: Evaluation) -> Iterator[str]:
 
 def difference_line(title: str, difference: Difference) -> str:
     """How one network and the third reader differ, in one sentence."""
-    far = count_of(difference.far, "patch", "patches")
-    return (
+    near = (
         f"{title} and the stain measurement: same score on {difference.same} of {difference.n}, "
-        f"one grade apart on {difference.one_grade}, two or more on {far} (there {title} gives the "
-        f"label {difference.far_network_right} times, the stain measurement "
-        f"{difference.far_stain_right} times)."
+        f"one grade apart on {difference.one_grade}"
+    )
+    if not difference.far:
+        return f"{near}, never two or more."
+    network, stain = (
+        n or "none" for n in (difference.far_network_right, difference.far_stain_right)
+    )
+    return (
+        f"{near}, two or more on {count_of(difference.far, 'patch', 'patches')}, of which {title} "
+        f"got {network} right and the stain measurement {stain}."
     )
 
 
@@ -65,7 +72,7 @@ def group_rows(third: ThirdReader) -> list[dict[str, object]]:
             "Cells": total,
         }
         for pattern in reversed(Pattern):
-            share = f"{group.counts[pattern] / total:.1%}" if total else "–"
+            share = percent_text(group.counts[pattern] / total, 1) if total else "–"
             row[pattern.label.capitalize()] = share
         h_score = group.h_score
         row["H-score"] = "–" if h_score is None else f"{h_score:.0f}"

@@ -53,22 +53,33 @@ def gallery_line(report: Report, entry: GalleryEntry) -> str:
 
 
 def rows_csv(rows: Sequence[PatchRow], models: Sequence[ReportModel]) -> bytes:
-    """The rows as CSV (UTF-8 with byte order mark); no cell is ever computed by a spreadsheet."""
+    """The rows as CSV (UTF-8 with byte order mark); no cell is ever computed by a spreadsheet.
+
+    The column of file names is left out where no row has one.
+    """
     scores = list(HER2Score)
+    named = any(row.file for row in rows)
     head = [
-        *("sha256", "file", "group", "label", "tissue_share", "quality_warnings"),
+        *(
+            "sha256",
+            *(["file"] if named else []),
+            "group",
+            "label",
+            "tissue_share",
+            "quality_warnings",
+        ),
         *(f"{m.key} p_{s.column}" for m in models for s in scores),
         *(f"{m.key} score" for m in models),
         *("stain score", "stain reason", "stain cells"),
     ]
-    return csv_table([head, *(_cells(row, models) for row in rows)])
+    return csv_table([head, *(_cells(row, models, named) for row in rows)])
 
 
-def _cells(row: PatchRow, models: Sequence[ReportModel]) -> list[Cell]:
+def _cells(row: PatchRow, models: Sequence[ReportModel], named: bool) -> list[Cell]:
     said = [row.probabilities[model.key] for model in models]
     return [
         row.sha256,
-        row.file,
+        *([row.file] if named else []),
         row.group,
         CLASS_LABELS[row.label],
         round(row.tissue, 4),

@@ -17,6 +17,7 @@ from her2core.stain.membranes import membrane_lines
 from her2core.stain.nuclei import WORKING_UM, nuclear_mask
 from her2core.stain.scale import ASSUMED_UM_PER_PIXEL, estimate_um_per_pixel
 from her2core.stain.thresholds import StainThresholds
+from her2core.text import percent_text
 from her2core.xai.explanation import Explanation
 from her2core.xai.heat import SIDE
 
@@ -94,10 +95,11 @@ def whereabouts(explanation: Explanation, parts: Parts) -> Whereabouts | None:
 def in_words(found: Whereabouts) -> str:
     """E.g. "On stained membrane 31 % (of the patch 18 %), nuclei 22 % (25 %), rest 47 % (57 %)"."""
     return (
-        f"On stained membrane {found.membrane:.0%} (of the patch {found.membrane_area:.0%}), "
-        f"nuclei {found.nuclei:.0%} ({found.nuclei_area:.0%}), "
-        f"rest {found.elsewhere:.0%} ({found.elsewhere_area:.0%})"
-    ).replace("%", " %")
+        f"On stained membrane {percent_text(found.membrane)} "
+        f"(of the patch {percent_text(found.membrane_area)}), "
+        f"nuclei {percent_text(found.nuclei)} ({percent_text(found.nuclei_area)}), "
+        f"rest {percent_text(found.elsewhere)} ({percent_text(found.elsewhere_area)})"
+    )
 
 
 def _as_seen(mask: npt.NDArray[np.bool_]) -> Floats:

@@ -154,10 +154,12 @@ def _overview(titled: dict[str, tuple[AgreementReport, str, str]]) -> None:
         st.caption(note)
     rows = [(title, report.kappa) for title, (report, _, _) in titled.items()]
     if any(figure.value is not None for _, figure in rows):
+        figure = charts.agreement_interval_figure(
+            rows, x_title="Quadratic-weighted kappa with 95 % interval", dark=ui.is_dark()
+        )
+        figure.update_layout(paper_bgcolor=ui.page_ground())
         st.plotly_chart(
-            charts.agreement_interval_figure(
-                rows, x_title="Quadratic-weighted kappa with 95 % interval", dark=ui.is_dark()
-            ),
+            figure,
             theme=None,
             key="evaluation_kappa",
             config={"displayModeBar": False},
@@ -185,8 +187,10 @@ def _confusion(title: str, report: AgreementReport, rows: str, columns: str) -> 
     if report.n == 0:
         st.caption("There is nothing to compare yet.")
         return
+    figure = charts.confusion_figure(report.confusion, columns, rows, dark=ui.is_dark())
+    figure.update_layout(paper_bgcolor=ui.page_ground())
     st.plotly_chart(
-        charts.confusion_figure(report.confusion, columns, rows, dark=ui.is_dark()),
+        figure,
         theme=None,
         key=f"evaluation_confusion_{title}",
         config={"displayModeBar": False},

@@ -13,6 +13,7 @@ import streamlit as st
 from her2core.desk import Desk
 from her2core.evaluation.report import PATCH_FOLDER, PatchRow, Report
 from her2core.evaluation_view.page import report_html
+from her2core.evaluation_view.unnamed import unnamed, unnamed_rows
 from her2core.evaluation_view.words import rows_csv
 from her2core.text import markdown_text
 from pages import seen, ui
@@ -47,9 +48,14 @@ def draw(
         return
     st.caption(
         f"**{markdown_text(report.title)}.** The rows are those shown now; page and pictures are "
-        "of the whole report. The camera at the top of a plot saves it as it is shown. File names "
-        "may identify patients."
+        "of the whole report. The camera at the top of a plot saves it as it is shown."
     )
+    names = st.checkbox(
+        "Include names of files and groups (they may identify patients)",
+        key=f"report_names_{name}",
+        help="Without them a patch is named by its sha256 alone, and groups are numbered.",
+    )
+    handed_rows = rows if names else unnamed_rows(rows, report)
     mark = seen.marker(here, insist=True)  # without the audit there is no file either
     table, page, pictures = f"{Path(name).name}-rows.csv", f"{Path(name).name}.html", []
     if whole:
@@ -71,7 +77,7 @@ def draw(
                 "CSV",
                 len(rows),
                 [row.sha256 for row in rows],
-                partial(rows_csv, rows, report.models),
+                partial(rows_csv, handed_rows, report.models),
             ),
             file_name=table,
             mime="text/csv",
@@ -86,7 +92,7 @@ def draw(
                 "HTML",
                 len(report.rows),
                 [entry.sha256 for entry in report.gallery],
-                partial(_page, report, folder),
+                partial(_page, report, folder, names=names),
             ),
             file_name=page,
             mime="text/html",
@@ -106,8 +112,8 @@ def draw(
             )
 
 
-def _page(report: Report, folder: Path) -> bytes:
-    return report_html(report, folder / PATCH_FOLDER).encode()
+def _page(report: Report, folder: Path, *, names: bool) -> bytes:
+    return report_html(report if names else unnamed(report), folder / PATCH_FOLDER).encode()
 
 
 def _zipped(pictures: Sequence[Path]) -> bytes:

@@ -38,11 +38,19 @@ _CUT_OFFS: Keys = [
     for cut in CUT_OFFS
     for name in AT_CUT_OFF
 ]
+# of two reports, in heads of columns: whole titles would hide the figures; a legend tells them
+_PLACES = ("first report", "second report")
 
 
 def draw(reports: Titled) -> None:
     """Tables and plots; with two reports each plot stands beside its counterpart."""
     if len(reports) == 2:
+        st.markdown(
+            "  \n".join(
+                f"**{place.capitalize()}:** {markdown_text(title)}"
+                for place, (title, _) in zip(_PLACES, reports, strict=True)
+            )
+        )
         st.caption(
             "The reports rest on different patches unless their data is the same: intervals that "
             "overlap do not show that two models are equal, and no difference is tested here."
@@ -133,8 +141,8 @@ def _chart(name: str, report_title: str, plot: Plot) -> None:
 def _columns(reports: Titled) -> list[tuple[str, ReaderEvaluation]]:
     """Every reader with a heading; of two reports the same reader stands side by side."""
     readers = [
-        (f"{reader.title}, {report}" if len(reports) == 2 else reader.title, reader)
-        for report, found in reports
+        (f"{reader.title}, {place}" if len(reports) == 2 else reader.title, reader)
+        for place, (_, found) in zip(_PLACES, reports, strict=False)
         for reader in found.readers
     ]
     titles = list(dict.fromkeys(reader.title for _, reader in readers))

@@ -18,6 +18,7 @@ _AGREEMENT: dict[str, Literal["any", "agrees", "disagrees"]] = {
 }
 _GAPS = {0: "none", 1: "1 grade", 2: "2 grades", 3: "3 grades"}
 _KEYS = ("text", "reviewers", "scores", "agreement", "gaps", "days", "corrected")
+_ROUND = "log_round"  # how often the filters were cleared in this session
 
 
 def ask(names: list[str]) -> ReviewFilter:
@@ -55,10 +56,14 @@ def ask(names: list[str]) -> ReviewFilter:
 
 
 def clear() -> None:
-    """Forget every filter; for a button's on_click."""
-    blank = {"text": "", "agreement": "Any", "corrected": False}
+    """Forget every filter; for a button's on_click.
+
+    The browser keeps the values of a closed popover's widgets and sends them again with the next
+    click. So the next run has new widgets, which begin blank.
+    """
     for name in _KEYS:
-        st.session_state[_key(name)] = blank.get(name, [] if name != "days" else ())
+        st.session_state.pop(_key(name), None)
+    st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1
 
 
 def _details(names: list[str]) -> dict[str, Any]:
@@ -116,4 +121,4 @@ def _bounds(days: object) -> tuple[date | None, date | None]:
 
 
 def _key(name: str) -> str:
-    return f"log_{name}"
+    return f"log_{name}-{st.session_state.get(_ROUND, 0)}"

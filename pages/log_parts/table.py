@@ -34,6 +34,7 @@ def draw(reviews: list[Review], *, height: int | Literal["auto"] = "auto") -> Re
         key=f"log_table_{hash(tuple(ids))}",
         column_config={
             "Entry": st.column_config.NumberColumn(width=60, format="%d"),
+            "Correction": st.column_config.TextColumn(width=110),
             "Recorded": st.column_config.TextColumn(f"Recorded ({times.zone()})", width=140),
             "Own": st.column_config.TextColumn("Own score", width=80),
             **{
@@ -67,6 +68,7 @@ def as_frame(reviews: list[Review], *, with_corrections: bool) -> pd.DataFrame:
     for review in reviews:
         row: dict[str, object] = {
             "Entry": review.id,
+            **({"Correction": _correction(review)} if with_corrections else {}),
             "Recorded": times.shown(review.recorded_at),
             "Reviewer": cell_text(review.reviewer),
             "Own": review.own_score.label,
@@ -83,8 +85,6 @@ def as_frame(reviews: list[Review], *, with_corrections: bool) -> pd.DataFrame:
         row["Reader gap"] = reader_gap(review.verdicts, review.stain)
         row["Confidence"] = review.confidence
         row["Blind"] = "blind" if review.blind else "–"
-        if with_corrections:
-            row["Correction"] = _correction(review)
         rows.append(row)
     return pd.DataFrame(rows)
 

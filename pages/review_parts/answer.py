@@ -20,6 +20,7 @@ from her2core.reviews.store import SeenBeforeError, StoreError
 from her2core.scores import HER2Score
 from her2core.text import markdown_text
 from pages import session, ui
+from pages.review_parts import navigation
 from pages.review_parts.draft import Draft, discard, draft_of
 
 MAX_COMMENT = 4000
@@ -45,6 +46,7 @@ def form(
     session.touch()
     if "just_saved" in st.session_state or st.session_state.pop("seen_elsewhere", False):
         st.rerun(scope="app")
+    navigation.follow(patch.sha256)
     draft = draft_of(patch.sha256)
     with st.container(gap="xsmall", key="answer"):
         _choice(
@@ -198,8 +200,8 @@ def _agreement(draft: Draft, architecture: str) -> None:
 def _choice(label: str, options: Sequence[Option]) -> None:
     """A labelled row of buttons of which one is chosen; each shows its key."""
     name, row = st.columns([1, 3.4], gap="small", vertical_alignment="center")
-    # a soft hyphen: on a narrow screen the long name breaks where a reader expects it
-    soft = label.replace("DenseNet", "Dense\u00adNet")
+    # soft hyphens: on a narrow screen a long word breaks where a reader expects it
+    soft = label.replace("DenseNet", "Dense\u00adNet").replace("Confid", "Confi\u00add")
     name.markdown(f"**{soft}**")
     with row.container(horizontal=True, gap="xsmall"):
         for text, shortcut, chosen, action, args in options:
@@ -216,10 +218,12 @@ def _choice(label: str, options: Sequence[Option]) -> None:
 
 
 def _set_score(draft: Draft, score: HER2Score) -> None:
+    _drop_problem()
     draft.score = score
 
 
 def _set_agrees(draft: Draft, architecture: str, agrees: bool) -> None:
+    _drop_problem()
     if draft.agrees.get(architecture) is agrees:
         del draft.agrees[architecture]
     else:
@@ -227,4 +231,10 @@ def _set_agrees(draft: Draft, architecture: str, agrees: bool) -> None:
 
 
 def _set_confidence(draft: Draft, level: Confidence) -> None:
+    _drop_problem()
     draft.confidence = level
+
+
+def _drop_problem() -> None:
+    """What was wrong with the answer may not be any more; the next save tells."""
+    st.session_state.pop("save_problem", None)

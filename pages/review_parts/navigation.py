@@ -39,6 +39,20 @@ def go_to(sha256: str | None) -> None:
         st.query_params["patch"] = sha256
 
 
+def follow(sha256: str) -> None:
+    """For a fragment drawn for a patch: draw the whole page where another one came to the front.
+
+    The browser may hand in a click on Next with a text just typed, as one run of the fragment that
+    holds the text: the click is then acted on, but only the fragment is drawn. A key would answer
+    the patch that is gone. What was chosen here decides, not the address: in such a run the browser
+    may not know the new one yet.
+    """
+    front = st.session_state.get("last_patch")
+    if front is not None and front != sha256:
+        go_to(front)
+        st.rerun(scope="app")
+
+
 def header(items: Sequence[WorklistItem], item: WorklistItem) -> None:
     """Name, place in the worklist, previous and next."""
     keys = [other.patch.sha256 for other in items]

@@ -15,7 +15,7 @@ from her2core.scores import grade_gap
 from her2core.stain import MembraneReport, StainReading, draw_cells, legend
 from her2core.stain.cells import Pattern
 from her2core.stain_reader import StainReader
-from her2core.text import markdown_text
+from her2core.text import markdown_text, percent_text
 from pages import ui
 
 # benchmarks/stain.json: at 0.2 to 0.4 µm per pixel the goals are nearly met, at 0.2 to 1.3 not
@@ -103,7 +103,7 @@ def _table(reading: StainReading) -> None:
             {
                 "Membrane staining": pattern.label,
                 "Cells": reading.counts[pattern],
-                "Share": "–" if shares is None else f"{shares[pattern]:.0%}",
+                "Share": "–" if shares is None else percent_text(shares[pattern]),
             }
             for pattern in reversed(Pattern)
         ]
@@ -114,7 +114,7 @@ def _in_words(reading: StainReading, report: MembraneReport | None) -> str:
     parts = []
     if reading.completeness is not None and reading.intensity is not None:
         parts.append(
-            f"Stained cells: {reading.completeness:.0%} of the rim, "
+            f"Stained cells: {percent_text(reading.completeness)} of the rim, "
             f"DAB density {reading.intensity:.2f} (medians)."
         )
     left_out = "" if report is None else f", {report.other_cells} left out"

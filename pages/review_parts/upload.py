@@ -57,12 +57,22 @@ def uploader(here: ui.Services) -> None:
         # Files already taken in are passed over when a click elsewhere has restarted this loop.
         if file.file_id not in done:
             bar.progress(index / len(chosen), f"Taking in file {index + 1} of {len(chosen)}")
-            taken = take_in(file.getvalue(), file.name, here.images, here.store, limits)
+            taken = take_in(file.getvalue(), as_named(file.name), here.images, here.store, limits)
             done[file.file_id] = taken
             if taken.outcome == "new" and taken.sha256:
                 here.queue.add(taken.sha256, taken.name)
     results = [done[file.file_id] for file in chosen]
     _finish(results, left_out=len(files) - len(chosen))
+
+
+def as_named(name: str) -> str:
+    """The name as the file has it; as hostile as before.
+
+    Browsers send quotes and line breaks of a name encoded, and nothing else.
+    """
+    for sent, meant in (("%22", '"'), ("%0A", "\n"), ("%0D", "\r")):
+        name = name.replace(sent, meant)
+    return name
 
 
 def sample_button(here: ui.Services) -> None:
@@ -109,7 +119,7 @@ def results_box() -> None:
             f"{_count(left_out, 'file', 'files')} beyond the limit of one upload left out; "
             "upload them next."
         )
-    body, close = st.columns([14, 1.2], vertical_alignment="top")
+    body, close = st.columns([11, 1.5], vertical_alignment="top")
     body.info("\n\n".join(lines), icon=":material/inventory_2:")
     close.button("Close", on_click=_close, key="close-results")
 

@@ -76,7 +76,14 @@ def compared(own: HER2Score, verdict: Verdict) -> str:
 
 def _card(verdict: Verdict) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f"**{ui.model_title(verdict.architecture)}**", width="content")
+        st.markdown(
+            f"**{ui.model_title(verdict.architecture)}**",
+            width="content",
+            help=f"Read by {markdown_text(verdict.backend)}. All backends give the same "
+            "probabilities to 0.001."
+            if verdict.backend
+            else None,
+        )
         if verdict.demo:
             st.badge(
                 "demo model",
@@ -88,11 +95,6 @@ def _card(verdict: Verdict) -> None:
         st.markdown(
             f"{verdict.score.status}  \n:gray[{percent(verdict.confidence)} confidence]",
             width="content",
-        )
-    if verdict.backend:
-        st.markdown(
-            f":gray[:small[read by {markdown_text(verdict.backend)}]]",
-            help="What ran the network. All backends give the same probabilities to 0.001.",
         )
 
 
@@ -109,16 +111,16 @@ def _set_line(verdict: Verdict, card: ModelCard | None) -> None:
     promised = percent(1 - card.conformal.alpha)
     coverage = card.measured_coverage
     measured = (
-        f"coverage measured on held-out data {percent(coverage.value)} of {coverage.n}"
+        f"measured: {percent(coverage.value)} of {coverage.n} {markdown_text(coverage.set)}"
         if coverage
         else "coverage not measured on held-out data"
     )
-    where = markdown_text(f" ({coverage.set})") if coverage else ""
+    held_out = "; what is measured here is how many it held of held-out patches" if coverage else ""
     st.markdown(
         f"Cannot tell apart: **{set_text(members)}**  \n:gray[:small[{promised} sets; {measured}]]",
         help=f"A conformal prediction set: the scores this model cannot rule out. On patches like "
         f"those it was calibrated on, the set holds the true score for {promised} of the patches "
-        f"of each class{where}. On other scanners and stains it may hold it less often.",
+        f"of each class{held_out}. On other scanners and stains it may hold it less often.",
     )
 
 

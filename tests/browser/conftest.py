@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -59,6 +60,8 @@ def browser():
 def page(browser, request):
     """A fresh page of 1440 x 900; any uncaught script error fails the test.
 
+    So does any request to another host: nothing is loaded from outside.
+
     How it looked at the end is kept in build/browser, to find out why one failed.
     """
     context = browser.new_context(viewport={"width": 1440, "height": 900}, accept_downloads=True)
@@ -66,7 +69,17 @@ def page(browser, request):
     opened.set_default_timeout(120_000)
     errors: list[str] = []
     opened.on("pageerror", lambda error: errors.append(str(error)))
+    outside: list[str] = []
+    opened.on("request", lambda request: outside.extend(_elsewhere(request.url)))
     yield opened
     opened.screenshot(path=ROOT / "build" / "browser" / f"{request.node.name}.png")
     context.close()
     assert not errors, errors
+    assert not outside, outside
+
+
+def _elsewhere(url: str) -> list[str]:
+    """The address where it is not one of this machine, or of something the page holds itself."""
+    parts = urlsplit(url)
+    here = parts.scheme in ("data", "blob") or parts.hostname in ("127.0.0.1", "localhost")
+    return [] if here else [url]

@@ -36,6 +36,29 @@ pytestmark = [pytest.mark.browser, pytest.mark.real_images]
 HOSTILE_NAMES = ("=cmd|'/c calc'!A1.jpg", "<img src=x onerror=alert(1)>.jpg")
 HOSTILE_COMMENT = "=1+1 <script>alert(1)</script> [x](javascript:alert(1)) apical staining"
 
+NARROW, WIDE = {"width": 1024, "height": 768}, {"width": 1440, "height": 900}
+WHOLE = """(selector) => {
+  const found = [...document.querySelectorAll(selector)];
+  return found.length > 0 && found.every((e) => e.scrollWidth <= e.clientWidth);
+}"""
+# contrast of the chart's text with the page of at least 4.5 (WCAG)
+CHART_LEGIBLE = """() => {
+  const luminance = (colour) => {
+    const [r, g, b] = colour.match(/[\\d.]+/g).map((c) => {
+      const share = c / 255;
+      return share <= 0.03928 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const app = document.querySelector('[data-testid="stApp"]');
+  const ground = luminance(getComputedStyle(app).backgroundColor);
+  const texts = [...document.querySelectorAll(".st-key-probabilities svg text")];
+  return texts.length > 8 && texts.every((text) => {
+    const ink = luminance(getComputedStyle(text).fill);
+    return (Math.max(ink, ground) + 0.05) / (Math.min(ink, ground) + 0.05) >= 4.5;
+  });
+}"""
+
 
 def payloads(patches: list[Path]) -> list[dict[str, object]]:
     """Three real patches, two of them under hostile names, and a text called an image."""
@@ -78,6 +101,9 @@ def test_from_upload_to_export(server, page, real_patches, tmp_path):
     upload(page, patches)
     page.get_by_text("1 file could not be used").wait_for()
     page.get_by_text("notes.png").first.wait_for()
+    page.set_viewport_size(NARROW)
+    page.wait_for_function(WHOLE, arg=".st-key-close-results .stMarkdownEllipsis")
+    page.set_viewport_size(WIDE)
     page.locator(".st-key-close-results button").click()
 
     # 2. both verdicts side by side, on one chart
@@ -86,6 +112,11 @@ def test_from_upload_to_export(server, page, real_patches, tmp_path):
     assert page.locator('[class*="st-key-verdict-"]').count() == 2
     page.locator(".js-plotly-plot").wait_for()
     assert page.get_by_text("Research information.").count() == 1
+    # the system turns dark while the patch is open, and nothing is drawn anew
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function(CHART_LEGIBLE)
+    page.emulate_media(color_scheme="light")
+    page.wait_for_function(CHART_LEGIBLE)
 
     # 3. why: both methods, both models
     settled(page)
@@ -97,6 +128,9 @@ def test_from_upload_to_export(server, page, real_patches, tmp_path):
     page.get_by_role("img", name="Original").wait_for()
     whole = page.get_by_role("img", name="The patch")
     click_until(page, page.get_by_role("radio", name="No overlay"), whole)
+    # a segment that was clicked lets go of the keyboard
+    press_until(page, "ArrowRight", at_place(page, "2 of 3"))
+    press_until(page, "ArrowLeft", at_place(page, "1 of 3"))
 
     # 4. answer by keyboard alone
     sign_in(page, "Dr. Ada")
@@ -112,6 +146,15 @@ def test_from_upload_to_export(server, page, real_patches, tmp_path):
     choose(page, "Shift+D", "Disagree")
     choose(page, "h", "High")
     assert chosen(page, "Disagree").count() == 1
+    # on a narrow screen the scores stand in one row, and no warning is cut
+    page.set_viewport_size(NARROW)
+    page.wait_for_function("""() => new Set(
+      [...document.querySelectorAll('[class*="st-key-Own-score-"]')].map((e) => e.offsetTop)
+    ).size === 1""")
+    badge = page.locator(".stMarkdownBadge").filter(has_text="The models").first
+    badge.evaluate("(badge) => badge.append(' by 2 grades: CNN 0, DenseNet121 2+')")
+    page.wait_for_function(WHOLE, arg=".stMarkdownBadge")
+    page.set_viewport_size(WIDE)
     save(page, at_place(page, "2 of 3"))
 
     # keys are text while a comment is being written
@@ -140,6 +183,17 @@ def test_from_upload_to_export(server, page, real_patches, tmp_path):
     assert (int(second.own_score), second.comment) == (3, HOSTILE_COMMENT)
     export = page.get_by_text("Export these 2 entries")
     click_until(page, page.get_by_role("link", name="Review log"), export)
+    # a filter that was cleared does not come back with the next click
+    narrowed = page.get_by_text("No entry fits these filters.")
+    filters = page.get_by_role("button", name="Filters")
+    no_score = page.get_by_test_id("stPopoverBody").get_by_role("button", name="0", exact=True)
+    click_until(page, filters, no_score)
+    click_until(page, no_score, narrowed)
+    page.keyboard.press("Escape")
+    click_until(page, page.locator(".st-key-log_clear button"), export)
+    page.get_by_text("Corrected entries too").click()
+    settled(page)
+    assert not narrowed.is_visible()
     prepare = page.get_by_role("button", name="Prepare ZIP")
     click_until(page, export, prepare)
     prepare.click()

@@ -1,0 +1,50 @@
+"""A report without the names of files and groups, which may identify patients: for passing on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from her2core.evaluation.report import PatchRow, ReaderEvaluation, Report
+
+# from the first name quoted to the last: a name may itself hold a quote
+_QUOTED = re.compile("“.*”", re.DOTALL)
+
+
+def unnamed(report: Report) -> Report:
+    """The report with numbered groups, no file names, and no name quoted in its notes."""
+    numbers = _numbers(report)
+    found = report.evaluation
+    third = found.third_reader
+    if third is not None:
+        groups = tuple(
+            replace(one, group=numbers.get(one.group, one.group)) for one in third.groups
+        )
+        third = replace(third, groups=groups)
+    readers = tuple(_unnamed_reader(reader, numbers) for reader in found.readers)
+    return replace(
+        report,
+        evaluation=replace(found, readers=readers, third_reader=third),
+        rows=unnamed_rows(report.rows, report),
+        notes=tuple(_QUOTED.sub("“…”", note) for note in report.notes),
+    )
+
+
+def unnamed_rows(rows: Iterable[PatchRow], report: Report) -> tuple[PatchRow, ...]:
+    """Rows of a report, their groups numbered as in `unnamed`; sha256 tells which patch it is."""
+    numbers = _numbers(report)
+    return tuple(replace(row, file="", group=numbers.get(row.group, "")) for row in rows)
+
+
+def _numbers(report: Report) -> dict[str, str]:
+    names = sorted({row.group for row in report.rows if row.group})
+    return {name: f"group {number}" for number, name in enumerate(names, 1)}
+
+
+def _unnamed_reader(reader: ReaderEvaluation, numbers: Mapping[str, str]) -> ReaderEvaluation:
+    level = reader.group_level
+    if level is None:
+        return reader
+    groups = tuple(replace(one, group=numbers.get(one.group, one.group)) for one in level.groups)
+    return replace(reader, group_level=replace(level, groups=groups))
