@@ -37,7 +37,8 @@ span.stMarkdownBadge { white-space: normal !important; }
 # or Enter, and would swallow the answer keys (or write them into the name). They let go of it;
 # whoever goes by Tab keeps the focus. A busy page may hand a choice the keyboard back, or be
 # finished with it before this listener is there: so a key that reaches a closed choice is given to
-# the page instead.
+# the page instead. And whoever reloads the page with an answer begun is asked first: the answer is
+# kept with the session, which a reload ends.
 _LET_GO = """
 export default function () {
   const isSwitch = (field) =>
@@ -70,9 +71,18 @@ export default function () {
       setTimeout(() => field.blur(), 0);
     }
   };
+  const beforeLeaving = (event) => {
+    const answer = document.querySelector(".st-key-answer");
+    const scored = '[class*="st-key-Own-score"] [data-testid="stBaseButton-primary"]';
+    if (answer?.querySelector(scored) || answer?.querySelector("textarea")?.value) {
+      event.preventDefault();
+    }
+  };
   document.addEventListener("pointerup", afterPointer);
   document.addEventListener("keydown", beforeKey, true);
+  window.addEventListener("beforeunload", beforeLeaving);
   return () => {
+    window.removeEventListener("beforeunload", beforeLeaving);
     document.removeEventListener("pointerup", afterPointer);
     document.removeEventListener("keydown", beforeKey, true);
   };
