@@ -381,17 +381,17 @@ def test_no_filter_tells_a_blind_reviewer_what_the_hidden_entries_hold(here):
     without = hidden()
     assert "3 entries of patches" in without
     for filters in (
-        {"log_scores": [HER2Score.ZERO]},
-        {"log_scores": [HER2Score.THREE_PLUS]},
-        {"log_text": "crush"},
-        {"log_text": "no such text"},
-        {"log_gaps": [3]},
-        {"log_agreement": "Differs from a model"},
-        {"log_reviewers": ["Ada"]},
-        {"log_corrected": True},
+        {"log_scores-0": [HER2Score.ZERO]},
+        {"log_scores-0": [HER2Score.THREE_PLUS]},
+        {"log_text-0": "crush"},
+        {"log_text-0": "no such text"},
+        {"log_gaps-0": [3]},
+        {"log_agreement-0": "Differs from a model"},
+        {"log_reviewers-0": ["Ada"]},
+        {"log_corrected-0": True},
     ):
         assert hidden(**filters) == without, filters
-    app = opened(LOG, reviewer="Bo", blind=True, log_text="no such text")
+    app = opened(LOG, reviewer="Bo", blind=True, **{"log_text-0": "no such text"})
     assert "No entry fits these filters" in shown_text(app)
     assert "No entry fits" not in shown_text(opened(LOG, reviewer="Cy", blind=True))
 
