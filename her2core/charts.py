@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from her2core.models.verdict import Verdict, percent
+from her2core.models.verdict import Verdict
 from her2core.scores import CLASS_LABELS, HER2Score
+from her2core.text import percent
 from her2core.xai.explanation import Method
 
 _FONT = '"Source Sans", "Source Sans Pro", "Segoe UI", Arial, sans-serif'

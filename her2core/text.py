@@ -39,6 +39,18 @@ def percent_text(share: float, digits: int = 0) -> str:
     return f"{100 * share:.{digits}f} %"
 
 
+def percent(share: float) -> str:
+    """A probability in [0, 1] as whole per cent that never rounds a possibility away.
+
+    0.004 is "<1 %" and 0.996 is ">99 %"; only exact 0 and 1 are "0 %" and "100 %".
+    """
+    if 0.0 < share < 0.01:
+        return "<1 %"
+    if 0.99 < share < 1.0:
+        return ">99 %"
+    return percent_text(share)
+
+
 def spaced_percent(text: str) -> str:
     """A sentence kept from an earlier version, which wrote "95%", as it is written now."""
     return _BARE_PERCENT.sub(r"\1 %", text)

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from her2core import agreement_charts, charts, fidelity_charts
 from her2core.evaluation.agreement import Interval
-from her2core.models.verdict import Verdict, percent
+from her2core.models.verdict import Verdict
+from her2core.text import percent
 from her2core.xai.fidelity_report import Measured, MethodFidelity, ModelFidelity
 
 CNN = Verdict("cnn", "cnn-1", (0.03, 0.12, 0.846, 0.004), demo=True)

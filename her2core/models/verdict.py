@@ -56,15 +56,3 @@ def verdict_of(
     zero, one, two, three = (float(p) for p in probabilities)
     chances = (zero, one, two, three)
     return Verdict(card.architecture, card.model_id, chances, card.demo, novelty, backend)
-
-
-def percent(share: float) -> str:
-    """A share in [0, 1] as whole per cent that never rounds a possibility away.
-
-    0.004 is "<1 %" and 0.996 is ">99 %"; only exact 0 and 1 are "0 %" and "100 %".
-    """
-    if 0.0 < share < 0.01:
-        return "<1 %"
-    if 0.99 < share < 1.0:
-        return ">99 %"
-    return f"{100 * share:.0f} %"

@@ -23,9 +23,9 @@ FINEST_UM_PER_PIXEL, COARSEST_UM_PER_PIXEL = 0.1, 1.5
 _SIGMAS = 0.75 * 2 ** (np.arange(17) / 3)
 # nuclei are looked for from this one on
 _LEAST_NUCLEUS = 3
-# mean sigma of all blobs below which nuclei are not resolved, in pixels: real crops at 1 µm per
-# pixel all lie below it, at 0.5 µm one in twenty, at 0.25 µm none
-_UNRESOLVED_SIGMA = 3.5
+# mean sigma of all blobs below which nuclei are not resolved, in pixels: of 583 crops of real cores
+# 87 % of those above 1 µm per pixel lie below it, 45 % from 0.7 to 1 and 3 % of finer ones
+_UNRESOLVED_SIGMA = 3.3
 UNRESOLVED_UM_PER_PIXEL = 1.0
 # between 20x and 40x, give or take
 USUAL_UM_PER_PIXEL, _USUAL_OCTAVES = 0.35, 1.2

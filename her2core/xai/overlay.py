@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from her2core.models.verdict import Verdict, percent
+from her2core.models.verdict import Verdict
 from her2core.scores import CLASS_LABELS, RESEARCH_NOTICE
+from her2core.text import percent
 from her2core.xai.explanation import METHOD_TITLES, Explanation, Method, is_signed
 
 Pixels = npt.NDArray[np.uint8]

@@ -9,10 +9,10 @@ import streamlit as st
 from her2core.charts import probability_figure
 from her2core.models.card import ModelCard
 from her2core.models.conformal import prediction_set, set_text
-from her2core.models.verdict import Verdict, percent
+from her2core.models.verdict import Verdict
 from her2core.reviews.worklist import model_gap
 from her2core.scores import HER2Score
-from her2core.text import markdown_text
+from her2core.text import markdown_text, percent
 from pages import ui
 
 

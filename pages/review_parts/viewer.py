@@ -136,7 +136,10 @@ def _reading(name: str, explanation: Explanation, checked: FidelityReport) -> No
 def _where(here: ui.Services, patch: Patch, explanation: Explanation) -> str:
     """Which tissue holds the heat, measured without the network, as a second line."""
     found = whereabouts(explanation, _parts(patch.key, here.settings.stain, patch))
-    return f"  \n{markdown_text(in_words(found))}" if found is not None else ""
+    if found is None:
+        return ""
+    # in the narrow column no line may begin with the sign alone
+    return f"  \n{markdown_text(in_words(found))}".replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def _requested(

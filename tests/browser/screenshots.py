@@ -123,7 +123,7 @@ def shoot_all(browser: Browser, url: str, out: Path, theme: str, size: tuple[int
     page.get_by_role("img", name="DenseNet121, SHAP").first.wait_for()
     shoot("review-shap")
     # a patch that both networks call 0 has no contrast with 0
-    agreed_on_0 = page.get_by_text("The models agree on 0", exact=True).count() > 0
+    agreed_on_0 = page.get_by_text(re.compile(r"The models agree on 0$")).count() > 0
     other = page.get_by_role("radio", name="3+?" if agreed_on_0 else "0?", exact=True)
     other.click()
     page.get_by_text("the class explained").first.wait_for()
