@@ -69,7 +69,9 @@ def test_figures_stand_between_the_markers_and_a_second_run_changes_nothing(proj
             assert figure_text(reader.figure("macro_f1").value) in text
     for reader in REPORT.evaluation.readers:
         assert figure_text(reader.group_level.exact) in whole
-        assert f"{reader.group_level.exact.value:.0%} of {reader.group_level.exact.n}" in short
+        groups = reader.group_level.groups
+        exact = sum(group.verdict == group.truth for group in groups)
+        assert f"| {exact} of {len(groups)} |" in short
     assert "| cnn-test | macro F1 | 0.812 (0.700 to 0.900) | 40 | held out |" in whole
     assert (
         "| both verdicts (against predict) | 0.200 s | 0.050 s | 4.00 | at least 7 | **no** |"

@@ -127,7 +127,10 @@ def short_block(root: Path) -> str:
             figures = [reader.figure(name) for name in _SHORT]
             cells = ["–" if figure is None else figure_text(figure.value) for figure in figures]
             level = reader.group_level
-            cores = "–" if level is None else f"{level.exact.value:.0%} of {level.exact.n}"
+            exact = None if level is None else level.exact
+            cores = "–"
+            if exact is not None and exact.value is not None:
+                cores = f"{exact.value * exact.n:.0f} of {exact.n}"
             where = f"{cell(report.title)} (n = {found.n}, groups {found.groups})"
             lines.append(f"| {where} | {cell(reader.title)} | {' | '.join(cells)} | {cores} |")
     return "\n".join(
