@@ -21,8 +21,13 @@ run: $(VENV)/.runtime
 	@echo "HER2 Review opens on http://localhost:$(PORT) - stop it with Ctrl+C."
 	@$(BIN)/python serve.py --port $(PORT)
 
+# In two halves at once: the browser journeys wait most of their time, the rest never does.
 test: lint
-	$(BIN)/python -m pytest
+	@mkdir -p build
+	$(BIN)/python -m pytest tests/browser > build/browser-tests.log 2>&1 & browser=$$!; \
+	$(BIN)/python -m pytest --ignore=tests/browser; rest=$$?; \
+	wait $$browser; seen=$$?; cat build/browser-tests.log; \
+	test $$rest -eq 0 -a $$seen -eq 0
 
 lint: $(VENV)/.development
 	$(BIN)/ruff check .
