@@ -21,13 +21,15 @@ run: $(VENV)/.runtime
 	@echo "HER2 Review opens on http://localhost:$(PORT) - stop it with Ctrl+C."
 	@$(BIN)/python serve.py --port $(PORT)
 
-# In two halves at once: the browser journeys wait most of their time, the rest never does.
+# In two halves at once, of which neither keeps two processors busy: what is seen of the pages, and
+# the rest.
+SEEN := tests/browser $(wildcard tests/test_*page*.py)
 test: lint
 	@mkdir -p build
-	$(BIN)/python -m pytest tests/browser > build/browser-tests.log 2>&1 & browser=$$!; \
-	$(BIN)/python -m pytest --ignore=tests/browser; rest=$$?; \
-	wait $$browser; seen=$$?; cat build/browser-tests.log; \
-	test $$rest -eq 0 -a $$seen -eq 0
+	$(BIN)/python -m pytest $(SEEN) > build/page-tests.log 2>&1 & seen=$$!; \
+	$(BIN)/python -m pytest $(SEEN:%=--ignore=%); rest=$$?; \
+	wait $$seen; pages=$$?; cat build/page-tests.log; \
+	test $$rest -eq 0 -a $$pages -eq 0
 
 lint: $(VENV)/.development
 	$(BIN)/ruff check .
