@@ -59,9 +59,8 @@ def draw(here: ui.Services, model_id: str, *, key: str) -> None:
                         f"{check.failing}."
                     )
         figure = curves_figure(found, dark=ui.is_dark())
-        figure.update_layout(paper_bgcolor=ui.page_ground())
         st.plotly_chart(
-            figure,
+            ui.on_page_ground(figure),
             theme=None,
             key=f"curves-{key}",
             config=ui.chart_config(f"fidelity-{model_id}"),

@@ -16,7 +16,7 @@ from her2core.text import markdown_text, percent_text, printable
 DEMO_NOTE = (
     "Demonstration model: trained to show how this program works, not validated for any use."
 )
-CROPS_CALLED = "crops called "  # begins the names of figures of one core
+_CROPS_CALLED = "crops called "  # begins the names of figures of one core
 
 
 def facts(card: ModelCard) -> None:
@@ -49,13 +49,13 @@ def metrics(card: ModelCard, *, key: str) -> None:
     if not card.metrics:
         st.info("The card states no measured figure.", icon=":material/help:")
         return
-    crops = [metric for metric in card.metrics if metric.name.startswith(CROPS_CALLED)]
+    crops = [metric for metric in card.metrics if metric.name.startswith(_CROPS_CALLED)]
     others = [metric for metric in card.metrics if metric not in crops]
     for number, images in enumerate(dict.fromkeys(metric.set for metric in others)):
         st.markdown(f"Measured on **{markdown_text(images)}**")
         _table([metric for metric in others if metric.set == images], key=f"{key}-{number}")
     if crops:
-        st.caption(crops_said(card))
+        st.caption(_crops_said(crops))
         with st.expander("What the crops of each core were called"):
             _table(crops, key=f"{key}-crops", several_sets=True)
 
@@ -86,10 +86,10 @@ def _table(figures: Sequence[Metric], *, key: str, several_sets: bool = False) -
     )
 
 
-def crops_said(card: ModelCard) -> str:
-    """Which crops the figures of whole cores are of, for a card that has such figures."""
-    crops = [metric.n for metric in card.metrics if metric.name.startswith(CROPS_CALLED)]
-    number = f"{min(crops)} to {max(crops)}" if min(crops) < max(crops) else f"{max(crops)}"
+def _crops_said(crops: Sequence[Metric]) -> str:
+    """Which crops the figures of whole cores are of."""
+    least, most = min(metric.n for metric in crops), max(metric.n for metric in crops)
+    number = f"{least} to {most}" if least < most else f"{most}"
     return (
         f"The figures of cores come from {number} crops a core, drawn for this card alone. Reports "
         "on the Evaluation page read other crops of the same cores, so a core near a limit can be "

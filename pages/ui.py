@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import NoReturn, ParamSpec
 
+import plotly.graph_objects as go
 import streamlit as st
 
 from her2core import logs
@@ -174,9 +175,9 @@ def is_dark() -> bool:
     return st.context.theme.type == "dark"
 
 
-def page_ground() -> str:
-    """The page's own colour, so that a plot saved as a picture is legible on any ground."""
-    return "#12191d" if is_dark() else "#fbfcfc"
+def on_page_ground(figure: go.Figure) -> go.Figure:
+    """The plot on the page's own colour: legible when it is saved, or the system turns dark."""
+    return figure.update_layout(paper_bgcolor="#12191d" if is_dark() else "#fbfcfc")
 
 
 def chart_config(name: str) -> dict[str, object]:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import TypeVar
 
+from her2core.evaluation.group_level import GroupVerdict
 from her2core.evaluation.report import PatchRow, ReaderEvaluation, Report
+from her2core.evaluation.third_reader import PooledGroup
 
+_Group = TypeVar("_Group", PooledGroup, GroupVerdict)
 # from the first name quoted to the last: a name may itself hold a quote
 _QUOTED = re.compile("“.*”", re.DOTALL)
 
@@ -18,10 +22,7 @@ def unnamed(report: Report) -> Report:
     found = report.evaluation
     third = found.third_reader
     if third is not None:
-        groups = tuple(
-            replace(one, group=numbers.get(one.group, one.group)) for one in third.groups
-        )
-        third = replace(third, groups=groups)
+        third = replace(third, groups=_numbered(third.groups, numbers))
     readers = tuple(_unnamed_reader(reader, numbers) for reader in found.readers)
     return replace(
         report,
@@ -46,5 +47,8 @@ def _unnamed_reader(reader: ReaderEvaluation, numbers: Mapping[str, str]) -> Rea
     level = reader.group_level
     if level is None:
         return reader
-    groups = tuple(replace(one, group=numbers.get(one.group, one.group)) for one in level.groups)
-    return replace(reader, group_level=replace(level, groups=groups))
+    return replace(reader, group_level=replace(level, groups=_numbered(level.groups, numbers)))
+
+
+def _numbered(groups: Iterable[_Group], numbers: Mapping[str, str]) -> tuple[_Group, ...]:
+    return tuple(replace(one, group=numbers.get(one.group, one.group)) for one in groups)

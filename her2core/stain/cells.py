@@ -14,7 +14,7 @@ from her2core.stain.density import FloatImage
 from her2core.stain.hidden import hidden_nuclei
 from her2core.stain.membranes import membrane_lines
 from her2core.stain.nuclei import find_nuclei
-from her2core.stain.rims import DIRECTIONS, Rims, find_rims, joined
+from her2core.stain.rims import DIRECTIONS, Rims, find_rims, in_image, joined
 from her2core.stain.thresholds import StainThresholds
 from her2core.stain.tumour import tumour_odds
 
@@ -115,7 +115,7 @@ def measure_cells(
     rims = joined((rims, find_rims(hidden, lines, dab)))
     if not len(rims.outlines):
         return NO_CELLS
-    inside = _inside(rims.outlines, dab.shape)
+    inside = in_image(rims.outlines[..., 0], rims.outlines[..., 1], dab.shape)
     stained = _stained(rims, thresholds) & inside
     stained &= _believed(rims, stained, thresholds)[:, None]
     completeness = stained.sum(axis=1) / np.maximum(inside.sum(axis=1), 1)
@@ -190,8 +190,3 @@ def _believed(rims: Rims, stained: Booleans, thresholds: StainThresholds) -> Boo
     odds = membrane_odds(signs, rims.texture, candidate)
     believed = falls_off & (odds >= thresholds.membrane_odds)
     return np.asarray((signs.line >= thresholds.clear_line) | believed)
-
-
-def _inside(outlines: FloatImage, shape: tuple[int, ...]) -> Booleans:
-    x, y = outlines[..., 0], outlines[..., 1]
-    return np.asarray((x >= 0) & (y >= 0) & (x <= shape[1] - 1) & (y <= shape[0] - 1))

@@ -104,8 +104,12 @@ def find_rims(nuclei: Nuclei, lines: FloatImage, dab: FloatImage) -> Rims:
     border = _first_true(owner != own)
     brown = _sample(dab, x, y)
     chosen = _best_paths(_costs(line, brown, nucleus, own, edge, border, radii))
-    within = (x >= 0) & (y >= 0) & (x <= dab.shape[1] - 1) & (y <= dab.shape[0] - 1)
-    return _along(chosen, x, y, line, brown, edge, within)
+    return _along(chosen, x, y, line, brown, edge, dab.shape)
+
+
+def in_image(x: FloatImage, y: FloatImage, shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
+    """Which of the points lie in an image of this shape (H, W)."""
+    return np.asarray((x >= 0) & (y >= 0) & (x <= shape[1] - 1) & (y <= shape[0] - 1))
 
 
 def _territories(labels: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
@@ -193,7 +197,7 @@ def _along(
     line: FloatImage,
     brown: FloatImage,
     edge: npt.NDArray[np.int64],
-    within: npt.NDArray[np.bool_],
+    shape: tuple[int, ...],
 ) -> Rims:
     """Read what lies on the chosen paths, half a micrometre to either side included."""
     last = line.shape[2] - 1
@@ -205,7 +209,9 @@ def _along(
     inner = np.maximum(inner, 0)
     inner_line = np.take_along_axis(line, inner, 2) * cytoplasm
     samples = np.maximum(cytoplasm.sum(axis=(1, 2)), 1)
-    seen = cytoplasm & np.take_along_axis(within, inner, 2)
+    seen = cytoplasm & in_image(
+        np.take_along_axis(x, inner, 2), np.take_along_axis(y, inner, 2), shape
+    )
     inner_brown = (np.take_along_axis(brown, inner, 2) * seen).sum(axis=(1, 2))
     count = seen.sum(axis=(1, 2))
     outlines = np.concatenate(

@@ -53,9 +53,6 @@ def tumour_signs(nuclei: Nuclei, rims: Rims) -> FloatImage:
     cell, DAB optical density of its cytoplasm; the last four less the image's median. In brown or
     grey cytoplasm every nucleus looks brown: what it has more of than its surroundings counts.
     """
-    brown = rims.cytoplasm
-    # where the nucleus fills the cell, its cytoplasm tells nothing
-    usual = float(np.median(brown[np.isfinite(brown)])) if np.isfinite(brown).any() else 0.0
     own = np.stack(
         [
             np.log(nuclei.elongation),
@@ -63,7 +60,7 @@ def tumour_signs(nuclei: Nuclei, rims: Rims) -> FloatImage:
             _less_median(nuclei.unevenness),
             _less_median(np.log(nuclei.diameter_um)),
             _less_median(np.log(_areas_um2(rims.outlines) + 1)),
-            np.where(np.isfinite(brown), brown, usual) - usual,
+            _less_median(rims.cytoplasm),
         ],
         axis=1,
     )
@@ -76,7 +73,10 @@ def tumour_signs(nuclei: Nuclei, rims: Rims) -> FloatImage:
 
 
 def _less_median(values: FloatImage) -> FloatImage:
-    return np.asarray(values - np.median(values), dtype=np.float32)
+    """Values (n,) less their median; 0, which tells nothing, where one is not a number."""
+    known = values[np.isfinite(values)]
+    usual = np.median(known) if len(known) else 0.0
+    return np.nan_to_num(np.asarray(values - usual, dtype=np.float32))
 
 
 def _areas_um2(outlines: FloatImage) -> FloatImage:

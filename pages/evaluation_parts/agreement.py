@@ -157,9 +157,8 @@ def _overview(titled: dict[str, tuple[AgreementReport, str, str]]) -> None:
         figure = charts.agreement_interval_figure(
             rows, x_title="Quadratic-weighted kappa with 95 % interval", dark=ui.is_dark()
         )
-        figure.update_layout(paper_bgcolor=ui.page_ground())
         st.plotly_chart(
-            figure,
+            ui.on_page_ground(figure),
             theme=None,
             key="evaluation_kappa",
             config={"displayModeBar": False},
@@ -188,9 +187,8 @@ def _confusion(title: str, report: AgreementReport, rows: str, columns: str) -> 
         st.caption("There is nothing to compare yet.")
         return
     figure = charts.confusion_figure(report.confusion, columns, rows, dark=ui.is_dark())
-    figure.update_layout(paper_bgcolor=ui.page_ground())
     st.plotly_chart(
-        figure,
+        ui.on_page_ground(figure),
         theme=None,
         key=f"evaluation_confusion_{title}",
         config={"displayModeBar": False},

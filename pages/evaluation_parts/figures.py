@@ -126,11 +126,10 @@ def _side_by_side(
 
 def _chart(name: str, report_title: str, plot: Plot) -> None:
     figure = chart(plot, dark=ui.is_dark())
-    figure.update_layout(paper_bgcolor=ui.page_ground())
     if report_title:
         st.markdown(f":gray[{markdown_text(report_title)}]")
     st.plotly_chart(
-        figure,
+        ui.on_page_ground(figure),
         theme=None,
         key=f"report_plot_{name}",
         config=ui.chart_config(name),

@@ -57,9 +57,8 @@ def drift_section(
         st.caption("No review carries a verdict of a model yet.")
         return
     figure = drift_chart(lines, dark=ui.is_dark())
-    figure.update_layout(paper_bgcolor=ui.page_ground())
     st.plotly_chart(
-        figure,
+        ui.on_page_ground(figure),
         theme=None,
         key="evaluation_drift",
         config=ui.chart_config("agreement-over-time"),
