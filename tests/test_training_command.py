@@ -6,11 +6,13 @@ import errno
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from her2core.models.bundle import load_bundle
 from her2core.training import loop
+from tests.tiny_bundles import bundle_root
 from training import make_bundle, make_synthetic, train
 
 SMALL = "epochs = 2\nsteps_per_epoch = 1\nbatch = 4\n"
@@ -76,6 +78,29 @@ def test_cnn_survives_a_full_disk_and_becomes_a_bundle(forty_x, tmp_path, monkey
 
     assert train.main([*command, "--resume"]) == 1
     assert "nothing overwrites them" in capsys.readouterr().err
+
+
+def test_a_lab_trains_on_from_a_bundle_and_the_card_says_what_that_had_learnt(
+    forty_x, tmp_path, capsys
+):
+    demo = bundle_root() / "cnn"
+    still = SMALL.replace("epochs = 2", "epochs = 1") + "learning_rate = 1e-12\n"
+    assert train.main(arguments("cnn", forty_x, tmp_path, still, "--start", str(demo))) == 0
+    before, after = (load_bundle(folder) for folder in (demo, tmp_path / "bundles" / "cnn"))
+    head = [bundle.model.get_layer("logits").get_weights()[0] for bundle in (before, after)]
+    np.testing.assert_allclose(*head, atol=1e-5)
+    assert not after.card.demo
+    assert after.card.notes[-1] == (
+        f"Trained from the bundle “cnn-test” of 2026-01-31 (weights "
+        f"{before.card.weights_sha256[:12]}), which had learnt from: None: random weights."
+    )
+
+    capsys.readouterr()
+    other = arguments("densenet121", forty_x, tmp_path, SMALL, "--start", str(demo))
+    assert train.main(other) == 1
+    told = capsys.readouterr()
+    assert "is a cnn, which cannot be the start of a densenet121" in told.err
+    assert "Recognised" not in told.out  # said before patches are read
 
 
 def refused(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], *more: str) -> str:

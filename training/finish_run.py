@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from her2core import __version__
-from her2core.models.card import Metric, ModelCard
+from her2core.models.card import CARD_FILE, Metric, ModelCard
 from her2core.models.conformal import ConformalSets
 from her2core.patches import MODEL_SIDE
 from her2core.scores import HER2Score
@@ -77,7 +77,7 @@ def draft_card(
     notes = [*text.notes, *prepared.warnings]
     if not prepared.files_of(TEST):
         notes.append("No patches were held out for a test: there are no figures.")
-    if recipe.architecture == "densenet121":
+    if recipe.architecture == "densenet121" or start is not None:
         notes.append(_origin(recipe, start))
     return ModelCard(
         name=text.name or name,
@@ -145,7 +145,18 @@ def _own_groups(patches: PatchSet) -> PatchSet:
 def _origin(recipe: Recipe, weights: Path | None) -> str:
     start = "ImageNet weights" if recipe.imagenet else "random weights"
     if weights is not None:
-        start = "the weights of an earlier training"
+        start = _earlier(weights)
     if recipe.head_epochs:
         return f"Head trained on frozen features of {start}, then the last blocks fine-tuned."
     return f"Trained from {start}."
+
+
+def _earlier(start: Path) -> str:
+    """What a training went on from; of a bundle also what that had learnt from, for it stays."""
+    if not start.is_dir():
+        return "the weights of an earlier training"
+    card = ModelCard.read(start / CARD_FILE)
+    return (
+        f"the bundle “{card.name}” of {card.date} (weights {card.weights_sha256[:12]}), which had "
+        f"learnt from: {card.training_data.rstrip('.')}"
+    )

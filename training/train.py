@@ -6,7 +6,7 @@ reads DIR (docs/training.md says which layouts), splits it by group, trains, fit
 and writes the finished model bundle with its card; checkpoints lie in BUNDLE.run beside it.
 
     python -m training.train --arch densenet121 --data DIR[=SHARE],DIR[=SHARE] --validation DIR \\
-        --config recipe.toml --run FOLDER [--start weights.h5]
+        --config recipe.toml --run FOLDER [--start WEIGHTS]
 
 only trains: several folders are mixed, each giving its share of every batch (evenly where none is
 named), and FOLDER/best.weights.h5 holds the best weights by validation loss. Started again, it goes
@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--seed", type=int, help="of split and training (default 0, the recipe's)")
     parser.add_argument("--text", type=Path, help="TOML for the card: name, licence, notes ...")
-    parser.add_argument("--start", type=Path, help="weights of an earlier stage")
+    parser.add_argument("--start", type=Path, help="weights.h5 of a stage, or a bundle")
     return parser
 
 
@@ -141,8 +141,8 @@ def _recipe(args: argparse.Namespace) -> Recipe:
     recipe = read_recipe(args.config, args.arch) if args.config else Recipe(args.arch)
     if recipe.architecture != args.arch:
         raise RecipeError(f"{args.config} is a recipe for {recipe.architecture}.")
-    if args.start is not None and not args.start.is_file():
-        raise RecipeError(f"There is no file {args.start}.")
+    if args.start is not None and not args.start.exists():
+        raise RecipeError(f"There is no file or bundle {args.start}.")
     if args.seed is not None:
         if not 0 <= args.seed <= MOST_SEED:
             raise RecipeError(f"--seed must be from 0 to {MOST_SEED}.")

@@ -25,6 +25,7 @@ from her2core.training.loop import (
 from her2core.training.losses import class_weights, recipe_loss
 from her2core.training.machines import Machines, this_machine
 from her2core.training.recipe import Recipe, check
+from her2core.training.start import load_start
 
 RECIPE_FILE = "recipe.json"
 # what may differ when a run goes on: how long it goes on
@@ -72,6 +73,7 @@ def build(recipe: Recipe, start_weights: Path | None = None) -> Any:
     """Build the recipe's network with fresh, ImageNet or given weights.
 
     Raises:
+        BundleError: the bundle to start from is damaged or another network's.
         CheckpointError: the given weights cannot be read or are another network's.
         WeightsUnavailableError: ImageNet weights are wanted and cannot be had.
     """
@@ -92,7 +94,7 @@ def build(recipe: Recipe, start_weights: Path | None = None) -> Any:
     finally:
         keras.config.set_dtype_policy("float32")
     if start_weights is not None:
-        load_weights(model, start_weights)
+        load_start(model, start_weights, recipe.architecture)
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = recipe.batch_norm_momentum
@@ -118,11 +120,13 @@ def fit(
         mixture: training sets with images of side `recipe.size`.
         validation: patches of side `recipe.size` that select the epoch; never in `mixture`.
         folder: where checkpoints, best weights and the history go.
-        start_weights: weights of an earlier stage (any input size for DenseNet121).
+        start_weights: file of an earlier stage's weights, or a bundle's folder (any input size for
+            DenseNet121).
         machines: who trains; by default as TF_CONFIG says.
         after_epoch: told after each epoch, when its state is on disk.
 
     Raises:
+        BundleError: the bundle to start from is damaged or another network's.
         CheckpointError: the folder holds a run with another recipe, or a damaged one; or the
             start weights do not fit.
         DatasetError: a class has no training patch.
