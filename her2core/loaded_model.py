@@ -7,6 +7,7 @@ is loaded a second time, in the background or when it is first asked for.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -89,6 +90,7 @@ class LoadedModel:
         self._readings: Recent[str, Reading] = Recent(READINGS_KEPT)
         self._maps: Recent[tuple[object, ...], Explanation] = Recent(_MAPS_KEPT)
         self._reading = FairLock()
+        self._beside = ThreadPoolExecutor(1, thread_name_prefix="appearance")
         self._explaining = FairLock()
 
     @property
@@ -112,8 +114,9 @@ class LoadedModel:
             kept = {key: self._readings.get(key) for key, _ in patches}
             new = {key: pixels for key, pixels in patches if kept[key] is None}
             if new:
+                looks = self._looks(new)
                 columns = self._reader.read(np.stack(list(new.values())))
-                strange = self._novelties(new, columns.features)
+                strange = self._novelties(looks, columns.features)
                 for key, row, features, hidden, novelty in zip(new, *columns, strange, strict=True):
                     verdict = verdict_of(self.card, row, self.backend, novelty)
                     # Copies: views would keep the whole batch in memory.
@@ -160,19 +163,29 @@ class LoadedModel:
         with self._explaining:
             self._shap_explainer()
 
-    def _novelties(self, new: Mapping[str, Floats], features: Floats) -> list[float | None]:
+    def _looks(self, new: Mapping[str, Floats]) -> list[Future[Floats]]:
+        """How each new patch looks, found out while the network reads: it waits for memory a lot.
+
+        Empty where the bundle cannot tell the unfamiliar anyway.
+        """
+
+        def look(key: str, pixels: Floats) -> Floats:
+            known = self._appearances.get(key)
+            if known is None:
+                known = appearance(pixels[None])[0]
+                self._appearances.put(key, known)
+            return known
+
+        if self._novelty is None:
+            return []
+        return [self._beside.submit(look, key, pixels) for key, pixels in new.items()]
+
+    def _novelties(self, looks: Sequence[Future[Floats]], features: Floats) -> list[float | None]:
         """How unlike the known patches each new one is; None where the bundle cannot tell."""
         if self._novelty is None:
-            return [None] * len(new)
-        looks = []
-        for key, pixels in new.items():
-            look = self._appearances.get(key)
-            if look is None:
-                look = appearance(pixels[None])[0]
-                self._appearances.put(key, look)
-            looks.append(look)
-        found = self._novelty.of(pooled(features), np.stack(looks))
-        return [float(value) for value in found]
+            return [None] * len(features)
+        seen = np.stack([look.result() for look in looks])
+        return [float(value) for value in self._novelty.of(pooled(features), seen)]
 
     def _shap_explainer(self) -> ShapExplainer:
         if self._shap is None:

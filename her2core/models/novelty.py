@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -53,36 +55,69 @@ class KnownSpace:
 
     def placed(self, vectors: Floats) -> Floats:
         """Whitened coordinates (n, k) of vectors (n, d)."""
-        centred = vectors.astype(np.float64) - self.mean
-        return np.asarray(centred @ self.basis, dtype=np.float32)
+        return self.seen(vectors).placed.astype(np.float32)
 
     def distance(self, vectors: Floats) -> Floats:
         """Distance (n,) of vectors (n, d) to the known patches, >= 0."""
+        return self.distance_of(self.seen(vectors))
+
+    def seen(self, vectors: Floats) -> Whereabouts:
+        """Where vectors (n, d) lie in the components, and how far beside them."""
         # in double precision: what is left over is a small difference of large numbers
         centred = vectors.astype(np.float64) - self.mean
-        parts = [
-            self._distance(centred[start : start + _ROWS_AT_ONCE])
-            for start in range(0, len(centred), _ROWS_AT_ONCE)
-        ]
-        return np.concatenate([np.zeros(0, np.float32), *parts])
+        basis, lengths = self._doubled.basis, self._doubled.lengths
+        placed = centred @ basis
+        if not self.residual > 0:
+            return Whereabouts(placed, np.zeros(len(placed)))
+        # what lies within the components, undone: their lengths are those of the whitening
+        inside = ((placed / lengths) ** 2).sum(axis=1)
+        left = np.maximum((centred**2).sum(axis=1) - inside, 0)
+        return Whereabouts(placed, left / self.residual**2)
 
-    def _distance(self, centred: npt.NDArray[np.float64]) -> Floats:
-        placed = centred @ self.basis
+    def distance_of(self, seen: Whereabouts) -> Floats:
+        """Distance (n,) of what `seen` gave to the known patches, >= 0."""
+        parts = [
+            self._nearest(seen.placed[start : start + _ROWS_AT_ONCE])
+            for start in range(0, len(seen.placed), _ROWS_AT_ONCE)
+        ]
+        found = np.concatenate([np.zeros(0), *parts]) + seen.beside
+        return np.asarray(np.sqrt(found), dtype=np.float32)
+
+    def _nearest(self, placed: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         squares = (
             (placed**2).sum(axis=1)[:, None]
-            - 2 * placed @ self.references.T
-            + (self.references**2).sum(axis=1)[None, :]
+            - 2 * placed @ self._doubled.references
+            + self._doubled.squares[None, :]
         )
         near = min(NEIGHBOURS, len(self.references))
         nearest = np.partition(np.maximum(squares, 0), near - 1, axis=1)[:, :near]
-        found = nearest.mean(axis=1) / self.basis.shape[1]
-        if self.residual > 0:
-            # what lies within the components, undone: their lengths are those of the whitening
-            lengths = np.linalg.norm(self.basis, axis=0)
-            inside = ((placed / lengths) ** 2).sum(axis=1)
-            left = np.maximum((centred**2).sum(axis=1) - inside, 0)
-            found = found + left / self.residual**2
-        return np.asarray(np.sqrt(found), dtype=np.float32)
+        return np.asarray(nearest.mean(axis=1) / self.basis.shape[1])
+
+    @cached_property
+    def _doubled(self) -> _Doubled:
+        return _Doubled(
+            self.basis.astype(np.float64),
+            np.linalg.norm(self.basis, axis=0),
+            np.ascontiguousarray(self.references.T, np.float64),
+            (self.references**2).sum(axis=1),
+        )
+
+
+class Whereabouts(NamedTuple):
+    """Of n vectors: coordinates (n, k) in the components, and the squared distance (n,) beside
+    them in units of what known patches have there; both float64."""
+
+    placed: npt.NDArray[np.float64]
+    beside: npt.NDArray[np.float64]
+
+
+class _Doubled(NamedTuple):
+    """What every distance needs of a space, in the precision it is computed in."""
+
+    basis: npt.NDArray[np.float64]
+    lengths: Floats
+    references: npt.NDArray[np.float64]
+    squares: Floats
 
 
 def known_space(vectors: Floats, components: int | None = None) -> KnownSpace:
@@ -125,12 +160,12 @@ class Novelty:
 
     def of(self, features: Floats, looks: Floats) -> Floats:
         """The same from pooled features (n, c) and appearance figures (n, d)."""
-        parts = [
-            self.features.distance(features) / self.features.threshold,
-            self.appearance.distance(looks) / self.appearance.threshold,
-        ]
+        pairs = ((self.features, features), (self.appearance, looks))
+        seen = [(space, space.seen(vectors)) for space, vectors in pairs]
+        parts = [space.distance_of(there) / space.threshold for space, there in seen]
         if self.other is not None:
-            parts.append(self.other.chance(self.placed(features, looks)) / self.other.threshold)
+            side_by_side = np.hstack([there.placed.astype(np.float32) for _, there in seen])
+            parts.append(self.other.chance(side_by_side) / self.other.threshold)
         return np.asarray(np.max(parts, axis=0), dtype=np.float32)
 
     def placed(self, features: Floats, looks: Floats) -> Floats:
