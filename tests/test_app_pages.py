@@ -273,6 +273,23 @@ def test_both_verdicts_stand_side_by_side_with_what_they_would_mean(app, three, 
     assert "**1 of 3** · 3 to review" in said
 
 
+def test_agreeing_with_another_score_than_ones_own_is_asked_about_and_may_be_meant(
+    app, three, here
+):
+    sign_in(app)
+    cnn = here.workbench.verdicts(here.images.load(three[0], "p1.png"))[0].score
+    other = HER2Score((int(cnn) + 1) % 4)
+    button(app, other.label).click().run()
+    assert not app.info
+    button(app, "Agree").click().run()
+    assert app.info[0].value.startswith(f"You score {other.label}, but agree with CNN’s")
+    button(app, cnn.label).click().run()
+    assert not app.info
+    button(app, other.label).click().run()
+    button(app, "Save").click().run()
+    assert reviews(here)[0].agrees["cnn"] is True
+
+
 def test_a_saved_answer_is_recorded_and_the_next_unreviewed_patch_comes_up(app, three, here):
     sign_in(app)
     button(app, "2+").click().run()

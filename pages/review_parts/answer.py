@@ -15,6 +15,7 @@ import streamlit as st
 from her2core.accounts.records import NotAllowedError
 from her2core.models.verdict import Verdict
 from her2core.patches import Patch
+from her2core.reviews.consistency import contradiction
 from her2core.reviews.records import Confidence, Review, ReviewDraft
 from her2core.reviews.store import SeenBeforeError, StoreError
 from her2core.scores import HER2Score
@@ -95,6 +96,9 @@ def form(
             on_click=_try_to_save,
             args=(here, patch, draft, verdicts, hidden, blind),
         )
+        odd = None if hidden else contradiction(draft.score, draft.agrees, verdicts)
+        if odd:
+            st.info(odd, icon=":material/help:")
         problem = st.session_state.get("save_problem")
         if problem and problem[0] == draft.token:
             st.warning(markdown_text(problem[1]), icon=":material/error:")
