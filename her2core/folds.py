@@ -11,7 +11,7 @@ most of the tissue counts as tissue of that density, so that a strand between lu
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache, reduce
+from functools import cache
 from typing import NamedTuple
 
 import cv2
@@ -64,7 +64,8 @@ class _Window(NamedTuple):
 
     Attributes:
         size: width and height in pixels.
-        scale: what makes its sum a mean over what lies in the picture, float32 (s, s).
+        scale: what makes its sum a mean over what lies in the picture, for both planes, float32
+            (s, s, 2).
         inside: how much of it lies in the picture, float32 (s, s) in [0, 1].
     """
 
@@ -93,23 +94,21 @@ def _responses(depth: FloatArray) -> Iterator[FloatArray]:
     side = depth.shape[0]
     for direction in _directions(side):
         # What lies outside is 0 and weighs 0.
-        turned = cv2.split(cv2.warpAffine(depth, direction.turn, (side, side)))
-        beside = [_mean(plane, direction.beside) for plane in turned]
+        turned = cv2.warpAffine(depth, direction.turn, (side, side))
+        beside = _mean(turned, direction.beside)
         for window, step, known in direction.bands:
-            stands_out = (
-                _mean(plane, window)[step : side - step]
-                - np.maximum(sides[: side - 2 * step], sides[2 * step :])
-                for plane, sides in zip(turned, beside, strict=True)
+            stands_out = _mean(turned, window)[step : side - step] - np.maximum(
+                beside[: side - 2 * step], beside[2 * step :]
             )
-            yield np.where(known, reduce(np.minimum, stands_out), np.float32(0))
+            yield np.where(known, cv2.min(*cv2.split(stands_out)), np.float32(0))
 
 
-def _mean(plane: FloatArray, window: _Window) -> FloatArray:
-    return _sum(plane, window.size) * window.scale
+def _mean(planes: FloatArray, window: _Window) -> FloatArray:
+    return _sum(planes, window.size) * window.scale
 
 
-def _sum(plane: FloatArray, size: tuple[int, int]) -> FloatArray:
-    total = cv2.boxFilter(plane, -1, size, normalize=False, borderType=cv2.BORDER_CONSTANT)
+def _sum(picture: FloatArray, size: tuple[int, int]) -> FloatArray:
+    total = cv2.boxFilter(picture, -1, size, normalize=False, borderType=cv2.BORDER_CONSTANT)
     return np.asarray(total, np.float32)
 
 
@@ -139,4 +138,4 @@ def _window(inside: FloatArray, length: int, width: float) -> _Window:
     size = (length, max(1, round(width * inside.shape[0])))
     weight = _sum(inside, size)
     scale = np.asarray(1 / np.maximum(weight, 1e-3), np.float32)
-    return _Window(size, scale, weight / np.float32(size[0] * size[1]))
+    return _Window(size, np.dstack([scale, scale]), weight / np.float32(size[0] * size[1]))
