@@ -12,7 +12,7 @@ import argparse
 import csv
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -74,10 +74,9 @@ def measured(bundle: Path, cores: Path, number: int, seed: int) -> list[Figure]:
             parts.append(novelty.measure(pixels, classifier.infer(pixels)[1]))
         return np.concatenate(parts)
 
-    used = set(card.novelty.groups)
-    real = real_crops(cores, number, seed, used)
+    real = real_crops(cores, number, seed, set(card.novelty.groups))
     rng = np.random.default_rng(seed)
-    synthetic = [make_patch(HER2Score(i % 4), rng, GeneratorConfig()).rgb for i in range(number)]
+    synthetic = fresh_patches(number, rng)
     rows, everything = [], []
     for name, images in real.items():
         found = values(images)
@@ -97,9 +96,7 @@ def measured(bundle: Path, cores: Path, number: int, seed: int) -> list[Figure]:
             ),
         )
     rows.append(_told("fresh synthetic patches", values(synthetic)))
-    sources = [image for images in real.values() for image in images] + synthetic
-    sources = [sources[at] for at in rng.permutation(len(sources))]
-    for name, images in unfamiliar(sources, number, seed + 1).items():
+    for name, images in unfamiliar(shuffled(real, synthetic, rng), number, seed + 1).items():
         if not images:
             print(f"No picture of the kind “{name}” is installed: left out.", file=sys.stderr)
             continue
@@ -121,6 +118,19 @@ def real_crops(cores: Path, number: int, seed: int, used: set[str]) -> dict[str,
         score = HER2Score.from_label(row["ihc_score"])
         found[row["core"]] = [crop.rgb for crop in cut_crops(rgb, score, number, rng)]
     return found
+
+
+def fresh_patches(number: int, rng: np.random.Generator) -> list[Image8]:
+    """Synthetic patches of all scores."""
+    return [make_patch(HER2Score(i % 4), rng, GeneratorConfig()).rgb for i in range(number)]
+
+
+def shuffled(
+    real: Mapping[str, list[Image8]], synthetic: Sequence[Image8], rng: np.random.Generator
+) -> list[Image8]:
+    """All of them, in an order that prefers none."""
+    sources = [*(image for images in real.values() for image in images), *synthetic]
+    return [sources[at] for at in rng.permutation(len(sources))]
 
 
 def _told(name: str, distances: Distances, note: str = "") -> Figure:

@@ -15,6 +15,7 @@ from PIL import Image
 from review_samples import verdict
 from tiny_bundles import a_card, bundle_root, noise, settings
 
+from benchmarks.novelty_left_out import left_out_rows
 from benchmarks.unfamiliar import blank, crops, screenshot, unfamiliar
 from her2core.models.appearance import appearance
 from her2core.models.card import CARD_FILE, BundleError, KnownPatches, ModelCard
@@ -31,7 +32,7 @@ from her2core.scores import HER2Score
 from her2core.training.datasets import LabelledFile
 from her2core.training.restained import fluorescence, h_and_e, red_chromogen, restained
 from her2core.training.synthetic import GeneratorConfig, make_patch
-from training.add_novelty import grouped
+from training.add_novelty import Seen, Vectors, grouped, learnt
 
 FACTS = KnownPatches("", 40, 20, ("core-1",), 0.05)
 
@@ -268,3 +269,31 @@ def test_the_command_adds_it_and_verdicts_carry_it(tmp_path: Path, tissue):
     screen, good = out.read_text(encoding="utf-8").splitlines()[1:]
     assert "unlike what CNN knows" in screen
     assert "unlike" not in good
+
+
+def test_what_a_bundle_was_never_shown_is_measured_on_that_kind():
+    """Two other stains that each differ in one figure only, and by little."""
+    rng = np.random.default_rng(3)
+
+    def alike(count: int, off: int | None = None) -> Vectors:
+        features, looks = (rng.normal(size=(count, d)).astype(np.float32) for d in (60, 8))
+        if off is not None:
+            looks[:, off] += 3.5
+        return features, looks
+
+    others = {"red": alike(80, off=0), "pink": alike(80, off=1)}
+    seen = Seen(alike(300), alike(60), ("core",) * 60, others)
+    made = {"red": alike(40, off=0), "pink": alike(40, off=1)}
+    rows = {row.name: row for row in left_out_rows(seen, 0.05, alike(40), made)}
+    assert set(rows) == {
+        f"{what}, {way}"
+        for way, whats in {
+            "never shown red": ("red", "real HER2 crops"),
+            "never shown pink": ("pink", "real HER2 crops"),
+            "shown no other stain": ("red", "pink", "real HER2 crops"),
+        }.items()
+        for what in whats
+    }
+    assert all(row.goal is None and row.n == 40 for row in rows.values())
+    of_shown = learnt(seen, 0.05).of(*made["red"])
+    assert (of_shown > 1).mean() > rows["red, never shown red"].value

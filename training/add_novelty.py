@@ -16,9 +16,10 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -34,12 +35,17 @@ from her2core.models.novelty import (
     pooled,
 )
 from her2core.models.novelty_file import from_bytes, save_novelty, to_bytes
-from her2core.models.other_stains import OtherStains, told_apart
+from her2core.models.other_stains import told_apart
 from her2core.training.datasets import DatasetError, LabelledFile, load_patches
 from her2core.training.layouts import read_layout
 from her2core.training.restained import Image8, restained
 
+if TYPE_CHECKING:
+    from her2core.models.classifier import Classifier
+
 Floats = npt.NDArray[np.float32]
+# pooled features (n, c) and appearance figures (n, d)
+Vectors = tuple[Floats, Floats]
 Reader = Callable[[Floats], Floats]
 _BATCH = 16
 
@@ -47,7 +53,7 @@ _BATCH = 16
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command. Returns 0 when the bundle was written, 1 otherwise."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    args = _parser().parse_args(arguments)
+    args = parser().parse_args(arguments)
     try:
         card = run(args)
     except (BundleError, DatasetError, ValueError) as error:
@@ -65,43 +71,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """What the command line may say."""
+    found = argparse.ArgumentParser(
         prog="python -m training.add_novelty", description=__doc__.splitlines()[0]
     )
-    parser.add_argument("--bundle", required=True, type=Path, help="folder of a finished bundle")
-    parser.add_argument(
+    found.add_argument("--bundle", required=True, type=Path, help="folder of a finished bundle")
+    found.add_argument(
         "--known", required=True, help="folders of patches such as training saw, by commas"
     )
-    parser.add_argument(
+    found.add_argument(
         "--calibration", required=True, help="folders of held-out real patches, by commas"
     )
-    parser.add_argument(
+    found.add_argument(
         "--calibration-groups", default="", help="take only these groups of them, by commas"
     )
-    parser.add_argument(
+    found.add_argument(
         "--most",
         type=int,
         default=700,
         metavar="N",
         help="known patches drawn from each folder (default %(default)s)",
     )
-    parser.add_argument(
+    found.add_argument(
         "--flagged",
         type=float,
         default=0.03,
         metavar="SHARE",
         help="share of the calibration patches that may be called unfamiliar (default %(default)s)",
     )
-    parser.add_argument(
+    found.add_argument(
         "--others",
         type=int,
         default=400,
         metavar="N",
         help="patches to make of every other stain; 0 shows none (default %(default)s)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the drawing (default 0)")
-    return parser
+    found.add_argument("--seed", type=int, default=0, help="of the drawing (default 0)")
+    return found
 
 
 def run(args: argparse.Namespace) -> ModelCard:
@@ -111,13 +118,58 @@ def run(args: argparse.Namespace) -> ModelCard:
         BundleError, DatasetError, ValueError: it cannot be done; the message says why.
         OSError: the bundle cannot be written.
     """
+    from her2core.models.bundle import load_bundle
+    from her2core.models.classifier import Classifier
+
+    patches = read_patches(args)
+    classifier = Classifier(load_bundle(args.bundle))
+    seen = look(patches, network_features(classifier), args.others, args.seed)
+    novelty = learnt(seen, args.flagged)
+    # as they are stored: float16 moves distances a little
+    stored = from_bytes(to_bytes(novelty))
+    facts = KnownPatches(
+        sha256="",
+        known=len(patches.known),
+        calibration=len(patches.held_out),
+        groups=tuple(sorted({file.group for file in (*patches.known, *patches.held_out)})),
+        flagged=round(float((stored.of(*seen.held_out) > 1).mean()), 4),
+    )
+    return save_novelty(args.bundle, classifier.bundle.card, novelty, facts)
+
+
+class Patches(NamedTuple):
+    """The patches that are known, and those of other groups to calibrate on."""
+
+    known: Sequence[LabelledFile]
+    held_out: Sequence[LabelledFile]
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """Pooled features (n, c) and appearance figures (n, d) of patches.
+
+    Attributes:
+        known, held_out: of these patches.
+        groups: of the held-out patches, (n,).
+        others: of other stains made of the known patches, by kind; empty where none are shown.
+    """
+
+    known: Vectors
+    held_out: Vectors
+    groups: tuple[str, ...]
+    others: Mapping[str, Vectors]
+
+
+def read_patches(args: argparse.Namespace) -> Patches:
+    """Which patches the command line names.
+
+    Raises:
+        DatasetError, ValueError: they cannot be used; the message says why.
+    """
     if not 0 < args.flagged < 0.5 or args.most < 20 or args.others < 0:
         raise ValueError(
             "Use --flagged between 0 and 0.5, --most 20 or more, and --others 0 or more."
         )
-    from her2core.models.bundle import load_bundle
-    from her2core.models.classifier import Classifier
-
     known = [
         file
         for folder in _folders(args.known)
@@ -136,70 +188,57 @@ def run(args: argparse.Namespace) -> ModelCard:
             f"{min(both)} is among the known patches and among those to calibrate on; name other "
             "groups with --calibration-groups."
         )
-    classifier = Classifier(load_bundle(args.bundle))
-
-    def features(pixels: Floats) -> Floats:
-        return pooled(classifier.infer(pixels)[1])
-
-    novelty, facts = learnt(known, held_out, features, args.flagged, args.others, args.seed)
-    return save_novelty(args.bundle, classifier.bundle.card, novelty, facts)
+    return Patches(known, held_out)
 
 
-def learnt(
-    known: Sequence[LabelledFile],
-    held_out: Sequence[LabelledFile],
-    features: Reader,
-    flagged: float,
-    others: int,
-    seed: int,
-) -> tuple[Novelty, KnownPatches]:
-    """What a network knows, calibrated, and the facts for the card (without the sha256).
+def network_features(classifier: Classifier) -> Reader:
+    """What gives pooled last features (n, c) of pixels float32 (n, 224, 224, 3)."""
+    return lambda pixels: pooled(classifier.infer(pixels)[1])
+
+
+def look(patches: Patches, features: Reader, others: int, seed: int) -> Seen:
+    """Read all patches, and other stains made of the known ones.
 
     Args:
-        known, held_out: patches.
+        patches: which.
         features: pooled last features (n, c) of pixels float32 (n, 224, 224, 3).
-        flagged: share of the held-out patches that may be called unfamiliar.
         others: patches to make of every other stain.
         seed: of making them.
 
     Raises:
         DatasetError: a patch cannot be read.
+        ValueError: there are none.
+    """
+    images = _images(patches.known)
+    made: Mapping[str, list[Image8]] = {}
+    if others:
+        rng = np.random.default_rng(seed)
+        made = restained([images[at] for at in rng.permutation(len(images))], others, rng)
+    return Seen(
+        vectors(images, features),
+        vectors(_images(patches.held_out), features),
+        tuple(file.group for file in patches.held_out),
+        {kind: vectors(of_kind, features) for kind, of_kind in made.items() if of_kind},
+    )
+
+
+def learnt(seen: Seen, flagged: float) -> Novelty:
+    """What a network knows, calibrated.
+
+    Args:
+        seen: what the patches look like to it.
+        flagged: share of the held-out patches that may be called unfamiliar.
+
+    Raises:
         ValueError: there are too few.
     """
-    images = _images(known)
-    of_known, of_held_out = _vectors(images, features), _vectors(_images(held_out), features)
-    spaces = known_space(of_known[0], FEATURE_COMPONENTS), known_space(of_known[1])
-    shown = _other_stains(images, Novelty(*spaces), of_known, features, others, seed)
-    groups = tuple(file.group for file in held_out)
-    novelty = calibrated(*spaces, of_held_out, groups, flagged, shown)
-    # as they are stored: float16 moves distances a little
-    stored = from_bytes(to_bytes(novelty))
-    named = {file.group for file in (*known, *held_out)}
-    facts = KnownPatches(
-        sha256="",
-        known=len(known),
-        calibration=len(held_out),
-        groups=tuple(sorted(named)),
-        flagged=round(float((stored.of(*of_held_out) > 1).mean()), 4),
-    )
-    return novelty, facts
-
-
-def _other_stains(
-    images: Sequence[Image8],
-    known: Novelty,
-    of_known: tuple[Floats, Floats],
-    features: Reader,
-    count: int,
-    seed: int,
-) -> OtherStains | None:
-    """What tells other stains, learnt from some made of known patches; None for a count of 0."""
-    if not count:
-        return None
-    rng = np.random.default_rng(seed)
-    sources = [images[at] for at in rng.permutation(len(images))]
-    made = [image for kind in restained(sources, count, rng).values() for image in kind]
-    return told_apart(known.placed(*of_known), known.placed(*_vectors(made, features)))
+    spaces = known_space(seen.known[0], FEATURE_COMPONENTS), known_space(seen.known[1])
+    other = None
+    if seen.others:
+        known = Novelty(*spaces)
+        placed = [known.placed(*of_kind) for of_kind in seen.others.values()]
+        other = told_apart(known.placed(*seen.known), np.concatenate(placed))
+    return calibrated(*spaces, seen.held_out, seen.groups, flagged, other)
 
 
 def drawn(folder: Path, most: int, seed: int) -> list[LabelledFile]:
@@ -231,7 +270,7 @@ def _images(files: Sequence[LabelledFile]) -> list[Image8]:
     return list(load_patches(files).images)
 
 
-def _vectors(images: Sequence[Image8], features: Reader) -> tuple[Floats, Floats]:
+def vectors(images: Sequence[Image8], features: Reader) -> Vectors:
     """Pooled features and appearance figures of patches."""
     of_network, of_look = [], []
     for start in tqdm(range(0, len(images), _BATCH), unit="batch", disable=None):
