@@ -95,6 +95,7 @@ def _against_truth(
             0.1,
             "absolute",
             len(completeness),
+            _uncertainty(completeness),
         ),
         at_most(
             f"{name}: error of the share of stained cells",
@@ -102,6 +103,7 @@ def _against_truth(
             0.1,
             "absolute",
             len(share),
+            _uncertainty(share),
         ),
         at_least(
             f"{name}: score exact",
@@ -114,6 +116,11 @@ def _against_truth(
         told(f"{name}: score within one grade", float(np.mean(near)), "share", len(near)),
         told(f"{name}: no score, too few cells or too coarse", unscored, "share", len(readings)),
     ]
+
+
+def _uncertainty(errors: Sequence[float]) -> str:
+    """How far the mean of these errors may be off by chance."""
+    return f"standard error {float(np.std(errors)) / max(1, len(errors)) ** 0.5:.3f}"
 
 
 def brown_without_membrane(count: int, seed: int) -> list[Figure]:
@@ -141,7 +148,8 @@ def brown_without_membrane(count: int, seed: int) -> list[Figure]:
             0.1,
             "share",
             count,
-            "class 0 without any stained membrane, at least 15 % of the tissue brown",
+            "class 0 without any stained membrane, at least 15 % of the tissue brown; "
+            f"{_uncertainty(shares)}",
         ),
         told(
             "brown without membrane: median share of cells called stained",
@@ -252,7 +260,7 @@ def speed_rows(folder: Path, seed: int) -> list[Figure]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print and write all rows; 0 also where goals are missed, for they are told."""
     parser = argparse.ArgumentParser(prog="benchmarks.stain", description=__doc__)
-    parser.add_argument("--patches", type=int, default=200, help="synthetic patches per set")
+    parser.add_argument("--patches", type=int, default=400, help="synthetic patches per set")
     parser.add_argument("--seed", type=int, default=20260)
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "stain.json")
     add_cores(parser)
