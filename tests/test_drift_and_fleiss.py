@@ -35,6 +35,17 @@ def test_fleiss_kappa_of_the_textbook_example():
     assert fleiss_kappa(TEXTBOOK, np.ones((1, 10)))[0] == pytest.approx(0.210, abs=5e-4)
 
 
+def test_with_unequal_numbers_of_raters_it_is_that_of_fleiss_and_cuzick():
+    """Their formula for two categories: 1 - sum x (n - x) / n / (N (mean n - 1) p q)."""
+    counts = np.array([[1, 1]] * 6 + [[2, 0], [0, 2], [6, 0], [0, 6]], float)
+    raters = counts.sum(axis=1)
+    p = counts[:, 0].sum() / raters.sum()
+    disagreement = (counts[:, 0] * counts[:, 1] / raters).sum()
+    expected = 1 - disagreement / (len(counts) * (raters.mean() - 1) * p * (1 - p))
+    assert expected == pytest.approx(1 / 3, abs=0.01)
+    assert fleiss_kappa(counts, np.ones((1, len(counts))))[0] == pytest.approx(expected)
+
+
 def test_weights_count_subjects_as_often_as_they_say():
     weights = np.array([[2, 0, 1, 1, 3, 1, 0, 1, 1, 0.0]])
     repeated = np.repeat(TEXTBOOK, weights[0].astype(int), axis=0)

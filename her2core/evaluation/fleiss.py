@@ -33,7 +33,9 @@ def fleiss_kappa(counts: Floats, weights: Floats) -> Floats:
     """
     raters = counts.sum(axis=1)
     agreement = (counts * (counts - 1)).sum(axis=1) / (raters * (raters - 1))
-    observed = weights @ agreement / weights.sum(axis=1)
+    # a subject that more raters saw tells more; for equal numbers this is the plain mean
+    told = raters - 1
+    observed = weights @ (agreement * told) / (weights @ told)
     shares = weights @ counts / (weights @ raters)[:, None]
     chance = (shares**2).sum(axis=1)
     room = 1.0 - chance
