@@ -22,6 +22,7 @@ from her2core.evaluation_view.third_reader import (
 from her2core.evaluation_view.words import rows_csv
 from her2core.scores import HER2Score
 from her2core.stain import StainReading
+from her2core.stain.report import FOREIGN_COLOURS
 
 KEYS = [model.key for model in MODELS]
 COUNTS = {0: (30, 0, 0, 0), 1: (20, 10, 0, 0), 2: (10, 5, 15, 0), 3: (5, 5, 5, 15)}
@@ -98,6 +99,7 @@ def test_cells_of_a_coarse_or_foreign_picture_count_for_nothing():
     assert row_of(few).counts == few.counts
     assert row_of(scored).counts == scored.counts
     assert row_of(foreign).counts == (0, 0, 0, 0)
+    assert row_of(replace(few, reason=FOREIGN_COLOURS)).counts == (0, 0, 0, 0)
     assert row_of(replace(few, um_per_pixel=0.9)).counts == (0, 0, 0, 0)
 
 

@@ -22,6 +22,7 @@ from her2core.evaluation.intervals import interval_of
 from her2core.evaluation.metrics import core_score
 from her2core.scores import HER2Score
 from her2core.stain.reading import Counts, StainReading, pooled_score
+from her2core.stain.report import FOREIGN_COLOURS
 from her2core.stain.thresholds import StainThresholds
 
 FAR_APART = 2
@@ -143,8 +144,9 @@ def row_of(reading: StainReading) -> StainRow:
     coarse or of other colours they are not believed.
     """
     score = None if reading.score is None else int(reading.score)
-    believed = score is not None or reading.cells < StainThresholds().least_cells
-    counts = reading.counts if believed and not _too_coarse(reading) else (0, 0, 0, 0)
+    too_few = reading.cells < StainThresholds().least_cells and reading.reason != FOREIGN_COLOURS
+    believed = (score is not None or too_few) and not _too_coarse(reading)
+    counts = reading.counts if believed else (0, 0, 0, 0)
     return StainRow(reading.method, score, reading.reason, counts)
 
 

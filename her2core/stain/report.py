@@ -22,7 +22,7 @@ ScaleSource = Literal["given", "nuclei", "assumed"]
 
 # larger pictures are measured in tiles of this side, so that memory stays flat
 _TILE_UM = 400.0
-_FOREIGN = "The colours are not those of haematoxylin and DAB, so there is no score."
+FOREIGN_COLOURS = "The colours are not those of haematoxylin and DAB, so there is no score."
 _SCALE_SIDE = 1024
 
 
@@ -130,7 +130,7 @@ def measure_membranes(
     report = report_of(pooled(found), scale, source, thresholds)
     thumbnail = rgb[:: max(1, rgb.shape[0] // 512), :: max(1, rgb.shape[1] // 512)]
     if foreign_share(thumbnail, vectors) > thresholds.foreign_share:
-        return replace(report, score=None, ultralow=False, reason=_FOREIGN)
+        return replace(report, score=None, ultralow=False, reason=FOREIGN_COLOURS)
     return report
 
 
