@@ -56,9 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (BundleError, DatasetError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
-    used = {file.group for file in (*patches.known, *patches.held_out)}
     rng = np.random.default_rng(_SEED)
-    real = real_crops(args.cores, _NUMBER, _SEED, used)
+    real = real_crops(args.cores, _NUMBER, _SEED, set(patches.groups))
     sources = shuffled(real, fresh_patches(_NUMBER, rng), rng)
     crops = [image for images in real.values() for image in images]
     made = restained(sources, _NUMBER, rng)

@@ -32,7 +32,8 @@ from her2core.scores import HER2Score
 from her2core.training.datasets import LabelledFile
 from her2core.training.restained import fluorescence, h_and_e, red_chromogen, restained
 from her2core.training.synthetic import GeneratorConfig, make_patch
-from training.add_novelty import Seen, Vectors, grouped, learnt
+from training.add_novelty import Seen, Vectors, learnt
+from training.novelty_patches import choose_patches, grouped
 
 FACTS = KnownPatches("", 40, 20, ("core-1",), 0.05)
 
@@ -224,6 +225,44 @@ def test_a_set_with_a_group_for_each_patch_counts_as_one_group():
     cores = [replace(file, group=f"core-{i % 2}") for i, file in enumerate(apart)]
     assert {file.group for file in grouped(Path("synthetic-val"), apart)} == {"synthetic-val"}
     assert {file.group for file in grouped(Path("real"), cores)} == {"core-0", "core-1"}
+
+
+def a_table(folder: Path, groups: list[str]) -> Path:
+    """A folder of patches with a table of their groups, '' for none."""
+    folder.mkdir(parents=True)
+    rows = [f"{number}.png,{number % 4},{group}" for number, group in enumerate(groups)]
+    (folder / "labels.csv").write_text("\n".join(["file,label,group", *rows]) + "\n")
+    for number in range(len(groups)):
+        Image.fromarray(np.full((8, 8, 3), number, np.uint8)).save(folder / f"{number}.png")
+    return folder
+
+
+def test_who_is_left_out_of_the_calibration_is_whatever_else_lies_in_the_folder(tmp_path: Path):
+    known = a_table(tmp_path / "known" / "patches", ["P1", "P2", "P3"] * 8)
+    mixed = a_table(tmp_path / "mixed" / "patches", [*(["P1", "P4"] * 10), ""])
+    with pytest.raises(ValueError, match="P1 is among the known patches and among those"):
+        choose_patches([known], [mixed], [], 700, 0)
+    chosen = choose_patches([known], [mixed], ["P4"], 700, 0)
+    assert (len(chosen.known), len(chosen.held_out)) == (24, 10)
+    assert {file.group for file in chosen.held_out} == {"P4"}
+    assert chosen.groups == ("P1", "P2", "P3", "P4")
+    with pytest.raises(ValueError, match="No calibration patch is of the group P9"):
+        choose_patches([known], [mixed], ["P9"], 700, 0)
+    # all of the wanted group are drawn from, not what is left of it in a draw from everybody
+    assert len(choose_patches([known], [mixed], ["P4"], 10, 0).held_out) == 10
+
+    one_each = a_table(tmp_path / "one-each", [f"Q{n}" for n in range(21)])
+    with pytest.raises(ValueError, match="Q1 is among"):
+        choose_patches([a_table(tmp_path / "more", ["Q1"] * 4)], [one_each], [], 700, 0)
+    found = choose_patches([known], [one_each], [], 700, 0)
+    assert {file.group for file in found.held_out} == {"one-each"}
+    assert {"one-each", "Q0", "Q20"} <= set(found.groups)
+
+
+def test_folders_of_the_same_name_and_without_groups_are_no_overlap(tmp_path: Path):
+    folders = [a_table(tmp_path / side / "patches", [""] * 24) for side in ("a", "b")]
+    chosen = choose_patches(folders[:1], folders[1:], [], 700, 0)
+    assert (len(chosen.known), len(chosen.held_out), chosen.groups) == (24, 24, ("patches",))
 
 
 def test_a_warning_names_the_model_and_how_far():

@@ -17,9 +17,9 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -37,8 +37,8 @@ from her2core.models.novelty import (
 from her2core.models.novelty_file import from_bytes, save_novelty, to_bytes
 from her2core.models.other_stains import told_apart
 from her2core.training.datasets import DatasetError, LabelledFile, load_patches
-from her2core.training.layouts import read_layout
 from her2core.training.restained import Image8, restained
+from training.novelty_patches import Patches, choose_patches
 
 if TYPE_CHECKING:
     from her2core.models.classifier import Classifier
@@ -98,7 +98,8 @@ def parser() -> argparse.ArgumentParser:
         type=float,
         default=0.03,
         metavar="SHARE",
-        help="share of the calibration patches that may be called unfamiliar (default %(default)s)",
+        help="share of the calibration patches that may be called unfamiliar by distance (default "
+        "%(default)s); for looking like another stain half as many again may",
     )
     found.add_argument(
         "--others",
@@ -131,17 +132,10 @@ def run(args: argparse.Namespace) -> ModelCard:
         sha256="",
         known=len(patches.known),
         calibration=len(patches.held_out),
-        groups=tuple(sorted({file.group for file in (*patches.known, *patches.held_out)})),
+        groups=patches.groups,
         flagged=round(float((stored.of(*seen.held_out) > 1).mean()), 4),
     )
     return save_novelty(args.bundle, classifier.bundle.card, novelty, facts)
-
-
-class Patches(NamedTuple):
-    """The patches that are known, and those of other groups to calibrate on."""
-
-    known: Sequence[LabelledFile]
-    held_out: Sequence[LabelledFile]
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,25 +164,13 @@ def read_patches(args: argparse.Namespace) -> Patches:
         raise ValueError(
             "Use --flagged between 0 and 0.5, --most 20 or more, and --others 0 or more."
         )
-    known = [
-        file
-        for folder in _folders(args.known)
-        for file in grouped(folder, drawn(folder, args.most, args.seed))
-    ]
-    wanted = {name for name in args.calibration_groups.split(",") if name}
-    held_out = [
-        file
-        for folder in _folders(args.calibration)
-        for file in grouped(folder, drawn(folder, args.most, args.seed))
-        if not wanted or file.group in wanted or file.group == folder.name
-    ]
-    both = {file.group for file in known if file.group} & {file.group for file in held_out}
-    if both:
-        raise ValueError(
-            f"{min(both)} is among the known patches and among those to calibrate on; name other "
-            "groups with --calibration-groups."
-        )
-    return Patches(known, held_out)
+    return choose_patches(
+        _folders(args.known),
+        _folders(args.calibration),
+        [name for name in args.calibration_groups.split(",") if name],
+        args.most,
+        args.seed,
+    )
 
 
 def network_features(classifier: Classifier) -> Reader:
@@ -239,29 +221,6 @@ def learnt(seen: Seen, flagged: float) -> Novelty:
         placed = [known.placed(*of_kind) for of_kind in seen.others.values()]
         other = told_apart(known.placed(*seen.known), np.concatenate(placed))
     return calibrated(*spaces, seen.held_out, seen.groups, flagged, other)
-
-
-def drawn(folder: Path, most: int, seed: int) -> list[LabelledFile]:
-    """Up to `most` patches of a folder, drawn at random.
-
-    Raises:
-        DatasetError: see `read_layout`.
-    """
-    files = list(read_layout(folder, None).files)
-    chosen = np.random.default_rng(seed).permutation(len(files))[:most]
-    return [files[index] for index in sorted(chosen)]
-
-
-def grouped(folder: Path, files: Sequence[LabelledFile]) -> list[LabelledFile]:
-    """The files, all in one group where the folder tells no patients, slides or cores apart.
-
-    Groups weigh the same in the calibration: a synthetic set with a group for each patch would
-    outweigh every real core.
-    """
-    groups = {file.group for file in files}
-    if "" in groups or len(groups) > len(files) / 2:
-        return [replace(file, group=folder.name) for file in files]
-    return list(files)
 
 
 def _images(files: Sequence[LabelledFile]) -> list[Image8]:
