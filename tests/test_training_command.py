@@ -90,17 +90,52 @@ def test_a_lab_trains_on_from_a_bundle_and_the_card_says_what_that_had_learnt(
     head = [bundle.model.get_layer("logits").get_weights()[0] for bundle in (before, after)]
     np.testing.assert_allclose(*head, atol=1e-5)
     assert not after.card.demo
-    assert after.card.notes[-1] == (
-        f"Trained from the bundle “cnn-test” of 2026-01-31 (weights "
-        f"{before.card.weights_sha256[:12]}), which had learnt from: None: random weights."
-    )
+    origin = f"the bundle “cnn-test” of 2026-01-31 (weights {before.card.weights_sha256[:12]})"
+    assert after.card.notes[-1] == f"Trained from {origin}."
+    told = f". Before that, in {origin}: None: random weights."
+    assert after.card.training_data.endswith(told)
 
-    capsys.readouterr()
+    assert "optimistic" not in capsys.readouterr().err  # the demo learnt from no lab's patches
     other = arguments("densenet121", forty_x, tmp_path, SMALL, "--start", str(demo))
     assert train.main(other) == 1
     told = capsys.readouterr()
     assert "is a cnn, which cannot be the start of a densenet121" in told.err
     assert "Recognised" not in told.out  # said before patches are read
+
+
+def test_test_patches_that_the_start_had_learnt_from_are_told(forty_x, tmp_path, capsys):
+    """First the test part alone is trained on, then all: the test part is known by then."""
+    short = SMALL.replace("epochs = 2", "epochs = 1")
+    first = tmp_path / "first"
+    first.mkdir()
+    shares = ("--test-share", "0")
+    known = arguments("cnn", forty_x / "test_data_patch", first, short, *shares)
+    assert train.main(known) == 0
+    bundle = first / "bundles" / "cnn"
+    assert train.main(arguments("cnn", forty_x, tmp_path, short, "--start", str(bundle))) == 0
+    told = capsys.readouterr().err
+    assert "of 8 test patches, or others of their patients, were among those that" in told
+    notes = load_bundle(tmp_path / "bundles" / "cnn").card.notes
+    assert any("the figures are optimistic" in note for note in notes)
+
+    shutil.rmtree(first / "bundles" / "cnn.run")
+    third = tmp_path / "third"
+    third.mkdir()
+    assert train.main(arguments("cnn", forty_x, third, short, "--start", str(bundle))) == 0
+    assert "is not known any more" in capsys.readouterr().err
+
+
+def test_a_run_goes_on_with_the_weights_it_was_started_from_only(forty_x, tmp_path, capsys):
+    demo, run = bundle_root() / "cnn", tmp_path / "bundles" / "cnn.run"
+    command = arguments("cnn", forty_x, tmp_path, SMALL)
+    assert train.main([*command, "--start", str(demo)]) == 0
+    shutil.rmtree(tmp_path / "bundles" / "cnn")
+    assert run.is_dir()
+    assert train.main([*command, "--resume"]) == 1
+    assert "was started from other weights; use the same recipe and --start" in (
+        capsys.readouterr().err
+    )
+    assert train.main([*command, "--resume", "--start", str(demo)]) == 0
 
 
 def refused(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], *more: str) -> str:

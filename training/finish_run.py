@@ -74,6 +74,9 @@ def draft_card(
     groups = len({file.group for file in train} - {""})
     known = f"{groups} groups" if groups else "no groups known"
     described = f"{len(train)} patches ({classes}), {known}. {'; '.join(prepared.statements)}."
+    learnt = text.training_data or described
+    if start is not None and start.is_dir():
+        learnt = f"{learnt} {_before(start)}"
     notes = [*text.notes, *prepared.warnings]
     if not prepared.files_of(TEST):
         notes.append("No patches were held out for a test: there are no figures.")
@@ -82,7 +85,7 @@ def draft_card(
     return ModelCard(
         name=text.name or name,
         architecture=recipe.architecture,
-        training_data=text.training_data or described,
+        training_data=learnt,
         licence=text.licence or NO_LICENCE,
         split=text.split or prepared.describe_split(),
         metrics=(),
@@ -152,11 +155,13 @@ def _origin(recipe: Recipe, weights: Path | None) -> str:
 
 
 def _earlier(start: Path) -> str:
-    """What a training went on from; of a bundle also what that had learnt from, for it stays."""
+    """What a training went on from."""
     if not start.is_dir():
         return "the weights of an earlier training"
     card = ModelCard.read(start / CARD_FILE)
-    return (
-        f"the bundle “{card.name}” of {card.date} (weights {card.weights_sha256[:12]}), which had "
-        f"learnt from: {card.training_data.rstrip('.')}"
-    )
+    return f"the bundle “{card.name}” of {card.date} (weights {card.weights_sha256[:12]})"
+
+
+def _before(start: Path) -> str:
+    """What a bundle had learnt from, and those before it: it stays in the weights."""
+    return f"Before that, in {_earlier(start)}: {ModelCard.read(start / CARD_FILE).training_data}"

@@ -8,9 +8,9 @@ and writes the finished model bundle with its card; checkpoints lie in BUNDLE.ru
     python -m training.train --arch densenet121 --data DIR[=SHARE],DIR[=SHARE] --validation DIR \\
         --config recipe.toml --run FOLDER [--start WEIGHTS]
 
-only trains: several folders are mixed, each giving its share of every batch (evenly where none is
-named), and FOLDER/best.weights.h5 holds the best weights by validation loss. Started again, it goes
-on.
+only trains: several folders are mixed by their shares (evenly where none is named; a class that the
+drawn folder lacks comes from the first that has it), and FOLDER/best.weights.h5 holds the best
+weights by validation loss. Started again, it goes on.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from her2core.training.loop import TrainingError
 from her2core.training.machines import this_machine
 from her2core.training.prepare import Prepared, Request, prepare, record
 from her2core.training.recipe import MOST_SEED, Recipe, RecipeError, read_recipe
+from her2core.training.start import caution
 from training.finish_run import finish_run, read_card_text
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
@@ -120,7 +121,7 @@ def _train(args: argparse.Namespace, folder: Path) -> int:
     run.folder.mkdir(parents=True, exist_ok=True)  # better now than after the first epoch
     if args.start is not None and not run.state.is_file():
         build(recipe, args.start)  # weights that do not fit are said before patches are read
-    prepared = _prepared(request, recipe)
+    prepared = _prepared(request, recipe, args.start)
     record(prepared, run.folder, run.started)
     fit(recipe, prepared.mixture, prepared.validation, folder, args.start, machines)
     print(f"Best weights: {run.best}")
@@ -175,7 +176,7 @@ def _request(args: argparse.Namespace) -> Request:
     )
 
 
-def _prepared(request: Request, recipe: Recipe) -> Prepared:
+def _prepared(request: Request, recipe: Recipe, start: Path | None) -> Prepared:
     with tqdm(unit="patch", desc="reading", disable=None) as bar:
 
         def progress(done: int, total: int) -> None:
@@ -183,6 +184,9 @@ def _prepared(request: Request, recipe: Recipe) -> Prepared:
             bar.update(done - bar.n)
 
         prepared = prepare(request, recipe.size, progress)
+    doubt = None if start is None else caution(start, prepared)
+    if doubt:
+        prepared = replace(prepared, warnings=(*prepared.warnings, doubt))
     for statement in prepared.statements:
         print(f"Recognised {statement}", flush=True)
     print(prepared.describe_split(), flush=True)

@@ -25,7 +25,7 @@ from her2core.training.loop import (
 from her2core.training.losses import class_weights, recipe_loss
 from her2core.training.machines import Machines, this_machine
 from her2core.training.recipe import Recipe, check
-from her2core.training.start import load_start
+from her2core.training.start import identity, load_start
 
 RECIPE_FILE = "recipe.json"
 # what may differ when a run goes on: how long it goes on
@@ -121,7 +121,7 @@ def fit(
         validation: patches of side `recipe.size` that select the epoch; never in `mixture`.
         folder: where checkpoints, best weights and the history go.
         start_weights: file of an earlier stage's weights, or a bundle's folder (any input size for
-            DenseNet121).
+            DenseNet121); a run goes on with the same ones only.
         machines: who trains; by default as TF_CONFIG says.
         after_epoch: told after each epoch, when its state is on disk.
 
@@ -140,7 +140,7 @@ def fit(
     machines = machines or this_machine()
     machines.rows(recipe.batch)
     run = Run(folder).of_machine(machines)
-    _record(recipe, run)
+    _record(recipe, run, identity(start_weights))
     with machines.strategy.scope():
         # once the whole network has a state, whatever it starts from is overwritten by it
         resumed = replace(recipe, imagenet=False) if run.state.is_file() else recipe
@@ -227,15 +227,15 @@ def _phase(
     return make
 
 
-def _record(recipe: Recipe, run: Run) -> None:
-    """Write the recipe beside the run; refuse to go on by another one.
+def _record(recipe: Recipe, run: Run, start: str) -> None:
+    """Write the recipe and what is started from beside the run; refuse to go on by another one.
 
     Raises:
         CheckpointError: names the first entry that differs.
     """
     run.folder.mkdir(parents=True, exist_ok=True)
     path = run.folder / RECIPE_FILE
-    wanted = json.loads(json.dumps(recipe.as_dict()))
+    wanted = json.loads(json.dumps(recipe.as_dict() | {"start": start}))
     if run.started:
         try:
             before = json.loads(path.read_text(encoding="utf-8"))
@@ -243,8 +243,9 @@ def _record(recipe: Recipe, run: Run) -> None:
             before = {}
         for name, value in wanted.items():
             if name not in _MAY_CHANGE and before.get(name, value) != value:
+                what = "from other weights" if name == "start" else f"with another {name}"
                 raise CheckpointError(
-                    f"The run in {run.folder} was started with another {name} in its recipe; "
-                    "use the same recipe or another run folder."
+                    f"The run in {run.folder} was started {what}; use the same recipe and --start, "
+                    "or another run folder."
                 )
     write_atomically(path, json.dumps(wanted, indent=1).encode())

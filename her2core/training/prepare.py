@@ -225,10 +225,10 @@ def _warnings(
     ):
         pairs = [(a, b) for its, a, b in copies if its == kind]
         if pairs:
-            named = "; ".join(f"{_shown(files[a])} and {_shown(files[b])}" for a, b in pairs[:5])
-            more = f" and {len(pairs) - 5} more" if len(pairs) > 5 else ""
+            # their names may be patients': they stay in the run's folder, this goes onto the card
             found.append(
-                f"{len(pairs)} {kind} copies of a picture on two sides: {named}{more}; {then}."
+                f"{len(pairs)} {kind} copies of a picture on two sides, named in "
+                f"{DUPLICATES_FILE}: {then}."
             )
     for side in (VALIDATION, TEST):
         there = {files[row].label for row in split.rows(side).tolist()}
