@@ -19,6 +19,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from benchmarks.rows import Row, rate, share
+from her2core.loaded_model import READINGS_KEPT
 from her2core.models.backends.choose import open_reader
 from her2core.models.bundle_files import read_files
 from her2core.models.registry import ARCHITECTURES, chosen
@@ -113,8 +114,16 @@ def bare_rates(settings: Settings, classifiers: dict[str, Any], pixels: Floats) 
 def costs(settings: Settings, workbench: Workbench, files: Sequence[Path], most: int) -> list[Cost]:
     """Score `most` patches in one go and note time and memory at 1, 2, 5, 10, 20, 50 ... of them.
 
-    Files are gone through again and again; there must be more of them than the workbench remembers.
+    Files are gone through again and again.
+
+    Raises:
+        SystemExit: there are no more files than a model remembers readings of.
     """
+    if len(files) <= READINGS_KEPT < most:
+        raise SystemExit(
+            f"{most:,} patches from {len(files)} files: a model remembers {READINGS_KEPT} "
+            f"readings, so name more than that by --patches, or fewer by --most."
+        )
     steps = {m * 10**e for e in range(8) for m in (1, 2, 5)} | {most}
     found: list[Cost] = []
     workbench.wait()

@@ -114,6 +114,8 @@ def test_the_cost_of_many_patches_is_followed_by_the_command_s_own_code(tmp_path
     workbench = Workbench(here, ["cnn"], maps=False)
     files = write_patches(tmp_path / "in", 5, here.demo_dir)
     assert len({path.read_bytes() for path in files}) == 5
+    with pytest.raises(SystemExit, match="a model remembers 256 readings"):
+        costs(here, workbench, files, most=1000)
     found = costs(here, workbench, files, most=7)
     assert [cost.patches for cost in found] == [1, 2, 5, 7]
     assert [cost.seconds for cost in found] == sorted(cost.seconds for cost in found)

@@ -81,6 +81,15 @@ def test_folds_of_different_architectures_are_refused():
         crossfit.crossfit_models([[cnn, cnn], [cnn, cnn]])
 
 
+def test_what_each_fold_had_learnt_from_is_told():
+    first = replace(a_card("cnn"), training_data="Half a.", weights_sha256="a" * 64)
+    other = replace(first, training_data="Half b.", weights_sha256="b" * 64)
+    (same,) = crossfit.crossfit_models([[first], [first]])
+    assert same.training_data == "Half a."
+    (both,) = crossfit.crossfit_models([[first], [other]])
+    assert both.training_data == "Fold 1: Half a. Fold 2: Half b."
+
+
 def test_a_fold_without_bundles_and_a_missing_folder_end_in_one_sentence(tmp_path, capsys):
     with pytest.raises(SystemExit):
         crossfit.main(["--fold", "DATA", "--out", str(tmp_path / "r")])

@@ -81,6 +81,7 @@ def crossfit_models(folds: Sequence[Sequence[ModelCard]]) -> tuple[ReportModel, 
             model,
             key=model.architecture,
             name=f"{model.title}, {len(folds)} folds",
+            training_data=_of_all_folds(model.architecture, folds),
             # each fold has its own; those of the first would be wrong for the others
             temperature=None,
             conformal=None,
@@ -88,6 +89,15 @@ def crossfit_models(folds: Sequence[Sequence[ModelCard]]) -> tuple[ReportModel, 
         )
         for model in report_models(folds[0])
     )
+
+
+def _of_all_folds(architecture: str, folds: Sequence[Sequence[ModelCard]]) -> str:
+    told = [
+        card.training_data for cards in folds for card in cards if card.architecture == architecture
+    ]
+    if len(set(told)) == 1:
+        return told[0]
+    return " ".join(f"Fold {number}: {text}" for number, text in enumerate(told, start=1))
 
 
 def fold_rows(fold: Fold) -> tuple[list[PatchRow], list[str]]:

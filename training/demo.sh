@@ -94,11 +94,11 @@ stage densenet-4a densenet121 demo_densenet_4 "$last" densenet-3a
 stage densenet-5a densenet121 demo_densenet_5 "$fresher" densenet-4a
 stage densenet-6a densenet121 demo_densenet_6 "$fresher" densenet-5a
 
-# bundle OTHER ARCH RUN BACKGROUND OUT: measured on the half that training did not see
+# bundle OTHER ARCH RUN BACKGROUND OUT [TEXT]: measured on the half that training did not see
 bundle() {
-  local text=training/cards/demo_$2.toml
   [ -d "$5" ] || $py -m training.make_bundle --demo --arch "$2" \
-    --weights "$runs/$3/best.weights.h5" --background "$runs/$4" --out "$5" --text "$text" \
+    --weights "$runs/$3/best.weights.h5" --background "$runs/$4" --out "$5" \
+    --text "training/cards/${6:-demo}_$2.toml" \
     --validation $runs/synthetic-val --test $runs/synthetic-test --cores-test $runs/real-test-"$1"
 }
 bundle b cnn cnn-8a wide-train-3 data/bundles/cnn-demo
@@ -121,7 +121,7 @@ grep -q '"novelty"' data/bundles/densenet121-demo/card.json ||
 train cnn-2b "${second_cnn[@]}" $(mixed b) --start $runs/cnn-1/best.weights.h5
 fold_densenet=(--arch densenet121 --config training/recipes/demo_densenet_fold.toml)
 train densenet-2b "${fold_densenet[@]}" $(mixed b) --start $runs/densenet-1/best.weights.h5
-bundle a cnn cnn-2b wide-train-3 $runs/bundles-b/cnn-b
-bundle a densenet121 densenet-2b wide-train-3 $runs/bundles-b/densenet121-b
-bundle b cnn cnn-2a wide-train-3 $runs/bundles-a/cnn-a
-bundle b densenet121 densenet-2a wide-train-3 $runs/bundles-a/densenet121-a
+bundle a cnn cnn-2b wide-train-3 $runs/bundles-b/cnn-b fold_b
+bundle a densenet121 densenet-2b wide-train-3 $runs/bundles-b/densenet121-b fold_b
+bundle b cnn cnn-2a wide-train-3 $runs/bundles-a/cnn-a fold_a
+bundle b densenet121 densenet-2a wide-train-3 $runs/bundles-a/densenet121-a fold_a

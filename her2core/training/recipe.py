@@ -48,7 +48,7 @@ class Recipe:
         mixup: parameter of the Beta distribution patches are mixed by (Zhang et al., ICLR 2018);
             0 mixes none, 0.2 is usual.
         frozen_epochs: DenseNet121: at most this many epochs on cached features of the frozen
-            backbone before the fine-tuning. None: 20 from ImageNet weights, otherwise 0.
+            backbone before the fine-tuning. None: 20, or 0 where `imagenet` is off.
         fine_tune_blocks: DenseNet121: how many of the last dense blocks (1 to 4) the fine-tuning
             changes, with batch normalisation in inference mode; 5: all of them and the stem.
             None: 1 after frozen epochs, otherwise the whole network.
