@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,10 @@ import pytest
 from PIL import Image
 
 from her2core.models.bundle import load_bundle
+from her2core.models.card import CARD_FILE, ModelCard
 from her2core.training import loop
+from her2core.training.prepare import Request, prepare, record
+from her2core.training.start import caution
 from tests.tiny_bundles import bundle_root
 from training import make_bundle, make_synthetic, train
 
@@ -103,26 +107,24 @@ def test_a_lab_trains_on_from_a_bundle_and_the_card_says_what_that_had_learnt(
     assert "Recognised" not in told.out  # said before patches are read
 
 
-def test_test_patches_that_the_start_had_learnt_from_are_told(forty_x, tmp_path, capsys):
-    """First the test part alone is trained on, then all: the test part is known by then."""
-    short = SMALL.replace("epochs = 2", "epochs = 1")
-    first = tmp_path / "first"
-    first.mkdir()
-    shares = ("--test-share", "0")
-    known = arguments("cnn", forty_x / "test_data_patch", first, short, *shares)
-    assert train.main(known) == 0
-    bundle = first / "bundles" / "cnn"
-    assert train.main(arguments("cnn", forty_x, tmp_path, short, "--start", str(bundle))) == 0
-    told = capsys.readouterr().err
-    assert "of 8 test patches, or others of their patients, were among those that" in told
-    notes = load_bundle(tmp_path / "bundles" / "cnn").card.notes
-    assert any("the figures are optimistic" in note for note in notes)
+def test_test_patches_that_the_start_had_learnt_from_are_told(forty_x, tmp_path):
+    ours = tmp_path / "ours"
+    shutil.copytree(bundle_root() / "cnn", ours)
+    card = replace(ModelCard.read(ours / CARD_FILE), demo=False)
+    (ours / CARD_FILE).write_text(card.to_json())
+    everything = prepare(Request(((forty_x, 1.0),)), 32)
+    assert "is not known any more" in str(caution(ours, everything))
 
-    shutil.rmtree(first / "bundles" / "cnn.run")
-    third = tmp_path / "third"
-    third.mkdir()
-    assert train.main(arguments("cnn", forty_x, third, short, "--start", str(bundle))) == 0
-    assert "is not known any more" in capsys.readouterr().err
+    before = prepare(Request(((forty_x / "test_data_patch", 1.0),), test_share=0.0), 32)
+    record(before, tmp_path / "ours.run", started=False)
+    told = str(caution(ours, everything))
+    assert told.startswith("8 of 8 test patches, or others of their patients, were among those")
+    record(everything, tmp_path / "ours.run", started=False)
+    assert caution(ours, everything) is None  # tested on the same patches that it never learnt from
+    weights = tmp_path / "ours.run" / "best.weights.h5"
+    weights.touch()
+    assert caution(weights, everything) is None
+    assert caution(bundle_root() / "cnn", everything) is None  # a demo learnt from no lab's patches
 
 
 def test_a_run_goes_on_with_the_weights_it_was_started_from_only(forty_x, tmp_path, capsys):

@@ -42,7 +42,8 @@ class Request:
     """What is to be trained on.
 
     Attributes:
-        sources: folders or tables, and the share of each batch that comes from each.
+        sources: folders or tables, and the share of each batch that is drawn from each; a class
+            that one lacks comes from the first that has it.
         validation: folder of its own for validation; None splits it off.
         group_pattern: see `her2core.training.layouts.read_layout`.
         validation_share, test_share: of the patches; see `split_files`.
