@@ -15,8 +15,9 @@ from her2core.accounts.store import AccountStore
 from her2core.desk import Desk
 from her2core.reviews.store import ReviewStore
 
-# What a person finds again who signs in anew at the same browser, answers begun among it.
-_KEPT = ("drafts", "seen", "last_patch", "order")
+# What a person finds again who signs in anew at the same browser, answers begun among it. Blind
+# mode too: whoever reads blind must not be shown verdicts because a while has passed.
+_KEPT = ("drafts", "seen", "last_patch", "order", "blind")
 
 
 def identity() -> Identity:

@@ -205,17 +205,31 @@ def sidebar(here: Services) -> None:
     with st.sidebar:
         if session.identity().way == "open":
             _ask_name(here)
-        st.toggle(
-            "Blind mode",
-            key="blind",
-            persist_state="session",
-            help="Verdicts, chart and overlays stay hidden until your own score is saved. "
-            "The record says that the review was blind. What was shown to you before counts as "
-            "seen, on whatever day and server.",
-        )
+        _blind_switch()
         st.divider()
         _models_state(here)
         st.caption(f":material/science: {RESEARCH_NOTICE}")
+
+
+def _blind_switch() -> None:
+    """Blind mode. The address keeps it, too: after a reload or a restart no session knows of it.
+
+    What the session knows goes before the address, which a link or the back button may bring along
+    from earlier.
+    """
+    st.session_state.setdefault("blind", st.query_params.get("blind") == "1")
+    st.toggle(
+        "Blind mode",
+        key="blind",
+        persist_state="session",
+        help="Verdicts, chart and overlays stay hidden until your own score is saved. "
+        "The record says that the review was blind. What was shown to you before counts as "
+        "seen, on whatever day and server.",
+    )
+    if blind_mode() and st.query_params.get("blind") != "1":
+        st.query_params["blind"] = "1"
+    elif not blind_mode() and "blind" in st.query_params:
+        del st.query_params["blind"]
 
 
 def _ask_name(here: Services) -> None:

@@ -1,0 +1,179 @@
+"""Answers begun and not saved: what they are about, what becomes of them, and blind mode beside."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import streamlit as st
+from streamlit.runtime.pages_manager import PagesManager
+from streamlit.testing.v1 import AppTest
+
+from her2core.accounts.store import AccountStore
+from her2core.image_store import ImageStore
+from her2core.intake import take_in
+from her2core.load_state import LoadState, ModelState
+from her2core.models.verdict import Verdict
+from her2core.patches import Patch
+from her2core.reading_queue import ReadingQueue
+from her2core.reviews.records import Review, ReviewDraft, ReviewFilter
+from her2core.reviews.store import ReviewStore
+from her2core.scores import HER2Score
+from her2core.settings import Settings
+from her2core.workbench import Workbench
+from pages import ui
+
+ROOT = Path(__file__).resolve().parent.parent
+PASSWORD = "brown rings round blue nuclei"
+
+
+class Readers(Workbench):
+    """Two readers without networks; the ids of their models can change, as by other bundles."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self.ids = {"cnn": "cnn-first", "densenet121": "densenet121-first"}
+
+    def start_loading(self) -> None:
+        pass
+
+    def state(self) -> LoadState:
+        models = tuple(ModelState(n, "ready", "", model_id=i) for n, i in self.ids.items())
+        return LoadState("ready", models, 0.0)
+
+    def wait(self, timeout: float | None = None) -> LoadState:
+        return self.state()
+
+    def verdicts(self, patch: Patch) -> tuple[Verdict, ...]:
+        """Always 1+."""
+        shares = (0.1, 0.7, 0.1, 0.1)
+        return tuple(Verdict(n, i, shares, demo=True) for n, i in self.ids.items())
+
+    def explain(self, *_: object, **__: object) -> Any:
+        raise RuntimeError("no network, no map")
+
+
+class Navigated(PagesManager):
+    """AppTest begins each run like a server which has never run app.py; here it has."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        PagesManager.uses_pages_directory = False
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ui.Services]:
+    """A server whose readers have no networks, where nobody signs in."""
+    monkeypatch.setattr("streamlit.testing.v1.app_test.PagesManager", Navigated)
+    settings = Settings(tmp_path, f"sqlite:///{tmp_path / 'reviews.sqlite3'}", ())
+    store, images = ReviewStore(settings.database_url), ImageStore(settings.image_dir)
+    workbench = Readers(settings)
+    made = ui.Services(settings, workbench, store, images, ReadingQueue(workbench, images, store))
+    st.cache_resource.clear()
+    st.cache_data.clear()
+    monkeypatch.setattr(ui, "services", lambda: made)
+    yield made
+    assert made.queue.wait(60)
+    store.close()
+
+
+@pytest.fixture
+def patch(here: ui.Services, brown_patch_png: bytes) -> str:
+    """The sha256 of the one patch that was taken in."""
+    limits = here.settings.limits
+    return str(take_in(brown_patch_png, "p.png", here.images, here.store, limits).sha256)
+
+
+def opened(query: dict[str, str] | None = None, **state: object) -> AppTest:
+    """The application in a session of its own."""
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
+    for name, value in (query or {}).items():
+        app.query_params[name] = value
+    for key, value in state.items():
+        app.session_state[key] = value
+    return app.run()
+
+
+def text_of(app: AppTest) -> str:
+    """All that is said on the page."""
+    parts: list[str] = []
+    for kind in ("title", "markdown", "caption", "info", "warning", "error", "toast"):
+        parts += [str(element.value) for element in getattr(app, kind)]
+    return "\n".join(parts)
+
+
+def press(app: AppTest, label: str) -> AppTest:
+    """Press the first button with this label."""
+    assert not app.exception
+    return next(one for one in app.button if one.label == label).click().run()
+
+
+def chosen(app: AppTest) -> list[str]:
+    """Keys of the answers that are chosen in the form."""
+    return [one.key for one in app.button if one.key and one.proto.type == "primary"]
+
+
+def problems(app: AppTest) -> str:
+    return "\n".join(one.value for one in app.warning)
+
+
+def reviews(here: ui.Services) -> list[Review]:
+    """The whole log, the newest entry first."""
+    return here.store.reviews(ReviewFilter(include_superseded=True))
+
+
+def elsewhere(here: ui.Services, sha256: str, score: HER2Score, **changes: object) -> Review:
+    """What the same reviewer saves meanwhile in another tab."""
+    draft = ReviewDraft(
+        patch_sha256=sha256,
+        square=here.images.load(sha256, "p.png").square,
+        reviewer="Dr. Ada",
+        verdicts=(),
+        agrees={},
+        own_score=score,
+        confidence="high",
+        comment="",
+        seconds=1.0,
+        blind=False,
+    )
+    return here.store.save_review(replace(draft, **changes))  # type: ignore[arg-type]
+
+
+# blind mode --------------------------------------------------------------------------------------
+
+
+def sign_in(app: AppTest) -> AppTest:
+    app.text_input[0].set_value("Dr. Ada")
+    app.text_input[1].set_value(PASSWORD)
+    return press(app, "Sign in")
+
+
+def test_blind_mode_stays_on_over_an_idle_sign_out(here, patch):
+    AccountStore(here.store).add("Dr. Ada", "reviewer", password=PASSWORD)
+    app = sign_in(opened())
+    app.toggle(key="blind").set_value(True).run()
+    app.session_state["last_click"] = time.monotonic() - 31 * 60
+    app.query_params.clear()  # the session knows it without the address
+    app.run()
+    assert "signed out" in text_of(app)
+    sign_in(app)
+    assert app.toggle(key="blind").value
+
+
+def test_a_reload_shows_no_verdict_to_who_reads_blind_and_notes_none_as_seen(here, patch):
+    app = opened(blind=True)
+    assert not app.title
+    app.switch_page(ui.REVIEW_LOG_PAGE).run()
+    assert app.query_params["blind"] in ("1", ["1"])
+    again = opened({"blind": "1"})
+    assert again.toggle(key="blind").value
+    assert "Blind mode: the verdicts stay hidden" in text_of(again)
+    assert not again.title
+    assert here.store.showings.seen("Dr. Ada", [patch]) == frozenset()
+    again.toggle(key="blind").set_value(False).run()
+    assert again.title
+    assert "blind" not in again.query_params
