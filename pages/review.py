@@ -16,6 +16,7 @@ from her2core.reviews.store import StoreError
 from her2core.reviews.worklist import next_unreviewed, ordered
 from her2core.text import markdown_text, spaced_percent
 from pages import seen, session, ui
+from pages.drafts import Draft
 from pages.review_parts import (
     answer,
     double_read,
@@ -26,7 +27,7 @@ from pages.review_parts import (
     verdicts,
     viewer,
 )
-from pages.review_parts.draft import Draft, opened
+from pages.review_parts.draft import opened
 
 _log = logging.getLogger(__name__)
 

@@ -177,3 +177,42 @@ def test_a_reload_shows_no_verdict_to_who_reads_blind_and_notes_none_as_seen(her
     again.toggle(key="blind").set_value(False).run()
     assert again.title
     assert "blind" not in again.query_params
+
+
+# what an answer was about ------------------------------------------------------------------------
+
+
+def test_a_correction_takes_over_no_answer_to_a_model_that_is_gone(here, patch):
+    app = opened(reviewer="Dr. Ada")
+    for label in ("1+", "Agree", "Save"):
+        press(app, label)
+    here.workbench.ids["cnn"] = "cnn-second"
+    press(app, "Correct this review")
+    assert "CNN-Agree" not in chosen(app)
+    assert "answer to CNN was about another verdict" in text_of(app)
+    press(app, "Save correction")
+    assert dict(reviews(here)[0].agrees) == {"cnn": None, "densenet121": None}
+    assert reviews(here)[0].own_score is HER2Score.ONE_PLUS
+
+
+def test_a_correction_keeps_the_answers_to_verdicts_that_still_stand(here, patch):
+    app = opened(reviewer="Dr. Ada")
+    for label in ("1+", "Agree", "Save", "Correct this review"):
+        press(app, label)
+    assert "CNN-Agree" in chosen(app)
+    assert "another verdict" not in text_of(app)
+
+
+def test_an_answer_does_not_follow_the_square_to_another_verdict(here, patch):
+    app = opened(reviewer="Dr. Ada")
+    press(app, "1+")
+    press(app, "Agree")
+    next(one for one in app.slider if one.label == "From left (px)").set_value(0).run()
+    assert chosen(app) == ["Own score-1+", "Confidence-Medium"]
+    assert "answer to CNN was about another verdict" in text_of(app)
+    press(app, "Agree")
+    assert "another verdict" not in text_of(app)
+    press(app, "Disagree")
+    press(app, "Disagree")
+    press(app, "Save")
+    assert dict(reviews(here)[0].agrees) == {"cnn": None, "densenet121": None}

@@ -21,8 +21,9 @@ from her2core.reviews.store import SeenBeforeError, StoreError
 from her2core.scores import HER2Score
 from her2core.text import markdown_text
 from pages import session, ui
+from pages.drafts import Draft, Judged
 from pages.review_parts import navigation
-from pages.review_parts.draft import Draft, discard, draft_of
+from pages.review_parts.draft import discard, draft_of
 
 MAX_COMMENT = 4000
 _log = logging.getLogger(__name__)
@@ -59,7 +60,8 @@ def form(
         )
         if not hidden:
             for verdict in verdicts:
-                _agreement(draft, verdict.architecture)
+                _agreement(draft, patch, verdict)
+            _left_behind(draft.left_behind(patch.square, verdicts))
         _choice(
             "Confidence",
             [
@@ -96,7 +98,8 @@ def form(
             on_click=_try_to_save,
             args=(here, patch, draft, verdicts, hidden, blind),
         )
-        odd = None if hidden else contradiction(draft.score, draft.agrees, verdicts)
+        agrees = draft.agrees(patch.square, verdicts)
+        odd = None if hidden else contradiction(draft.score, agrees, verdicts)
         if odd:
             st.info(odd, icon=":material/help:")
         problem = st.session_state.get("save_problem")
@@ -124,16 +127,14 @@ def save(
         raise ValueError("Give your name under “Reviewer” at the left, then save again.")
     if draft.score is None:
         raise ValueError("Choose your own score first: 0, 1+, 2+ or 3+ (keys 0 to 3).")
+    agrees = {} if hidden else draft.agrees(patch.square, verdicts)
     return session.desk(here.store).save_review(
         ReviewDraft(
             patch_sha256=patch.sha256,
             square=patch.square,
             reviewer=ui.reviewer(),
             verdicts=tuple(verdicts),
-            agrees={
-                v.architecture: None if hidden else draft.agrees.get(v.architecture)
-                for v in verdicts
-            },
+            agrees={v.architecture: agrees.get(v.architecture) for v in verdicts},
             own_score=draft.score,
             confidence=draft.confidence,
             comment=draft.comment,
@@ -189,16 +190,28 @@ def _comment_key(draft: Draft) -> str:
     return f"comment-{draft.token}"
 
 
-def _agreement(draft: Draft, architecture: str) -> None:
-    agree, disagree = _KEYS[architecture]
-    given = draft.agrees.get(architecture)
+def _agreement(draft: Draft, patch: Patch, verdict: Verdict) -> None:
+    name = verdict.architecture
+    agree, disagree = _KEYS[name]
+    given = draft.agrees(patch.square, [verdict]).get(name)
+    yes, no = (Judged(said, (patch.square, verdict.model_id)) for said in (True, False))
     _choice(
-        ui.model_title(architecture),
+        ui.model_title(name),
         [
-            ("Agree", agree, given is True, _set_agrees, (draft, architecture, True)),
-            ("Disagree", disagree, given is False, _set_agrees, (draft, architecture, False)),
+            ("Agree", agree, given is True, _judge, (draft, name, yes)),
+            ("Disagree", disagree, given is False, _judge, (draft, name, no)),
         ],
     )
+
+
+def _left_behind(architectures: Sequence[str]) -> None:
+    """That answers were about verdicts which do not stand here any more, and do not count."""
+    if architectures:
+        titles = " and ".join(ui.model_title(name) for name in architectures)
+        st.caption(
+            f":material/history: Your answer to {titles} was about another verdict and is not "
+            "counted; answer again."
+        )
 
 
 def _choice(label: str, options: Sequence[Option]) -> None:
@@ -226,12 +239,12 @@ def _set_score(draft: Draft, score: HER2Score) -> None:
     draft.score = score
 
 
-def _set_agrees(draft: Draft, architecture: str, agrees: bool) -> None:
+def _judge(draft: Draft, architecture: str, said: Judged) -> None:
     _drop_problem()
-    if draft.agrees.get(architecture) is agrees:
-        del draft.agrees[architecture]
+    if draft.judged.get(architecture) == said:
+        del draft.judged[architecture]
     else:
-        draft.agrees[architecture] = agrees
+        draft.judged[architecture] = said
 
 
 def _set_confidence(draft: Draft, level: Confidence) -> None:
