@@ -43,6 +43,7 @@ class Draft:
         judged: architecture -> what was said of its verdict.
         square: the part of the image chosen by the reviewer; None for the centred square.
         correcting: id of the review which this draft corrects, None for a first review.
+        overtaken: another correction of that review was saved meanwhile; `correcting` is its id.
         opened: monotonic time at which the patch came up last; 0 while another one is shown.
     """
 
@@ -53,6 +54,7 @@ class Draft:
     comment: str = ""
     square: Square | None = None
     correcting: int | None = None
+    overtaken: bool = False
     opened: float = 0.0
     seconds: float = 0.0
 

@@ -27,7 +27,7 @@ from pages.review_parts import (
     verdicts,
     viewer,
 )
-from pages.review_parts.draft import opened
+from pages.review_parts.draft import follow, opened
 
 _log = logging.getLogger(__name__)
 
@@ -59,6 +59,7 @@ def _workplace(here: ui.Services, items: list[WorklistItem], item: WorklistItem)
     draft = opened(item.patch.sha256)
     desk = session.desk(here.store)
     review = desk.review(item.review_id) if item.review_id is not None else None
+    follow(draft, review)
     sight = desk.sight(item.patch.sha256)
     shown_review = review if draft.correcting is None else None
     try:
@@ -96,6 +97,8 @@ def _workplace(here: ui.Services, items: list[WorklistItem], item: WorklistItem)
         elif readings is not None:
             if hidden and known:
                 _not_blind()
+            if review is not None and draft.overtaken:
+                recorded.overtaken(review)
             answer.form(here, patch, readings, hidden, blind=hidden and not known)
 
 

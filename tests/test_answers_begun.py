@@ -216,3 +216,43 @@ def test_an_answer_does_not_follow_the_square_to_another_verdict(here, patch):
     press(app, "Disagree")
     press(app, "Save")
     assert dict(reviews(here)[0].agrees) == {"cnn": None, "densenet121": None}
+
+
+# corrections and second tabs ---------------------------------------------------------------------
+
+
+def begun_correction(app: AppTest) -> AppTest:
+    """A review of 1+ is recorded, and its correction to 2+ begun."""
+    for label in ("1+", "Save", "Correct this review", "2+"):
+        press(app, label)
+    return app
+
+
+def test_a_correction_that_another_tab_overtook_can_still_be_saved(here, patch):
+    app = begun_correction(opened(reviewer="Dr. Ada"))
+    app.text_area[0].set_value("seen again").run()
+    (first,) = reviews(here)
+    second = elsewhere(here, patch, HER2Score.THREE_PLUS, supersedes=first.id)
+    press(app, "Save correction")
+    assert len(reviews(here)) == 2
+    said = text_of(app)
+    assert "Another correction was saved meanwhile: **3+" in said
+    assert "already corrected" not in said
+    assert app.text_area[0].value == "seen again"
+    press(app, "Save correction")
+    third = reviews(here)[0]
+    assert (third.supersedes, third.own_score) == (second.id, HER2Score.TWO_PLUS)
+    assert third.comment == "seen again"
+    assert "saved meanwhile" not in text_of(app)
+
+
+def test_a_correction_can_be_given_up(here, patch):
+    app = opened(reviewer="Dr. Ada")
+    assert "Keep it as it was" not in [one.label for one in app.button]
+    begun_correction(app)
+    press(app, "Keep it as it was")
+    assert "Your review: 1+" in text_of(app)
+    assert not app.text_area
+    press(app, "Correct this review")
+    assert "Own score-1+" in chosen(app)
+    assert len(reviews(here)) == 1

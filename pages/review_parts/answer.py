@@ -17,7 +17,7 @@ from her2core.models.verdict import Verdict
 from her2core.patches import Patch
 from her2core.reviews.consistency import contradiction
 from her2core.reviews.records import Confidence, Review, ReviewDraft
-from her2core.reviews.store import SeenBeforeError, StoreError
+from her2core.reviews.store import ReviewRefusedError, SeenBeforeError, StoreError
 from her2core.scores import HER2Score
 from her2core.text import markdown_text
 from pages import session, ui
@@ -46,7 +46,7 @@ def form(
         blind: they never were on this reviewer's screen either, and the record says so.
     """
     session.touch()
-    if "just_saved" in st.session_state or st.session_state.pop("seen_elsewhere", False):
+    if "just_saved" in st.session_state or st.session_state.pop("whole_page", False):
         st.rerun(scope="app")
     navigation.follow(patch.sha256)
     draft = draft_of(patch.sha256)
@@ -98,6 +98,15 @@ def form(
             on_click=_try_to_save,
             args=(here, patch, draft, verdicts, hidden, blind),
         )
+        if draft.correcting is not None:
+            st.button(
+                "Keep it as it was",
+                type="tertiary",
+                icon=":material/undo:",
+                on_click=_give_up,
+                args=(patch.sha256,),
+                help="The recorded review stays as it is; this correction is dropped.",
+            )
         agrees = draft.agrees(patch.square, verdicts)
         odd = None if hidden else contradiction(draft.score, agrees, verdicts)
         if odd:
@@ -164,8 +173,11 @@ def _try_to_save(
         stays = review.blind and session.desk(here.store).sight(patch.sha256).verdicts
     except (ValueError, NotAllowedError) as error:
         st.session_state["save_problem"] = (draft.token, str(error))
-        # another window or server has shown the verdicts: the whole page has to say "not blind"
-        st.session_state["seen_elsewhere"] = isinstance(error, SeenBeforeError)
+        # another window or server has shown the verdicts: the whole page has to say "not blind"; or
+        # it has saved a correction, which this one is to follow
+        st.session_state["whole_page"] = isinstance(error, SeenBeforeError) or (
+            isinstance(error, ReviewRefusedError) and draft.correcting is not None
+        )
         return
     except Exception as error:
         _log.exception("A review could not be saved")
@@ -180,6 +192,13 @@ def _try_to_save(
     st.session_state["toast"] = (
         f"Saved: {review.own_score.label} by {markdown_text(review.reviewer)}"
     )
+
+
+def _give_up(sha256: str) -> None:
+    """Drop a correction; the whole page then shows the recorded review again."""
+    _drop_problem()
+    discard(sha256)
+    st.session_state["whole_page"] = True
 
 
 def _keep_comment(draft: Draft) -> None:

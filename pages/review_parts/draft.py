@@ -6,7 +6,7 @@ import time
 
 from her2core.reviews.records import Review
 from pages import ui
-from pages.drafts import Draft, Judged, all_drafts
+from pages.drafts import Draft, Judged, all_drafts, new_token
 
 
 def draft_of(sha256: str) -> Draft:
@@ -50,6 +50,23 @@ def begin_correction(review: Review) -> None:
         square=review.square,
         correcting=review.id,
     )
+
+
+def follow(draft: Draft, review: Review | None) -> None:
+    """Let a correction whose review another correction has replaced correct that one instead.
+
+    Another tab may have saved it. Without this the draft could never be saved: only the current
+    review of a patch can be corrected.
+
+    Args:
+        draft: of the patch in front.
+        review: the current one of this patch and reviewer.
+    """
+    if review is None or draft.correcting in (None, review.id):
+        return
+    draft.correcting = review.id
+    draft.token = new_token()
+    draft.overtaken = True
 
 
 def _judged(review: Review) -> dict[str, Judged]:

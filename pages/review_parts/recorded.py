@@ -53,6 +53,15 @@ def draw(review: Review, following: str | None, hidden: bool) -> None:
         )
 
 
+def overtaken(review: Review) -> None:
+    """Above a correction in the making: what another one says that was saved meanwhile."""
+    st.info(
+        f"Another correction was saved meanwhile: **{ui.score_text(review.own_score)}**. Yours is "
+        "not saved yet; saved now, it takes the place of that one.",
+        icon=":material/difference:",
+    )
+
+
 def _line(review: Review, architecture: str) -> str:
     verdict = review.verdict(architecture)
     if verdict is None:
