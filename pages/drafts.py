@@ -58,6 +58,12 @@ class Draft:
     opened: float = 0.0
     seconds: float = 0.0
 
+    @property
+    def begun(self) -> bool:
+        """Whether it holds an answer that would be lost with it."""
+        comment = bool(self.comment.strip())
+        return comment or self.score is not None or bool(self.judged) or self.confidence != "medium"
+
     def time_spent(self) -> float:
         """Seconds for which this patch was in front of the reviewer."""
         running = time.monotonic() - self.opened if self.opened else 0.0

@@ -63,7 +63,7 @@ def _workplace(here: ui.Services, items: list[WorklistItem], item: WorklistItem)
     sight = desk.sight(item.patch.sha256)
     shown_review = review if draft.correcting is None else None
     try:
-        patch = _with_square(ui.load_patch(item.patch.sha256, item.patch.name), draft, review)
+        patch = _with_square(ui.load_patch(item.patch.sha256, item.patch.name), draft, shown_review)
     except PatchError as error:
         st.warning(markdown_text(str(error)), icon=":material/broken_image:")
         return
@@ -147,7 +147,8 @@ def _readings(here: ui.Services, patch: Patch, review: Review | None) -> tuple[V
 
 
 def _with_square(patch: Patch, draft: Draft, review: Review | None) -> Patch:
-    square = draft.square or (review.square if review else None)
+    """The patch with the square of its review, or with the one chosen for the answer begun."""
+    square = review.square if review else draft.square
     return patch.with_square(square) if square else patch
 
 

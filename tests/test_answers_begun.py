@@ -256,3 +256,28 @@ def test_a_correction_can_be_given_up(here, patch):
     press(app, "Correct this review")
     assert "Own score-1+" in chosen(app)
     assert len(reviews(here)) == 1
+
+
+def test_an_answer_refused_because_of_another_tab_becomes_the_correction(here, patch):
+    app = opened(reviewer="Dr. Ada")
+    for label in ("2+", "Agree", "Low"):
+        press(app, label)
+    app.text_area[0].set_value("typed for long").run()
+    next(one for one in app.slider if one.label == "From left (px)").set_value(0).run()
+    press(app, "Agree")
+    first = elsewhere(here, patch, HER2Score.THREE_PLUS)
+    press(app, "Save")
+    assert [review.id for review in reviews(here)] == [first.id]
+    said = text_of(app)
+    assert "Your review: 3+" in said
+    assert "What you answered here is not saved" in said
+    press(app, "Correct this review")
+    assert chosen(app) == ["Own score-2+", "CNN-Agree", "Confidence-Low"]
+    assert app.text_area[0].value == "typed for long"
+    press(app, "Save correction")
+    second = reviews(here)[0]
+    assert (second.supersedes, second.own_score) == (first.id, HER2Score.TWO_PLUS)
+    assert (second.confidence, second.comment) == ("low", "typed for long")
+    assert second.square.x == 0
+    assert second.agrees["cnn"] is True
+    assert "is not saved" not in text_of(app)

@@ -17,7 +17,7 @@ from her2core.models.verdict import Verdict
 from her2core.patches import Patch
 from her2core.reviews.consistency import contradiction
 from her2core.reviews.records import Confidence, Review, ReviewDraft
-from her2core.reviews.store import ReviewRefusedError, SeenBeforeError, StoreError
+from her2core.reviews.store import ReviewRefusedError, StoreError
 from her2core.scores import HER2Score
 from her2core.text import markdown_text
 from pages import session, ui
@@ -173,11 +173,8 @@ def _try_to_save(
         stays = review.blind and session.desk(here.store).sight(patch.sha256).verdicts
     except (ValueError, NotAllowedError) as error:
         st.session_state["save_problem"] = (draft.token, str(error))
-        # another window or server has shown the verdicts: the whole page has to say "not blind"; or
-        # it has saved a correction, which this one is to follow
-        st.session_state["whole_page"] = isinstance(error, SeenBeforeError) or (
-            isinstance(error, ReviewRefusedError) and draft.correcting is not None
-        )
+        # another window or server has shown the verdicts or saved a review: the page has to say so
+        st.session_state["whole_page"] = isinstance(error, ReviewRefusedError)
         return
     except Exception as error:
         _log.exception("A review could not be saved")

@@ -41,8 +41,17 @@ def discard(sha256: str) -> None:
 
 
 def begin_correction(review: Review) -> None:
-    """A draft that starts from a recorded review and is going to supersede it."""
-    all_drafts()[(ui.reviewer(), review.patch.sha256)] = Draft(
+    """A draft that is going to supersede a recorded review.
+
+    It starts from what was answered here and refused, because another tab had saved a review
+    first; where nothing was, from the recorded review.
+    """
+    key = (ui.reviewer(), review.patch.sha256)
+    refused = all_drafts().get(key)
+    if refused is not None and refused.begun:
+        _correct(refused, review)
+        return
+    all_drafts()[key] = Draft(
         score=review.own_score,
         judged=_judged(review),
         confidence=review.confidence,
@@ -64,9 +73,14 @@ def follow(draft: Draft, review: Review | None) -> None:
     """
     if review is None or draft.correcting in (None, review.id):
         return
+    _correct(draft, review)
+    draft.overtaken = True
+
+
+def _correct(draft: Draft, review: Review) -> None:
+    """Let the draft supersede this review: another save, so with another token."""
     draft.correcting = review.id
     draft.token = new_token()
-    draft.overtaken = True
 
 
 def _judged(review: Review) -> dict[str, Judged]:
