@@ -92,3 +92,13 @@ def all_drafts() -> dict[tuple[str, str], Draft]:
     """All drafts of this session: (reviewer, sha256) -> draft."""
     drafts: dict[tuple[str, str], Draft] = st.session_state.setdefault("drafts", {})
     return drafts
+
+
+def mark_begun() -> None:
+    """Tell the browser whether an answer is begun, on every page: it asks before it leaves.
+
+    A property of the page's style, which the listener in chrome.py reads: it takes no room. Always
+    set, so that what is drawn after it keeps its place.
+    """
+    begun = any(draft.begun for draft in all_drafts().values())
+    st.html(f"<style>:root {{ --her2-answer-begun: {int(begun)}; }}</style>")

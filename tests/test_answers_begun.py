@@ -281,3 +281,46 @@ def test_an_answer_refused_because_of_another_tab_becomes_the_correction(here, p
     assert second.square.x == 0
     assert second.agrees["cnn"] is True
     assert "is not saved" not in text_of(app)
+
+
+# leaving -----------------------------------------------------------------------------------------
+
+
+def asks_first(app: AppTest) -> bool:
+    """Whether the page tells the browser to ask before it leaves."""
+    (told,) = [html.value for html in app.get("html") if "--her2-answer-begun" in html.value]
+    assert told in [f"<style>:root {{ --her2-answer-begun: {begun}; }}</style>" for begun in (0, 1)]
+    return "1" in told.split(":")[-1]
+
+
+@pytest.mark.parametrize("label", ["2+", "Disagree", "Low", "comment"])
+def test_every_page_knows_of_an_answer_that_is_begun(here, patch, label):
+    app = opened(reviewer="Dr. Ada")
+    assert not asks_first(app)
+    if label == "comment":
+        app.text_area[0].set_value("typed").run()
+    else:
+        press(app, label)
+    assert asks_first(app)
+    app.switch_page(ui.MODELS_PAGE).run()
+    assert not app.exception
+    assert asks_first(app)
+
+
+def test_a_page_asks_no_more_once_the_answer_is_saved_or_the_correction_given_up(here, patch):
+    app = begun_correction(opened(reviewer="Dr. Ada"))
+    assert asks_first(app)
+    press(app, "Keep it as it was")
+    assert not asks_first(app)
+    press(app, "Correct this review")
+    press(app, "Save correction")
+    assert not asks_first(app)
+
+
+def test_the_door_knows_of_an_answer_that_waits_behind_it(here, patch):
+    AccountStore(here.store).add("Dr. Ada", "reviewer", password=PASSWORD)
+    app = press(sign_in(opened()), "2+")
+    app.session_state["last_click"] = time.monotonic() - 31 * 60
+    app.run()
+    assert "signed out" in text_of(app)
+    assert asks_first(app)
