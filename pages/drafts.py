@@ -94,6 +94,15 @@ def all_drafts() -> dict[tuple[str, str], Draft]:
     return drafts
 
 
+def stop_clocks() -> None:
+    """No patch is in front of the reviewer now: the time spent on each stands still."""
+    now = time.monotonic()
+    for draft in all_drafts().values():
+        if draft.opened:
+            draft.seconds += now - draft.opened
+            draft.opened = 0.0
+
+
 def mark_begun() -> None:
     """Tell the browser whether an answer is begun, on every page: it asks before it leaves.
 

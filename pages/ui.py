@@ -30,7 +30,7 @@ from her2core.settings import Settings, load_settings
 from her2core.stain_reader import StainReader
 from her2core.text import markdown_text
 from her2core.workbench import Workbench
-from pages import session
+from pages import drafts, session
 
 ARCHITECTURES = ("cnn", "densenet121")
 MAX_REVIEWER = 80
@@ -95,9 +95,11 @@ def services() -> Services:
 def services_or_stop() -> Services:
     """The services for a page, or one calm sentence and the end of this page.
 
-    A page that was not reached through app.py gets none: see session.through_the_door.
+    A page that was not reached through app.py gets none: see session.through_the_door. The clocks
+    of answers stand still from here on, until the Review page brings a patch to the front.
     """
     session.through_the_door()
+    drafts.stop_clocks()
     return started_or_stop()
 
 

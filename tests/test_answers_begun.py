@@ -324,3 +324,35 @@ def test_the_door_knows_of_an_answer_that_waits_behind_it(here, patch):
     app.run()
     assert "signed out" in text_of(app)
     assert asks_first(app)
+
+
+# the clock ---------------------------------------------------------------------------------------
+
+
+def clock(app: AppTest, sha256: str) -> float:
+    """Since when the patch is in front, 0 while it is not."""
+    return app.session_state["drafts"]["Dr. Ada", sha256].opened
+
+
+@pytest.mark.parametrize(
+    "page", [ui.WORKLIST_PAGE, ui.REVIEW_LOG_PAGE, ui.EVALUATION_PAGE, ui.MODELS_PAGE]
+)
+def test_the_time_spent_on_a_patch_stands_still_on_another_page(here, patch, page):
+    app = opened(reviewer="Dr. Ada")
+    assert clock(app, patch) > 0
+    app.switch_page(page).run()
+    assert clock(app, patch) == 0
+    spent = app.session_state["drafts"]["Dr. Ada", patch].time_spent()
+    assert spent > 0
+    app.switch_page(ui.REVIEW_PAGE).run()
+    assert clock(app, patch) > 0
+    assert app.session_state["drafts"]["Dr. Ada", patch].seconds == spent
+
+
+def test_the_time_spent_on_a_patch_stands_still_after_a_sign_out(here, patch):
+    AccountStore(here.store).add("Dr. Ada", "reviewer", password=PASSWORD)
+    app = sign_in(opened())
+    assert clock(app, patch) > 0
+    app.session_state["last_click"] = time.monotonic() - 31 * 60
+    app.run()
+    assert clock(app, patch) == 0

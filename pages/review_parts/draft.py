@@ -6,7 +6,7 @@ import time
 
 from her2core.reviews.records import Review
 from pages import ui
-from pages.drafts import Draft, Judged, all_drafts, new_token
+from pages.drafts import Draft, Judged, all_drafts, new_token, stop_clocks
 
 
 def draft_of(sha256: str) -> Draft:
@@ -23,15 +23,10 @@ def draft_of(sha256: str) -> Draft:
 
 
 def opened(sha256: str) -> Draft:
-    """The draft of the patch now in front; the clocks of all others stand still."""
+    """The draft of the patch now in front: its clock runs, and no other one."""
     current = draft_of(sha256)
-    now = time.monotonic()
-    for draft in all_drafts().values():
-        if draft is not current and draft.opened:
-            draft.seconds += now - draft.opened
-            draft.opened = 0.0
-    if not current.opened:
-        current.opened = now
+    stop_clocks()
+    current.opened = time.monotonic()
     return current
 
 
