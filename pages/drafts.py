@@ -44,6 +44,7 @@ class Draft:
         square: the part of the image chosen by the reviewer; None for the centred square.
         correcting: id of the review which this draft corrects, None for a first review.
         overtaken: another correction of that review was saved meanwhile; `correcting` is its id.
+        asked: the contradiction that a save was last refused for: saved again, it is meant.
         opened: monotonic time at which the patch came up last; 0 while another one is shown.
     """
 
@@ -55,6 +56,7 @@ class Draft:
     square: Square | None = None
     correcting: int | None = None
     overtaken: bool = False
+    asked: str = ""
     opened: float = 0.0
     seconds: float = 0.0
 

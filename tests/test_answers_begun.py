@@ -118,7 +118,8 @@ def chosen(app: AppTest) -> list[str]:
 
 
 def problems(app: AppTest) -> str:
-    return "\n".join(one.value for one in app.warning)
+    """All that is warned of, as it is read."""
+    return "\n".join(one.value for one in app.warning).replace("\\", "")
 
 
 def reviews(here: ui.Services) -> list[Review]:
@@ -260,11 +261,11 @@ def test_a_correction_can_be_given_up(here, patch):
 
 def test_an_answer_refused_because_of_another_tab_becomes_the_correction(here, patch):
     app = opened(reviewer="Dr. Ada")
-    for label in ("2+", "Agree", "Low"):
+    for label in ("2+", "Disagree", "Low"):
         press(app, label)
     app.text_area[0].set_value("typed for long").run()
     next(one for one in app.slider if one.label == "From left (px)").set_value(0).run()
-    press(app, "Agree")
+    press(app, "Disagree")
     first = elsewhere(here, patch, HER2Score.THREE_PLUS)
     press(app, "Save")
     assert [review.id for review in reviews(here)] == [first.id]
@@ -272,14 +273,14 @@ def test_an_answer_refused_because_of_another_tab_becomes_the_correction(here, p
     assert "Your review: 3+" in said
     assert "What you answered here is not saved" in said
     press(app, "Correct this review")
-    assert chosen(app) == ["Own score-2+", "CNN-Agree", "Confidence-Low"]
+    assert chosen(app) == ["Own score-2+", "CNN-Disagree", "Confidence-Low"]
     assert app.text_area[0].value == "typed for long"
     press(app, "Save correction")
     second = reviews(here)[0]
     assert (second.supersedes, second.own_score) == (first.id, HER2Score.TWO_PLUS)
     assert (second.confidence, second.comment) == ("low", "typed for long")
     assert second.square.x == 0
-    assert second.agrees["cnn"] is True
+    assert second.agrees["cnn"] is False
     assert "is not saved" not in text_of(app)
 
 
@@ -356,3 +357,28 @@ def test_the_time_spent_on_a_patch_stands_still_after_a_sign_out(here, patch):
     app.session_state["last_click"] = time.monotonic() - 31 * 60
     app.run()
     assert clock(app, patch) == 0
+
+
+# answers that contradict each other --------------------------------------------------------------
+
+
+def test_a_contradiction_is_asked_about_by_the_first_save_and_saved_by_the_second(here, patch):
+    app = opened(reviewer="Dr. Ada")
+    for label in ("2+", "Agree", "Save"):
+        press(app, label)
+    assert not reviews(here)
+    assert "You score 2+, but agree with CNN’s 1+" in problems(app)
+    press(app, "Save")
+    (review,) = reviews(here)
+    assert (review.own_score, review.agrees["cnn"]) == (HER2Score.TWO_PLUS, True)
+
+
+def test_another_contradiction_is_asked_about_again(here, patch):
+    app = opened(reviewer="Dr. Ada")
+    for label in ("2+", "Agree", "Save", "3+", "Save"):
+        press(app, label)
+    assert not reviews(here)
+    assert "You score 3+, but agree" in problems(app)
+    press(app, "1+")
+    press(app, "Save")
+    assert [review.own_score for review in reviews(here)] == [HER2Score.ONE_PLUS]

@@ -107,13 +107,16 @@ def form(
                 args=(patch.sha256,),
                 help="The recorded review stays as it is; this correction is dropped.",
             )
-        agrees = draft.agrees(patch.square, verdicts)
-        odd = None if hidden else contradiction(draft.score, agrees, verdicts)
-        if odd:
-            st.info(odd, icon=":material/help:")
-        problem = st.session_state.get("save_problem")
-        if problem and problem[0] == draft.token:
-            st.warning(markdown_text(problem[1]), icon=":material/error:")
+        _remarks(draft, {} if hidden else draft.agrees(patch.square, verdicts), verdicts)
+
+
+def _remarks(draft: Draft, agrees: dict[str, bool], verdicts: Sequence[Verdict]) -> None:
+    """Why the last save was refused; else what the next one is going to ask about, if anything."""
+    problem = st.session_state.get("save_problem")
+    if problem and problem[0] == draft.token:
+        st.warning(markdown_text(problem[1]), icon=":material/error:")
+    elif odd := contradiction(draft.score, agrees, verdicts):
+        st.info(odd, icon=":material/help:")
 
 
 def save(
@@ -127,7 +130,8 @@ def save(
     """Record the draft; durable when it returns.
 
     Raises:
-        ValueError: something is missing or wrong; the message says what.
+        ValueError: something is missing, wrong, or odd and not asked about yet; the message says
+            what.
         NotAllowedError: this person may not review this patch.
         SeenBeforeError: it cannot be recorded as blind.
         Exception: the store cannot be written to.
@@ -137,6 +141,10 @@ def save(
     if draft.score is None:
         raise ValueError("Choose your own score first: 0, 1+, 2+ or 3+ (keys 0 to 3).")
     agrees = {} if hidden else draft.agrees(patch.square, verdicts)
+    odd = contradiction(draft.score, agrees, verdicts)
+    if odd and odd != draft.asked:
+        draft.asked = odd
+        raise ValueError(odd)
     return session.desk(here.store).save_review(
         ReviewDraft(
             patch_sha256=patch.sha256,

@@ -74,6 +74,7 @@ def follow(draft: Draft, review: Review | None) -> None:
 
 def _correct(draft: Draft, review: Review) -> None:
     """Let the draft supersede this review: another save, so with another token."""
+    draft.asked = ""
     draft.correcting = review.id
     draft.token = new_token()
 
