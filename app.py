@@ -13,7 +13,7 @@ from her2core.accounts.records import NotAllowedError
 from her2core.icon import icon
 from her2core.reviews.store import StoreError
 from her2core.text import markdown_text
-from pages import chrome, gate, shared_models, ui
+from pages import chrome, drafts, gate, shared_models, ui
 
 _log = logging.getLogger(__name__)
 
@@ -25,6 +25,7 @@ st.set_page_config(
 )
 shared_models.keep()
 chrome.draw()
+drafts.mark_begun()
 here = ui.started_or_stop()
 entry = gate.look_or_stop(here)
 # Before sign-in the pages are known, so that a link leads on, but neither named nor run.

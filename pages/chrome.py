@@ -72,9 +72,15 @@ export default function () {
     }
   };
   const beforeLeaving = (event) => {
+    // With each whole page the server says whether any answer is begun (drafts.mark_begun). The
+    // form is drawn by itself in between: what is chosen or typed in it is looked for there.
+    const page = getComputedStyle(document.documentElement);
+    const begun = page.getPropertyValue("--her2-answer-begun").trim() === "1";
     const answer = document.querySelector(".st-key-answer");
-    const scored = '[class*="st-key-Own-score"] [data-testid="stBaseButton-primary"]';
-    if (answer?.querySelector(scored) || answer?.querySelector("textarea")?.value) {
+    const chosen =
+      ':scope [class*="st-key-"]:not(.st-key-Confidence-Medium) ' +
+      '[data-testid="stBaseButton-primary"]';
+    if (begun || answer?.querySelector(chosen) || answer?.querySelector("textarea")?.value) {
       event.preventDefault();
     }
   };

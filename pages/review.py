@@ -16,6 +16,7 @@ from her2core.reviews.store import StoreError
 from her2core.reviews.worklist import next_unreviewed, ordered
 from her2core.text import markdown_text, spaced_percent
 from pages import seen, session, ui
+from pages.drafts import Draft
 from pages.review_parts import (
     answer,
     double_read,
@@ -26,7 +27,7 @@ from pages.review_parts import (
     verdicts,
     viewer,
 )
-from pages.review_parts.draft import Draft, opened
+from pages.review_parts.draft import follow, opened
 
 _log = logging.getLogger(__name__)
 
@@ -58,10 +59,11 @@ def _workplace(here: ui.Services, items: list[WorklistItem], item: WorklistItem)
     draft = opened(item.patch.sha256)
     desk = session.desk(here.store)
     review = desk.review(item.review_id) if item.review_id is not None else None
+    follow(draft, review)
     sight = desk.sight(item.patch.sha256)
     shown_review = review if draft.correcting is None else None
     try:
-        patch = _with_square(ui.load_patch(item.patch.sha256, item.patch.name), draft, review)
+        patch = _with_square(ui.load_patch(item.patch.sha256, item.patch.name), draft, shown_review)
     except PatchError as error:
         st.warning(markdown_text(str(error)), icon=":material/broken_image:")
         return
@@ -95,6 +97,8 @@ def _workplace(here: ui.Services, items: list[WorklistItem], item: WorklistItem)
         elif readings is not None:
             if hidden and known:
                 _not_blind()
+            if review is not None and draft.overtaken:
+                recorded.overtaken(review)
             answer.form(here, patch, readings, hidden, blind=hidden and not known)
 
 
@@ -143,7 +147,8 @@ def _readings(here: ui.Services, patch: Patch, review: Review | None) -> tuple[V
 
 
 def _with_square(patch: Patch, draft: Draft, review: Review | None) -> Patch:
-    square = draft.square or (review.square if review else None)
+    """The patch with the square of its review, or with the one chosen for the answer begun."""
+    square = review.square if review else draft.square
     return patch.with_square(square) if square else patch
 
 

@@ -14,9 +14,11 @@ from her2core.accounts.records import Identity
 from her2core.accounts.store import AccountStore
 from her2core.desk import Desk
 from her2core.reviews.store import ReviewStore
+from pages import drafts
 
-# What a person finds again who signs in anew at the same browser, answers begun among it.
-_KEPT = ("drafts", "seen", "last_patch", "order")
+# What a person finds again who signs in anew at the same browser, answers begun among it. Blind
+# mode too: whoever reads blind must not be shown verdicts because a while has passed.
+_KEPT = ("drafts", "seen", "last_patch", "order", "blind")
 
 
 def identity() -> Identity:
@@ -65,6 +67,7 @@ def end(accounts: AccountStore, why: str) -> None:
     person: Identity | None = st.session_state.get("person")
     if person is not None:
         accounts.signed_out(person, why)
+    drafts.stop_clocks()
     _forget_all((*_KEPT, "last_person"))
 
 

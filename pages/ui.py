@@ -30,7 +30,7 @@ from her2core.settings import Settings, load_settings
 from her2core.stain_reader import StainReader
 from her2core.text import markdown_text
 from her2core.workbench import Workbench
-from pages import session
+from pages import drafts, session
 
 ARCHITECTURES = ("cnn", "densenet121")
 MAX_REVIEWER = 80
@@ -95,9 +95,11 @@ def services() -> Services:
 def services_or_stop() -> Services:
     """The services for a page, or one calm sentence and the end of this page.
 
-    A page that was not reached through app.py gets none: see session.through_the_door.
+    A page that was not reached through app.py gets none: see session.through_the_door. The clocks
+    of answers stand still from here on, until the Review page brings a patch to the front.
     """
     session.through_the_door()
+    drafts.stop_clocks()
     return started_or_stop()
 
 
@@ -205,17 +207,31 @@ def sidebar(here: Services) -> None:
     with st.sidebar:
         if session.identity().way == "open":
             _ask_name(here)
-        st.toggle(
-            "Blind mode",
-            key="blind",
-            persist_state="session",
-            help="Verdicts, chart and overlays stay hidden until your own score is saved. "
-            "The record says that the review was blind. What was shown to you before counts as "
-            "seen, on whatever day and server.",
-        )
+        _blind_switch()
         st.divider()
         _models_state(here)
         st.caption(f":material/science: {RESEARCH_NOTICE}")
+
+
+def _blind_switch() -> None:
+    """Blind mode. The address keeps it, too: after a reload or a restart no session knows of it.
+
+    What the session knows goes before the address, which a link or the back button may bring along
+    from earlier.
+    """
+    st.session_state.setdefault("blind", st.query_params.get("blind") == "1")
+    st.toggle(
+        "Blind mode",
+        key="blind",
+        persist_state="session",
+        help="Verdicts, chart and overlays stay hidden until your own score is saved. "
+        "The record says that the review was blind. What was shown to you before counts as "
+        "seen, on whatever day and server.",
+    )
+    if blind_mode() and st.query_params.get("blind") != "1":
+        st.query_params["blind"] = "1"
+    elif not blind_mode() and "blind" in st.query_params:
+        del st.query_params["blind"]
 
 
 def _ask_name(here: Services) -> None:

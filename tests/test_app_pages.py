@@ -287,13 +287,19 @@ def test_agreeing_with_another_score_than_ones_own_is_asked_about_and_may_be_mea
     assert not app.info
     button(app, other.label).click().run()
     button(app, "Save").click().run()
+    assert not reviews(here)
+    assert any("but agree with CNN’s" in one.value for one in app.warning)
+    assert not app.info, "it is said once"
+    button(app, "Save").click().run()
     assert reviews(here)[0].agrees["cnn"] is True
 
 
 def test_a_saved_answer_is_recorded_and_the_next_unreviewed_patch_comes_up(app, three, here):
     sign_in(app)
+    cnn = here.workbench.verdicts(here.images.load(three[0], "p1.png"))[0].score
+    same = cnn is HER2Score.TWO_PLUS
     button(app, "2+").click().run()
-    button(app, "Agree").click().run()
+    button(app, "Agree" if same else "Disagree").click().run()
     button(app, "High").click().run()
     app.text_area[0].set_value("=1+1 <b>bold</b>").run()
     button(app, "Save").click().run()
@@ -304,7 +310,7 @@ def test_a_saved_answer_is_recorded_and_the_next_unreviewed_patch_comes_up(app, 
     assert review.own_score is HER2Score.TWO_PLUS
     assert review.confidence == "high"
     assert review.comment == "=1+1 <b>bold</b>"
-    assert dict(review.agrees) == {"cnn": True, "densenet121": None}
+    assert dict(review.agrees) == {"cnn": same, "densenet121": None}
     assert [verdict.architecture for verdict in review.verdicts] == ["cnn", "densenet121"]
     assert not review.blind
     assert review.stain is not None

@@ -17,12 +17,13 @@ from her2core.models.verdict import Verdict
 from her2core.patches import Patch
 from her2core.reviews.consistency import contradiction
 from her2core.reviews.records import Confidence, Review, ReviewDraft
-from her2core.reviews.store import SeenBeforeError, StoreError
+from her2core.reviews.store import ReviewRefusedError, StoreError
 from her2core.scores import HER2Score
 from her2core.text import markdown_text
 from pages import session, ui
+from pages.drafts import Draft, Judged
 from pages.review_parts import navigation
-from pages.review_parts.draft import Draft, discard, draft_of
+from pages.review_parts.draft import discard, draft_of
 
 MAX_COMMENT = 4000
 _log = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ def form(
         blind: they never were on this reviewer's screen either, and the record says so.
     """
     session.touch()
-    if "just_saved" in st.session_state or st.session_state.pop("seen_elsewhere", False):
+    if "just_saved" in st.session_state or st.session_state.pop("whole_page", False):
         st.rerun(scope="app")
     navigation.follow(patch.sha256)
     draft = draft_of(patch.sha256)
@@ -59,7 +60,8 @@ def form(
         )
         if not hidden:
             for verdict in verdicts:
-                _agreement(draft, verdict.architecture)
+                _agreement(draft, patch, verdict)
+            _left_behind(draft.left_behind(patch.square, verdicts))
         _choice(
             "Confidence",
             [
@@ -96,12 +98,25 @@ def form(
             on_click=_try_to_save,
             args=(here, patch, draft, verdicts, hidden, blind),
         )
-        odd = None if hidden else contradiction(draft.score, draft.agrees, verdicts)
-        if odd:
-            st.info(odd, icon=":material/help:")
-        problem = st.session_state.get("save_problem")
-        if problem and problem[0] == draft.token:
-            st.warning(markdown_text(problem[1]), icon=":material/error:")
+        if draft.correcting is not None:
+            st.button(
+                "Keep it as it was",
+                type="tertiary",
+                icon=":material/undo:",
+                on_click=_give_up,
+                args=(patch.sha256,),
+                help="The recorded review stays as it is; this correction is dropped.",
+            )
+        _remarks(draft, {} if hidden else draft.agrees(patch.square, verdicts), verdicts)
+
+
+def _remarks(draft: Draft, agrees: dict[str, bool], verdicts: Sequence[Verdict]) -> None:
+    """Why the last save was refused; else what the next one is going to ask about, if anything."""
+    problem = st.session_state.get("save_problem")
+    if problem and problem[0] == draft.token:
+        st.warning(markdown_text(problem[1]), icon=":material/error:")
+    elif odd := contradiction(draft.score, agrees, verdicts):
+        st.info(odd, icon=":material/help:")
 
 
 def save(
@@ -115,7 +130,8 @@ def save(
     """Record the draft; durable when it returns.
 
     Raises:
-        ValueError: something is missing or wrong; the message says what.
+        ValueError: something is missing, wrong, or odd and not asked about yet; the message says
+            what.
         NotAllowedError: this person may not review this patch.
         SeenBeforeError: it cannot be recorded as blind.
         Exception: the store cannot be written to.
@@ -124,16 +140,18 @@ def save(
         raise ValueError("Give your name under “Reviewer” at the left, then save again.")
     if draft.score is None:
         raise ValueError("Choose your own score first: 0, 1+, 2+ or 3+ (keys 0 to 3).")
+    agrees = {} if hidden else draft.agrees(patch.square, verdicts)
+    odd = contradiction(draft.score, agrees, verdicts)
+    if odd and odd != draft.asked:
+        draft.asked = odd
+        raise ValueError(odd)
     return session.desk(here.store).save_review(
         ReviewDraft(
             patch_sha256=patch.sha256,
             square=patch.square,
             reviewer=ui.reviewer(),
             verdicts=tuple(verdicts),
-            agrees={
-                v.architecture: None if hidden else draft.agrees.get(v.architecture)
-                for v in verdicts
-            },
+            agrees={v.architecture: agrees.get(v.architecture) for v in verdicts},
             own_score=draft.score,
             confidence=draft.confidence,
             comment=draft.comment,
@@ -163,8 +181,8 @@ def _try_to_save(
         stays = review.blind and session.desk(here.store).sight(patch.sha256).verdicts
     except (ValueError, NotAllowedError) as error:
         st.session_state["save_problem"] = (draft.token, str(error))
-        # another window or server has shown the verdicts: the whole page has to say "not blind"
-        st.session_state["seen_elsewhere"] = isinstance(error, SeenBeforeError)
+        # another window or server has shown the verdicts or saved a review: the page has to say so
+        st.session_state["whole_page"] = isinstance(error, ReviewRefusedError)
         return
     except Exception as error:
         _log.exception("A review could not be saved")
@@ -181,6 +199,13 @@ def _try_to_save(
     )
 
 
+def _give_up(sha256: str) -> None:
+    """Drop a correction; the whole page then shows the recorded review again."""
+    _drop_problem()
+    discard(sha256)
+    st.session_state["whole_page"] = True
+
+
 def _keep_comment(draft: Draft) -> None:
     draft.comment = st.session_state.get(_comment_key(draft), draft.comment)
 
@@ -189,16 +214,28 @@ def _comment_key(draft: Draft) -> str:
     return f"comment-{draft.token}"
 
 
-def _agreement(draft: Draft, architecture: str) -> None:
-    agree, disagree = _KEYS[architecture]
-    given = draft.agrees.get(architecture)
+def _agreement(draft: Draft, patch: Patch, verdict: Verdict) -> None:
+    name = verdict.architecture
+    agree, disagree = _KEYS[name]
+    given = draft.agrees(patch.square, [verdict]).get(name)
+    yes, no = (Judged(said, (patch.square, verdict.model_id)) for said in (True, False))
     _choice(
-        ui.model_title(architecture),
+        ui.model_title(name),
         [
-            ("Agree", agree, given is True, _set_agrees, (draft, architecture, True)),
-            ("Disagree", disagree, given is False, _set_agrees, (draft, architecture, False)),
+            ("Agree", agree, given is True, _judge, (draft, name, yes)),
+            ("Disagree", disagree, given is False, _judge, (draft, name, no)),
         ],
     )
+
+
+def _left_behind(architectures: Sequence[str]) -> None:
+    """That answers were about verdicts which do not stand here any more, and do not count."""
+    if architectures:
+        titles = " and ".join(ui.model_title(name) for name in architectures)
+        st.caption(
+            f":material/history: Your answer to {titles} was about another verdict and is not "
+            "counted; answer again."
+        )
 
 
 def _choice(label: str, options: Sequence[Option]) -> None:
@@ -226,12 +263,12 @@ def _set_score(draft: Draft, score: HER2Score) -> None:
     draft.score = score
 
 
-def _set_agrees(draft: Draft, architecture: str, agrees: bool) -> None:
+def _judge(draft: Draft, architecture: str, said: Judged) -> None:
     _drop_problem()
-    if draft.agrees.get(architecture) is agrees:
-        del draft.agrees[architecture]
+    if draft.judged.get(architecture) == said:
+        del draft.judged[architecture]
     else:
-        draft.agrees[architecture] = agrees
+        draft.judged[architecture] = said
 
 
 def _set_confidence(draft: Draft, level: Confidence) -> None:

@@ -3,42 +3,10 @@
 from __future__ import annotations
 
 import time
-import uuid
-from dataclasses import dataclass, field
 
-import streamlit as st
-
-from her2core.patches import Square
-from her2core.reviews.records import Confidence, Review
-from her2core.scores import HER2Score
+from her2core.reviews.records import Review
 from pages import ui
-
-
-@dataclass
-class Draft:
-    """What has been answered so far.
-
-    Attributes:
-        token: goes with the save, so that a doubled key press records one review.
-        square: the part of the image chosen by the reviewer; None for the centred square.
-        correcting: id of the review which this draft corrects, None for a first review.
-        opened: monotonic time at which the patch came up last; 0 while another one is shown.
-    """
-
-    token: str = field(default_factory=lambda: uuid.uuid4().hex)
-    score: HER2Score | None = None
-    agrees: dict[str, bool] = field(default_factory=dict)
-    confidence: Confidence = "medium"
-    comment: str = ""
-    square: Square | None = None
-    correcting: int | None = None
-    opened: float = 0.0
-    seconds: float = 0.0
-
-    def time_spent(self) -> float:
-        """Seconds for which this patch was in front of the reviewer."""
-        running = time.monotonic() - self.opened if self.opened else 0.0
-        return self.seconds + running
+from pages.drafts import Draft, Judged, all_drafts, new_token, stop_clocks
 
 
 def draft_of(sha256: str) -> Draft:
@@ -46,7 +14,7 @@ def draft_of(sha256: str) -> Draft:
 
     What was answered before the name was given goes to the first name given.
     """
-    drafts = _drafts()
+    drafts = all_drafts()
     key = (ui.reviewer(), sha256)
     if key not in drafts:
         nameless = ("", sha256)
@@ -55,28 +23,32 @@ def draft_of(sha256: str) -> Draft:
 
 
 def opened(sha256: str) -> Draft:
-    """The draft of the patch now in front; the clocks of all others stand still."""
+    """The draft of the patch now in front: its clock runs, and no other one."""
     current = draft_of(sha256)
-    now = time.monotonic()
-    for draft in _drafts().values():
-        if draft is not current and draft.opened:
-            draft.seconds += now - draft.opened
-            draft.opened = 0.0
-    if not current.opened:
-        current.opened = now
+    stop_clocks()
+    current.opened = time.monotonic()
     return current
 
 
 def discard(sha256: str) -> None:
     """Forget the draft, because it is recorded or given up."""
-    _drafts().pop((ui.reviewer(), sha256), None)
+    all_drafts().pop((ui.reviewer(), sha256), None)
 
 
 def begin_correction(review: Review) -> None:
-    """A draft that starts from a recorded review and is going to supersede it."""
-    _drafts()[(ui.reviewer(), review.patch.sha256)] = Draft(
+    """A draft that is going to supersede a recorded review.
+
+    It starts from what was answered here and refused, because another tab had saved a review
+    first; where nothing was, from the recorded review.
+    """
+    key = (ui.reviewer(), review.patch.sha256)
+    refused = all_drafts().get(key)
+    if refused is not None and refused.begun:
+        _correct(refused, review)
+        return
+    all_drafts()[key] = Draft(
         score=review.own_score,
-        agrees={name: value for name, value in review.agrees.items() if value is not None},
+        judged=_judged(review),
         confidence=review.confidence,
         comment=review.comment,
         square=review.square,
@@ -84,6 +56,32 @@ def begin_correction(review: Review) -> None:
     )
 
 
-def _drafts() -> dict[tuple[str, str], Draft]:
-    drafts: dict[tuple[str, str], Draft] = st.session_state.setdefault("drafts", {})
-    return drafts
+def follow(draft: Draft, review: Review | None) -> None:
+    """Let a correction whose review another correction has replaced correct that one instead.
+
+    Another tab may have saved it. Without this the draft could never be saved: only the current
+    review of a patch can be corrected.
+
+    Args:
+        draft: of the patch in front.
+        review: the current one of this patch and reviewer.
+    """
+    if review is None or draft.correcting in (None, review.id):
+        return
+    _correct(draft, review)
+    draft.overtaken = True
+
+
+def _correct(draft: Draft, review: Review) -> None:
+    """Let the draft supersede this review: another save, so with another token."""
+    draft.asked = ""
+    draft.correcting = review.id
+    draft.token = new_token()
+
+
+def _judged(review: Review) -> dict[str, Judged]:
+    return {
+        verdict.architecture: Judged(said, (review.square, verdict.model_id))
+        for verdict in review.verdicts
+        if (said := review.agrees.get(verdict.architecture)) is not None
+    }

@@ -8,7 +8,7 @@ from her2core.reviews.records import Review
 from her2core.text import markdown_text
 from pages import ui
 from pages.review_parts import navigation, stain_panel
-from pages.review_parts.draft import begin_correction
+from pages.review_parts.draft import begin_correction, draft_of
 from pages.review_parts.verdicts import compared
 
 
@@ -32,6 +32,12 @@ def draw(review: Review, following: str | None, hidden: bool) -> None:
             st.markdown("  \n".join([*lines, stain_panel.compared(review)]))
         if review.comment:
             st.caption(markdown_text(review.comment))
+    if draft_of(review.patch.sha256).begun:
+        st.info(
+            "This was saved in another tab. What you answered here is not saved: “Correct this "
+            "review” brings it back.",
+            icon=":material/edit_note:",
+        )
     with st.container(horizontal=True, gap="small"):
         st.button(
             "Next patch" if following else "All patches are reviewed",
@@ -51,6 +57,15 @@ def draw(review: Review, following: str | None, hidden: bool) -> None:
             args=(review,),
             help="The entry stays in the log; your correction is added and takes its place.",
         )
+
+
+def overtaken(review: Review) -> None:
+    """Above a correction in the making: what another one says that was saved meanwhile."""
+    st.info(
+        f"Another correction was saved meanwhile: **{ui.score_text(review.own_score)}**. Yours is "
+        "not saved yet; saved now, it takes the place of that one.",
+        icon=":material/difference:",
+    )
 
 
 def _line(review: Review, architecture: str) -> str:
