@@ -443,6 +443,17 @@ def test_evaluation_keeps_versions_of_a_model_apart(here):
     assert list(app.dataframe[0].value["Pairs"]) == [1, 5, 1]
 
 
+def test_evaluation_tells_a_blind_reader_of_no_patch_still_to_be_read(here):
+    app = opened(EVALUATION, **FROM_REVIEWS, reviewer="Bo", blind=True)
+    # of patch 2, which Bo has read: two reviews; the other three are left out
+    assert list(app.dataframe[0].value["Pairs"]) == [2, 2, 1]
+    assert "3 entries of patches you have not reviewed are left out" in shown_text(app)
+    unread = opened(EVALUATION, **FROM_REVIEWS, reviewer="Cy", blind=True)
+    assert not unread.dataframe
+    assert "5 entries of patches" in shown_text(unread)
+    assert "No review is recorded yet" not in shown_text(unread)
+
+
 def test_evaluation_narrows_to_blind_reviews(here):
     app = opened(EVALUATION, **FROM_REVIEWS, evaluation_reading="Blind only")
     assert list(app.dataframe[0].value["Pairs"]) == [1, 1, 1]
