@@ -20,6 +20,7 @@ from pages import session, ui
 _log = logging.getLogger(__name__)
 _WATCH_SECONDS = 30.0
 _OIDC_PACKAGES = ("authlib", "httpx")
+_SHUT = "shut"  # the session was ended by the gate: the provider's cookie alone opens it no more
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,8 @@ def sign_out_button(here: ui.Services) -> None:
             "Sign out",
             icon=":material/logout:",
             key="sign-out",
-            on_click=_leave,
-            args=(AccountStore(here.store), "by themselves"),
+            on_click=_sign_out,
+            args=(AccountStore(here.store),),
         )
     st.fragment(_watch, run_every=_WATCH_SECONDS)(here.settings.sign_in.idle_minutes)
 
@@ -111,7 +112,7 @@ def _still_here(accounts: AccountStore, idle_minutes: int) -> bool:
     if person.way == "open":
         return False
     if session.idle_seconds() > 60 * idle_minutes:
-        _leave(accounts, "idle")
+        _shut(accounts, "idle")
         st.session_state["signed_out"] = (
             f"You were signed out after {idle_minutes} idle minutes. "
             "Answers that you had begun are kept for you."
@@ -119,7 +120,7 @@ def _still_here(accounts: AccountStore, idle_minutes: int) -> bool:
         return False
     now = accounts.current(person)
     if now is None:
-        _leave(accounts, "account disabled")
+        _shut(accounts, "account disabled")
         return False
     st.session_state["person"] = now
     session.touch()
@@ -153,20 +154,57 @@ def _ask_provider(accounts: AccountStore, default_role: str | None) -> None:
     if not st.user.is_logged_in:
         st.button("Sign in", type="primary", width="stretch", on_click=st.login)
         return
+    shut = _SHUT in st.session_state or _cookie() in _shut_cookies()
+    if shut and not _wants_to_go_on():
+        return
     try:
         session.begin(accounts.sign_in_oidc(oidc_claims(st.user), default_role=default_role))
     except SignInError as error:
         st.error(markdown_text(str(error)), icon=":material/lock:")
         st.button("Use another account", on_click=st.logout)
         return
+    st.session_state.pop(_SHUT, None)
+    _shut_cookies().discard(_cookie())
     st.rerun()
 
 
-def _leave(accounts: AccountStore, why: str) -> None:
+def _wants_to_go_on() -> bool:
+    """Whether whoever is here, after their session was ended for them, asks to be let in again."""
+    name = str(st.session_state.get("last_person") or next(filter(None, oidc_claims(st.user)), ""))
+    if st.button(f"Continue as {markdown_text(name)}", type="primary", width="stretch"):
+        return True
+    st.button("Use another account", width="stretch", on_click=st.logout)
+    return False
+
+
+def _sign_out(accounts: AccountStore) -> None:
     by_provider = session.identity().way == "oidc"
-    session.end(accounts, why)
+    session.end(accounts, "by themselves")
     if by_provider:
         st.logout()
+
+
+def _shut(accounts: AccountStore, why: str) -> None:
+    """End the session of somebody who did not ask for it.
+
+    Not at the provider: that leads the browser away, where it asks first because of the answer
+    begun, with the patch in sight, and comes back to a session without that answer.
+    """
+    if session.identity().way == "oidc":
+        _shut_cookies().add(_cookie())
+    session.end(accounts, why)
+    st.session_state[_SHUT] = True
+
+
+@st.cache_resource(show_spinner=False)
+def _shut_cookies() -> set[tuple[str, ...]]:
+    """Sign-ins of the provider whose session here was ended: a reload is no way round the click."""
+    return set()
+
+
+def _cookie() -> tuple[str, ...]:
+    """Which sign-in at the provider this browser holds: whose, and made when."""
+    return (*oidc_claims(st.user), str(st.user.get("iat") or ""))
 
 
 def _watch(idle_minutes: int) -> None:
