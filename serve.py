@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ".streamlit/config.toml, this machine only",
     )
     options = parser.parse_args(arguments)
-    from her2core.settings import secrets_path
+    from her2core.settings import load_settings, secrets_path
 
     os.chdir(ROOT)  # Streamlit reads .streamlit/config.toml where it is started
     address = options.address or configured_address()
@@ -45,7 +45,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RefusedError as refused:
         print(refused, file=sys.stderr)
         return refused.status
-    more = [] if options.port is None else ["--server.port", str(options.port)]
+    # A limit of Streamlit's own, in MiB, would stop a file that the settings let in.
+    largest = -(-load_settings().limits.max_bytes // 2**20)
+    more = ["--server.maxUploadSize", str(largest)]
+    if options.port is not None:
+        more += ["--server.port", str(options.port)]
     for name in names:
         more += ["--server.allowedHosts", name]
     if os.environ.get("HER2_SECRETS"):

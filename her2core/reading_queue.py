@@ -21,8 +21,8 @@ from her2core.stain.thresholds import StainThresholds
 from her2core.stain_reader import StainReader
 from her2core.workbench import NoModelError, Workbench
 
-# how often and how long the readings of a patch wait for a database that is away
-_AWAY_SECONDS, _AWAY_TRIES = 5.0, 120
+# how long the readings of a patch wait before they are tried again at a database that is away
+_AWAY_SECONDS = 5.0
 _log = logging.getLogger(__name__)
 
 
@@ -113,10 +113,13 @@ class ReadingQueue:
             with self._changed:
                 self._changed.wait_for(lambda: bool(self._waiting))
                 sha256, name = next(iter(self._waiting.items()))
-            for _ in range(_AWAY_TRIES):
-                if self._read(sha256, name):
-                    break
-                time.sleep(_AWAY_SECONDS)  # the models' work is kept by them; only the store waits
+            if not self._read(sha256, name):
+                # However long the database is away, nothing is given up; the models keep their
+                # work. The next patch gets its turn, lest one that is refused holds up all.
+                with self._changed:
+                    self._waiting.move_to_end(sha256)
+                time.sleep(_AWAY_SECONDS)
+                continue
             with self._changed:
                 self._waiting.pop(sha256, None)
                 self._done += 1

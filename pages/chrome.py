@@ -35,10 +35,11 @@ span.stMarkdownBadge { white-space: normal !important; }
 
 # A switch, a slider, a segment or a choice such as the name field keeps the keyboard after a click
 # or Enter, and would swallow the answer keys (or write them into the name). They let go of it;
-# whoever goes by Tab keeps the focus. A busy page may hand a choice the keyboard back, or be
-# finished with it before this listener is there: so a key that reaches a closed choice is given to
-# the page instead. And whoever reloads the page with an answer begun is asked first: the answer is
-# kept with the session, which a reload ends.
+# whoever goes by Tab keeps the focus. Enter then is for the control that has it, not for "Save",
+# which hears every Enter of the page and would take it from the control. A busy page may hand a
+# choice the keyboard back, or be finished with it before this listener is there: so a key that
+# reaches a closed choice is given to the page instead. And whoever reloads the page with an
+# answer begun is asked first: the answer is kept with the session, which a reload ends.
 _LET_GO = """
 export default function () {
   const isSwitch = (field) =>
@@ -47,7 +48,15 @@ export default function () {
   const isChoice = (field) => field?.getAttribute?.("role") === "combobox";
   const isClosed = (field) => field.getAttribute("aria-expanded") !== "true";
   const isHeld = (event) => event.ctrlKey || event.metaKey || event.altKey || event.isComposing;
+  const control = 'button, a[href], summary, [role="button"]';
   let byTab = false;
+  // The control has heard the key by then, and the browser clicks it: nothing is prevented here.
+  const beforeShortcuts = (event) => {
+    if (byTab && event.key === "Enter" && !isHeld(event) && event.target.closest?.(control)) {
+      event.stopPropagation();
+    }
+  };
+  document.documentElement.addEventListener("keydown", beforeShortcuts);
   const afterPointer = (event) => {
     byTab = false;
     setTimeout(() => {
@@ -91,6 +100,7 @@ export default function () {
     window.removeEventListener("beforeunload", beforeLeaving);
     document.removeEventListener("pointerup", afterPointer);
     document.removeEventListener("keydown", beforeKey, true);
+    document.documentElement.removeEventListener("keydown", beforeShortcuts);
   };
 }
 """

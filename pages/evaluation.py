@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages import session, ui
+from her2core.reviews.records import Review
+from pages import seen, session, ui
 from pages.evaluation_parts import agreement, cards, reports
 
 TABS = ("Model evaluation", "Agreement from reviews", "Model cards")
@@ -20,10 +21,20 @@ def main() -> None:
             reports.draw(here)
     if from_reviews.open:
         with from_reviews:
-            agreement.draw(session.desk(here.store).reviews()[0])
+            everything = session.desk(here.store).reviews()[0]
+            agreement.draw(*_known(here, everything))
     if stated.open:
         with stated:
             cards.draw(here)
+
+
+def _known(here: ui.Services, everything: list[Review]) -> tuple[list[Review], int]:
+    """The entries a blind reader may know, and how many are withheld; the rule of the log."""
+    if not ui.blind_mode():
+        return everything, 0
+    known = seen.known(here, everything)
+    kept = [review for review in everything if review.patch.sha256 in known]
+    return kept, len(everything) - len(kept)
 
 
 main()

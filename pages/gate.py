@@ -79,8 +79,8 @@ def sign_out_button(here: ui.Services) -> None:
             "Sign out",
             icon=":material/logout:",
             key="sign-out",
-            on_click=_leave,
-            args=(AccountStore(here.store), "by themselves"),
+            on_click=_sign_out,
+            args=(AccountStore(here.store),),
         )
     st.fragment(_watch, run_every=_WATCH_SECONDS)(here.settings.sign_in.idle_minutes)
 
@@ -111,7 +111,7 @@ def _still_here(accounts: AccountStore, idle_minutes: int) -> bool:
     if person.way == "open":
         return False
     if session.idle_seconds() > 60 * idle_minutes:
-        _leave(accounts, "idle")
+        _shut(accounts, "idle")
         st.session_state["signed_out"] = (
             f"You were signed out after {idle_minutes} idle minutes. "
             "Answers that you had begun are kept for you."
@@ -119,7 +119,7 @@ def _still_here(accounts: AccountStore, idle_minutes: int) -> bool:
         return False
     now = accounts.current(person)
     if now is None:
-        _leave(accounts, "account disabled")
+        _shut(accounts, "account disabled")
         return False
     st.session_state["person"] = now
     session.touch()
@@ -150,7 +150,7 @@ def _ask_provider(accounts: AccountStore, default_role: str | None) -> None:
             icon=":material/extension_off:",
         )
         return
-    if not st.user.is_logged_in:
+    if not st.user.is_logged_in or _cookie() in _shut_cookies():
         st.button("Sign in", type="primary", width="stretch", on_click=st.login)
         return
     try:
@@ -162,11 +162,38 @@ def _ask_provider(accounts: AccountStore, default_role: str | None) -> None:
     st.rerun()
 
 
-def _leave(accounts: AccountStore, why: str) -> None:
+def _sign_out(accounts: AccountStore) -> None:
     by_provider = session.identity().way == "oidc"
-    session.end(accounts, why)
+    session.end(accounts, "by themselves")
     if by_provider:
         st.logout()
+
+
+def _shut(accounts: AccountStore, why: str) -> None:
+    """End the session of somebody who did not ask for it.
+
+    The browser is not led to the provider to sign out: it would ask first because of the answer
+    begun, with the patch in sight. The cookie it holds opens no session any more; signing in anew,
+    through the provider, makes another one, in a new session that finds the answers put by.
+    """
+    by_provider = session.identity().way == "oidc"
+    session.end(accounts, why, put_by=by_provider)
+    if not by_provider:
+        return
+    if not st.user.get("iat"):  # every provider has to say when it signed somebody in
+        st.logout()
+    _shut_cookies().add(_cookie())
+
+
+@st.cache_resource(show_spinner=False)
+def _shut_cookies() -> set[tuple[str, ...]]:
+    """Sign-ins by the provider whose session here was ended: a reload does not bring it back."""
+    return set()
+
+
+def _cookie() -> tuple[str, ...]:
+    """Which sign-in at the provider this browser holds: whose, and made when."""
+    return (*oidc_claims(st.user), str(st.user.get("iat") or ""))
 
 
 def _watch(idle_minutes: int) -> None:

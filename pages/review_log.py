@@ -69,10 +69,8 @@ def _withhold(
     """
     shown, withheld = reviews, 0
     if ui.blind_mode():
-        name = ui.reviewer()
         current = session.desk(here.store).reviews()[0]
-        known = {review.patch.sha256 for review in current if review.reviewer == name}
-        known |= seen.among(here, {r.patch.sha256 for r in (*reviews, *current)} - known)
+        known = seen.known(here, current, reviews)
         shown = [review for review in reviews if review.patch.sha256 in known]
         withheld = sum(review.patch.sha256 not in known for review in current)
     # What stands in this table can no longer be reviewed blind.

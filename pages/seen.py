@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import streamlit as st
 
+from her2core.reviews.records import Review
 from pages import session, ui
 
 
@@ -19,6 +20,25 @@ def among(here: ui.Services, keys: Iterable[str]) -> frozenset[str]:
     """
     asked = frozenset(keys)
     return session.desk(here.store).seen(asked) | (asked & _seen_here())
+
+
+def known(
+    here: ui.Services, current: Sequence[Review], more: Sequence[Review] = ()
+) -> frozenset[str]:
+    """The patches of these entries that a blind reader knows: reviewed by them, or shown before.
+
+    Args:
+        here: the services.
+        current: all current entries that this person may see.
+        more: further entries, those that were corrected since among them.
+
+    Raises:
+        StoreError: the database cannot be asked.
+    """
+    name = ui.reviewer()
+    own = {review.patch.sha256 for review in current if review.reviewer == name}
+    others = {review.patch.sha256 for review in (*current, *more)} - own
+    return among(here, others) | own
 
 
 def mark(here: ui.Services, keys: Iterable[str]) -> None:

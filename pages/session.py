@@ -6,6 +6,7 @@ The name in here is the only source of a reviewer's name; a page never takes one
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
@@ -19,6 +20,7 @@ from pages import drafts
 # What a person finds again who signs in anew at the same browser, answers begun among it. Blind
 # mode too: whoever reads blind must not be shown verdicts because a while has passed.
 _KEPT = ("drafts", "seen", "last_patch", "order", "blind")
+_PUT_BY_SECONDS = 12 * 3600.0
 
 
 def identity() -> Identity:
@@ -59,16 +61,41 @@ def begin(person: Identity) -> None:
         _forget_all(())
     st.session_state["person"] = person
     st.session_state["last_person"] = person.name
+    ended, kept = _put_by().pop(person.name, (0.0, {}))
+    if time.monotonic() - ended < _PUT_BY_SECONDS:
+        for key, value in kept.items():
+            if not st.session_state.get(key):  # the door itself leaves an empty one
+                st.session_state[key] = value
     touch()
 
 
-def end(accounts: AccountStore, why: str) -> None:
-    """Sign out: nothing of this person is shown any more; their drafts wait for their return."""
+def end(accounts: AccountStore, why: str, *, put_by: bool = False) -> None:
+    """Sign out: nothing of this person is shown any more; their drafts wait for their return.
+
+    Args:
+        accounts: where it is noted.
+        why: for the audit.
+        put_by: they come back in another session, so what they had begun waits outside of this.
+    """
     person: Identity | None = st.session_state.get("person")
     if person is not None:
         accounts.signed_out(person, why)
     drafts.stop_clocks()
+    if put_by and person is not None:
+        kept = {key: st.session_state[key] for key in _KEPT if key in st.session_state}
+        _put_by()[person.name] = (time.monotonic(), kept)
+        _forget_all(("last_person",))
+        return
     _forget_all((*_KEPT, "last_person"))
+
+
+@st.cache_resource(show_spinner=False)
+def _put_by() -> dict[str, tuple[float, dict[str, Any]]]:
+    """Person's name -> when their session was ended for them, and what is kept of it.
+
+    In memory only, once for each person; whose session never comes back leaves a few kilobytes.
+    """
+    return {}
 
 
 def touch() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 import streamlit as st
 
@@ -30,6 +32,8 @@ _ORDER_HELP = (
     "reviewed come first, by arrival. Previous and next on the Review page follow this order."
 )
 _UNFAMILIAR = "unfamiliar"
+_DRAWN = "worklist_drawn"  # sha256 of the rows as they were drawn last in this session
+_ROUND = "worklist_round"  # how often a chosen row was let go
 _GAPS = {0: "agree", 1: "one grade", 2: "two grades", 3: "three grades"}
 
 
@@ -95,6 +99,8 @@ def _table(here: ui.Services) -> None:
     plan = desk.plan()
     worklist = desk.worklist(here.workbench.state().model_ids)
     items = ordered(worklist, ui.order(), blind=ui.blind_mode())
+    if not items:
+        st.rerun(scope="app")  # given to others since the page was drawn
     sealed = {i.patch.sha256 for i in items if not desk.sight(i.patch.sha256, plan).verdicts}
     hidden = sealed
     if ui.blind_mode():
@@ -129,7 +135,7 @@ def _table(here: ui.Services) -> None:
         height="content" if len(frame) <= 15 else 640,
         selection_mode="single-row",
         on_select="rerun",
-        key=f"worklist-{ui.order()}",
+        key=f"worklist-{ui.order()}-{st.session_state.get(_ROUND, 0)}",
         column_config={
             "Stain": st.column_config.TextColumn(
                 help="Score of the stain measurement, which needs no network."
@@ -149,9 +155,23 @@ def _table(here: ui.Services) -> None:
         },
         alt="Patches of the worklist with verdicts and review state",
     )
-    rows = event.selection.rows
-    if rows:
-        navigation.to_review(items[rows[0]].patch.sha256)
+    keys = [item.patch.sha256 for item in items]
+    # A row is told by its place in the table that was clicked. That table may be refreshed at any
+    # moment, and a widget of its own for each list would lose its place and its sorting.
+    clicked: list[str] = st.session_state.get(_DRAWN, keys)
+    st.session_state[_DRAWN] = keys
+    if rows := event.selection.rows:
+        _open(clicked, int(rows[0]), keys)
+
+
+def _open(clicked: Sequence[str], row: int, keys: Sequence[str]) -> None:
+    """Open the patch that stood in this row when it was clicked."""
+    if row < len(clicked) and clicked[row] in keys:
+        navigation.to_review(clicked[row])
+        return
+    # It was given to others meanwhile: the choice is let go, or it would open what stands there now
+    st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1
+    st.rerun(scope="app")
 
 
 def _says(item: WorklistItem) -> bool:

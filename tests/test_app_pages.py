@@ -24,6 +24,8 @@ from streamlit.runtime.scriptrunner import RerunData
 from streamlit.testing.v1 import AppTest, local_script_runner
 
 from her2core import quality
+from her2core.accounts.records import Identity
+from her2core.desk import Desk
 from her2core.image_store import ImageStore, MemoryImages
 from her2core.intake import take_in
 from her2core.reading_queue import ReadingQueue
@@ -669,6 +671,51 @@ def test_the_worklist_shows_a_blind_reader_what_was_seen_before_and_asks_once(
     app.switch_page(ui.WORKLIST_PAGE).run()
     assert [value == "hidden" for value in table(app)["CNN"]] == [True, False, True]
     assert asked == [1]
+
+
+def click_row(app: AppTest, row: int, key: str = "worklist-arrival-0") -> AppTest:
+    app.session_state[key] = {"selection": {"rows": [row], "columns": [], "cells": []}}
+    return app.run()
+
+
+def test_a_click_opens_the_patch_that_stood_there_when_it_was_clicked(
+    app, three, here, monkeypatch
+):
+    sign_in(app)
+    app.switch_page(ui.WORKLIST_PAGE).run()
+    listed = Desk.worklist
+    # the first one was given to others since the table was drawn
+    monkeypatch.setattr(Desk, "worklist", lambda *asked: listed(*asked)[1:])
+    click_row(app, 1)
+    assert app.session_state["last_patch"] == three[1]
+
+
+def test_a_patch_given_to_others_is_not_opened_and_nothing_in_its_place(
+    app, three, here, monkeypatch
+):
+    sign_in(app)
+    before = app.session_state["last_patch"]
+    app.switch_page(ui.WORKLIST_PAGE).run()
+    listed = Desk.worklist
+    monkeypatch.setattr(
+        Desk, "worklist", lambda *asked: [i for i in listed(*asked) if i.patch.sha256 != three[1]]
+    )
+    click_row(app, 1)
+    assert not app.exception
+    assert app.title[0].value == "Worklist"
+    assert list(table(app)["Patch"]) == ["p1.png", "p3.png"]
+    app.run()
+    assert app.session_state["last_patch"] == before
+
+
+def test_a_worklist_that_becomes_empty_while_it_is_drawn_says_so(app, three, here, monkeypatch):
+    sign_in(app)
+    answers = [Desk(here.store, Identity("Dr. Ada", "reviewer", "open")).worklist()]
+    monkeypatch.setattr(Desk, "worklist", lambda *_: answers.pop() if answers else [])
+    app.switch_page(ui.WORKLIST_PAGE).run()
+    assert not app.exception
+    assert not app.error
+    assert "No patches yet" in text_of(app)
 
 
 def test_a_worklist_in_sight_is_recorded_as_shown(app, three, here):

@@ -307,16 +307,24 @@ def test_zip_is_built_when_asked_and_names_no_file_unasked(here):
         *names
     }
     assert b"onerror" not in text
-    assert manifest["filter"]["text"] == "crush"
+    assert manifest["filter"]["text"] == "(left out)"
     assert manifest["missing"] == []
     assert {card["model_id"] for card in manifest["models"]} == {
         card.model_id for card in here.workbench.cards().values()
     }
     assert "log_export_zip" in [button.key for button in app.download_button]
 
-    # Another choice of rows is another export.
-    rerun(app.text_input(key="log_text-0").set_value(""))
-    assert "log_export_zip" not in [button.key for button in app.download_button]
+    # Another choice of rows is another export, and so is another filter that chooses the same.
+    ready = app.session_state["log_zip"]
+    for text, shown, same in (
+        ("artefact", [1], False),
+        ("", [6, 5, 4, 3, 1], False),
+        ("crush", [1], True),
+    ):
+        app.session_state["log_zip"] = ready
+        rerun(app.text_input(key="log_text-0").set_value(text))
+        assert entries(app) == shown
+        assert ("log_export_zip" in [one.key for one in app.download_button]) is same
 
 
 def test_an_exported_map_carries_the_warning_that_the_page_shows(here, monkeypatch):
@@ -433,6 +441,17 @@ def test_evaluation_keeps_versions_of_a_model_apart(here):
     version = app.selectbox(key="evaluation_version_cnn")
     assert version.options[0] == "cnn-000000000000"
     assert list(app.dataframe[0].value["Pairs"]) == [1, 5, 1]
+
+
+def test_evaluation_tells_a_blind_reader_of_no_patch_still_to_be_read(here):
+    app = opened(EVALUATION, **FROM_REVIEWS, reviewer="Bo", blind=True)
+    # of patch 2, which Bo has read: two reviews; the other three are left out
+    assert list(app.dataframe[0].value["Pairs"]) == [2, 2, 1]
+    assert "3 entries of patches you have not reviewed are left out" in shown_text(app)
+    unread = opened(EVALUATION, **FROM_REVIEWS, reviewer="Cy", blind=True)
+    assert not unread.dataframe
+    assert "5 entries of patches" in shown_text(unread)
+    assert "No review is recorded yet" not in shown_text(unread)
 
 
 def test_evaluation_narrows_to_blind_reviews(here):

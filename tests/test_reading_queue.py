@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from her2core import reading_queue
 from her2core.image_store import ImageStore
 from her2core.load_state import LoadState, ModelState
 from her2core.models.verdict import Verdict
 from her2core.patches import Patch
 from her2core.reading_queue import ReadingQueue
-from her2core.reviews.store import ReviewStore
+from her2core.reviews.store import ReviewStore, StoreError
 from tests.review_samples import patch as record
 from tests.review_samples import url
 from tests.tiny_bundles import a_patch
@@ -71,6 +72,32 @@ def test_patches_of_an_earlier_model_are_read_again_and_no_others(tmp_path, stor
     }
     models.model_id = "cnn-first"
     assert read() == [], "what it said before is known"
+
+
+def test_readings_wait_for_a_database_however_long_it_is_away(tmp_path, store, monkeypatch):
+    monkeypatch.setattr(reading_queue, "_AWAY_SECONDS", 0.0)
+    images, models = ImageStore(tmp_path / "patches"), FewWords()
+    for seed in (1, 2):
+        images.put(a_patch(seed))
+        store.add_patch(record(a_patch(seed).sha256, width=224, height=224))
+    tries: list[str] = []
+    record_stain = store.record_stain
+
+    def away(sha256: str, *rest: object) -> None:
+        tries.append(sha256)
+        # back after a while, but one patch stays refused for longer than the other
+        if len(tries) < 300 or (sha256 == a_patch(1).sha256 and len(tries) < 310):
+            raise StoreError("The review database does not answer.")
+        record_stain(sha256, *rest)
+
+    monkeypatch.setattr(store, "record_stain", away)
+    queue = ReadingQueue(models, images, store)  # type: ignore[arg-type]
+    for seed in (1, 2):
+        queue.add(a_patch(seed).sha256, "p.png")
+    assert queue.wait(60)
+    assert len(tries) >= 310
+    assert tries[:3] == [a_patch(1).sha256, a_patch(2).sha256, a_patch(1).sha256]
+    assert all(item.verdicts and item.stain for item in store.worklist(""))
 
 
 def test_a_patch_that_was_being_read_when_the_model_changed_is_read_by_the_new_one(tmp_path, store):

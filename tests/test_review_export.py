@@ -267,7 +267,7 @@ class TestArchive:
         assert manifest["newest_entry"] == {"review_id": 2, "entry_hash": "f" * 64}
         assert manifest["models"] == cards
         assert manifest["filter"]["scores"] == ["3+"]
-        assert manifest["filter"]["text"] == "ring"
+        assert manifest["filter"]["text"] == "(left out)"
         assert (manifest["notice"], manifest["version"]) == (RESEARCH_NOTICE, __version__)
         assert manifest["file_names_included"] is False
         assert contents["log.csv"] == to_csv(reviews)
@@ -375,6 +375,16 @@ class TestArchive:
         with to_zip([], _images, _overlays) as file:
             manifest = json.loads(_unzip(file)["manifest.json"])
         assert (manifest["reviews"], manifest["newest_entry"]) == (0, None)
+
+    def test_what_was_searched_for_is_left_out_with_the_names(self):
+        def written(text: str, options: ExportOptions) -> bytes:
+            wanted = ReviewFilter(text=text)
+            with to_zip([], _images, _overlays, options=options, used_filter=wanted) as file:
+                return _unzip(file)["manifest.json"]
+
+        assert b"Doe" not in written("Jane Doe", ExportOptions())
+        assert json.loads(written("Jane Doe", WITH_NAMES))["filter"]["text"] == "Jane Doe"
+        assert json.loads(written("", ExportOptions()))["filter"]["text"] == ""
 
     def test_the_filter_is_written_with_its_dates(self):
         wanted = ReviewFilter(since=datetime(2026, 1, 2, tzinfo=UTC))

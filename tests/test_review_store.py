@@ -386,11 +386,11 @@ class TestWorklist:
         assert store.worklist("Ada")[0].verdicts == ()
         store.save_review(draft(reviewer="Ada"))
         store.save_review(draft(reviewer="Ada", supersedes=1))
-        moved = (verdict("cnn", 0), verdict("densenet121", 1))
-        store.record_verdicts(SHA, Square(0, 0, 100), moved)
+        newer = (verdict("cnn", 0), verdict("densenet121", 1))
+        store.record_verdicts(SHA, SQUARE, newer)
         (item,) = store.worklist("Ada")
         assert item.review_id == 2
-        assert item.verdicts == moved
+        assert item.verdicts == newer
 
     def test_what_an_earlier_model_said_is_not_shown_as_of_the_one_in_use(self, store):
         old, new, other = verdict("cnn", 0), verdict("cnn", 3, model_id="cnn-new"), VERDICTS[1]
@@ -416,9 +416,25 @@ class TestWorklist:
         for model, shown in ((old, (old, other)), (new, (new, other))):
             used = {"cnn": model.model_id, "densenet121": other.model_id}
             assert [item.verdicts for item in store.worklist("", used)] == [shown]
-        # of a network that failed to load, the last reading stays
+        # of a network that failed to load, the reading of the centred square stays
         (item,) = store.worklist("", {"densenet121": other.model_id})
-        assert (item.verdicts, item.earlier) == ((new, other), frozenset())
+        assert (item.verdicts, item.earlier) == ((old, other), frozenset())
+
+    def test_a_square_that_somebody_tries_does_not_stand_for_the_patch(self, store):
+        used = {one.architecture: one.model_id for one in VERDICTS}
+        aside, further = Square(0, 0, 100), Square(0, 0, 120)
+        moved = (verdict("cnn", 0), verdict("densenet121", 1))
+        store.record_verdicts(SHA, aside, moved)
+        assert [item.verdicts for item in store.worklist("", used)] == [moved]
+        store.record_stain(SHA, SQUARE, STAIN)
+        store.record_verdicts(SHA, SQUARE, VERDICTS)
+        store.record_verdicts(SHA, further, moved)
+        for models in (used, {}):
+            (item,) = store.worklist("", models)
+            assert (item.verdicts, item.stain, item.earlier) == (VERDICTS, STAIN, frozenset())
+        # no model in use has read it: what the measurement says does not wait for them
+        (item,) = store.worklist("", {"cnn": "cnn-new", "densenet121": "densenet121-new"})
+        assert (item.verdicts, item.stain) == ((), STAIN)
 
 
 class TestManyWriters:

@@ -89,6 +89,18 @@ def test_without_sign_in_no_other_name_leads_to_the_server(home, monkeypatch, ad
         streamlit.config.set_option("server.allowedHosts", [])
 
 
+@pytest.mark.parametrize(("limit", "told"), [(None, "200"), (300 * 2**20 + 1, "301"), (9, "1")])
+def test_a_file_as_large_as_the_settings_allow_can_be_sent(home, monkeypatch, limit, told):
+    command: list[str] = []
+    monkeypatch.setattr(os, "execv", lambda _, parts: command.extend(parts))
+    monkeypatch.setattr(os, "chdir", lambda _: None)
+    monkeypatch.delenv("HER2_MAX_BYTES", raising=False)
+    if limit is not None:
+        monkeypatch.setenv("HER2_MAX_BYTES", str(limit))
+    serve.main([])
+    assert ("--server.maxUploadSize", told) in pairwise(command)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("HER2_ALLOW_OPEN", "maybe"), ("HER2_OIDC_ROLE", "owner"), ("DATABASE_URL", "nonsense")],

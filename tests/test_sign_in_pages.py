@@ -211,6 +211,72 @@ def test_oidc_goes_before_accounts_and_says_what_is_missing(here, app, monkeypat
     assert not app.text_input
 
 
+class Vouched(dict[str, object]):
+    """Stands for st.user: what the provider says of somebody whose cookie is in the browser."""
+
+    is_logged_in = True
+
+
+@pytest.fixture
+def by_provider(here: ui.Services, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Dr. Bo is known to the provider; how often the browser was sent there to sign out."""
+    with_sign_in(here, monkeypatch, oidc=True)
+    AccountStore(here.store).add("Dr. Bo", "reviewer", login="bo@hospital.example")
+    found, sent = importlib.util.find_spec, []
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name: name if name in ("authlib", "httpx") else found(name),
+    )
+    monkeypatch.setattr(st, "user", Vouched(email="bo@hospital.example", sub="7", iat=900))
+    monkeypatch.setattr(st, "logout", lambda: sent.append("signed out"))
+    return sent
+
+
+def test_an_idle_end_by_oidc_leads_through_the_provider_and_keeps_the_answer(
+    app, here, brown_patch_png, by_provider, monkeypatch
+):
+    take_in(brown_patch_png, "p.png", here.images, here.store, here.settings.limits)
+    app.run()
+    next(button for button in app.button if button.label == "2+").click()
+    next(toggle for toggle in app.toggle if toggle.label == "Blind mode").set_value(True)
+    app.run()
+    app.session_state["last_click"] = time.monotonic() - 31 * 60
+    app.run()
+    assert "signed out after 30 idle minutes" in app.info[0].value
+    for _ in range(2):  # the cookie that is there lets nobody in
+        assert [button.label for button in app.button] == ["Sign in"]
+        assert "p.png" not in text_of(app)
+        app.run()
+    assert not app.session_state["drafts"], "the browser would ask before it goes to sign in"
+    assert by_provider == [], "the browser is led away with the patch in sight"
+    reloaded = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
+    assert [button.label for button in reloaded.button] == ["Sign in"]
+
+    monkeypatch.setattr(st, "user", Vouched(email="bo@hospital.example", sub="7", iat=1800))
+    back = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
+    assert not back.exception
+    assert next(b for b in back.button if b.label == "2+").proto.type == "primary"
+    assert next(toggle for toggle in back.toggle if toggle.label == "Blind mode").value
+    next(button for button in back.button if button.label == "Sign out").click()
+    back.run()
+    assert by_provider == ["signed out"]
+
+
+def test_a_disabled_account_is_out_by_oidc_too(app, here, by_provider, monkeypatch):
+    app.run()
+    assert "Sign out" in [button.label for button in app.button]
+    AccountStore(here.store).set_disabled("Dr. Bo", True)
+    app.run()
+    assert [button.label for button in app.button] == ["Sign in"]
+    monkeypatch.setattr(st, "user", Vouched(email="bo@hospital.example", sub="7", iat=1800))
+    app.run()
+    assert not app.exception
+    assert "no account here" in app.error[0].value
+    assert "Use another account" in [button.label for button in app.button]
+    assert by_provider == []
+
+
 def test_only_an_administrator_gives_patches_out(app, here, brown_patch_png):
     take_in(brown_patch_png, "p.png", here.images, here.store, here.settings.limits)
     sign_in(app.run())

@@ -111,7 +111,10 @@ class TestStore:
             store.record_stain(SHA, square, reading)
         assert store.worklist("")[0].stain == newer
         store.record_verdicts(SHA, Square(0, 0, 120), (verdict("cnn"),))
-        assert store.worklist("")[0].stain is None
+        assert store.worklist("")[0].stain == newer, "a square that was tried changes nothing"
+        used = {"cnn": "cnn-new"}
+        store.record_verdicts(SHA, Square(0, 0, 120), (verdict("cnn", model_id="cnn-new"),))
+        assert store.worklist("", used)[0].stain is None, "of that square there is none"
 
     @pytest.mark.parametrize(
         "change",

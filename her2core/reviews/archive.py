@@ -31,6 +31,7 @@ from her2core.reviews.schema import utc_text
 from her2core.scores import RESEARCH_NOTICE
 
 MANIFEST_SCHEMA_VERSION = 1
+_LEFT_OUT = "(left out)"
 
 Images = Callable[[str], Patch | None]
 Overlays = Callable[[Review, Patch], Iterable[tuple[str, npt.NDArray[np.uint8]]]]
@@ -91,7 +92,8 @@ def to_zip(
         cards: facts of the model cards, ready for JSON.
         options: what to include.
         progress: called with reviews done and their number, first with 0; False stops the export.
-        used_filter: the filter that chose these reviews, for the manifest.
+        used_filter: the filter that chose these reviews, for the manifest; without its text where
+            names are left out.
 
     Returns:
         The finished archive, open for reading at its start. The file vanishes when it is closed.
@@ -228,7 +230,7 @@ def _manifest(
         if newest is None
         else {"review_id": newest.id, "entry_hash": newest.entry_hash},
         "file_names_included": options.include_names,
-        "filter": None if used_filter is None else _filter_facts(used_filter),
+        "filter": None if used_filter is None else _filter_facts(used_filter, options),
         "models": [dict(card) for card in cards],
         "files": archive.files,
         "missing": archive.missing,
@@ -236,10 +238,15 @@ def _manifest(
     return json.dumps(document, indent=2, default=str).encode("ascii")
 
 
-def _filter_facts(used: ReviewFilter) -> dict[str, Any]:
-    """The filter in plain JSON: scores by label, times as ISO 8601 in UTC."""
+def _filter_facts(used: ReviewFilter, options: ExportOptions) -> dict[str, Any]:
+    """The filter in plain JSON: scores by label, times as ISO 8601 in UTC.
+
+    What was searched for may be part of a file's name, and is left out where names are.
+    """
+    kept = options.include_names or not used.text
     return {
         **asdict(used),
+        "text": used.text if kept else _LEFT_OUT,
         "scores": [score.label for score in used.scores],
         "since": None if used.since is None else utc_text(used.since),
         "until": None if used.until is None else utc_text(used.until),

@@ -8,32 +8,54 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from her2core.reviews.schema import VerdictRow
+from her2core.patches import Square
+from her2core.reviews.schema import StainReadingRow, VerdictRow
 
-Square = tuple[int, int, int]
 
-
-def latest(rows: Sequence[VerdictRow], models: Mapping[str, str]) -> list[VerdictRow]:
+def latest(
+    rows: Sequence[VerdictRow], models: Mapping[str, str], centred: Square
+) -> list[VerdictRow]:
     """Each architecture's last reading by the models in use, all of one square.
 
-    Of the squares that all of them have read, the one read last; where there is none, the last
-    read by any. Not the newest row alone decides: a reading that was recorded before is not
-    recorded again when its model comes back.
+    The centred square where all of them have read it: it is what the queue reads of every patch,
+    and a square that one reviewer tries must not stand for the patch before everybody. Else, of
+    the squares that all of them have read, the one read last; where there is none, the last read
+    by any. Not the newest row alone decides: a reading that was recorded before is not recorded
+    again when its model comes back.
 
     Args:
         rows: of one patch, in order of recording.
         models: architecture -> id of the model in use; of an architecture that is not named, any
             model counts.
+        centred: the centred square of the patch.
     """
     squares: dict[Square, dict[str, VerdictRow]] = {}
     for row in rows:
         if models.get(row.architecture, row.model_id) == row.model_id:
-            square = (row.square_x, row.square_y, row.square_size)
+            square = square_of(row)
             readings = squares.pop(square, {})  # put back at the end: it is the one read last now
             squares[square] = {**readings, row.architecture: row}
-    whole = [readings for readings in squares.values() if models.keys() <= readings.keys()]
-    last = (whole or list(squares.values()) or [{}])[-1]
+    whole = {square: all_of for square, all_of in squares.items() if models.keys() <= all_of.keys()}
+    last = whole.get(centred) or (list((whole or squares).values()) or [{}])[-1]
     return [last[architecture] for architecture in sorted(last)]
+
+
+def latest_stain(
+    rows: Sequence[StainReadingRow], shown: Sequence[VerdictRow], centred: Square
+) -> StainReadingRow | None:
+    """The last stain reading of the square whose verdicts count now.
+
+    Where none counts, that of the centred square; where that is not measured either, the last.
+
+    Args:
+        rows: of one patch, in order of recording.
+        shown: the verdicts that count now, all of one square.
+        centred: the centred square of the patch.
+    """
+    square = square_of(shown[-1]) if shown else centred
+    here = [row for row in rows if square_of(row) == square]
+    last = here or ([] if shown else rows)
+    return last[-1] if last else None
 
 
 def earlier(rows: Sequence[VerdictRow], shown: Sequence[VerdictRow]) -> frozenset[str]:
@@ -46,3 +68,8 @@ def earlier(rows: Sequence[VerdictRow], shown: Sequence[VerdictRow]) -> frozense
         shown: those that count now.
     """
     return frozenset(row.architecture for row in rows) - {row.architecture for row in shown}
+
+
+def square_of(row: VerdictRow | StainReadingRow) -> Square:
+    """The square that was read."""
+    return Square(row.square_x, row.square_y, row.square_size)

@@ -139,13 +139,15 @@ def worklist(session: Session, reviewer: str, models: Mapping[str, str]) -> list
         measured[stain.patch_id].append(stain)
     items = []
     for patch in session.scalars(select(PatchRow).order_by(PatchRow.id)):
-        shown = latest.latest(readings[patch.id], models)
+        centred = Square.centred(patch.width, patch.height)
+        shown = latest.latest(readings[patch.id], models, centred)
+        stain_row = latest.latest_stain(measured[patch.id], shown, centred)
         items.append(
             WorklistItem(
                 to_patch(patch),
                 tuple(map(to_verdict, shown)),
                 own[patch.id][0] if patch.id in own else None,
-                stain_rows.latest(measured[patch.id], shown or readings[patch.id]),
+                None if stain_row is None else stain_rows.to_reading(stain_row),
                 latest.earlier(readings[patch.id], shown),
             )
         )

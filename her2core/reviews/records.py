@@ -122,9 +122,9 @@ class WorklistItem:
     """A patch as one reviewer's worklist shows it.
 
     `review_id` is this reviewer's current review of it, None while unreviewed; `verdicts` are the
-    latest ones of the models in use (empty until they have read the patch), `stain` the latest
-    stain reading of the same square; `earlier` names the architectures of which only a model no
-    longer in use has read it.
+    latest ones of the models in use (empty until they have read the patch), of the centred square
+    where all of them have read it, `stain` the latest stain reading of the same square; `earlier`
+    names the architectures of which only a model no longer in use has read it.
     """
 
     patch: PatchRecord

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from her2core.patches import Square
 from her2core.reviews.chain import StainFacts
-from her2core.reviews.schema import StainReadingRow, VerdictRow
+from her2core.reviews.schema import StainReadingRow
 from her2core.scores import HER2Score
 from her2core.stain.reading import StainReading
 
@@ -54,18 +52,6 @@ def row_of(
     session.add(row)
     session.flush()
     return row
-
-
-def latest(rows: Sequence[StainReadingRow], verdicts: Sequence[VerdictRow]) -> StainReading | None:
-    """The last reading of the square that the models read last; of any where none has read.
-
-    Args:
-        rows, verdicts: of one patch, in order of recording.
-    """
-    if verdicts:
-        last = _square(verdicts[-1])
-        rows = [row for row in rows if _square(row) == last]
-    return to_reading(rows[-1]) if rows else None
 
 
 def to_reading(row: StainReadingRow) -> StainReading:
@@ -125,7 +111,3 @@ def _plain(value: float | None) -> float | None:
 
 def _counts(row: StainReadingRow) -> tuple[int, int, int, int]:
     return (row.cells_none, row.cells_faint, row.cells_moderate, row.cells_intense)
-
-
-def _square(row: StainReadingRow | VerdictRow) -> tuple[int, int, int]:
-    return (row.square_x, row.square_y, row.square_size)

@@ -31,14 +31,27 @@ KAPPA_HELP = (
 )
 
 
-def draw(everything: list[Review]) -> None:
-    """The agreement of models and reviewers, filtered as the reader likes."""
+def draw(everything: list[Review], withheld: int) -> None:
+    """The agreement of models and reviewers, filtered as the reader likes.
+
+    Args:
+        everything: the entries that this person may know.
+        withheld: how many more there are, kept from a blind reader.
+    """
     st.caption(
         "Agreement is not accuracy: nobody here knows the true score. Reviewers saw the verdicts "
         "before they scored unless the review was blind, which draws their scores towards the "
         "models. Intervals are 95 % bootstrap intervals over patches; patches of the same tumour "
         "are not known to the log, so the intervals are narrower than they should be."
     )
+    if withheld:
+        st.caption(
+            f":material/visibility_off: Blind mode: {count_of(withheld, 'entry', 'entries')} of "
+            "patches you have not reviewed are left out, because the figures tell of verdicts and "
+            "other scores."
+        )
+        if not everything:
+            return
     if not everything:
         st.info(
             "No review is recorded yet. Review a patch; your score is compared with the models "

@@ -64,7 +64,8 @@ def _zip(
     here: ui.Services, reviews: list[Review], wanted: ReviewFilter, options: ExportOptions
 ) -> None:
     """Build the ZIP when asked; any click meanwhile, "Stop" among them, ends the building."""
-    asked_for = (tuple((r.id, r.entry_hash) for r in reviews), options)
+    # the filter stands in the manifest: two that choose the same entries are two files
+    asked_for = (tuple((r.id, r.entry_hash) for r in reviews), options, wanted)
     ready = st.session_state.get("log_zip")
     if ready is not None and ready[0] == asked_for:
         st.download_button(

@@ -23,10 +23,12 @@ from tests.browser.actions import (
     chosen,
     click_until,
     models_ready,
+    press,
     press_until,
     save,
     settled,
     sign_in,
+    until,
 )
 from tests.browser.actions import upload as take_in
 from tests.browser.server import Server
@@ -142,6 +144,22 @@ def test_from_upload_to_export(server, page, real_patches, tmp_path):
     name.focus()
     choose(page, "2", "2+")
     assert name.input_value() == "Dr. Ada"
+    # who goes by Tab to a control presses that one with Enter, and does not save
+    agree = page.locator('[class*="st-key-CNN-Agree"] button')
+    disagreed = chosen(page, "Disagree").first
+
+    def by_tab() -> None:
+        agree.focus()
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+
+    until(page, by_tab, disagreed)
+    settled(page)
+    at_place(page, "1 of 3").wait_for()
+    assert recorded(server, "Dr. Ada") == []
+    press(page, "d")  # the other keys answer from there, too: this one takes the answer back
+    disagreed.wait_for(state="hidden")
+    page.locator("h1, [data-testid=stHeading]").first.click()  # a click elsewhere ends it
     choose(page, "a", "Agree")
     choose(page, "Shift+D", "Disagree")
     choose(page, "h", "High")
