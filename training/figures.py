@@ -48,6 +48,7 @@ _SHORT = ("accuracy", "within_one", "macro_f1", "kappa", "ece")
 _MEASURED = {
     "stain": "The stain measurement",
     "novelty": "Knowing unfamiliar patches",
+    "novelty_left_out": "Other stains that the network was never shown",
     "quality": "Quality findings",
     "backends": "Backends, a patch at a time",
 }
