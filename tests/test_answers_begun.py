@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import streamlit as st
-from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
 from her2core.accounts.store import AccountStore
-from her2core.image_store import ImageStore
 from her2core.intake import take_in
 from her2core.load_state import LoadState, ModelState
 from her2core.models.verdict import Verdict
 from her2core.patches import Patch
-from her2core.reading_queue import ReadingQueue
-from her2core.reviews.records import Review, ReviewDraft, ReviewFilter
-from her2core.reviews.store import ReviewStore
+from her2core.reviews.records import Review, ReviewFilter
 from her2core.scores import HER2Score
 from her2core.settings import Settings
 from her2core.workbench import Workbench
 from pages import ui
+from tests.page_server import Navigated, serve, services_of, text_of
+from tests.review_samples import draft
 
 ROOT = Path(__file__).resolve().parent.parent
 PASSWORD = "brown rings round blue nuclei"
@@ -57,28 +53,15 @@ class Readers(Workbench):
         raise RuntimeError("no network, no map")
 
 
-class Navigated(PagesManager):
-    """AppTest begins each run like a server which has never run app.py; here it has."""
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        PagesManager.uses_pages_directory = False
-
-
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ui.Services]:
     """A server whose readers have no networks, where nobody signs in."""
     monkeypatch.setattr("streamlit.testing.v1.app_test.PagesManager", Navigated)
     settings = Settings(tmp_path, f"sqlite:///{tmp_path / 'reviews.sqlite3'}", ())
-    store, images = ReviewStore(settings.database_url), ImageStore(settings.image_dir)
-    workbench = Readers(settings)
-    made = ui.Services(settings, workbench, store, images, ReadingQueue(workbench, images, store))
-    st.cache_resource.clear()
-    st.cache_data.clear()
-    monkeypatch.setattr(ui, "services", lambda: made)
+    made = serve(monkeypatch, services_of(settings, Readers(settings)))
     yield made
     assert made.queue.wait(60)
-    store.close()
+    made.store.close()
 
 
 @pytest.fixture
@@ -96,14 +79,6 @@ def opened(query: dict[str, str] | None = None, **state: object) -> AppTest:
     for key, value in state.items():
         app.session_state[key] = value
     return app.run()
-
-
-def text_of(app: AppTest) -> str:
-    """All that is said on the page."""
-    parts: list[str] = []
-    for kind in ("title", "markdown", "caption", "info", "warning", "error", "toast"):
-        parts += [str(element.value) for element in getattr(app, kind)]
-    return "\n".join(parts)
 
 
 def press(app: AppTest, label: str) -> AppTest:
@@ -129,19 +104,10 @@ def reviews(here: ui.Services) -> list[Review]:
 
 def elsewhere(here: ui.Services, sha256: str, score: HER2Score, **changes: object) -> Review:
     """What the same reviewer saves meanwhile in another tab."""
-    draft = ReviewDraft(
-        patch_sha256=sha256,
-        square=here.images.load(sha256, "p.png").square,
-        reviewer="Dr. Ada",
-        verdicts=(),
-        agrees={},
-        own_score=score,
-        confidence="high",
-        comment="",
-        seconds=1.0,
-        blind=False,
-    )
-    return here.store.save_review(replace(draft, **changes))  # type: ignore[arg-type]
+    facts = {"square": here.images.load(sha256, "p.png").square, "own_score": score, "comment": ""}
+    who = {"patch_sha256": sha256, "reviewer": "Dr. Ada", "verdicts": (), "agrees": {}}
+    saved = draft(**{**who, **facts, **changes})
+    return here.store.save_review(saved)
 
 
 # blind mode --------------------------------------------------------------------------------------

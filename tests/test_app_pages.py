@@ -26,7 +26,7 @@ from streamlit.testing.v1 import AppTest, local_script_runner
 from her2core import quality
 from her2core.accounts.records import Identity
 from her2core.desk import Desk
-from her2core.image_store import ImageStore, MemoryImages
+from her2core.image_store import MemoryImages
 from her2core.intake import take_in
 from her2core.reading_queue import ReadingQueue
 from her2core.reviews.records import Review, ReviewFilter
@@ -37,6 +37,7 @@ from her2core.settings import Settings
 from her2core.workbench import Workbench
 from pages import ui
 from pages.review_parts import viewer
+from tests.page_server import serve, services_of, text_of
 from tests.tiny_bundles import bundle_root, noise
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -70,14 +71,10 @@ def here(
 ) -> Iterator[ui.Services]:
     """The services of a server with an empty workspace."""
     settings = Settings(tmp_path, f"sqlite:///{tmp_path / 'reviews.sqlite3'}", (bundle_root(),))
-    store, images = ReviewStore(settings.database_url), ImageStore(settings.image_dir)
-    made = ui.Services(settings, workbench, store, images, ReadingQueue(workbench, images, store))
-    st.cache_resource.clear()
-    st.cache_data.clear()
-    monkeypatch.setattr(ui, "services", lambda: made)
+    made = serve(monkeypatch, services_of(settings, workbench))
     yield made
     assert made.queue.wait(60)
-    store.close()
+    made.store.close()
 
 
 @pytest.fixture
@@ -94,14 +91,6 @@ def three(here: ui.Services) -> list[str]:
         taken = take_in(png(seed), f"p{seed}.png", here.images, here.store, here.settings.limits)
         keys.append(str(taken.sha256))
     return keys
-
-
-def text_of(app: AppTest) -> str:
-    """All that is said on the page, the sidebar included."""
-    parts: list[str] = []
-    for kind in ("title", "markdown", "caption", "info", "warning", "error", "success", "toast"):
-        parts += [str(element.value) for element in getattr(app, kind)]
-    return "\n".join(parts)
 
 
 def button(app: AppTest, label: str):

@@ -6,17 +6,13 @@ from pathlib import Path
 
 import hostile
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from her2core import reading_queue
-from her2core.image_store import ImageStore
 from her2core.intake import take_in
-from her2core.reading_queue import ReadingQueue
-from her2core.reviews.store import ReviewStore
 from her2core.settings import Settings
 from her2core.workbench import Workbench
-from pages import ui
+from tests.page_server import serve, services_of
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMENT = "basolateral, incomplete"
@@ -26,17 +22,14 @@ COMMENT = "basolateral, incomplete"
 def here(postgresql_url, tmp_path, monkeypatch):
     """A server without models, whose reviews are on PostgreSQL; one patch is taken in."""
     settings = Settings(tmp_path, postgresql_url, ())
-    store, images = ReviewStore(settings.database_url), ImageStore(settings.image_dir)
     workbench = Workbench(settings)
     workbench.wait()
-    made = ui.Services(settings, workbench, store, images, ReadingQueue(workbench, images, store))
-    taken = take_in(hostile.as_png(hostile.brown_patch()), "a.png", images, store, settings.limits)
+    made = serve(monkeypatch, services_of(settings, workbench))
+    png = hostile.as_png(hostile.brown_patch())
+    taken = take_in(png, "a.png", made.images, made.store, settings.limits)
     assert taken.outcome == "new"
-    st.cache_resource.clear()
-    st.cache_data.clear()
-    monkeypatch.setattr(ui, "services", lambda: made)
     yield made
-    store.close()
+    made.store.close()
 
 
 def test_the_answer_stays_while_the_database_is_away_and_is_saved_when_it_is_back(here, postgresql):

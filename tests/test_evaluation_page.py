@@ -22,16 +22,14 @@ from her2core.desk import Desk
 from her2core.evaluation.assessment import RowFilter, evaluate
 from her2core.evaluation.report import PATCH_FOLDER, REPORT_FILE, Report
 from her2core.evaluation_view.plots import figure_text
-from her2core.image_store import ImageStore
-from her2core.reading_queue import ReadingQueue
 from her2core.reviews.records import PatchRecord
-from her2core.reviews.store import ReviewStore
 from her2core.scores import HER2Score
 from her2core.settings import Settings
 from her2core.workbench import Workbench
 from pages import ui
+from tests.page_server import serve, services_of
 from tests.report_samples import MODELS, a_report, some_rows
-from tests.test_log_evaluation_models_pages import EVALUATION, opened, rerun, serve, shown_text
+from tests.test_log_evaluation_models_pages import EVALUATION, opened, rerun, shown_text
 from tests.test_third_reader import measured_rows
 from tests.tiny_bundles import noise
 
@@ -47,12 +45,7 @@ def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ui.Services:
     settings = Settings(
         home, f"sqlite:///{home / 'reviews.sqlite3'}", (), report_dirs=(home / "reports",)
     )
-    workbench, store = Workbench(settings), ReviewStore(settings.database_url)
-    images = ImageStore(settings.image_dir)
-    return serve(
-        monkeypatch,
-        ui.Services(settings, workbench, store, images, ReadingQueue(workbench, images, store)),
-    )
+    return serve(monkeypatch, services_of(settings, Workbench(settings)))
 
 
 def put(here: ui.Services, name: str, report: Report) -> None:

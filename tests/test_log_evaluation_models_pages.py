@@ -39,6 +39,7 @@ from her2core.xai.fidelity_report import (
     ModelFidelity,
 )
 from pages import model_cards, ui
+from tests.page_server import serve
 from tests.review_samples import tamper
 from tests.tiny_bundles import a_patch, bundle_root
 
@@ -74,14 +75,6 @@ def seeded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ui.Services]:
     for thread in threading.enumerate():
         if thread.name == "models":
             thread.join(timeout=300)
-
-
-def serve(monkeypatch: pytest.MonkeyPatch, made: ui.Services) -> ui.Services:
-    """Let the pages find these services."""
-    st.cache_resource.clear()
-    st.cache_data.clear()
-    monkeypatch.setattr(ui, "services", lambda: made)
-    return made
 
 
 @pytest.fixture

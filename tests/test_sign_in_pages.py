@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import streamlit as st
@@ -15,13 +14,12 @@ from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
 from her2core.accounts.store import AccountStore
-from her2core.image_store import ImageStore
 from her2core.intake import take_in
-from her2core.reading_queue import ReadingQueue
 from her2core.reviews.store import ReviewStore
 from her2core.settings import Settings, SignInSettings
 from her2core.workbench import Workbench
 from pages import ui
+from tests.page_server import Navigated, serve, services_of, text_of
 
 ROOT = Path(__file__).resolve().parent.parent
 PASSWORD = "brown rings round blue nuclei"
@@ -31,39 +29,20 @@ PASSWORD = "brown rings round blue nuclei"
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ui.Services]:
     """A server without any model, with two accounts."""
     settings = Settings(tmp_path, f"sqlite:///{tmp_path / 'reviews.sqlite3'}", ())
-    store, images = ReviewStore(settings.database_url), ImageStore(settings.image_dir)
     workbench = Workbench(settings)
     workbench.wait()
-    made = ui.Services(settings, workbench, store, images, ReadingQueue(workbench, images, store))
-    st.cache_resource.clear()
-    st.cache_data.clear()
-    monkeypatch.setattr(ui, "services", lambda: made)
-    accounts = AccountStore(store)
+    made = serve(monkeypatch, services_of(settings, workbench))
+    accounts = AccountStore(made.store)
     accounts.add("Dr. Ada", "reviewer", password=PASSWORD)
     accounts.add("Dr. Root", "administrator", password=PASSWORD)
     yield made
-    store.close()
-
-
-class Navigated(PagesManager):
-    """AppTest begins each run like a server which has never run app.py; here it has."""
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        PagesManager.uses_pages_directory = False
+    made.store.close()
 
 
 @pytest.fixture
 def app(here: ui.Services, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     monkeypatch.setattr("streamlit.testing.v1.app_test.PagesManager", Navigated)
     return AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-
-
-def text_of(app: AppTest) -> str:
-    parts: list[str] = []
-    for kind in ("title", "markdown", "caption", "info", "warning", "error"):
-        parts += [str(element.value) for element in getattr(app, kind)]
-    return "\n".join(parts)
 
 
 def sign_in(app: AppTest, name: str = "Dr. Ada", password: str = PASSWORD) -> AppTest:

@@ -19,7 +19,8 @@ from her2core.settings import Settings
 from her2core.training import loop
 from her2core.workbench import Workbench
 from pages import ui
-from tests.test_log_evaluation_models_pages import EVALUATION, opened, serve, shown_text
+from tests.page_server import serve
+from tests.test_log_evaluation_models_pages import EVALUATION, opened, shown_text
 from training import evaluate, make_synthetic, train
 
 SMALL = "epochs = 2\nsteps_per_epoch = 1\nbatch = 4\n"

@@ -32,10 +32,9 @@ def fleiss_kappa(counts: Floats, weights: Floats) -> Floats:
         (b,); NaN where all raters chose one and the same category throughout.
     """
     raters = counts.sum(axis=1)
-    agreement = (counts * (counts - 1)).sum(axis=1) / (raters * (raters - 1))
-    # a subject that more raters saw tells more; for equal numbers this is the plain mean
-    told = raters - 1
-    observed = weights @ (agreement * told) / (weights @ told)
+    # a subject weighs by the others who saw it; for equal numbers this is the plain mean
+    agreement = (counts * (counts - 1)).sum(axis=1) / raters
+    observed = weights @ agreement / (weights @ (raters - 1))
     shares = weights @ counts / (weights @ raters)[:, None]
     chance = (shares**2).sum(axis=1)
     room = 1.0 - chance

@@ -148,6 +148,11 @@ def plain_logits(model: keras.Model, patches: npt.NDArray[np.uint8]) -> npt.NDAr
 
 def _with_weights(architecture: str, tensors: Tensors) -> keras.Model:
     model = ARCHITECTURES[architecture].build()
+    put_weights(model, tensors)
+    return model
+
+
+def put_weights(model: keras.Model, tensors: Tensors) -> None:
+    """Put a bundle's tensors, verified before, into a network of its architecture of any size."""
     for weight in model.weights:
         weight.assign(tensors[weight.path].astype(np.float32))
-    return model

@@ -11,8 +11,6 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from her2core.models.bundle_files import read_files
 from her2core.models.card import CARD_FILE, BundleError, ModelCard
 from her2core.training.checkpoint import load_weights
@@ -42,8 +40,9 @@ def load_start(model: Any, start: Path, architecture: str) -> None:
             f"The bundle “{start.name}” is a {files.card.architecture}, which cannot be the start "
             f"of a {architecture}."
         )
-    for weight in model.weights:
-        weight.assign(files.tensors[weight.path].astype(np.float32))
+    from her2core.models.bundle import put_weights  # keras is loaded by whoever made the model
+
+    put_weights(model, files.tensors)
 
 
 def identity(start: Path | None) -> str:

@@ -1,0 +1,47 @@
+"""What tests of pages share: a server's services put together, the pages led to them, the text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import streamlit as st
+from streamlit.runtime.pages_manager import PagesManager
+from streamlit.testing.v1 import AppTest
+
+from her2core.image_store import ImageStore
+from her2core.reading_queue import ReadingQueue
+from her2core.reviews.store import ReviewStore
+from her2core.settings import Settings
+from her2core.workbench import Workbench
+from pages import ui
+
+
+class Navigated(PagesManager):
+    """AppTest begins each run like a server which has never run app.py; here it has."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        PagesManager.uses_pages_directory = False
+
+
+def services_of(settings: Settings, workbench: Workbench) -> ui.Services:
+    """The services of a server with an empty workspace; whoever asks closes the store."""
+    store, images = ReviewStore(settings.database_url), ImageStore(settings.image_dir)
+    return ui.Services(settings, workbench, store, images, ReadingQueue(workbench, images, store))
+
+
+def serve(monkeypatch: pytest.MonkeyPatch, made: ui.Services) -> ui.Services:
+    """Let the pages find these services."""
+    st.cache_resource.clear()
+    st.cache_data.clear()
+    monkeypatch.setattr(ui, "services", lambda: made)
+    return made
+
+
+def text_of(app: AppTest) -> str:
+    """All that is said on the page, the sidebar included."""
+    parts: list[str] = []
+    for kind in ("title", "markdown", "caption", "info", "warning", "error", "success", "toast"):
+        parts += [str(element.value) for element in getattr(app, kind)]
+    return "\n".join(parts)
