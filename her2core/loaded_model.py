@@ -31,6 +31,7 @@ from her2core.settings import Settings
 from her2core.xai.class_activation import ClassActivation
 from her2core.xai.explanation import Explanation, Method
 from her2core.xai.head_gradient import Head
+from her2core.xai.progress import Progress
 
 if TYPE_CHECKING:
     from her2core.models.backends.reader import Reader
@@ -126,7 +127,12 @@ class LoadedModel:
         return [known for key, _ in patches if (known := kept[key]) is not None]
 
     def explain(
-        self, patch: Patch, method: Method, target: HER2Score, against: HER2Score | None = None
+        self,
+        patch: Patch,
+        method: Method,
+        target: HER2Score,
+        against: HER2Score | None = None,
+        progress: Progress | None = None,
     ) -> Explanation:
         """The heat map of a patch for one class, made once and handed out again.
 
@@ -135,8 +141,10 @@ class LoadedModel:
             method: how it is explained.
             target: the class explained.
             against: for a contrast, the other class.
+            progress: of SHAP: told how far it is; may stop it.
 
         Raises:
+            StoppedError: through `progress`.
             BundleError: SHAP only: the bundle was changed on disk since it was loaded.
         """
         key = (patch.key, method, target, against)
@@ -150,7 +158,9 @@ class LoadedModel:
             return made
         with self._explaining:
             kept = self._maps.get(key)  # another session may just have asked for the same
-            made = kept or self._shap_explainer()(patch.pixels(), target, against=against)
+            made = kept or self._shap_explainer()(
+                patch.pixels(), target, against=against, progress=progress
+            )
             self._maps.put(key, made)
             return made
 

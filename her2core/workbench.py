@@ -25,6 +25,7 @@ from her2core.recent import Recent
 from her2core.scores import HER2Score
 from her2core.settings import Settings
 from her2core.xai.explanation import Explanation, Method
+from her2core.xai.progress import Progress
 
 _log = logging.getLogger(__name__)
 # `python -m benchmarks.batch_size`: larger ones are not faster and keep more patches in memory.
@@ -145,6 +146,7 @@ class Workbench:
         method: Method,
         target: HER2Score,
         against: HER2Score | None = None,
+        progress: Progress | None = None,
     ) -> Explanation:
         """The heat map of one model for one class; waits for the models.
 
@@ -154,8 +156,10 @@ class Workbench:
             method: how.
             target: the class explained.
             against: the contrast with this class, "why not 3+?".
+            progress: of SHAP: told how far it is; may stop it.
 
         Raises:
+            StoppedError: through `progress`.
             NoModelError: this model is not usable.
             ValueError: the method gives no contrast, or both classes are the same.
         """
@@ -163,7 +167,7 @@ class Workbench:
         if model is None:
             raise NoModelError(self._why_not(architecture))
         try:
-            return model.explain(patch, method, target, against)
+            return model.explain(patch, method, target, against, progress)
         except BundleError as error:
             raise NoModelError(str(error)) from error
 

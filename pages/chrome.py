@@ -81,15 +81,15 @@ export default function () {
     }
   };
   const beforeLeaving = (event) => {
-    // With each whole page the server says whether any answer is begun (drafts.mark_begun). The
-    // form is drawn by itself in between: what is chosen or typed in it is looked for there.
-    const page = getComputedStyle(document.documentElement);
-    const begun = page.getPropertyValue("--her2-answer-begun").trim() === "1";
+    // With each whole page the server says whether any answer is begun (drafts.mark_begun), and
+    // with the form, which is drawn by itself in between, once more (drafts.mark_form).
+    const told = (place, name) => getComputedStyle(place).getPropertyValue(name).trim();
     const answer = document.querySelector(".st-key-answer");
-    const chosen =
-      ':scope [class*="st-key-"]:not(.st-key-Confidence-Medium) ' +
-      '[data-testid="stBaseButton-primary"]';
-    if (begun || answer?.querySelector(chosen) || answer?.querySelector("textarea")?.value) {
+    const here = answer ? told(answer, "--her2-answer-here") : "";
+    const begun = here || told(document.documentElement, "--her2-answer-begun");
+    // as the server counts: by code points
+    const typed = here ? [...(answer.querySelector("textarea")?.value ?? "")].length : 0;
+    if (begun === "1" || (here && typed !== Number(told(answer, "--her2-comment")))) {
       event.preventDefault();
     }
   };

@@ -44,6 +44,8 @@ class Draft:
         square: the part of the image chosen by the reviewer; None for the centred square.
         correcting: id of the review which this draft corrects, None for a first review.
         overtaken: another correction of that review was saved meanwhile; `correcting` is its id.
+        before: what a correction started from; None for a first review, and for an answer that
+            became a correction.
         asked: the contradiction that a save was last refused for: saved again, it is meant.
         opened: monotonic time at which the patch came up last; 0 while another one is shown.
     """
@@ -56,15 +58,29 @@ class Draft:
     square: Square | None = None
     correcting: int | None = None
     overtaken: bool = False
+    before: tuple[object, ...] | None = None
     asked: str = ""
     opened: float = 0.0
     seconds: float = 0.0
 
     @property
+    def answer(self) -> tuple[object, ...]:
+        """All that is answered, to be compared."""
+        judged = tuple(sorted(self.judged.items()))
+        return self.score, judged, self.confidence, self.comment.strip(), self.square
+
+    @property
     def begun(self) -> bool:
-        """Whether it holds an answer that would be lost with it."""
+        """Whether it holds an answer that is recorded nowhere."""
+        if self.before is not None:
+            return self.answer != self.before
         comment = bool(self.comment.strip())
         return comment or self.score is not None or bool(self.judged) or self.confidence != "medium"
+
+    @property
+    def lost(self) -> bool:
+        """Whether a reload would lose anything: an answer, or the square chosen for one."""
+        return self.begun or (self.before is None and self.square is not None)
 
     def time_spent(self) -> float:
         """Seconds for which this patch was in front of the reviewer."""
@@ -111,5 +127,18 @@ def mark_begun() -> None:
     A property of the page's style, which the listener in chrome.py reads: it takes no room. Always
     set, so that what is drawn after it keeps its place.
     """
-    begun = any(draft.begun for draft in all_drafts().values())
-    st.html(f"<style>:root {{ --her2-answer-begun: {int(begun)}; }}</style>")
+    st.html(f"<style>:root {{ --her2-answer-begun: {int(_any_lost())}; }}</style>")
+
+
+def mark_form(draft: Draft) -> None:
+    """The same within the answer's form, which is drawn by itself after every key press.
+
+    With the length of the comment that the server knows: where the field's is another, something
+    was typed since.
+    """
+    marks = f"--her2-answer-here: {int(_any_lost())}; --her2-comment: {len(draft.comment)};"
+    st.html(f"<style>.st-key-answer {{ {marks} }}</style>")
+
+
+def _any_lost() -> bool:
+    return any(draft.lost for draft in all_drafts().values())

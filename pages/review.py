@@ -47,7 +47,9 @@ def main() -> None:
     item = navigation.current(items)
     with st.container(horizontal=True, vertical_alignment="center"):
         navigation.header(items, item)
-        with st.popover("Add patches", icon=":material/add_photo_alternate:"):
+        # with another key it is another one, and closed, as soon as files were taken in
+        key = f"add-{st.session_state.get('upload_round', 0)}"
+        with st.popover("Add patches", icon=":material/add_photo_alternate:", key=key):
             upload.uploader(here)
             upload.sample_button(here)
     upload.results_box()
@@ -63,7 +65,8 @@ def _workplace(here: ui.Services, items: list[WorklistItem], item: WorklistItem)
     sight = desk.sight(item.patch.sha256)
     shown_review = review if draft.correcting is None else None
     try:
-        patch = _with_square(ui.load_patch(item.patch.sha256, item.patch.name), draft, shown_review)
+        centred = ui.load_patch(item.patch.sha256, item.patch.name)
+        patch = _with_square(centred, draft, shown_review)
     except PatchError as error:
         st.warning(markdown_text(str(error)), icon=":material/broken_image:")
         return
@@ -80,7 +83,7 @@ def _workplace(here: ui.Services, items: list[WorklistItem], item: WorklistItem)
         if shown_review is None:
             viewer.square_controls(patch)
     with right:
-        _quality(patch, item, readings or ())
+        _quality(patch, centred, item, readings or ())
         double_read.draw(desk, item.patch.sha256, sight)
         if hidden and sight.verdicts:
             st.info(
@@ -152,13 +155,17 @@ def _with_square(patch: Patch, draft: Draft, review: Review | None) -> Patch:
     return patch.with_square(square) if square else patch
 
 
-def _quality(patch: Patch, item: WorklistItem, readings: Sequence[Verdict]) -> None:
+def _quality(patch: Patch, centred: Patch, item: WorklistItem, readings: Sequence[Verdict]) -> None:
     """What the reviewer should know of the image before trusting any verdict."""
     report = _assessed(patch.key, patch)
     strange = novelty_warning(readings)
-    # those kept with the patch may have been written by an earlier version: each is told once
-    told = (strange, *report.warnings, *map(spaced_percent, item.patch.warnings))
-    warnings = dict.fromkeys(sentence for sentence in told if sentence)
+    # Those kept with the patch: of the file, which hold for every square, and of the centred one.
+    # An earlier version may have written them: each is told once.
+    kept = [spaced_percent(sentence) for sentence in item.patch.warnings]
+    if patch.square != centred.square:
+        of_centred = _assessed(centred.key, centred).warnings
+        kept = [sentence for sentence in kept if sentence not in of_centred]
+    warnings = dict.fromkeys(filter(None, (strange, *report.warnings, *kept)))
     if warnings:
         st.warning("  \n".join(map(markdown_text, warnings)), icon=":material/report:")
 

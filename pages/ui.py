@@ -52,7 +52,8 @@ class Services:
     Attributes:
         recorded: patch keys with the model ids whose verdicts are in the store, so that drawing a
             page does not write to it again.
-        mapping: computes heat maps, so that the answer keys work while SHAP takes its seconds.
+        mapping: computes SHAP maps, so that the answer keys work while they take their seconds.
+        quick_mapping: computes the others, which wait for no SHAP map.
     """
 
     settings: Settings
@@ -63,6 +64,9 @@ class Services:
     recorded: set[tuple[str, ...]] = field(default_factory=set)
     mapping: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="maps")
+    )
+    quick_mapping: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="quick-maps")
     )
 
     @property

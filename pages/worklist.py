@@ -117,8 +117,8 @@ def _table(here: ui.Services) -> None:
         )
     if hidden - sealed:
         st.caption(
-            ":material/visibility_off: Blind mode: verdicts of patches you have not reviewed "
-            "are hidden."
+            ":material/visibility_off: Blind mode: verdicts of patches you have neither reviewed "
+            "nor seen before are hidden."
         )
     tasks = {i.patch.sha256: task(desk, plan, i.patch.sha256) for i in items}
     frame = pd.DataFrame(

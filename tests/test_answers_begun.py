@@ -237,7 +237,7 @@ def test_an_answer_refused_because_of_another_tab_becomes_the_correction(here, p
     assert [review.id for review in reviews(here)] == [first.id]
     said = text_of(app)
     assert "Your review: 3+" in said
-    assert "What you answered here is not saved" in said
+    assert "What you answered now is not saved" in said
     press(app, "Correct this review")
     assert chosen(app) == ["Own score-2+", "CNN-Disagree", "Confidence-Low"]
     assert app.text_area[0].value == "typed for long"
@@ -280,8 +280,33 @@ def test_a_page_asks_no_more_once_the_answer_is_saved_or_the_correction_given_up
     press(app, "Keep it as it was")
     assert not asks_first(app)
     press(app, "Correct this review")
+    assert not asks_first(app)  # nothing is changed yet
+    press(app, "High")
+    assert asks_first(app)
     press(app, "Save correction")
     assert not asks_first(app)
+
+
+def test_a_correction_that_changes_nothing_is_not_saved(here, patch):
+    app = press(begun_correction(opened(reviewer="Dr. Ada")), "1+")
+    press(app, "Save correction")
+    assert "Nothing is changed yet" in text_of(app)
+    assert len(reviews(here)) == 1
+
+
+def test_the_form_says_for_itself_whether_anything_would_be_lost(here, patch):
+    def told(app):
+        (marks,) = [html.value for html in app.get("html") if "--her2-answer-here" in html.value]
+        return marks.partition("{")[2].split(";")[0].strip(), marks.split("--her2-comment: ")[1][0]
+
+    app = opened(reviewer="Dr. Ada")
+    assert told(app) == ("--her2-answer-here: 0", "0")
+    app.text_area[0].set_value("typed").run()
+    assert told(app) == ("--her2-answer-here: 1", "5")
+    app.text_area[0].set_value("").run()
+    assert told(app) == ("--her2-answer-here: 0", "0")
+    next(one for one in app.slider if one.label == "From left (px)").set_value(0).run()
+    assert told(app) == ("--her2-answer-here: 1", "0")  # a square that was chosen
 
 
 def test_the_door_knows_of_an_answer_that_waits_behind_it(here, patch):

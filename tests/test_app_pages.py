@@ -581,7 +581,7 @@ def test_maps_of_both_models_come_with_a_reading(app, three, method, word):
     app.run()
     overlay = next(one for one in app.button_group if one.key == "overlay")
     overlay.set_value(method).run()
-    wait(app.session_state["maps"].values())
+    wait([asked.future for asked in app.session_state["maps"].values()])
     app.run()
     captions = "\n".join(one.value for one in app.caption)
     assert f"CNN, {word} for" in captions

@@ -69,8 +69,8 @@ def settled(app: AppTest) -> AppTest:
     """Run, wait for the maps asked for, and draw them."""
     app.run()
     if "maps" in app.session_state:
-        for future in app.session_state["maps"].values():
-            future.result(60)
+        for asked in app.session_state["maps"].values():
+            asked.future.result(60)
         app.run()
     assert not app.exception, app.exception
     return app
@@ -118,13 +118,14 @@ def test_why_not_another_class_is_a_map_of_the_difference(here):
     control(app, "against").set_value(other)
     said = captions(settled(app))
     assert f"CNN, Grad-CAM for {verdict.score.label}, not {other.label}" in said
-    assert "the other class" in said
+    assert f"{other.label}\n{verdict.score.label}" in said  # the ends of the colour scale
     assert f"rather than {other.label}" in said
     # the class itself is no contrast: its own map stays
     control(app, "against").set_value(verdict.score)
     said = captions(settled(app))
     assert f"CNN, Grad-CAM for {verdict.score.label}" in said
     assert "rather than" not in said
+    assert f"asks nothing of CNN: {verdict.score.label} is the class explained" in said
     assert "most weight for the class" in said
 
 

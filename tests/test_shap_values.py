@@ -15,6 +15,7 @@ from scipy.stats import spearmanr
 from her2core.scores import HER2Score
 from her2core.xai.explanation import Explanation
 from her2core.xai.pixel_gradient import block_kernel, pixel_gradient
+from her2core.xai.progress import Progress, StoppedError
 from her2core.xai.shap_values import SEED, ShapExplainer
 from tests.tiny_bundles import NAMES, classifier, pixels
 
@@ -136,6 +137,31 @@ def test_the_same_patch_gives_the_same_map_and_leaves_numpy_alone() -> None:
     assert np.array_equal(np.random.random(3), expected)
     assert np.allclose(again.heat, explained("cnn").heat, atol=1e-5)
     assert again.completeness_gap == pytest.approx(explained("cnn").completeness_gap, abs=1e-7)
+
+
+def test_progress_is_told_batch_by_batch_and_a_map_that_nobody_wants_ends_at_the_next() -> None:
+    class Told(Progress):
+        def __init__(self, most: float = 1.0) -> None:
+            super().__init__()
+            self.shares: list[float] = []
+            self._most = most
+
+        def reached(self, share: float) -> None:
+            super().reached(share)
+            self.shares.append(share)
+            if share >= self._most:
+                self.stop()
+
+    make, patch = explainer("cnn"), pixels(1, seed=3)[0]
+    told = Told()
+    whole = make(patch, TARGET, 60, progress=told)
+    assert told.shares == pytest.approx([0, 1 / 3, 2 / 3])
+    given_up, state = Told(most=0.3), np.random.get_state()[1].tolist()
+    with pytest.raises(StoppedError):
+        make(patch, TARGET, 60, progress=given_up)
+    assert given_up.shares == pytest.approx([0, 1 / 3])
+    assert np.random.get_state()[1].tolist() == state
+    assert np.array_equal(make(patch, TARGET, 60).heat, whole.heat)
 
 
 def test_each_class_has_its_own_map_and_together_they_cancel() -> None:

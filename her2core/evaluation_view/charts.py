@@ -22,6 +22,7 @@ _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 _MARKERS = ("circle", "square", "diamond", "triangle-up", "x", "cross")
 _LEGEND_LINE = 20
 _MOST_DATES = 8  # on one axis, so that none lies over the next
+_ASIDE = 0.008  # between intervals at the same share
 _MARGIN = {"l": 8, "r": 12, "t": 34, "b": 8}
 
 
@@ -118,9 +119,12 @@ def _lines(plot: LinePlot, dark: bool) -> go.Figure:
             hoverinfo="skip",
             showlegend=False,
         )
+    # intervals at the same place would hide each other
+    beside = [one for one in plot.series if one.low]
     for one in plot.series:
+        aside = _ASIDE * (beside.index(one) - (len(beside) - 1) / 2) if one in beside else 0.0
         figure.add_scatter(
-            x=one.x,
+            x=[x + aside for x in one.x],
             y=one.y,
             error_y=_bars(one.y, one.low, one.high) if one.low else None,
             mode="lines+markers" if one.points else "lines",

@@ -24,6 +24,7 @@ from her2core.models.classifier import Classifier
 from her2core.scores import HER2Score
 from her2core.xai.explanation import Explanation
 from her2core.xai.pixel_gradient import PixelGradient, pixel_gradient
+from her2core.xai.progress import Progress
 from her2core.xai.readings import shap_reading
 
 Floats = npt.NDArray[np.float32]
@@ -50,8 +51,10 @@ class ShapExplainer:
         of_background = classifier.infer(background)[0].astype(np.float64)
         self._expected: npt.NDArray[np.float64] = of_background.mean(axis=0)
         batch = _BATCH[classifier.bundle.card.architecture]
+        self._batch = batch
+        self._steps = _Steps()
         self._explainer = shap.GradientExplainer(classifier.scaled, background, batch_size=batch)
-        _differentiate_by(self._explainer, gradient or pixel_gradient(classifier))
+        _differentiate_by(self._explainer, gradient or pixel_gradient(classifier), self._steps)
 
     def __call__(
         self,
@@ -59,6 +62,7 @@ class ShapExplainer:
         target: HER2Score,
         samples: int = DEFAULT_SAMPLES,
         against: HER2Score | None = None,
+        progress: Progress | None = None,
     ) -> Explanation:
         """Explain one patch; the same patch always gives the same map.
 
@@ -67,6 +71,7 @@ class ShapExplainer:
             target: the class whose temperature-scaled probability is explained.
             samples: number of samples, each a point between a background patch and this one.
             against: explain that probability minus this class's.
+            progress: told how far the map is; may stop it.
 
         Returns:
             Signed heat in [-1, 1]: attributions summed over the colour channels and smoothed over
@@ -76,6 +81,7 @@ class ShapExplainer:
         Raises:
             ValueError: the pixels have another shape or leave [0, 1], samples is below 1, or a
                 class is contrasted with itself.
+            StoppedError: through `progress` the map was given up.
         """
         if against == target:
             raise ValueError("A class has no contrast with itself.")
@@ -83,7 +89,7 @@ class ShapExplainer:
             raise ValueError("SHAP needs at least one sample.")
         patch = pixels.reshape(1, *pixels.shape[-3:])
         check_pixels(patch)
-        attributions = self.attributions(patch, target, samples, against)
+        attributions = self.attributions(patch, target, samples, against, progress=progress)
         moved = self._infer(patch)[0][0].astype(np.float64) - self._expected
         gap = float(attributions.sum() - moved[target])
         if against is not None:
@@ -108,6 +114,7 @@ class ShapExplainer:
         samples: int,
         against: HER2Score | None = None,
         seed: int = SEED,
+        progress: Progress | None = None,
     ) -> npt.NDArray[np.float64]:
         """shap's own values for one class: float64 (224, 224, 3), in probability.
 
@@ -118,10 +125,15 @@ class ShapExplainer:
             against: for a contrast, the other class; SHAP values are linear, so this is the
                 difference of both classes' values, at the price of one.
             seed: of the samples drawn.
+            progress: told how far the samples are; may stop them.
+
+        Raises:
+            StoppedError: through `progress`.
         """
         output = _output(target, target if against is None else against)
         with _drawing:
             state = np.random.get_state()
+            self._steps.begin(-(-samples // self._batch), progress)
             try:
                 values, _ = self._explainer.shap_values(
                     patch,
@@ -132,14 +144,33 @@ class ShapExplainer:
                 )
             finally:
                 np.random.set_state(state)
+                self._steps.begin(0, None)
         return np.array(values, dtype=np.float64).reshape(patch.shape[1:])
 
 
-def _differentiate_by(explainer: shap.GradientExplainer, gradient: PixelGradient) -> None:
+class _Steps:
+    """Counts the batches of the one explanation that draws at the moment."""
+
+    def __init__(self) -> None:
+        self.begin(0, None)
+
+    def begin(self, batches: int, progress: Progress | None) -> None:
+        self._batches, self._done, self._progress = batches, 0, progress
+
+    def next(self) -> None:
+        if self._progress is not None:
+            self._progress.reached(self._done / self._batches)
+        self._done += 1
+
+
+def _differentiate_by(
+    explainer: shap.GradientExplainer, gradient: PixelGradient, steps: _Steps
+) -> None:
     """Put our compiled gradient where shap keeps those it would otherwise make itself."""
     inner: Any = explainer.explainer
 
     def of_output(weights: tf.Tensor, inputs: list[tf.Tensor]) -> list[tf.Tensor]:
+        steps.next()
         return [gradient(inputs[0], weights)]
 
     unit = np.eye(4, dtype=np.float32)

@@ -76,7 +76,8 @@ def _answer(review: Review) -> None:
     lines = []
     for verdict in review.verdicts:
         agrees = review.agrees.get(verdict.architecture)
-        words = {True: "agreed", False: "disagreed", None: "not asked"}[agrees]
+        nothing = "not asked" if review.blind else "not answered"
+        words = {True: "agreed", False: "disagreed", None: nothing}[agrees]
         # The comparison is written for the reviewer's own eyes elsewhere; here it is the log's.
         said = compared(review.own_score, verdict).replace(", as you do", ", the same")
         lines.append(f"{said} :gray[· {words}]")

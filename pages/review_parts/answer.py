@@ -21,7 +21,7 @@ from her2core.reviews.store import ReviewRefusedError, StoreError
 from her2core.scores import HER2Score
 from her2core.text import markdown_text
 from pages import session, ui
-from pages.drafts import Draft, Judged
+from pages.drafts import Draft, Judged, mark_form
 from pages.review_parts import navigation
 from pages.review_parts.draft import discard, draft_of
 
@@ -107,6 +107,7 @@ def form(
                 args=(patch.sha256,),
                 help="The recorded review stays as it is; this correction is dropped.",
             )
+        mark_form(draft)
         _remarks(draft, {} if hidden else draft.agrees(patch.square, verdicts), verdicts)
 
 
@@ -140,6 +141,10 @@ def save(
         raise ValueError("Give your name under “Reviewer” at the left, then save again.")
     if draft.score is None:
         raise ValueError("Choose your own score first: 0, 1+, 2+ or 3+ (keys 0 to 3).")
+    if draft.correcting and not draft.begun and not draft.left_behind(patch.square, verdicts):
+        raise ValueError(
+            "Nothing is changed yet: change your answer, or choose “Keep it as it was”."
+        )
     agrees = {} if hidden else draft.agrees(patch.square, verdicts)
     odd = contradiction(draft.score, agrees, verdicts)
     if odd and odd != draft.asked:

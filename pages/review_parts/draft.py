@@ -46,7 +46,7 @@ def begin_correction(review: Review) -> None:
     if refused is not None and refused.begun:
         _correct(refused, review)
         return
-    all_drafts()[key] = Draft(
+    correction = Draft(
         score=review.own_score,
         judged=_judged(review),
         confidence=review.confidence,
@@ -54,6 +54,8 @@ def begin_correction(review: Review) -> None:
         square=review.square,
         correcting=review.id,
     )
+    correction.before = correction.answer
+    all_drafts()[key] = correction
 
 
 def follow(draft: Draft, review: Review | None) -> None:

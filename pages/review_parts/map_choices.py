@@ -15,6 +15,7 @@ import streamlit as st
 from her2core.models.verdict import Verdict
 from her2core.scores import HER2Score
 from her2core.xai.explanation import CONTRASTING, METHOD_TITLES, Method
+from pages import ui
 
 Style = Literal["heat", "contour", "both"]
 Target = Literal["verdict"] | HER2Score
@@ -111,6 +112,12 @@ def question(
         v.architecture: v.score if target == "verdict" else HER2Score(target) for v in verdicts
     }
     other = None if against is None else HER2Score(against)
+    same = [ui.model_title(name) for name, score in wanted.items() if score == other]
+    if other is not None and same:
+        st.caption(
+            f"“Why not {other.label}?” asks nothing of {' and '.join(same)}: {other.label} is the "
+            "class explained."
+        )
     return {
         name: (score, other if other is not None and other != score else None)
         for name, score in wanted.items()

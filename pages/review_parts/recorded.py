@@ -34,8 +34,8 @@ def draw(review: Review, following: str | None, hidden: bool) -> None:
             st.caption(markdown_text(review.comment))
     if draft_of(review.patch.sha256).begun:
         st.info(
-            "This was saved in another tab. What you answered here is not saved: “Correct this "
-            "review” brings it back.",
+            "You had saved a review of this patch before. What you answered now is not saved: "
+            "“Correct this review” brings it back.",
             icon=":material/edit_note:",
         )
     with st.container(horizontal=True, gap="small"):

@@ -37,7 +37,8 @@ def draw(
     reading = kept or reader.reading(patch)
     far_apart(verdicts, reading)
     with st.expander(_title(reading), icon=":material/biotech:"):
-        _table(reading)
+        if not _table(reading):
+            return
         report = reader.report(patch) if reading == reader.known(patch) else None
         st.caption(_in_words(reading, report))
         if report is not None and st.toggle(
@@ -57,8 +58,8 @@ def recorded(review: Review) -> None:
         return
     far_apart(review.verdicts, reading)
     with st.expander(_title(reading), icon=":material/biotech:"):
-        _table(reading)
-        st.caption(f"{_in_words(reading, None)} Recorded then, by {markdown_text(reading.method)}.")
+        words = f"{_in_words(reading, None)} " if _table(reading) else ""
+        st.caption(f"{words}Recorded then, by {markdown_text(reading.method)}.")
 
 
 def compared(review: Review) -> str:
@@ -94,9 +95,12 @@ def _title(reading: StainReading) -> str:
     return f"Stain measurement (no network): **{markdown_text(reading.verdict)}**"
 
 
-def _table(reading: StainReading) -> None:
+def _table(reading: StainReading) -> bool:
+    """Why there is no score, and the cells; False where there are none to be told of."""
     if reading.reason:
         st.caption(markdown_text(reading.reason))
+    if not reading.cells:
+        return False
     shares = reading.shares
     st.table(
         [
@@ -108,6 +112,7 @@ def _table(reading: StainReading) -> None:
             for pattern in reversed(Pattern)
         ]
     )
+    return True
 
 
 def _in_words(reading: StainReading, report: MembraneReport | None) -> str:

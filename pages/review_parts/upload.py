@@ -108,11 +108,12 @@ def results_box() -> None:
     if not (refused or known or left_out):
         return
     new = sum(taken.outcome == "new" for taken in results)
-    lines = [f"**{_count(new, 'patch', 'patches')} taken in.**"]
+    lines = [f"**{_count(new, 'patch', 'patches') if new else 'No new patch'} taken in.**"]
     if refused:
         lines.append(f"{_count(len(refused), 'file', 'files')} could not be used:")
         lines += _listed(refused)
     if known:
+        lines.append(f"{_count(len(known), 'file', 'files')} known already:")
         lines += _listed(known)
     if left_out:
         lines.append(

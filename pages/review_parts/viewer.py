@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, wait
+from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
@@ -18,6 +19,7 @@ from her2core.stain import StainThresholds
 from her2core.text import markdown_text
 from her2core.xai.explanation import METHOD_TITLES, Explanation, Method, is_signed
 from her2core.xai.fidelity_report import FidelityReport, read_report
+from her2core.xai.progress import Progress
 from her2core.xai.whereabouts import Parts, find_parts, in_words, whereabouts
 from pages import ui
 from pages.review_parts import map_choices
@@ -30,9 +32,19 @@ _LEGENDS: dict[bool, tuple[str, str]] = {
     True: ("against the class", "for the class"),
 }
 _CONTRAST_LEGEND = ("the other class", "the class explained")
+# what stands under a title at most: image, caption, two remarks, reading
+_LINES = 5
 _SMALLEST_SQUARE = 64
 # The tissue parts are looked for in a field of at most so many pixels a side.
 _LARGEST_MEASURED = 1500
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A map that is being computed, or is there."""
+
+    future: Future[Explanation]
+    progress: Progress
 
 
 @st.fragment
@@ -68,8 +80,14 @@ def square_controls(patch: Patch) -> None:
             size = columns[0].slider(
                 "Side (px)", _SMALLEST_SQUARE, whole, square.size, key=f"side-{draft.token}"
             )
-        x = _position(columns[1], "From left (px)", patch.width - size, square.x, draft.token)
-        y = _position(columns[2], "From top (px)", patch.height - size, square.y, draft.token)
+        # another side keeps the middle where it was
+        moved = (square.size - size) // 2
+        x = _position(
+            columns[1], "From left (px)", patch.width - size, square.x + moved, draft.token
+        )
+        y = _position(
+            columns[2], "From top (px)", patch.height - size, square.y + moved, draft.token
+        )
         chosen = Square(x, y, size)
         if chosen != square:
             draft.square = chosen
@@ -80,7 +98,9 @@ def _position(column: DeltaGenerator, label: str, room: int, value: int, token: 
     if room <= 0:
         return 0
     # The end of the track moves with the side; its key does too, so that no value lies outside.
-    return int(column.slider(label, 0, room, min(value, room), key=f"{label}-{room}-{token}"))
+    return int(
+        column.slider(label, 0, room, min(max(0, value), room), key=f"{label}-{room}-{token}")
+    )
 
 
 def _maps(here: ui.Services, patch: Patch, verdicts: Sequence[Verdict], method: Method) -> None:
@@ -92,19 +112,20 @@ def _maps(here: ui.Services, patch: Patch, verdicts: Sequence[Verdict], method: 
         first.caption("Original", text_alignment="center")
     with second if look.beside else first:
         wanted = map_choices.question(method, verdicts)
-    contrast = any(against is not None for _, against in wanted.values())
+    contrasts = {pair for pair in wanted.values() if pair[1] is not None}
     with second, st.container(gap="xsmall"):
-        _legend(method, look, contrast)
+        _legend(method, look, contrasts)
     given = {verdict.model_id for verdict in verdicts}
     maps = _requested(here, patch, method, wanted)
     checked = read_report(here.settings.fidelity_file)
-    for column, (name, future) in zip(
-        st.columns(len(maps), gap="small"), maps.items(), strict=True
-    ):
+    for column, (name, asked) in zip(st.columns(len(maps), gap="small"), maps.items(), strict=True):
         title = _title(name, method, *wanted[name])
         with column:
-            explanation = _result(future, title)
+            explanation = _result(asked, title)
             if explanation is None:
+                # takes away at once what an earlier map has left below
+                for _ in range(_LINES - 1):
+                    st.empty()
                 continue
             st.image(_drawn(patch, explanation, look), width="stretch", alt=title)
             st.caption(f"{title}{_where(here, patch, explanation)}", text_alignment="center")
@@ -114,9 +135,6 @@ def _maps(here: ui.Services, patch: Patch, verdicts: Sequence[Verdict], method: 
                     text_alignment="center",
                 )
             _reading(name, explanation, checked)
-    waiting = [future for future in maps.values() if not future.done()]
-    if waiting:
-        st.fragment(_look_again, run_every=0.7)(waiting)
 
 
 def _title(name: str, method: Method, target: HER2Score, against: HER2Score | None) -> str:
@@ -139,7 +157,7 @@ def _where(here: ui.Services, patch: Patch, explanation: Explanation) -> str:
     if found is None:
         return ""
     # in the narrow column no line may begin with the sign alone
-    return f"  \n{markdown_text(in_words(found))}".replace(" %", "\N{NO-BREAK SPACE}%")
+    return "  \n" + markdown_text(in_words(found)).replace(" \\%", "\N{NO-BREAK SPACE}%")
 
 
 def _requested(
@@ -147,43 +165,51 @@ def _requested(
     patch: Patch,
     method: Method,
     wanted: Mapping[str, tuple[HER2Score, HER2Score | None]],
-) -> dict[str, Future[Explanation]]:
-    """One map per model, computed in the background; maps nobody looks at any more are dropped."""
-    asked: dict[tuple[object, ...], Future[Explanation]] = st.session_state.get("maps", {})
-    now: dict[tuple[object, ...], Future[Explanation]] = {}
+) -> dict[str, _Asked]:
+    """One map per model, computed in the background; maps nobody looks at any more are stopped."""
+    asked: dict[tuple[object, ...], _Asked] = st.session_state.get("maps", {})
+    now: dict[tuple[object, ...], _Asked] = {}
     cards = here.workbench.cards()
-    maps: dict[str, Future[Explanation]] = {}
+    pool = here.mapping if method == "shap" else here.quick_mapping
+    maps: dict[str, _Asked] = {}
     for name, (score, against) in wanted.items():
         card = cards.get(name)
         key: tuple[object, ...] = (patch.key, name, method, score, against, card and card.model_id)
-        future = asked.get(key) or here.mapping.submit(
-            here.workbench.explain, patch, name, method, score, against
-        )
-        now[key] = maps[name] = future
-    for key, future in asked.items():
+        if key not in asked:
+            progress = Progress()
+            future = pool.submit(
+                here.workbench.explain, patch, name, method, score, against, progress
+            )
+            asked[key] = _Asked(future, progress)
+        now[key] = maps[name] = asked[key]
+    for key, one in asked.items():
         if key not in now:
-            future.cancel()
+            one.future.cancel()
+            one.progress.stop()
     st.session_state["maps"] = now
     # What is kept or quick (class-activation maps) is there before a spinner could be.
-    wait(maps.values(), timeout=0.4)
+    wait([one.future for one in maps.values()], timeout=0.4)
     return maps
 
 
-def _result(future: Future[Explanation], title: str) -> Explanation | None:
-    if not future.done():
-        st.markdown(f":gray[:material/hourglass_top: Computing {title}…]")
+def _result(asked: _Asked, title: str) -> Explanation | None:
+    """The map; None where there is none yet, or none at all, which is then said."""
+    if not asked.future.done():
+        st.fragment(_wait, run_every=0.7)(asked, title)
         return None
     try:
-        return future.result()
+        return asked.future.result()
     except Exception:
         _log.exception("A map could not be computed")
         st.warning(f"{title}: the map could not be computed. The verdict stands without it.")
         return None
 
 
-def _look_again(futures: list[Future[Explanation]]) -> None:
-    if any(future.done() for future in futures):
+def _wait(asked: _Asked, title: str) -> None:
+    """How far the map is; draws the page anew as soon as it is there."""
+    if asked.future.done():
         st.rerun(scope="app")
+    st.progress(asked.progress.share, f":gray[Computing {title}…]")
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -224,10 +250,20 @@ def _parts(key: str, _thresholds: StainThresholds, _patch: Patch) -> Parts:
     return find_parts(rgb, thresholds=_thresholds)
 
 
-def _legend(method: Method, look: Look, contrast: bool) -> None:
-    """The colour scale, drawn by the same code as the maps, and what its ends mean."""
+def _legend(method: Method, look: Look, contrasts: set[tuple[HER2Score, HER2Score | None]]) -> None:
+    """The colour scale, drawn by the same code as the maps, and what its ends mean.
+
+    Args:
+        method: of the maps.
+        look: how they are drawn.
+        contrasts: the class explained and the other one, of each map that contrasts two.
+    """
+    contrast = bool(contrasts)
     signed = is_signed(method) or contrast
     low, high = _CONTRAST_LEGEND if contrast else _LEGENDS[signed]
+    if len(contrasts) == 1:
+        explained, other = next(iter(contrasts))
+        low, high = other.label if other is not None else low, explained.label
     if look.style == "contour":
         st.caption(
             f"Lines: 40 % and, thicker, 75 % of the most; {'red' if signed else 'yellow'}: {high}"
