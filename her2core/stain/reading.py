@@ -17,7 +17,7 @@ from her2core.stain.rule import Shares, is_ultralow, score_of
 from her2core.stain.thresholds import StainThresholds
 
 # counted up whenever the measurement itself changes: readings of two methods do not compare
-METHOD = 5
+METHOD = 6
 PREFIX = "stain"
 
 Counts = tuple[int, int, int, int]
@@ -78,7 +78,7 @@ class StainReading:
 
 
 def method_id(thresholds: StainThresholds) -> str:
-    """Name of the measurement with these thresholds, such as "stain-5-1a2b3c4d5e6f"."""
+    """Name of the measurement with these thresholds, such as "stain-6-1a2b3c4d5e6f"."""
     text = json.dumps(asdict(thresholds), sort_keys=True)
     return f"{PREFIX}-{METHOD}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
