@@ -52,7 +52,10 @@ def main() -> None:
         with st.popover("Add patches", icon=":material/add_photo_alternate:", key=key):
             upload.uploader(here)
             upload.sample_button(here)
-    upload.results_box()
+    # always there, so that nothing below moves to another place when it is closed: a click that
+    # comes while the page is drawn finds its fragment by its place
+    with st.container():
+        upload.results_box()
     _workplace(here, items, item)
 
 

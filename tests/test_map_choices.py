@@ -118,7 +118,7 @@ def test_why_not_another_class_is_a_map_of_the_difference(here):
     control(app, "against").set_value(other)
     said = captions(settled(app))
     assert f"CNN, Grad-CAM for {verdict.score.label}, not {other.label}" in said
-    assert f"{other.label}\n{verdict.score.label}" in said  # the ends of the colour scale
+    assert f"for {other.label}\nfor {verdict.score.label}" in said  # the ends of the colour scale
     assert f"rather than {other.label}" in said
     # the class itself is no contrast: its own map stays
     control(app, "against").set_value(verdict.score)

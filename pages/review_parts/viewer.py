@@ -263,7 +263,7 @@ def _legend(method: Method, look: Look, contrasts: set[tuple[HER2Score, HER2Scor
     low, high = _CONTRAST_LEGEND if contrast else _LEGENDS[signed]
     if len(contrasts) == 1:
         explained, other = next(iter(contrasts))
-        low, high = other.label if other is not None else low, explained.label
+        low, high = f"for {other.label}" if other is not None else low, f"for {explained.label}"
     if look.style == "contour":
         st.caption(
             f"Lines: 40 % and, thicker, 75 % of the most; {'red' if signed else 'yellow'}: {high}"

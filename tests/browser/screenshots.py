@@ -126,7 +126,7 @@ def shoot_all(browser: Browser, url: str, out: Path, theme: str, size: tuple[int
     agreed_on_0 = page.get_by_text(re.compile(r"The models agree on 0$")).count() > 0
     other = page.get_by_role("radio", name="3+?" if agreed_on_0 else "0?", exact=True)
     other.click()
-    page.get_by_text("the class explained").first.wait_for()
+    page.get_by_role("img", name=re.compile("DenseNet121, .*, not")).first.wait_for()
     shoot("review-contrast")
     other.click()
     page.get_by_role("radio", name="No overlay").click()
