@@ -102,8 +102,8 @@ def probability_figure(verdicts: Sequence[Verdict], *, dark: bool = False) -> go
         )
     lay_out(figure, dark, height=240)
     figure.update_layout(
-        # labels of one size; one that does not fit stays as it is
-        uniformtext={"mode": "show", "minsize": 11},
+        # labels of one size, small enough to stand beside each other on a narrow screen
+        uniformtext={"mode": "show", "minsize": 8},
         barmode="group",
         bargap=0.25,
         bargroupgap=0.06,
