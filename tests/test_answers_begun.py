@@ -294,6 +294,16 @@ def test_a_correction_that_changes_nothing_is_not_saved(here, patch):
     assert len(reviews(here)) == 1
 
 
+def test_a_correction_that_was_overtaken_before_anything_was_changed_can_be_saved(here, patch):
+    app = press(begun_correction(opened(reviewer="Dr. Ada")), "1+")
+    (first,) = reviews(here)
+    second = elsewhere(here, patch, HER2Score.THREE_PLUS, supersedes=first.id)
+    press(app, "Save correction")
+    press(app, "Save correction")
+    last = reviews(here)[0]
+    assert (last.supersedes, last.own_score) == (second.id, HER2Score.ONE_PLUS)
+
+
 def test_the_form_says_for_itself_whether_anything_would_be_lost(here, patch):
     def told(app):
         (marks,) = [html.value for html in app.get("html") if "--her2-answer-here" in html.value]

@@ -15,6 +15,7 @@ class Progress:
     def __init__(self) -> None:
         self._stopped = threading.Event()
         self._share = 0.0
+        self._steps = self._done = 0
 
     @property
     def share(self) -> float:
@@ -25,12 +26,25 @@ class Progress:
         """The map is not wanted any more: the computation ends at its next step."""
         self._stopped.set()
 
+    def begin(self, steps: int) -> None:
+        """Called by the computation before the first of so many steps."""
+        self._steps, self._done = steps, 0
+
+    def step(self) -> None:
+        """Called by the computation before each step.
+
+        Raises:
+            StoppedError: the map is not wanted any more.
+        """
+        self.reached(self._done / self._steps)
+        self._done += 1
+
     def reached(self, share: float) -> None:
-        """Called by the computation at each step.
+        """So much is done, in [0, 1].
 
         Raises:
             StoppedError: the map is not wanted any more.
         """
         if self._stopped.is_set():
             raise StoppedError("The map is not wanted any more.")
-        self._share = min(1.0, share)
+        self._share = share

@@ -50,11 +50,18 @@ class ShapExplainer:
         background = classifier.bundle.background.astype(np.float32) / np.float32(255)
         of_background = classifier.infer(background)[0].astype(np.float64)
         self._expected: npt.NDArray[np.float64] = of_background.mean(axis=0)
-        batch = _BATCH[classifier.bundle.card.architecture]
-        self._batch = batch
-        self._steps = _Steps()
-        self._explainer = shap.GradientExplainer(classifier.scaled, background, batch_size=batch)
-        _differentiate_by(self._explainer, gradient or pixel_gradient(classifier), self._steps)
+        self._batch = _BATCH[classifier.bundle.card.architecture]
+        self._progress = Progress()
+        self._explainer = shap.GradientExplainer(
+            classifier.scaled, background, batch_size=self._batch
+        )
+        by_pixels = gradient or pixel_gradient(classifier)
+
+        def counted(pixels: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+            self._progress.step()
+            return by_pixels(pixels, weights)
+
+        _differentiate_by(self._explainer, counted)
 
     def __call__(
         self,
@@ -133,7 +140,8 @@ class ShapExplainer:
         output = _output(target, target if against is None else against)
         with _drawing:
             state = np.random.get_state()
-            self._steps.begin(-(-samples // self._batch), progress)
+            self._progress = progress or Progress()
+            self._progress.begin(-(-samples // self._batch))
             try:
                 values, _ = self._explainer.shap_values(
                     patch,
@@ -144,33 +152,14 @@ class ShapExplainer:
                 )
             finally:
                 np.random.set_state(state)
-                self._steps.begin(0, None)
         return np.array(values, dtype=np.float64).reshape(patch.shape[1:])
 
 
-class _Steps:
-    """Counts the batches of the one explanation that draws at the moment."""
-
-    def __init__(self) -> None:
-        self.begin(0, None)
-
-    def begin(self, batches: int, progress: Progress | None) -> None:
-        self._batches, self._done, self._progress = batches, 0, progress
-
-    def next(self) -> None:
-        if self._progress is not None:
-            self._progress.reached(self._done / self._batches)
-        self._done += 1
-
-
-def _differentiate_by(
-    explainer: shap.GradientExplainer, gradient: PixelGradient, steps: _Steps
-) -> None:
+def _differentiate_by(explainer: shap.GradientExplainer, gradient: PixelGradient) -> None:
     """Put our compiled gradient where shap keeps those it would otherwise make itself."""
     inner: Any = explainer.explainer
 
     def of_output(weights: tf.Tensor, inputs: list[tf.Tensor]) -> list[tf.Tensor]:
-        steps.next()
         return [gradient(inputs[0], weights)]
 
     unit = np.eye(4, dtype=np.float32)

@@ -75,8 +75,12 @@ def follow(draft: Draft, review: Review | None) -> None:
 
 
 def _correct(draft: Draft, review: Review) -> None:
-    """Let the draft supersede this review: another save, so with another token."""
+    """Let the draft supersede this review: another save, so with another token.
+
+    What it started from was another review: even an answer that nobody touched differs from this.
+    """
     draft.asked = ""
+    draft.before = None
     draft.correcting = review.id
     draft.token = new_token()
 

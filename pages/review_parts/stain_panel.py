@@ -37,7 +37,8 @@ def draw(
     reading = kept or reader.reading(patch)
     far_apart(verdicts, reading)
     with st.expander(_title(reading), icon=":material/biotech:"):
-        if not _table(reading):
+        _table(reading)
+        if not reading.cells:
             return
         report = reader.report(patch) if reading == reader.known(patch) else None
         st.caption(_in_words(reading, report))
@@ -58,7 +59,8 @@ def recorded(review: Review) -> None:
         return
     far_apart(review.verdicts, reading)
     with st.expander(_title(reading), icon=":material/biotech:"):
-        words = f"{_in_words(reading, None)} " if _table(reading) else ""
+        _table(reading)
+        words = f"{_in_words(reading, None)} " if reading.cells else ""
         st.caption(f"{words}Recorded then, by {markdown_text(reading.method)}.")
 
 
@@ -95,12 +97,12 @@ def _title(reading: StainReading) -> str:
     return f"Stain measurement (no network): **{markdown_text(reading.verdict)}**"
 
 
-def _table(reading: StainReading) -> bool:
-    """Why there is no score, and the cells; False where there are none to be told of."""
+def _table(reading: StainReading) -> None:
+    """Why there is no score, and the cells where any were found."""
     if reading.reason:
         st.caption(markdown_text(reading.reason))
     if not reading.cells:
-        return False
+        return
     shares = reading.shares
     st.table(
         [
@@ -112,7 +114,6 @@ def _table(reading: StainReading) -> bool:
             for pattern in reversed(Pattern)
         ]
     )
-    return True
 
 
 def _in_words(reading: StainReading, report: MembraneReport | None) -> str:

@@ -112,7 +112,7 @@ def _maps(here: ui.Services, patch: Patch, verdicts: Sequence[Verdict], method: 
         first.caption("Original", text_alignment="center")
     with second if look.beside else first:
         wanted = map_choices.question(method, verdicts)
-    contrasts = {pair for pair in wanted.values() if pair[1] is not None}
+    contrasts = {(score, other) for score, other in wanted.values() if other is not None}
     with second, st.container(gap="xsmall"):
         _legend(method, look, contrasts)
     given = {verdict.model_id for verdict in verdicts}
@@ -250,7 +250,7 @@ def _parts(key: str, _thresholds: StainThresholds, _patch: Patch) -> Parts:
     return find_parts(rgb, thresholds=_thresholds)
 
 
-def _legend(method: Method, look: Look, contrasts: set[tuple[HER2Score, HER2Score | None]]) -> None:
+def _legend(method: Method, look: Look, contrasts: set[tuple[HER2Score, HER2Score]]) -> None:
     """The colour scale, drawn by the same code as the maps, and what its ends mean.
 
     Args:
@@ -262,8 +262,8 @@ def _legend(method: Method, look: Look, contrasts: set[tuple[HER2Score, HER2Scor
     signed = is_signed(method) or contrast
     low, high = _CONTRAST_LEGEND if contrast else _LEGENDS[signed]
     if len(contrasts) == 1:
-        explained, other = next(iter(contrasts))
-        low, high = f"for {other.label}" if other is not None else low, f"for {explained.label}"
+        ((explained, other),) = contrasts
+        low, high = f"for {other.label}", f"for {explained.label}"
     if look.style == "contour":
         st.caption(
             f"Lines: 40 % and, thicker, 75 % of the most; {'red' if signed else 'yellow'}: {high}"
