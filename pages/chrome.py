@@ -24,6 +24,10 @@ _STYLE = """<style>
 .st-key-target [role="radiogroup"] { flex-wrap: wrap; }
 /* Four scores in one row, the chosen one with its sign, on a narrow screen too. */
 .st-key-answer [data-testid="stButton"] button { padding-left: 0.4rem; padding-right: 0.4rem; }
+/* Save never leaves the screen while the answer is on it. */
+[data-testid="stLayoutWrapper"]:has(> .st-key-save) {
+  position: sticky; bottom: 0; z-index: 2; padding: 0.25rem 0; backdrop-filter: blur(1rem);
+}
 /* A warning is read whole, in two lines where one is too short. */
 span.stMarkdownBadge { white-space: normal !important; }
 /* Words of a chart without a ground of its own follow the page when it turns dark. */

@@ -16,10 +16,6 @@ from her2core.reviews.store import ReviewStore
 from her2core.settings import UploadLimits
 
 ROOT = Path(__file__).resolve().parent.parent
-# how long an example takes says nothing on a busy machine
-hypothesis.settings.register_profile("untimed", deadline=None)
-hypothesis.settings.load_profile("untimed")
-
 REQUIRE_ALL = os.environ.get("HER2_REQUIRE_ALL") == "1"
 
 # A busy machine is no fault of the code: no test fails because one example took long.

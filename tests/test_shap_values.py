@@ -120,7 +120,7 @@ def test_the_gap_is_what_the_attributions_miss(name: str) -> None:
 def test_the_heat_is_the_smoothed_channel_sum_scaled_by_its_99_5th_percentile(name: str) -> None:
     explanation = explained(name)
     raw = explainer(name).attributions(pixels(1, seed=3), TARGET, SAMPLES).sum(axis=-1)
-    signed = gaussian_filter(raw, 2.0, mode="reflect")
+    signed = gaussian_filter(raw, 4.0, mode="reflect")
     assert signed.sum() == pytest.approx(raw.sum(), rel=1e-6)
     assert explanation.scale == pytest.approx(np.percentile(np.abs(signed), 99.5))
     assert np.allclose(explanation.heat, np.clip(signed / explanation.scale, -1, 1), atol=1e-6)

@@ -33,9 +33,11 @@ SEED = 2018
 # Samples per gradient: more are hardly faster, and DenseNet121 keeps about 0.1 GB for each.
 _BATCH = {"cnn": 25, "densenet121": 10}
 _SATURATION = 99.5
-# Standard deviation in pixels of the 224. One pixel's value is mostly sampling noise; values add
-# up, so a neighbourhood's share is as good a SHAP value and far steadier.
-_SMOOTHING = 2.0
+# Standard deviation in pixels of the 224. One pixel's value is mostly sampling noise and where the
+# network's own grid happens to lie: the first map of DenseNet121 has cells of 4 pixels, and without
+# this its values move with the grid instead of with the tissue. Values add up, so a
+# neighbourhood's share is as good a SHAP value and far steadier.
+_SMOOTHING = 4.0
 # shap seeds numpy's one global generator, so only one explanation may draw at a time.
 _drawing = threading.Lock()
 

@@ -87,28 +87,41 @@ def form(
             on_change=_keep_comment,
             args=(draft,),
         )
-        label = "Save correction" if draft.correcting else "Save"
-        # saved before anything is drawn: the reviewer waits for no form that is to go away
-        st.button(
-            label,
-            type="primary",
-            icon=":material/save:",
-            shortcut="Enter",
-            width="stretch",
-            on_click=_try_to_save,
-            args=(here, patch, draft, verdicts, hidden, blind),
-        )
-        if draft.correcting is not None:
-            st.button(
-                "Keep it as it was",
-                type="tertiary",
-                icon=":material/undo:",
-                on_click=_give_up,
-                args=(patch.sha256,),
-                help="The recorded review stays as it is; this correction is dropped.",
-            )
         mark_form(draft)
-        _remarks(draft, {} if hidden else draft.agrees(patch.square, verdicts), verdicts)
+        # at the foot of the screen where the form is longer (chrome.py), what was said of it too
+        with st.container(gap="xsmall", key="save"):
+            _saving(here, patch, draft, verdicts, hidden, blind)
+            _remarks(draft, {} if hidden else draft.agrees(patch.square, verdicts), verdicts)
+
+
+def _saving(
+    here: ui.Services,
+    patch: Patch,
+    draft: Draft,
+    verdicts: Sequence[Verdict],
+    hidden: bool,
+    blind: bool,
+) -> None:
+    """Save, and for a correction the way back."""
+    # saved before anything is drawn: the reviewer waits for no form that is to go away
+    st.button(
+        "Save correction" if draft.correcting else "Save",
+        type="primary",
+        icon=":material/save:",
+        shortcut="Enter",
+        width="stretch",
+        on_click=_try_to_save,
+        args=(here, patch, draft, verdicts, hidden, blind),
+    )
+    if draft.correcting is not None:
+        st.button(
+            "Keep it as it was",
+            type="tertiary",
+            icon=":material/undo:",
+            on_click=_give_up,
+            args=(patch.sha256,),
+            help="The recorded review stays as it is; this correction is dropped.",
+        )
 
 
 def _remarks(draft: Draft, agrees: dict[str, bool], verdicts: Sequence[Verdict]) -> None:

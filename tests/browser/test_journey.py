@@ -43,6 +43,10 @@ WHOLE = """(selector) => {
   const found = [...document.querySelectorAll(selector)];
   return found.length > 0 && found.every((e) => e.scrollWidth <= e.clientWidth);
 }"""
+ON_SCREEN = """(selector) => {
+  const place = document.querySelector(selector).getBoundingClientRect();
+  return place.top >= 0 && place.bottom <= innerHeight;
+}"""
 # contrast of the chart's text with the page of at least 4.5 (WCAG)
 CHART_LEGIBLE = """() => {
   const luminance = (colour) => {
@@ -119,6 +123,11 @@ def test_from_upload_to_export(server, page, real_patches, tmp_path):
     page.wait_for_function(CHART_LEGIBLE)
     page.emulate_media(color_scheme="light")
     page.wait_for_function(CHART_LEGIBLE)
+    # where the answer is longer than the screen, Save stays in sight
+    page.set_viewport_size(NARROW)
+    page.wait_for_function(f"() => !({ON_SCREEN})('.st-key-answer')")
+    page.wait_for_function(ON_SCREEN, arg=".st-key-save")
+    page.set_viewport_size(WIDE)
 
     # 3. why: both methods, both models
     settled(page)
