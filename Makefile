@@ -23,7 +23,7 @@ run: $(VENV)/.runtime
 
 # In two halves at once, of which neither keeps two processors busy: what is seen of the pages, and
 # the rest.
-SEEN := tests/browser $(wildcard tests/test_*page*.py)
+SEEN := tests/browser $(shell grep -l AppTest tests/test_*.py)
 test: lint
 	@mkdir -p build
 	$(BIN)/python -m pytest $(SEEN) > build/page-tests.log 2>&1 & seen=$$!; \

@@ -42,13 +42,15 @@ def open_reader(files: BundleFiles, backend: Backend, cache_dir: Path) -> Reader
 
 
 def open_gradient(files: BundleFiles, backend: Backend) -> Callable[[Any, Any], Any] | None:
-    """The pixel gradient of a bundle by OpenVINO; None where TensorFlow has to give it.
+    """The pixel gradient of a bundle by OpenVINO; None where TensorFlow is to give it.
+
+    That is, where the settings say so, OpenVINO cannot, or it would be slower, as for the CNN.
 
     Args:
         files: the bundle.
         backend: as for `open_reader`.
     """
-    if backend == "tensorflow":
+    if backend == "tensorflow" or files.card.architecture != "densenet121":
         return None
     try:
         from her2core.models.backends.openvino_pixels import OpenVinoGradient

@@ -1,4 +1,4 @@
-"""The gradient of a class probability by the pixels, written out as OpenVINO graphs.
+"""DenseNet121's gradient of a class probability by the pixels, written out as an OpenVINO graph.
 
 A framework that differentiates by itself keeps every intermediate value and goes over it once for
 each small operation; in DenseNet121 these passes over memory cost as much as the convolutions.
@@ -12,7 +12,7 @@ Written out, a layer's way back is one convolution and one masked sum:
 - the way back through the first, strided convolution yields blocks of 2 x 2 pixels, twelve
   channels at once instead of three, since processors compute eight or more together.
 
-Tests hold it to TensorFlow's gradient.
+Tests hold it to TensorFlow's gradient. The CNN has few small operations: TensorFlow is faster.
 """
 
 from __future__ import annotations
@@ -30,15 +30,13 @@ from her2core.models.shapes import DENSENET_BLOCKS, EPSILON, FEATURE_SHAPES
 
 Floats = npt.NDArray[np.float32]
 Tensors = Mapping[str, npt.NDArray[np.generic]]
-_TO_NCHW, _TO_NHWC = (0, 3, 1, 2), (0, 2, 3, 1)
 
 
-def build_gradient(architecture: str, tensors: Tensors, temperature: float) -> ov.Model:
+def build_gradient(tensors: Tensors, temperature: float) -> ov.Model:
     """The gradient's graph for one patch.
 
     Args:
-        architecture: registry name.
-        tensors: its weights, as weights.safetensors holds them.
+        tensors: DenseNet121's weights, as weights.safetensors holds them.
         temperature: divides the logits before softmax.
 
     Returns:
@@ -46,41 +44,22 @@ def build_gradient(architecture: str, tensors: Tensors, temperature: float) -> o
         gradient of their weighted sum, float32 (1, 224, 224, 3).
 
     Raises:
-        KeyError: a tensor is missing, or the architecture has no graph here.
+        KeyError: a tensor is missing.
     """
     weights = {name: np.asarray(tensor, np.float32) for name, tensor in tensors.items()}
-    build = {"cnn": _cnn, "densenet121": _densenet121}[architecture]
     patch = op.parameter([1, 224, 224, 3], np.float32, name="patch")
     wanted = op.parameter([4], np.float32, name="wanted")
-    gradient = build(patch, wanted, weights, temperature)
-    result = op.result(op.transpose(gradient, _ints(_TO_NHWC)))
-    return ov.Model([result], [patch, wanted], f"{architecture}_gradient")
+    gradient = _by_pixels(patch, wanted, weights, temperature)
+    result = op.result(op.transpose(gradient, _ints((0, 2, 3, 1))))
+    return ov.Model([result], [patch, wanted], "densenet121_gradient")
 
 
-def _cnn(patch: Any, wanted: Any, weights: Mapping[str, Floats], temperature: float) -> Any:
-    x = op.transpose(patch, _ints(_TO_NCHW))
-    kept = []
-    for block in (1, 2, 3, 4):
-        kernel, bias = weights[f"conv{block}/kernel"], weights[f"conv{block}/bias"]
-        active = op.relu(_biased(_forward(x, kernel), bias))
-        x = op.max_pool(active, [2, 2], [1, 1], [0, 0], [0, 0], [2, 2]).output(0)
-        kept.append((active, x))
-    flat = op.reshape(op.transpose(x, _ints(_TO_NHWC)), _ints((1, -1)), False)
-    back = _head(flat, wanted, weights, temperature)
-    shape = FEATURE_SHAPES["cnn"]
-    back = op.transpose(op.reshape(back, _ints((1, *shape)), False), _ints(_TO_NCHW))
-    for block, (active, pooled) in zip((4, 3, 2, 1), reversed(kept), strict=True):
-        back = _before_pool(_where_positive(pooled, back), active, pooled)
-        back = _backward(back, weights[f"conv{block}/kernel"], pad=2)
-    return back
-
-
-def _densenet121(patch: Any, wanted: Any, weights: Mapping[str, Floats], temperature: float) -> Any:
+def _by_pixels(patch: Any, wanted: Any, weights: Mapping[str, Floats], temperature: float) -> Any:
     mean, deviation = np.array(IMAGENET_MEAN, np.float32), np.array(IMAGENET_STD, np.float32)
     scaled = op.divide(op.subtract(patch, op.constant(mean)), op.constant(deviation))
     scale, shift = _affine(weights, "conv1_bn")
     stem_kernel = weights["conv1_conv/kernel"] * scale
-    x = op.transpose(scaled, _ints(_TO_NCHW))
+    x = op.transpose(scaled, _ints((0, 3, 1, 2)))
     stem = op.relu(_biased(_forward(x, stem_kernel, stride=2, pad=3), shift))
     x = pooled = op.max_pool(stem, [2, 2], [1, 1], [1, 1], [0, 0], [3, 3]).output(0)
 
@@ -160,16 +139,6 @@ def _backward(gradient: Any, kernel: Floats, scale: Floats | None = None, pad: i
         turned = turned * scale[:, None]
     weight = op.constant(np.ascontiguousarray(turned.transpose(2, 3, 0, 1)))
     return op.convolution(gradient, weight, [1, 1], [pad] * 2, [pad] * 2, [1, 1])
-
-
-def _before_pool(gradient: Any, active: Any, pooled: Any) -> Any:
-    """Through max-pooling of 2 x 2 windows side by side: to the first largest of the four."""
-    height, width = (int(side) for side in active.output(0).shape[2:])
-    even = _cropped(active, (0, 0), (height // 2 * 2, width // 2 * 2))
-    parts = op.split(op.space_to_depth(even, "blocks_first", 2), op.constant(np.int64(1)), 4)
-    found = _firsts([parts.output(n) for n in range(4)], pooled, gradient)
-    whole = op.depth_to_space(op.concat(found, axis=1), "blocks_first", 2)
-    return _padded(whole, (0, 0), (height % 2, width % 2))
 
 
 def _before_overlapping_pool(gradient: Any, active: Any, pooled: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The pixel gradient run by OpenVINO, a patch per core: what SHAP needs fifty times for one map."""
+"""DenseNet121's pixel gradient run by OpenVINO, a patch per core: SHAP needs fifty for one map."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class OpenVinoGradient:
             "INFERENCE_PRECISION_HINT": "f32",
         }
         try:
-            graph = build_gradient(files.card.architecture, files.tensors, files.card.temperature)
+            graph = build_gradient(files.tensors, files.card.temperature)
             self._queue = ov.AsyncInferQueue(
                 ov.Core().compile_model(graph, "CPU", options), cores()
             )
