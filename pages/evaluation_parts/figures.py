@@ -161,6 +161,8 @@ def _table(title: str, reports: Titled, keys: Keys, key: str) -> None:
         hide_index=True,
         height="content",
         key=f"report_table_{key}",
+        # two reports of three readers are wider than a screen: which figure it is stays in sight
+        column_config={"Figure": st.column_config.TextColumn(pinned=True)},
         alt=f"{title} with 95 % intervals and the number of patches",
     )
     for note in _reasons(readers, keys):

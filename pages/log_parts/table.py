@@ -33,7 +33,7 @@ def draw(reviews: list[Review], *, height: int | Literal["auto"] = "auto") -> Re
         # Rows are chosen by position: another list of rows needs another widget.
         key=f"log_table_{hash(tuple(ids))}",
         column_config={
-            "Entry": st.column_config.NumberColumn(width=60, format="%d"),
+            "Entry": st.column_config.NumberColumn(width=60, format="%d", pinned=True),
             "Correction": st.column_config.TextColumn(width=110),
             "Recorded": st.column_config.TextColumn(f"Recorded ({times.zone()})", width=140),
             "Own": st.column_config.TextColumn("Own score", width=80),
