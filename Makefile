@@ -21,15 +21,16 @@ run: $(VENV)/.runtime
 	@echo "HER2 Review opens on http://localhost:$(PORT) - stop it with Ctrl+C."
 	@$(BIN)/python serve.py --port $(PORT)
 
-# In two halves at once, of which neither keeps two processors busy: what is seen of the pages, and
-# the rest.
-SEEN := tests/browser $(shell grep -l AppTest tests/test_*.py)
+# In two halves at once, of which neither keeps two processors busy: what is seen of the pages and
+# what trains networks, and the rest.
+HALF := tests/browser $(shell grep -l AppTest tests/test_*.py) $(wildcard tests/test_training*.py) \
+	tests/test_whole_way.py
 test: lint
 	@mkdir -p build
-	$(BIN)/python -m pytest $(SEEN) > build/page-tests.log 2>&1 & seen=$$!; \
-	$(BIN)/python -m pytest $(SEEN:%=--ignore=%); rest=$$?; \
-	wait $$seen; pages=$$?; cat build/page-tests.log; \
-	test $$rest -eq 0 -a $$pages -eq 0
+	$(BIN)/python -m pytest $(HALF) > build/first-half.log 2>&1 & half=$$!; \
+	$(BIN)/python -m pytest $(HALF:%=--ignore=%); rest=$$?; \
+	wait $$half; first=$$?; cat build/first-half.log; \
+	test $$rest -eq 0 -a $$first -eq 0
 
 lint: $(VENV)/.development
 	$(BIN)/ruff check .

@@ -112,12 +112,16 @@ def all_drafts() -> dict[tuple[str, str], Draft]:
     return drafts
 
 
-def stop_clocks() -> None:
-    """No patch is in front of the reviewer now: the time spent on each stands still."""
-    now = time.monotonic()
+def stop_clocks(idle: float = 0.0) -> None:
+    """No patch is in front of the reviewer now: the time spent on each stands still.
+
+    Args:
+        idle: seconds for which nobody was there; they count for no patch.
+    """
+    left = time.monotonic() - idle
     for draft in all_drafts().values():
         if draft.opened:
-            draft.seconds += now - draft.opened
+            draft.seconds += max(0.0, left - draft.opened)
             draft.opened = 0.0
 
 

@@ -15,7 +15,7 @@ from her2core.accounts.store import AccountStore
 from her2core.reviews.store import StoreError
 from her2core.scores import RESEARCH_NOTICE
 from her2core.text import markdown_text
-from pages import session, ui
+from pages import drafts, session, ui
 
 _log = logging.getLogger(__name__)
 _WATCH_SECONDS = 30.0
@@ -110,7 +110,9 @@ def _still_here(accounts: AccountStore, idle_minutes: int) -> bool:
     person = session.identity()
     if person.way == "open":
         return False
-    if session.idle_seconds() > 60 * idle_minutes:
+    idle = session.idle_seconds()
+    if idle > 60 * idle_minutes:
+        drafts.stop_clocks(idle)
         _shut(accounts, "idle")
         st.session_state["signed_out"] = (
             f"You were signed out after {idle_minutes} idle minutes. "

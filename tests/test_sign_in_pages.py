@@ -92,10 +92,14 @@ def test_an_idle_session_ends_and_keeps_the_answer_that_was_begun(app, here, bro
     sign_in(app.run())
     next(button for button in app.button if button.label == "2+").click()
     app.run()
+    (draft,) = app.session_state["drafts"].values()
+    draft.opened = time.monotonic() - 33 * 60
     app.session_state["last_click"] = time.monotonic() - 31 * 60
     app.run()
     assert "signed out after 30 idle minutes" in app.info[0].value
     assert "p.png" not in text_of(app)
+    # the patch was looked at for the two minutes before, not while nobody was there
+    assert draft.seconds == pytest.approx(120, abs=20)
     sign_in(app)
     chosen = next(button for button in app.button if button.label == "2+")
     assert chosen.proto.type == "primary"
