@@ -162,7 +162,7 @@ def _table(title: str, reports: Titled, keys: Keys, key: str) -> None:
         height="content",
         key=f"report_table_{key}",
         # two reports of three readers are wider than a screen: which figure it is stays in sight
-        column_config={"Figure": st.column_config.TextColumn(pinned=True)},
+        column_config={"Figure": st.column_config.TextColumn(pinned=len(reports) == 2)},
         alt=f"{title} with 95 % intervals and the number of patches",
     )
     for note in _reasons(readers, keys):
