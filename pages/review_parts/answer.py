@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, get_args
 
 import streamlit as st
@@ -90,18 +91,12 @@ def form(
         mark_form(draft)
         # at the foot of the screen where the form is longer (chrome.py), what was said of it too
         with st.container(gap="xsmall", key="save"):
-            _saving(here, patch, draft, verdicts, hidden, blind)
+            attempt = partial(_try_to_save, here, patch, draft, verdicts, hidden, blind)
+            _saving(draft, patch.sha256, attempt)
             _remarks(draft, {} if hidden else draft.agrees(patch.square, verdicts), verdicts)
 
 
-def _saving(
-    here: ui.Services,
-    patch: Patch,
-    draft: Draft,
-    verdicts: Sequence[Verdict],
-    hidden: bool,
-    blind: bool,
-) -> None:
+def _saving(draft: Draft, sha256: str, attempt: Callable[[], None]) -> None:
     """Save, and for a correction the way back."""
     # saved before anything is drawn: the reviewer waits for no form that is to go away
     st.button(
@@ -110,8 +105,7 @@ def _saving(
         icon=":material/save:",
         shortcut="Enter",
         width="stretch",
-        on_click=_try_to_save,
-        args=(here, patch, draft, verdicts, hidden, blind),
+        on_click=attempt,
     )
     if draft.correcting is not None:
         st.button(
@@ -119,7 +113,7 @@ def _saving(
             type="tertiary",
             icon=":material/undo:",
             on_click=_give_up,
-            args=(patch.sha256,),
+            args=(sha256,),
             help="The recorded review stays as it is; this correction is dropped.",
         )
 

@@ -232,8 +232,6 @@ def _cropped(x: Any, start: tuple[int, int], size: tuple[int, int]) -> Any:
 
 
 def _padded(x: Any, before: tuple[int, int], after: tuple[int, int]) -> Any:
-    if before == after == (0, 0):
-        return x
     nothing = op.constant(np.float32(0))
     return op.pad(x, _ints((0, 0, *before)), _ints((0, 0, *after)), "constant", nothing)
 
