@@ -24,7 +24,7 @@ run: $(VENV)/.runtime
 # In two halves at once, of which neither keeps two processors busy: what is seen of the pages and
 # what trains networks, and the rest.
 HALF := tests/browser $(shell grep -l AppTest tests/test_*.py) $(wildcard tests/test_training*.py) \
-	tests/test_whole_way.py
+	tests/training/test_whole_way.py
 test: lint
 	@mkdir -p build
 	$(BIN)/python -m pytest $(HALF) > build/first-half.log 2>&1 & half=$$!; \

@@ -10,10 +10,10 @@ import logging
 import streamlit as st
 
 from her2core.accounts.records import NotAllowedError
-from her2core.icon import icon
+from her2core.charts.icon import icon
+from her2core.common.text import markdown_text
 from her2core.reviews.store import StoreError
-from her2core.text import markdown_text
-from pages import chrome, drafts, gate, shared_models, ui
+from pages.shell import chrome, drafts, gate, shared_models, ui
 
 _log = logging.getLogger(__name__)
 

@@ -17,11 +17,11 @@ from pathlib import Path
 
 from benchmarks import cost, scoring, speed, startup
 from benchmarks.rows import RESULTS, Row, bundles, machine, table, write
-from her2core.files import write_atomically
-from her2core.models.registry import ARCHITECTURES, chosen
-from her2core.patches import decode
+from her2core.common.files import write_atomically
+from her2core.models.bundles.registry import ARCHITECTURES, chosen
+from her2core.preprocessing.patches import decode
+from her2core.serving.workbench import Workbench
 from her2core.settings import PROJECT_ROOT
-from her2core.workbench import Workbench
 
 PICTURE = PROJECT_ROOT / "docs" / "cost.svg"
 
@@ -66,7 +66,7 @@ def _rows(home: Path, args: argparse.Namespace) -> Iterator[Row]:
     print(f"Bundles: {source}.", flush=True)
     yield from startup.startup_rows(settings, min(3, args.repeats))
 
-    from her2core.models.bundle import load_bundle
+    from her2core.models.bundles.bundle import load_bundle
     from her2core.models.classifier import Classifier
 
     folders = chosen(settings)

@@ -20,14 +20,14 @@ import numpy.typing as npt
 
 from benchmarks.figure import ROOT, Figure, add_cores, at_most, publish, told
 from benchmarks.rows import a_patch, machine, medians
+from her2core.common.parallel import cores
 from her2core.models.backends.openvino_reader import OpenVinoReader
 from her2core.models.backends.reader import TOLERANCE
-from her2core.models.bundle import as_keras
-from her2core.models.bundle_files import BundleFiles, read_files
+from her2core.models.bundles.bundle import as_keras
+from her2core.models.bundles.bundle_files import BundleFiles, read_files
+from her2core.models.bundles.registry import ARCHITECTURES, chosen
 from her2core.models.classifier import Classifier
-from her2core.models.registry import ARCHITECTURES, chosen
-from her2core.parallel import cores
-from her2core.patches import decode
+from her2core.preprocessing.patches import decode
 from her2core.scores import HER2Score
 from her2core.settings import load_settings
 from her2core.training.synthetic import make_patch

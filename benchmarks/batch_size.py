@@ -1,6 +1,6 @@
 """`python -m benchmarks.batch_size`: patches per second against how many are handed over at once.
 
-What `her2core.workbench` hands over at once was chosen by this.
+What `her2core.serving.workbench` hands over at once was chosen by this.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from unittest.mock import patch as replaced
 
 from benchmarks.rows import a_patch, bundles
-from her2core.workbench import Workbench
+from her2core.serving.workbench import Workbench
 
 SIZES = (1, 2, 4, 8, 16, 32)
 
@@ -26,7 +26,7 @@ def rates(workbench: Workbench, sizes: Sequence[int], count: int) -> Iterator[tu
     for size in sizes:
         patches = [a_patch(number + n) for n in range(count)]
         number += count
-        with replaced("her2core.workbench._BATCH", size):
+        with replaced("her2core.serving.workbench._BATCH", size):
             started = time.perf_counter()
             list(workbench.score_batch(patches))
             yield size, count / (time.perf_counter() - started)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from her2core.models.registry import ARCHITECTURES, chosen
+from her2core.models.bundles.registry import ARCHITECTURES, chosen
 from her2core.scores import HER2Score
 from her2core.settings import load_settings
 from her2core.training.synthetic import SyntheticPatch, make_patch
@@ -40,9 +40,9 @@ from her2core.xai.fidelity_report import (
 )
 
 if TYPE_CHECKING:
-    from her2core.models.bundle import Bundle
+    from her2core.models.bundles.bundle import Bundle
     from her2core.models.classifier import Classifier
-    from her2core.xai.shap_values import ShapExplainer
+    from her2core.xai.methods.shap_values import ShapExplainer
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
@@ -68,8 +68,8 @@ class Subject:
         import tensorflow as tf
 
         from her2core.models.classifier import Classifier
+        from her2core.xai.methods.shap_values import ShapExplainer
         from her2core.xai.pixel_gradient import pixel_gradient
-        from her2core.xai.shap_values import ShapExplainer
 
         classifier = Classifier(bundle)
         by_pixels = pixel_gradient(classifier)
@@ -198,7 +198,7 @@ def _approach(
     subject: Subject, patch: SyntheticPatch, steps: Sequence[int], reference: int, seed: int
 ) -> Doubles:
     """For one patch: the correlation of a growing number of samples with the reference."""
-    from her2core.xai.shap_values import smoothed
+    from her2core.xai.methods.shap_values import smoothed
 
     pixels = patch.rgb.astype(np.float32)[None] / np.float32(255)
     target = HER2Score(int(subject.classifier.infer(pixels)[0][0].argmax()))
@@ -239,7 +239,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if missing := [name for name in wanted if name not in folders]:
         print(f"No bundle in use of {', '.join(missing)}.", file=sys.stderr)
         return 1
-    from her2core.models.bundle import load_bundle
+    from her2core.models.bundles.bundle import load_bundle
 
     drawn = patches(args.number, args.seed)
     models = []

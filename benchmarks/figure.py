@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from her2core.files import write_atomically
+from her2core.common.files import write_atomically
 
 ROOT = Path(__file__).resolve().parent.parent
 

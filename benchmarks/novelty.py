@@ -20,9 +20,9 @@ import numpy.typing as npt
 
 from benchmarks.figure import ROOT, Figure, add_cores, at_least, at_most, publish, rgb_of, told
 from benchmarks.unfamiliar import unfamiliar
-from her2core.models.novelty_file import load_novelty
+from her2core.models.ood.novelty_file import load_novelty
 from her2core.scores import HER2Score
-from her2core.training.real_crops import cut_crops
+from her2core.training.data.real_crops import cut_crops
 from her2core.training.synthetic import GeneratorConfig, make_patch
 
 SHOULD_BE_FLAGGED, MAY_BE_FLAGGED = 0.95, 0.05
@@ -58,7 +58,7 @@ def measured(bundle: Path, cores: Path, number: int, seed: int) -> list[Figure]:
         ValueError: the bundle has nothing to tell unfamiliar inputs by.
         BundleError: the bundle cannot be used.
     """
-    from her2core.models.bundle import load_bundle
+    from her2core.models.bundles.bundle import load_bundle
     from her2core.models.classifier import Classifier
 
     classifier = Classifier(load_bundle(bundle))

@@ -20,9 +20,9 @@ import numpy as np
 
 from benchmarks.figure import ROOT, Figure, add_cores, publish, told
 from benchmarks.novelty import fresh_patches, real_crops, shuffled
-from her2core.models.card import BundleError
-from her2core.training.datasets import DatasetError
-from her2core.training.restained import restained
+from her2core.models.bundles.card import BundleError
+from her2core.training.data.datasets import DatasetError
+from her2core.training.data.restained import restained
 from training.add_novelty import (
     Seen,
     Vectors,
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"There is no cores.csv in {args.cores}; name the folder with --cores.")
         return 1
     try:
-        from her2core.models.bundle import load_bundle
+        from her2core.models.bundles.bundle import load_bundle
         from her2core.models.classifier import Classifier
 
         patches = read_patches(args)

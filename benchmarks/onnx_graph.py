@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from onnx import TensorProto, helper, numpy_helper
 
-from her2core.models.imagenet import IMAGENET_MEAN, IMAGENET_STD
-from her2core.models.shapes import DENSENET_BLOCKS, EPSILON
+from her2core.models.architectures.imagenet import IMAGENET_MEAN, IMAGENET_STD
+from her2core.models.architectures.shapes import DENSENET_BLOCKS, EPSILON
 
 Tensors = Mapping[str, npt.NDArray[np.generic]]
 _OPSET = 21

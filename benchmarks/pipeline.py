@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.rows import Row, faster, medians, share, table
-from her2core.training.augment import NO_AUGMENTATION, Augmentation
-from her2core.training.batches import Mixture, batches
-from her2core.training.datasets import PatchSet
+from her2core.training.data.augment import NO_AUGMENTATION, Augmentation
+from her2core.training.data.batches import Mixture, batches
+from her2core.training.data.datasets import PatchSet
 from her2core.training.recipe import Recipe
 
 # so many that the few batches prepared before the clock starts hardly count

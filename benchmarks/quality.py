@@ -18,8 +18,8 @@ import numpy.typing as npt
 
 from benchmarks.artefacts import INKS, with_fold, with_pen
 from benchmarks.figure import ROOT, Figure, add_cores, at_least, at_most, publish, rgb_of, told
-from her2core.patches import Patch, Square
-from her2core.quality import assess
+from her2core.preprocessing.patches import Patch, Square
+from her2core.preprocessing.quality.assessment import assess
 from her2core.scores import HER2Score
 from her2core.training.synthetic import GeneratorConfig, make_patch
 

@@ -28,7 +28,7 @@ from sklearn.model_selection import GroupKFold
 
 from her2core.scores import HER2Score
 from her2core.stain import separate
-from her2core.training.real_crops import cut_crops
+from her2core.training.data.real_crops import cut_crops
 from her2core.training.synthetic import GeneratorConfig, make_patch
 
 RESULTS = Path(__file__).parent / "real_vs_synthetic.json"

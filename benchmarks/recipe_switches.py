@@ -27,9 +27,9 @@ from her2core.evaluation.calibration import (
     fit_temperature,
     tempered,
 )
-from her2core.training.augment import Augmentation
-from her2core.training.batches import Mixture
-from her2core.training.datasets import PatchSet, list_class_folders, load_patches
+from her2core.training.data.augment import Augmentation
+from her2core.training.data.batches import Mixture
+from her2core.training.data.datasets import PatchSet, list_class_folders, load_patches
 from her2core.training.fit import build, fit
 from her2core.training.recipe import Recipe
 from training.switch_table import BASE, switch_lines

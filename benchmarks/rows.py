@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from her2core.files import write_atomically
-from her2core.models.registry import ARCHITECTURES, chosen
-from her2core.patches import Patch, Square
+from her2core.common.files import write_atomically
+from her2core.models.bundles.registry import ARCHITECTURES, chosen
+from her2core.preprocessing.patches import Patch, Square
 from her2core.settings import Settings, load_settings
 
 RESULTS = Path(__file__).with_name("results.json")
@@ -171,8 +171,8 @@ def _processor() -> str:
 def _write_random_bundle(name: str, folder: Path) -> None:
     import keras
 
-    from her2core.models.bundle import write_bundle
-    from her2core.models.card import ModelCard
+    from her2core.models.bundles.bundle import write_bundle
+    from her2core.models.bundles.card import ModelCard
 
     keras.utils.set_random_seed(0)
     text = "None: random weights, for timing only."

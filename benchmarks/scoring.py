@@ -19,13 +19,13 @@ import numpy.typing as npt
 from PIL import Image
 
 from benchmarks.rows import Row, rate, share
-from her2core.loaded_model import READINGS_KEPT
 from her2core.models.backends.choose import open_reader
-from her2core.models.bundle_files import read_files
-from her2core.models.registry import ARCHITECTURES, chosen
-from her2core.patches import Patch, decode
+from her2core.models.bundles.bundle_files import read_files
+from her2core.models.bundles.registry import ARCHITECTURES, chosen
+from her2core.preprocessing.patches import Patch, decode
+from her2core.serving.loaded_model import READINGS_KEPT
+from her2core.serving.workbench import Workbench
 from her2core.settings import Settings
-from her2core.workbench import Workbench
 from training.score import score_files
 
 Floats = npt.NDArray[np.float32]

@@ -17,12 +17,12 @@ import numpy as np
 from benchmarks.plain import eager_grad_cam, stain_report
 from benchmarks.rows import Row, a_patch, faster, medians, share
 from her2core.models.backends.choose import open_gradient
-from her2core.models.bundle_files import read_files
-from her2core.models.registry import ARCHITECTURES, chosen
-from her2core.patches import Patch
+from her2core.models.bundles.bundle_files import read_files
+from her2core.models.bundles.registry import ARCHITECTURES, chosen
+from her2core.preprocessing.patches import Patch
 from her2core.scores import HER2Score
+from her2core.serving.workbench import Workbench
 from her2core.settings import Settings
-from her2core.workbench import Workbench
 
 SHAP_SAMPLES = 50
 
@@ -149,7 +149,7 @@ def shap_rows(settings: Settings, classifiers: dict[str, Any], repeats: int) -> 
     """
     import shap
 
-    from her2core.xai.shap_values import ShapExplainer
+    from her2core.xai.methods.shap_values import ShapExplainer
 
     patch = a_patch(1).pixels()
     total_ours = total_peer = 0.0

@@ -17,9 +17,9 @@ from her2core.settings import PROJECT_ROOT, Settings
 _PATIENCE = 300.0
 _FIRST_VERDICT = """
 import numpy as np
-from her2core.patches import Patch, Square
+from her2core.preprocessing.patches import Patch, Square
 from her2core.settings import load_settings
-from her2core.workbench import Workbench
+from her2core.serving.workbench import Workbench
 rgb = np.full((224, 224, 3), 200, np.uint8)
 workbench = Workbench(load_settings(), maps=False)
 assert len(workbench.verdicts(Patch("p.png", "0" * 64, rgb, Square(0, 0, 224)))) == 2
@@ -28,8 +28,8 @@ print("read", flush=True)
 _PLAIN = """
 import keras
 import numpy as np
-from her2core.models.bundle import load_bundle
-from her2core.models.registry import chosen
+from her2core.models.bundles.bundle import load_bundle
+from her2core.models.bundles.registry import chosen
 from her2core.settings import load_settings
 pixels = np.full((1, 224, 224, 3), 200 / 255, np.float32)
 answers = [

@@ -1,6 +1,6 @@
 """Inputs that no HER2 reader should judge, by kind: made here, or taken from installed packages.
 
-Other stains are made by her2core.training.restained of the HER2 images given.
+Other stains are made by her2core.training.data.restained of the HER2 images given.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
-from her2core.training.restained import Image8, as_uint8, restained
+from her2core.training.data.restained import Image8, as_uint8, restained
 
 SIDE = 224
 

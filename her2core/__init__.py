@@ -1,8 +1,9 @@
-"""HER2 Review's shared library: from uploaded bytes to a recorded, explained review.
+"""HER2 Review's library: from uploaded bytes to a recorded, explained review.
 
-Data flows one way: patches -> models -> xai -> reviews -> evaluation (see docs/architecture.md).
-Nothing here imports streamlit, and tensorflow is imported only inside models/, xai/ and training/,
-within functions or modules that the first page does not need.
+Arrows of import (an import contract checks them; each package uses what stands to its right):
+serving, people, charts -> evaluation -> reviews, xai -> models -> preprocessing, stain -> scores,
+settings, common. Nothing here imports streamlit, and nothing that the first page needs imports
+tensorflow. Each package's docstring says which file to open for what.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

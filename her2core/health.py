@@ -19,8 +19,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from her2core.accounts.store import AccountStore
-from her2core.models.card import BundleError
-from her2core.models.registry import chosen
+from her2core.models.bundles.card import BundleError
+from her2core.models.bundles.registry import chosen
 from her2core.reviews.database import has_database
 from her2core.reviews.store import ReviewStore, StoreError
 from her2core.settings import Settings, load_settings

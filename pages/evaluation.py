@@ -5,8 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from her2core.reviews.records import Review
-from pages import seen, session, ui
 from pages.evaluation_parts import agreement, cards, reports
+from pages.shell import seen, session, ui
 
 TABS = ("Model evaluation", "Agreement from reviews", "Model cards")
 

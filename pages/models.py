@@ -8,10 +8,11 @@ from pathlib import Path
 import streamlit as st
 
 from her2core.accounts.records import Permission
-from her2core.models.card import BundleError, ModelCard
-from her2core.models.registry import ARCHITECTURES, BundleEntry, chosen, find_bundles
-from her2core.text import markdown_text
-from pages import map_fidelity, model_cards, session, ui
+from her2core.common.text import markdown_text
+from her2core.models.bundles.card import BundleError, ModelCard
+from her2core.models.bundles.registry import ARCHITECTURES, BundleEntry, chosen, find_bundles
+from pages.models_parts import map_fidelity, model_cards
+from pages.shell import session, ui
 
 
 def main() -> None:

@@ -7,16 +7,14 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from her2core.models.novelty import warning as novelty_warning
+from her2core.common.text import markdown_text, spaced_percent
+from her2core.models.ood.novelty import warning as novelty_warning
 from her2core.models.verdict import Verdict
-from her2core.patches import Patch, PatchError
-from her2core.quality import QualityReport, assess
+from her2core.preprocessing.patches import Patch, PatchError
+from her2core.preprocessing.quality.assessment import QualityReport, assess
 from her2core.reviews.records import Review, WorklistItem
 from her2core.reviews.store import StoreError
 from her2core.reviews.worklist import next_unreviewed, ordered
-from her2core.text import markdown_text, spaced_percent
-from pages import seen, session, ui
-from pages.drafts import Draft
 from pages.review_parts import (
     answer,
     double_read,
@@ -28,6 +26,8 @@ from pages.review_parts import (
     viewer,
 )
 from pages.review_parts.draft import follow, opened
+from pages.shell import seen, session, ui
+from pages.shell.drafts import Draft
 
 _log = logging.getLogger(__name__)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
+from her2core.common.text import markdown_text
 from her2core.reviews.records import Review, ReviewFilter
 from her2core.reviews.store import ReviewStore
-from her2core.text import markdown_text
-from pages import seen, session, ui
 from pages.log_parts import detail, exports, filters, table
+from pages.shell import seen, session, ui
 
 _NAMED = 5  # broken entries named in full; their number is always given
 

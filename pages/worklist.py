@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from her2core.accounts.records import Permission
+from her2core.common.text import cell_text, markdown_text, percent
 from her2core.models.verdict import Verdict
 from her2core.reviews.records import WorklistItem
 from her2core.reviews.worklist import (
@@ -18,9 +19,8 @@ from her2core.reviews.worklist import (
     unfamiliar,
 )
 from her2core.stain.reading import StainReading
-from her2core.text import cell_text, markdown_text, percent
-from pages import seen, session, ui
 from pages.review_parts import navigation
+from pages.shell import seen, session, ui
 from pages.worklist_parts import assign
 from pages.worklist_parts.tasks import task
 

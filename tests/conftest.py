@@ -7,13 +7,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import hostile
 import hypothesis
 import pytest
-from postgresql_server import PostgresqlServer, Rewound, programs
 
 from her2core.reviews.store import ReviewStore
 from her2core.settings import UploadLimits
+from tests import hostile
+from tests.postgresql_server import PostgresqlServer, Rewound, programs
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIRE_ALL = os.environ.get("HER2_REQUIRE_ALL") == "1"

@@ -9,12 +9,12 @@ import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
-from her2core.image_store import ImageStore
-from her2core.reading_queue import ReadingQueue
+from her2core.preprocessing.image_store import ImageStore
 from her2core.reviews.store import ReviewStore
+from her2core.serving.reading_queue import ReadingQueue
+from her2core.serving.workbench import Workbench
 from her2core.settings import Settings
-from her2core.workbench import Workbench
-from pages import ui
+from pages.shell import ui
 
 
 class Navigated(PagesManager):

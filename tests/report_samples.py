@@ -8,7 +8,7 @@ import numpy as np
 
 from her2core.evaluation.assessment import evaluate, gallery
 from her2core.evaluation.report import SCHEMA, PatchRow, Report, ReportModel
-from her2core.models.card import Metric
+from her2core.models.bundles.card import Metric
 from her2core.models.conformal import COVERAGE, ConformalSets
 
 SETS = ConformalSets(0.1, (0.6, 0.75, 0.8, 0.5), (60, 60, 60, 60), "validation")

@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 
 from her2core.models.verdict import Verdict
-from her2core.patches import Square
+from her2core.preprocessing.patches import Square
 from her2core.reviews.records import PatchRecord, Review, ReviewDraft
 from her2core.reviews.store import ReviewStore
 from her2core.scores import HER2Score

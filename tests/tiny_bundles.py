@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from her2core.models.card import Metric, ModelCard
-from her2core.patches import Patch, Square
+from her2core.models.bundles.card import Metric, ModelCard
+from her2core.preprocessing.patches import Patch, Square
 from her2core.settings import Settings
 
 if TYPE_CHECKING:
@@ -68,8 +68,8 @@ def bundle_root() -> Path:
     """A folder which holds one bundle per architecture, named like it."""
     import keras
 
-    from her2core.models.bundle import write_bundle
-    from her2core.models.registry import ARCHITECTURES
+    from her2core.models.bundles.bundle import write_bundle
+    from her2core.models.bundles.registry import ARCHITECTURES
 
     root = Path(tempfile.mkdtemp(prefix="her2-bundles-"))
     atexit.register(shutil.rmtree, root, ignore_errors=True)
@@ -86,7 +86,7 @@ def bundle_root() -> Path:
 @cache
 def classifier(name: str) -> Classifier:
     """The loaded bundle of an architecture."""
-    from her2core.models.bundle import load_bundle
+    from her2core.models.bundles.bundle import load_bundle
     from her2core.models.classifier import Classifier
 
     return Classifier(load_bundle(bundle_root() / name))
@@ -96,7 +96,7 @@ def classifier(name: str) -> Classifier:
 def usual_reader(name: str) -> Reader:
     """The bundle read by the backend that the settings choose, at this processor's precision."""
     from her2core.models.backends.choose import open_reader
-    from her2core.models.bundle_files import read_files
+    from her2core.models.bundles.bundle_files import read_files
 
     with tempfile.TemporaryDirectory() as notes:
         return open_reader(read_files(bundle_root() / name), "auto", Path(notes))

@@ -25,19 +25,13 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from her2core.models.appearance import appearance
-from her2core.models.card import BundleError, KnownPatches, ModelCard
-from her2core.models.novelty import (
-    FEATURE_COMPONENTS,
-    Novelty,
-    calibrated,
-    known_space,
-    pooled,
-)
-from her2core.models.novelty_file import from_bytes, save_novelty, to_bytes
-from her2core.models.other_stains import told_apart
-from her2core.training.datasets import DatasetError, LabelledFile, load_patches
-from her2core.training.restained import Image8, restained
+from her2core.models.bundles.card import BundleError, KnownPatches, ModelCard
+from her2core.models.ood.appearance import appearance
+from her2core.models.ood.novelty import FEATURE_COMPONENTS, Novelty, calibrated, known_space, pooled
+from her2core.models.ood.novelty_file import from_bytes, save_novelty, to_bytes
+from her2core.models.ood.other_stains import told_apart
+from her2core.training.data.datasets import DatasetError, LabelledFile, load_patches
+from her2core.training.data.restained import Image8, restained
 from training.novelty_patches import Patches, choose_patches
 
 if TYPE_CHECKING:
@@ -119,7 +113,7 @@ def run(args: argparse.Namespace) -> ModelCard:
         BundleError, DatasetError, ValueError: it cannot be done; the message says why.
         OSError: the bundle cannot be written.
     """
-    from her2core.models.bundle import load_bundle
+    from her2core.models.bundles.bundle import load_bundle
     from her2core.models.classifier import Classifier
 
     patches = read_patches(args)

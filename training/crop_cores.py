@@ -19,7 +19,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from her2core.scores import HER2Score
-from her2core.training.real_crops import cut_crops
+from her2core.training.data.real_crops import cut_crops
 
 COLUMNS = ("file", "label", "group", "core_score", "x", "y", "size", "dab_factor")
 

@@ -18,13 +18,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from her2core import __version__
+from her2core.common.text import printable
 from her2core.evaluation.assessment import N_BOOT, evaluate
 from her2core.evaluation.report import SCHEMA, PatchRow, Report, ReportModel
-from her2core.models.bundle import load_bundle
-from her2core.models.card import CARD_FILE, ModelCard
+from her2core.models.bundles.bundle import load_bundle
+from her2core.models.bundles.card import CARD_FILE, ModelCard
 from her2core.models.classifier import Classifier
-from her2core.text import printable
-from her2core.training.datasets import list_class_folders
+from her2core.training.data.datasets import list_class_folders
 from training.evaluate import (
     EvaluationError,
     check_arguments,

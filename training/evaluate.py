@@ -23,6 +23,8 @@ from pathlib import Path
 from PIL import Image
 
 from her2core import __version__
+from her2core.common.files import write_atomically
+from her2core.common.text import printable
 from her2core.evaluation.assessment import N_BOOT, evaluate, gallery
 from her2core.evaluation.report import (
     PATCH_FOLDER,
@@ -32,14 +34,12 @@ from her2core.evaluation.report import (
     Report,
     ReportModel,
 )
-from her2core.files import write_atomically
-from her2core.models.card import CARD_FILE, BundleError, ModelCard
-from her2core.models.novelty_file import load_novelty
-from her2core.models.registry import ARCHITECTURES
-from her2core.patches import Patch, PatchError, decode
+from her2core.models.bundles.card import CARD_FILE, BundleError, ModelCard
+from her2core.models.bundles.registry import ARCHITECTURES
+from her2core.models.ood.novelty_file import load_novelty
+from her2core.preprocessing.patches import Patch, PatchError, decode
 from her2core.settings import UploadLimits
-from her2core.text import printable
-from her2core.training.datasets import DatasetError, LabelledFile
+from her2core.training.data.datasets import DatasetError, LabelledFile
 from training.report_rows import listed, loaded, read_rows
 
 HTML_FILE = "report.html"
@@ -230,8 +230,8 @@ def write(report: Report, out: Path, files: Sequence[LabelledFile]) -> None:
     Raises:
         OSError: something cannot be written; report.json is then not there either.
     """
-    from her2core.evaluation_view.page import report_html
-    from her2core.evaluation_view.pictures import report_pictures
+    from her2core.charts.pictures import report_pictures
+    from her2core.charts.report_page import report_html
 
     wanted = {entry.sha256 for entry in report.gallery}
     third = report.evaluation.third_reader
@@ -268,8 +268,8 @@ def _patches(wanted: set[str], files: Sequence[LabelledFile]) -> Iterator[tuple[
 
 def summary(report: Report) -> Iterator[str]:
     """The main figures, one line for each reader, and what must be said beside them."""
-    from her2core.evaluation_view.plots import figure_text
-    from her2core.evaluation_view.third_reader import third_reader_lines
+    from her2core.charts.plots import figure_text
+    from her2core.charts.third_reader import third_reader_lines
 
     found = report.evaluation
     yield f"{report.title}: {found.n} patches of {found.groups} groups."

@@ -14,12 +14,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from her2core.charts.plots import figure_text
+from her2core.charts.third_reader import third_reader_lines
+from her2core.charts.words import METHOD, count_of, pair_lines
 from her2core.evaluation.names import CUT_OFFS, TITLES
 from her2core.evaluation.report import Report, ReportError, find_reports
-from her2core.evaluation_view.plots import figure_text
-from her2core.evaluation_view.third_reader import third_reader_lines
-from her2core.evaluation_view.words import METHOD, count_of, pair_lines
-from her2core.models.card import CARD_FILE, BundleError, ModelCard
+from her2core.models.bundles.card import CARD_FILE, BundleError, ModelCard
 from her2core.settings import PROJECT_ROOT
 from training.benchmark_tables import (
     FiguresError,

@@ -11,16 +11,16 @@ from pathlib import Path
 import numpy as np
 
 from her2core import __version__
-from her2core.models.card import CARD_FILE, Metric, ModelCard
+from her2core.models.bundles.card import CARD_FILE, Metric, ModelCard
 from her2core.models.conformal import ConformalSets
-from her2core.patches import MODEL_SIDE
+from her2core.preprocessing.patches import MODEL_SIDE
 from her2core.scores import HER2Score
 from her2core.training.checkpoint import load_weights
-from her2core.training.datasets import DatasetError, PatchSet, load_patches
+from her2core.training.data.datasets import DatasetError, PatchSet, load_patches
+from her2core.training.data.prepare import Prepared
+from her2core.training.data.splits import TEST, TRAIN, VALIDATION
 from her2core.training.fit import Run
-from her2core.training.prepare import Prepared
 from her2core.training.recipe import Recipe
-from her2core.training.splits import TEST, TRAIN, VALIDATION
 from training.make_bundle import BACKGROUND_PATCHES, assemble, choose_background, measure_set
 
 HELD_OUT = "held-out test patches"
@@ -112,7 +112,7 @@ def finish_run(
         CheckpointError: the run's best weights are missing or damaged.
         DatasetError: a test patch cannot be read.
     """
-    from her2core.models.registry import ARCHITECTURES
+    from her2core.models.bundles.registry import ARCHITECTURES
 
     model = ARCHITECTURES[recipe.architecture].build()
     load_weights(model, run.best)

@@ -28,11 +28,11 @@ from her2core.evaluation.calibration import (
     tempered,
 )
 from her2core.evaluation.metrics import core_score, set_metrics
-from her2core.models.card import BundleError, Metric, ModelCard
+from her2core.models.bundles.card import BundleError, Metric, ModelCard
 from her2core.models.conformal import ConformalSets, calibrate
 from her2core.scores import HER2Score
 from her2core.training.checkpoint import CheckpointError, load_weights
-from her2core.training.datasets import DatasetError, PatchSet, list_class_folders, load_patches
+from her2core.training.data.datasets import DatasetError, PatchSet, list_class_folders, load_patches
 
 BACKGROUND_PATCHES = 20
 
@@ -118,7 +118,7 @@ def make_bundle(args: argparse.Namespace) -> ModelCard:
         BundleError, CheckpointError, DatasetError: weights, patches or bundle cannot be used.
         KeyError, OSError, tomllib.TOMLDecodeError: the card's text cannot be used.
     """
-    from her2core.models.registry import ARCHITECTURES
+    from her2core.models.bundles.registry import ARCHITECTURES
 
     text = tomllib.loads(args.text.read_text(encoding="utf-8"))
     model = ARCHITECTURES[args.arch].build()
@@ -168,7 +168,7 @@ def assemble(
     Raises:
         BundleError: the bundle cannot be written.
     """
-    from her2core.models.bundle import load_bundle, write_bundle
+    from her2core.models.bundles.bundle import load_bundle, write_bundle
 
     with tempfile.TemporaryDirectory() as scratch:
         # measured on what is stored, not on what was trained: float16 rounds the weights

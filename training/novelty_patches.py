@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from her2core.training.datasets import LabelledFile
-from her2core.training.layouts import read_layout
+from her2core.training.data.datasets import LabelledFile
+from her2core.training.data.layouts import read_layout
 
 # a synthetic set has a group for each patch, whose names tell nobody anything
 _MOST_NAMES = 200

@@ -12,17 +12,17 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
+from her2core.common.text import printable
 from her2core.evaluation.report import PatchRow
 from her2core.evaluation.third_reader import StainRow, row_of
-from her2core.models.novelty import Novelty
-from her2core.patches import Patch, PatchError, decode
-from her2core.quality import QualityReport, assess
+from her2core.models.ood.novelty import Novelty
+from her2core.preprocessing.patches import Patch, PatchError, decode
+from her2core.preprocessing.quality.assessment import QualityReport, assess
 from her2core.settings import UploadLimits
 from her2core.stain.reading import reading_of
 from her2core.stain.report import measure_membranes
-from her2core.text import printable
-from her2core.training.datasets import DatasetError, LabelledFile
-from her2core.training.layouts import read_layout
+from her2core.training.data.datasets import DatasetError, LabelledFile
+from her2core.training.data.layouts import read_layout
 
 if TYPE_CHECKING:
     from her2core.models.classifier import Classifier
@@ -97,7 +97,7 @@ def read_rows(
 
 
 def loaded(folder: Path) -> Classifier:
-    from her2core.models.bundle import load_bundle
+    from her2core.models.bundles.bundle import load_bundle
     from her2core.models.classifier import Classifier
 
     return Classifier(load_bundle(folder))

@@ -21,17 +21,17 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from her2core.bounded_decode import decode_bounded
-from her2core.models.novelty import warning
-from her2core.models.registry import ARCHITECTURES
+from her2core.common.parallel import cores, mapped
+from her2core.common.text import printable
+from her2core.models.bundles.registry import ARCHITECTURES
+from her2core.models.ood.novelty import warning
 from her2core.models.verdict import Verdict
-from her2core.parallel import cores, mapped
-from her2core.patches import Patch, PatchError, safe_name
-from her2core.quality import assess
+from her2core.preprocessing.bounded_decode import decode_bounded
+from her2core.preprocessing.patches import Patch, PatchError, safe_name
+from her2core.preprocessing.quality.assessment import assess
 from her2core.scores import RESEARCH_NOTICE
+from her2core.serving.workbench import NoModelError, Workbench
 from her2core.settings import Settings, UploadLimits, load_settings
-from her2core.text import printable
-from her2core.workbench import NoModelError, Workbench
 from training.score_table import (
     NOT_SCORED,
     SCORED,

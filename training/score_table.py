@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from her2core.common.text import printable, spreadsheet_text
 from her2core.models.verdict import Verdict
 from her2core.scores import HER2Score
-from her2core.text import printable, spreadsheet_text
 
 COLUMNS = (
     "file",

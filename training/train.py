@@ -24,14 +24,14 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from her2core.models.card import BundleError, ModelCard
-from her2core.models.densenet121 import WeightsUnavailableError
+from her2core.models.architectures.densenet121 import WeightsUnavailableError
+from her2core.models.bundles.card import BundleError, ModelCard
 from her2core.training.checkpoint import CheckpointError
-from her2core.training.datasets import DatasetError
+from her2core.training.data.datasets import DatasetError
+from her2core.training.data.prepare import Prepared, Request, prepare, record
 from her2core.training.fit import Run, build, fit
 from her2core.training.loop import TrainingError
 from her2core.training.machines import this_machine
-from her2core.training.prepare import Prepared, Request, prepare, record
 from her2core.training.recipe import MOST_SEED, Recipe, RecipeError, read_recipe
 from her2core.training.start import caution
 from training.finish_run import finish_run, read_card_text

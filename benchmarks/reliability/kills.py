@@ -21,8 +21,8 @@ from typing import Any
 from benchmarks.reliability import results
 from benchmarks.reliability.places import place
 from benchmarks.reliability.victim import STEPS
-from her2core.files import remove_unfinished
-from her2core.image_store import ImageStore
+from her2core.common.files import remove_unfinished
+from her2core.preprocessing.image_store import ImageStore
 from her2core.reviews.records import ReviewFilter
 from her2core.reviews.store import ReviewStore, StoreError
 

@@ -27,10 +27,10 @@ from playwright.async_api import Browser, Error, Page, async_playwright
 from benchmarks.reliability import results, reviewer, work
 from benchmarks.reliability.arrivals import Arrivals, delays
 from benchmarks.reliability.processes import processor, resident
-from her2core.image_store import ImageStore
-from her2core.intake import take_in
+from her2core.preprocessing.image_store import ImageStore
 from her2core.reviews.records import ReviewFilter
 from her2core.reviews.store import ReviewStore
+from her2core.serving.intake import take_in
 from her2core.settings import UploadLimits
 from tests.browser.server import CHROMIUM, CHROMIUM_ARGS, Server
 

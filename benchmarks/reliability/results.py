@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from her2core import __version__
-from her2core.files import write_atomically
+from her2core.common.files import write_atomically
 
 FOLDER = Path(__file__).resolve().parent
 ROOT = FOLDER.parent.parent

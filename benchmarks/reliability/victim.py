@@ -13,14 +13,14 @@ from itertools import count
 from pathlib import Path
 
 from benchmarks.reliability import work
-from her2core.image_store import ImageStore
-from her2core.intake import take_in
+from her2core.preprocessing.image_store import ImageStore
 from her2core.reviews.archive import to_zip
 from her2core.reviews.store import ReviewStore
 from her2core.reviews.study_transfer import export_study
+from her2core.serving.intake import take_in
+from her2core.serving.stain_service import StainReader
+from her2core.serving.workbench import Workbench
 from her2core.settings import Settings
-from her2core.stain_reader import StainReader
-from her2core.workbench import Workbench
 
 STEPS = ("upload", "scoring", "saving", "exporting")
 

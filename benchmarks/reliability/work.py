@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from her2core.models.verdict import Verdict
-from her2core.patches import Square
+from her2core.preprocessing.patches import Square
 from her2core.reviews.records import PatchRecord, ReviewDraft
 from her2core.scores import HER2Score
 

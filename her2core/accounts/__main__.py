@@ -18,9 +18,9 @@ from collections.abc import Sequence
 
 from her2core.accounts.records import ROLES, AccountError
 from her2core.accounts.store import COMMAND_LINE, AccountStore
+from her2core.common.text import printable
 from her2core.reviews.store import ReviewStore, StoreError
 from her2core.settings import load_settings
-from her2core.text import printable
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from her2core.evaluation.bootstrap import group_codes, weight_blocks
 from her2core.evaluation.figures import Sample, measure
-from her2core.models.card import Metric
+from her2core.models.bundles.card import Metric
 from her2core.models.conformal import COVERAGE, SET_SIZE, ConformalSets, prediction_sets
 from her2core.scores import HER2Score
 

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NoReturn
 
-from her2core import strict_json
+from her2core.common import strict_json
 from her2core.evaluation.curves import CoveragePoint, Curve, ReliabilityBin
 from her2core.evaluation.figures import Figure
 from her2core.evaluation.gallery import GalleryEntry
 from her2core.evaluation.group_level import GroupLevel
 from her2core.evaluation.pairs import PairComparison
 from her2core.evaluation.third_reader import StainRow, ThirdReader
-from her2core.models.card import Metric
+from her2core.models.bundles.card import Metric
 from her2core.models.conformal import ConformalSets
 
 Schema = Literal["her2review-evaluation/1"]
@@ -45,7 +45,7 @@ class PatchRow:
         group: patient, slide or core; "" where unknown.
         label: true class, 0 to 3.
         probabilities: model key -> four class probabilities, as shown to people.
-        warnings: codes of the quality warnings (her2core.quality).
+        warnings: codes of the quality warnings (her2core.preprocessing.quality.assessment).
         tissue: share of the square that is not empty glass, in [0, 1].
         stain: what the stain measurement said; None in reports made before it took part.
     """

@@ -15,8 +15,8 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from her2core.models.backends.reader import Activations, Floats, check_pixels
-from her2core.models.bundle import Bundle
-from her2core.models.registry import ARCHITECTURES
+from her2core.models.bundles.bundle import Bundle
+from her2core.models.bundles.registry import ARCHITECTURES
 from her2core.models.verdict import Verdict, verdict_of
 from her2core.xai.head_gradient import Head
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from her2core.models.card import ModelCard
+from her2core.models.bundles.card import ModelCard
 from her2core.scores import HER2Score
 
 
@@ -20,7 +20,7 @@ class Verdict:
             and are temperature-scaled where the bundle's card gives a temperature.
         demo: the model is a demonstration bundle.
         novelty: how unlike the known patches the input looks to the model, over the threshold
-            above which it is named unfamiliar (her2core.models.novelty): above 1 the verdict is
+            above which it is named unfamiliar (her2core.models.ood.novelty): above 1 the verdict is
             not to be trusted. None where the bundle cannot tell.
         backend: what ran the network, e.g. "openvino 2026.4.1 float32"; empty where it was not
             recorded.

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from her2core import __version__
-from her2core.patches import Patch
+from her2core.preprocessing.patches import Patch
 from her2core.reviews.columns import ExportOptions
 from her2core.reviews.export import to_csv, to_json, to_xlsx
 from her2core.reviews.records import Review, ReviewFilter

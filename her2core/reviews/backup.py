@@ -10,7 +10,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from her2core.files import new_file_by_name
+from her2core.common.files import new_file_by_name
 from her2core.reviews.database import sqlite_file
 from her2core.reviews.errors import StoreError
 from her2core.reviews.troubles import sentence

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from her2core.models.registry import ARCHITECTURES
+from her2core.models.bundles.registry import ARCHITECTURES
 from her2core.models.verdict import Verdict
 from her2core.scores import HER2Score
 

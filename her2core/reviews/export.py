@@ -16,7 +16,8 @@ from typing import Any
 from xlsxwriter import Workbook
 
 from her2core import __version__
-from her2core.csv_table import csv_table
+from her2core.common.csv_table import csv_table
+from her2core.common.text import spreadsheet_text
 from her2core.models.verdict import Verdict
 from her2core.reviews.columns import (
     ARCHITECTURES,
@@ -31,7 +32,6 @@ from her2core.reviews.records import Review
 from her2core.scores import RESEARCH_NOTICE
 from her2core.stain.cells import Pattern
 from her2core.stain.reading import StainReading
-from her2core.text import spreadsheet_text
 
 __all__ = ["ARCHITECTURES", "COLUMNS", "Column", "ExportOptions", "to_csv", "to_json", "to_xlsx"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from her2core.patches import Square
+from her2core.preprocessing.patches import Square
 from her2core.reviews.schema import StainReadingRow, VerdictRow
 
 

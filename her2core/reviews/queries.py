@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Row, String, select, type_coerce
 from sqlalchemy.orm import Session, aliased
 
 from her2core.models.verdict import Verdict
-from her2core.patches import Square
+from her2core.preprocessing.patches import Square
 from her2core.reviews import latest, stain_rows
 from her2core.reviews.chain import ChainEntry, ChainHead, EntryFacts, VerdictFacts
 from her2core.reviews.records import PatchRecord, Review, ReviewFilter, WorklistItem

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Literal
 
 from her2core.models.verdict import Verdict
-from her2core.patches import Square
+from her2core.preprocessing.patches import Square
 from her2core.scores import HER2Score
 from her2core.stain.reading import StainReading
 

@@ -18,9 +18,9 @@ from sqlalchemy import ColumnElement, Table, inspect, select, true
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from her2core.people.schema import ShownVerdictsRow
 from her2core.reviews import validation
 from her2core.reviews.errors import ReviewRefusedError, StoreError
-from her2core.reviews.people_schema import ShownVerdictsRow
 from her2core.reviews.schema import PatchRow, ReviewerRow, ReviewRow
 
 # the name of whoever has not given one: it may be anybody, so what they saw counts for everybody

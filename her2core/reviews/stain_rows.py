@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from her2core.patches import Square
+from her2core.preprocessing.patches import Square
 from her2core.reviews.chain import StainFacts
 from her2core.reviews.schema import StainReadingRow
 from her2core.scores import HER2Score

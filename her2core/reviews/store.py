@@ -17,7 +17,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from her2core.models.verdict import Verdict
-from her2core.patches import Square
+from her2core.preprocessing.patches import Square
 from her2core.reviews import queries, stain_rows, validation, writing
 from her2core.reviews.chain import ChainHead, verify
 from her2core.reviews.database import (

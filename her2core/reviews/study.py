@@ -18,7 +18,7 @@ from datetime import datetime
 from itertools import takewhile
 
 from her2core.models.verdict import Verdict
-from her2core.patches import Square, safe_name
+from her2core.preprocessing.patches import Square, safe_name
 from her2core.reviews import validation
 from her2core.reviews.chain import (
     ChainEntry,

@@ -25,11 +25,11 @@ from datetime import UTC, datetime
 from typing import BinaryIO, TypeVar
 
 from her2core import __version__
+from her2core.common.strict_json import parse, read
 from her2core.reviews.chain import ChainHead
 from her2core.reviews.records import PatchRecord
 from her2core.reviews.schema import utc_text
 from her2core.reviews.study import Study, StudyEntry, StudyError, StudyReading, StudyStain
-from her2core.strict_json import parse, read
 
 FORMAT = "HER2 Review study"
 FORMAT_VERSION = 1

@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from her2core.patches import Square
+from her2core.preprocessing.patches import Square
 from her2core.reviews import queries, stain_rows, writing
 from her2core.reviews.schema import (
     PatchRow,

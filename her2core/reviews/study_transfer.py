@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from her2core.bounded_decode import decode_bounded
-from her2core.files import new_file
-from her2core.image_store import ImageStore
-from her2core.patches import Patch, PatchError, Square
+from her2core.common.files import new_file
+from her2core.preprocessing.bounded_decode import decode_bounded
+from her2core.preprocessing.image_store import ImageStore
+from her2core.preprocessing.patches import Patch, PatchError, Square
 from her2core.reviews.errors import StoreError
 from her2core.reviews.store import ReviewStore
 from her2core.reviews.study import StudyError, check_study, refuse_conflicts

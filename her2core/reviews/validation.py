@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import get_args
 
 from her2core.models.verdict import Verdict
-from her2core.patches import Square
+from her2core.preprocessing.patches import Square
 from her2core.reviews.errors import ReviewRefusedError
 from her2core.reviews.records import Confidence, PatchRecord, ReviewDraft
 from her2core.scores import HER2Score

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from her2core.models.verdict import Verdict
-from her2core.patches import Square
+from her2core.preprocessing.patches import Square
 from her2core.reviews import corrections, queries, stain_rows, validation
 from her2core.reviews.chain import EntryFacts, VerdictFacts, entry_hash
 from her2core.reviews.errors import ReviewRefusedError, StoreError

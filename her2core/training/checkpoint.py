@@ -20,7 +20,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from her2core.files import write_atomically
+from her2core.common.files import write_atomically
 
 _PROGRESS = "progress"
 

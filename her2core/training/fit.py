@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from her2core.files import write_atomically
-from her2core.training.batches import Mixture, batches
+from her2core.common.files import write_atomically
 from her2core.training.checkpoint import CheckpointError, Progress, load_weights
-from her2core.training.datasets import PatchSet
+from her2core.training.data.batches import Mixture, batches
+from her2core.training.data.datasets import PatchSet
 from her2core.training.frozen import FeatureCache, feature_batches, head_of, train_only_blocks
 from her2core.training.loop import (
     BEST_FILE,
@@ -79,8 +79,8 @@ def build(recipe: Recipe, start_weights: Path | None = None) -> Any:
     """
     import keras
 
-    from her2core.models.cnn import build_cnn
-    from her2core.models.densenet121 import build_densenet121
+    from her2core.models.architectures.cnn import build_cnn
+    from her2core.models.architectures.densenet121 import build_densenet121
 
     keras.utils.set_random_seed(recipe.seed)
     keras.config.set_dtype_policy("mixed_bfloat16" if recipe.mixed_precision else "float32")

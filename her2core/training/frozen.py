@@ -17,8 +17,8 @@ import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from her2core.files import write_atomically
-from her2core.training.batches import Mixture, choose
+from her2core.common.files import write_atomically
+from her2core.training.data.batches import Mixture, choose
 from her2core.training.machines import Machines
 from her2core.training.recipe import Recipe
 

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from her2core.files import write_atomically
+from her2core.common.files import write_atomically
 from her2core.training.checkpoint import (
     CheckpointError,
     Progress,

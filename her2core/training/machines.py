@@ -13,7 +13,7 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from her2core.training.batches import Slice
+from her2core.training.data.batches import Slice
 from her2core.training.recipe import RecipeError
 
 

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from her2core.training.augment import Augmentation
+from her2core.training.data.augment import Augmentation
 
 HEAD_EPOCHS = 20
 # keras seeds numpy's old generator too, which takes 32 bits

@@ -11,11 +11,11 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from her2core.models.bundle_files import read_files
-from her2core.models.card import CARD_FILE, BundleError, ModelCard
+from her2core.models.bundles.bundle_files import read_files
+from her2core.models.bundles.card import CARD_FILE, BundleError, ModelCard
 from her2core.training.checkpoint import load_weights
-from her2core.training.prepare import SPLIT_FILE, Prepared
-from her2core.training.splits import SIDE_NAMES, TEST, TRAIN, VALIDATION
+from her2core.training.data.prepare import SPLIT_FILE, Prepared
+from her2core.training.data.splits import SIDE_NAMES, TEST, TRAIN, VALIDATION
 
 
 def load_start(model: Any, start: Path, architecture: str) -> None:
@@ -40,7 +40,7 @@ def load_start(model: Any, start: Path, architecture: str) -> None:
             f"The bundle “{start.name}” is a {files.card.architecture}, which cannot be the start "
             f"of a {architecture}."
         )
-    from her2core.models.bundle import put_weights  # keras is loaded by whoever made the model
+    from her2core.models.bundles.bundle import put_weights
 
     put_weights(model, files.tensors)
 

@@ -14,11 +14,11 @@ import numpy.typing as npt
 
 from her2core.scores import HER2Score
 from her2core.xai.explanation import CONTRASTING, Explanation, Method, is_signed
-from her2core.xai.grad_cam import grad_cam
-from her2core.xai.grad_cam_plus_plus import grad_cam_plus_plus
 from her2core.xai.head_gradient import Head
 from her2core.xai.heat import enlarged, scaled
-from her2core.xai.hires_cam import hires_cam
+from her2core.xai.methods.grad_cam import grad_cam
+from her2core.xai.methods.grad_cam_plus_plus import grad_cam_plus_plus
+from her2core.xai.methods.hires_cam import hires_cam
 from her2core.xai.readings import class_activation_reading
 
 Floats = npt.NDArray[np.float32]

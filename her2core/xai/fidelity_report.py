@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from her2core.files import write_atomically
+from her2core.common.files import write_atomically
 from her2core.xai.explanation import METHOD_TITLES, Method
 
 # Least and most a figure may be. Half of full agreement calls a map stable; 0.3 is what two

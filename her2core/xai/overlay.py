@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from her2core.common.text import percent
 from her2core.models.verdict import Verdict
 from her2core.scores import CLASS_LABELS, RESEARCH_NOTICE
-from her2core.text import percent
 from her2core.xai.explanation import METHOD_TITLES, Explanation, Method, is_signed
 
 Pixels = npt.NDArray[np.uint8]
@@ -96,7 +96,7 @@ def blend(rgb: Pixels, explanation: Explanation, opacity: float) -> Pixels:
 
 def verdict_line(verdict: Verdict) -> str:
     """A verdict as one line, e.g. "CNN 2+ (equivocal); 0: 3 %, 1+: 12 %, 2+: 85 %, 3+: <1 %"."""
-    from her2core.models.registry import ARCHITECTURES
+    from her2core.models.bundles.registry import ARCHITECTURES
 
     known = ARCHITECTURES.get(verdict.architecture)
     title = known.title if known else verdict.architecture

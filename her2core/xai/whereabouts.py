@@ -12,12 +12,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from her2core.common.text import percent_text
 from her2core.stain.density import separate
 from her2core.stain.membranes import membrane_lines
 from her2core.stain.nuclei import WORKING_UM, nuclear_mask
 from her2core.stain.scale import ASSUMED_UM_PER_PIXEL, estimate_um_per_pixel
 from her2core.stain.thresholds import StainThresholds
-from her2core.text import percent_text
 from her2core.xai.explanation import Explanation
 from her2core.xai.heat import SIDE
 

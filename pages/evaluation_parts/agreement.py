@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from her2core import agreement_charts as charts
+from her2core.charts import agreement as charts
+from her2core.charts.words import count_of
+from her2core.common.text import cell_text
 from her2core.evaluation.agreement import AgreementReport, Interval
 from her2core.evaluation.comparisons import (
     Reading,
@@ -14,11 +16,9 @@ from her2core.evaluation.comparisons import (
     model_with_reviewers,
     models_with_each_other,
 )
-from her2core.evaluation_view.words import count_of
 from her2core.reviews.records import Review
-from her2core.text import cell_text
-from pages import ui
 from pages.evaluation_parts import over_time
+from pages.shell import ui
 
 READINGS: dict[str, Reading | None] = {
     "All reviews": None,

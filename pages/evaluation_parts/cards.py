@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from her2core.models.card import BundleError
-from her2core.models.registry import chosen, find_bundles
-from her2core.text import markdown_text
-from pages import model_cards, ui
+from her2core.common.text import markdown_text
+from her2core.models.bundles.card import BundleError
+from her2core.models.bundles.registry import chosen, find_bundles
+from pages.models_parts import model_cards
+from pages.shell import ui
 
 
 def draw(here: ui.Services) -> None:

@@ -7,10 +7,8 @@ from functools import partial
 
 import streamlit as st
 
-from her2core.evaluation.names import AT_CUT_OFF, CUT_OFFS, OVERALL, PER_CLASS, TITLES
-from her2core.evaluation.report import Evaluation, ReaderEvaluation
-from her2core.evaluation_view.charts import draw as chart
-from her2core.evaluation_view.plots import (
+from her2core.charts.evaluation import draw as chart
+from her2core.charts.plots import (
     Plot,
     class_plot,
     confusion_plot,
@@ -22,10 +20,12 @@ from her2core.evaluation_view.plots import (
     reliability_plot,
     roc_plot,
 )
-from her2core.evaluation_view.words import METHOD, pair_lines
+from her2core.charts.words import METHOD, pair_lines
+from her2core.common.text import cell_text, markdown_text, printable
+from her2core.evaluation.names import AT_CUT_OFF, CUT_OFFS, OVERALL, PER_CLASS, TITLES
+from her2core.evaluation.report import Evaluation, ReaderEvaluation
 from her2core.scores import CLASS_LABELS
-from her2core.text import cell_text, markdown_text, printable
-from pages import ui
+from pages.shell import ui
 
 Titled = Sequence[tuple[str, Evaluation]]
 OfReader = Callable[[ReaderEvaluation], Plot]

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import streamlit as st
 
+from her2core.charts.words import gallery_line
+from her2core.common.text import markdown_text
 from her2core.evaluation.gallery import GalleryEntry
 from her2core.evaluation.report import PATCH_FOLDER, Report
-from her2core.evaluation_view.words import gallery_line
-from her2core.intake import take_in
-from her2core.text import markdown_text
-from pages import seen, ui
+from her2core.serving.intake import take_in
 from pages.review_parts import navigation
+from pages.shell import seen, ui
 
 COLUMNS = 6
 KINDS = {"error": "Worst errors", "disagreement": "Largest disagreements of the models"}

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from her2core import agreement_charts as charts
+from her2core.charts import agreement as charts
+from her2core.charts.evaluation import drift_chart
+from her2core.charts.words import count_of
 from her2core.evaluation.drift import Period, drift
 from her2core.evaluation.fleiss import reviewers_kappa
-from her2core.evaluation_view.charts import drift_chart
-from her2core.evaluation_view.words import count_of
 from her2core.reviews.records import Review
-from pages import ui
+from pages.shell import ui
 
 PERIODS: dict[str, Period] = {"By month": "month", "By week": "week"}
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from her2core.desk import Desk
+from her2core.charts.words import count_of
+from her2core.common.text import markdown_text, printable
 from her2core.evaluation.assessment import RowFilter, evaluate, without
 from her2core.evaluation.report import (
     Evaluation,
@@ -18,11 +19,10 @@ from her2core.evaluation.report import (
     find_reports,
     stored_copies,
 )
-from her2core.evaluation_view.words import count_of
+from her2core.people.access import Desk
 from her2core.scores import HER2Score
-from her2core.text import markdown_text, printable
-from pages import session, ui
 from pages.evaluation_parts import downloads, figures, gallery, third_reader
+from pages.shell import session, ui
 
 QUALITY = {"All patches": "any", "Without warning": "clean", "With warning": "warned"}
 NOTHING = "No other report"

@@ -7,20 +7,20 @@ from typing import Literal
 
 import streamlit as st
 
-from her2core import screen
-from her2core.charts import legend_figure, probability_figure
+from her2core.charts.verdicts import legend_figure, probability_figure
+from her2core.common.text import cell_text, markdown_text, printable
 from her2core.models.verdict import Verdict
-from her2core.patches import Patch, PatchError
-from her2core.recorded_maps import OtherModelLoadedError, explain_recorded, overlay
+from her2core.preprocessing import screen
+from her2core.preprocessing.patches import Patch, PatchError
 from her2core.reviews.records import Review
 from her2core.scores import HER2Score
-from her2core.text import cell_text, markdown_text, printable
+from her2core.serving.recorded_maps import OtherModelLoadedError, explain_recorded, overlay
 from her2core.xai.explanation import Method
 from her2core.xai.fidelity_report import read_report
-from pages import session, ui
 from pages.log_parts import times
 from pages.review_parts import stain_panel
 from pages.review_parts.verdicts import agreement_line, compared
+from pages.shell import session, ui
 
 _log = logging.getLogger(__name__)
 _METHODS: dict[Method | Literal["none"], str] = {

@@ -9,14 +9,14 @@ from functools import partial
 
 import streamlit as st
 
-from her2core.desk import Desk
-from her2core.models.registry import find_bundles
-from her2core.recorded_maps import exported_overlays
+from her2core.models.bundles.registry import find_bundles
+from her2core.people.access import Desk
 from her2core.reviews.archive import to_zip
 from her2core.reviews.export import ExportOptions, to_csv, to_json, to_xlsx
 from her2core.reviews.records import Review, ReviewFilter
+from her2core.serving.recorded_maps import exported_overlays
 from her2core.xai.fidelity_report import read_report
-from pages import session, ui
+from pages.shell import session, ui
 
 _log = logging.getLogger(__name__)
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"

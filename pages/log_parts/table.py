@@ -7,11 +7,11 @@ from typing import Literal
 import pandas as pd
 import streamlit as st
 
+from her2core.common.text import cell_text
 from her2core.reviews.records import Review
 from her2core.reviews.worklist import model_gap, reader_gap
-from her2core.text import cell_text
-from pages import ui
 from pages.log_parts import times
+from pages.shell import ui
 
 _AGREES = {True: "agrees", False: "disagrees", None: "–"}
 

@@ -14,17 +14,17 @@ from typing import Any, get_args
 import streamlit as st
 
 from her2core.accounts.records import NotAllowedError
+from her2core.common.text import markdown_text
 from her2core.models.verdict import Verdict
-from her2core.patches import Patch
+from her2core.preprocessing.patches import Patch
 from her2core.reviews.consistency import contradiction
 from her2core.reviews.records import Confidence, Review, ReviewDraft
 from her2core.reviews.store import ReviewRefusedError, StoreError
 from her2core.scores import HER2Score
-from her2core.text import markdown_text
-from pages import session, ui
-from pages.drafts import Draft, Judged, mark_form
 from pages.review_parts import navigation
 from pages.review_parts.draft import discard, draft_of
+from pages.shell import session, ui
+from pages.shell.drafts import Draft, Judged, mark_form
 
 MAX_COMMENT = 4000
 _log = logging.getLogger(__name__)

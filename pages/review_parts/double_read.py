@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from her2core.desk import Desk, Sight
-from her2core.text import markdown_text
-from pages import ui
+from her2core.common.text import markdown_text
+from her2core.people.access import Desk, Sight
+from pages.shell import ui
 
 
 def draw(desk: Desk, sha256: str, sight: Sight) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from her2core.reviews.records import Review
-from pages import ui
-from pages.drafts import Draft, Judged, all_drafts, new_token, stop_clocks
+from pages.shell import ui
+from pages.shell.drafts import Draft, Judged, all_drafts, new_token, stop_clocks
 
 
 def draft_of(sha256: str) -> Draft:

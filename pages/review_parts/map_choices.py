@@ -15,7 +15,7 @@ import streamlit as st
 from her2core.models.verdict import Verdict
 from her2core.scores import HER2Score
 from her2core.xai.explanation import CONTRASTING, METHOD_TITLES, Method
-from pages import ui
+from pages.shell import ui
 
 Style = Literal["heat", "contour", "both"]
 Target = Literal["verdict"] | HER2Score

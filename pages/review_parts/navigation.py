@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from her2core.common.text import markdown_text
 from her2core.reviews.records import WorklistItem
 from her2core.reviews.worklist import next_unreviewed
-from her2core.text import markdown_text
-from pages import ui
+from pages.shell import ui
 
 
 def current(items: Sequence[WorklistItem]) -> WorklistItem:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
+from her2core.common.text import markdown_text
 from her2core.reviews.records import Review
-from her2core.text import markdown_text
-from pages import ui
 from pages.review_parts import navigation, stain_panel
 from pages.review_parts.draft import begin_correction, draft_of
 from pages.review_parts.verdicts import compared
+from pages.shell import ui
 
 
 def draw(review: Review, following: str | None, hidden: bool) -> None:

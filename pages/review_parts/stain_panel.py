@@ -6,17 +6,17 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from her2core import screen
+from her2core.common.text import markdown_text, percent_text
 from her2core.models.verdict import Verdict
-from her2core.patches import Patch
+from her2core.preprocessing import screen
+from her2core.preprocessing.patches import Patch
 from her2core.reviews.records import Review
 from her2core.reviews.worklist import FAR_APART, reader_gap
 from her2core.scores import grade_gap
+from her2core.serving.stain_service import StainReader
 from her2core.stain import MembraneReport, StainReading, draw_cells, legend
 from her2core.stain.cells import Pattern
-from her2core.stain_reader import StainReader
-from her2core.text import markdown_text, percent_text
-from pages import ui
+from pages.shell import ui
 
 # benchmarks/stain.json: at 0.2 to 0.4 µm per pixel the goals are nearly met, at 0.2 to 1.3 not
 _COARSE_UM = 0.5

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import streamlit as st
 
-from her2core.intake import Taken, take_in
-from her2core.text import markdown_text
-from pages import session, ui
+from her2core.common.text import markdown_text
+from her2core.serving.intake import Taken, take_in
 from pages.review_parts import navigation
+from pages.shell import session, ui
 
 _LISTED = 20
 

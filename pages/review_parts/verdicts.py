@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from her2core.charts import probability_figure
-from her2core.models.card import ModelCard
+from her2core.charts.verdicts import probability_figure
+from her2core.common.text import markdown_text, percent
+from her2core.models.bundles.card import ModelCard
 from her2core.models.conformal import prediction_set, set_text
 from her2core.models.verdict import Verdict
 from her2core.reviews.worklist import model_gap
 from her2core.scores import HER2Score
-from her2core.text import markdown_text, percent
-from pages import ui
+from pages.shell import ui
 
 
 def draw(verdicts: Sequence[Verdict], cards: Mapping[str, ModelCard]) -> None:

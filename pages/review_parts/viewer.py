@@ -11,20 +11,20 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from her2core import screen
+from her2core.common.text import markdown_text
 from her2core.models.verdict import Verdict
-from her2core.patches import Patch, Square
+from her2core.preprocessing import screen
+from her2core.preprocessing.patches import Patch, Square
 from her2core.scores import HER2Score
 from her2core.stain import StainThresholds
-from her2core.text import markdown_text
 from her2core.xai.explanation import METHOD_TITLES, Explanation, Method, is_signed
 from her2core.xai.fidelity_report import FidelityReport, read_report
 from her2core.xai.progress import Progress
 from her2core.xai.whereabouts import Parts, find_parts, in_words, whereabouts
-from pages import ui
 from pages.review_parts import map_choices
 from pages.review_parts.draft import draft_of
 from pages.review_parts.map_choices import Look, Style
+from pages.shell import ui
 
 _log = logging.getLogger(__name__)
 _LEGENDS: dict[bool, tuple[str, str]] = {

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import streamlit as st
 
 from her2core.accounts.records import AccountError, AuditEntry
-from her2core.assignments import READERS, AssignmentError
-from her2core.desk import Desk
-from her2core.double_read_table import to_csv
-from her2core.double_reading import Plan
+from her2core.common.text import cell_text, markdown_text, printable
+from her2core.people.access import Desk
+from her2core.people.assignments import READERS, AssignmentError
+from her2core.people.double_read_table import to_csv
+from her2core.people.double_reading import Plan
 from her2core.reviews.records import WorklistItem
-from her2core.text import cell_text, markdown_text, printable
 
 _WAYS = {
     "double": "Two readers each",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from her2core.desk import Desk
-from her2core.double_reading import Plan
+from her2core.people.access import Desk
+from her2core.people.double_reading import Plan
 
 _TASKS = {"single": "given to you", "double": "double read", "adjudication": "adjudicated by you"}
 _STAGES = {

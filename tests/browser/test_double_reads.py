@@ -22,7 +22,7 @@ import pytest
 
 from her2core.accounts.records import Role
 from her2core.accounts.store import AccountStore
-from her2core.assignments import Assignments
+from her2core.people.assignments import Assignments
 from her2core.reviews.store import ReviewStore
 from her2core.scores import HER2Score
 from tests.browser.actions import (

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from functools import cache
 
-from hostile.broken import broken_groups
-from hostile.case import Case
-from hostile.names import HOSTILE_NAMES
-from hostile.pictures import (
+from tests.hostile.broken import broken_groups
+from tests.hostile.case import Case
+from tests.hostile.names import HOSTILE_NAMES
+from tests.hostile.pictures import (
     as_png,
     brown_patch,
     encoded,
@@ -23,8 +23,8 @@ from hostile.pictures import (
     sixteen_bits,
     upside_down,
 )
-from hostile.private import PLANTED, files_with_planted_text
-from hostile.unusual import unusual_groups
+from tests.hostile.private import PLANTED, files_with_planted_text
+from tests.hostile.unusual import unusual_groups
 
 __all__ = [
     "HOSTILE_NAMES",

@@ -10,8 +10,8 @@ import zlib
 import numpy as np
 from PIL import Image
 
-from hostile.case import Case
-from hostile.pictures import (
+from tests.hostile.case import Case
+from tests.hostile.pictures import (
     as_png,
     brown_patch,
     encoded,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hostile.pictures import RGBArray
+from tests.hostile.pictures import RGBArray
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import zlib
 import numpy as np
 from PIL import Image, PngImagePlugin, TiffImagePlugin
 
-from hostile.pictures import RGBArray, as_png, brown_patch, encoded, png_with_chunk
+from tests.hostile.pictures import RGBArray, as_png, brown_patch, encoded, png_with_chunk
 
 # What must be found in no stored or exported byte, in any of these encodings.
 PLANTED = ("Jane Quillfeather", "GPS-plant-52N13E", "Hospital-plant-Ward7")

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageCms
 
-from hostile.case import Case
-from hostile.pictures import (
+from tests.hostile.case import Case
+from tests.hostile.pictures import (
     as_png,
     brown_patch,
     encoded,

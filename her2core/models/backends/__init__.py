@@ -1,0 +1,4 @@
+"""What runs a network: OpenVINO where it agrees with TensorFlow, otherwise TensorFlow.
+
+Open `reader` for what a backend must offer, `choose` for which one is taken.
+"""

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
-from her2core.files import write_atomically
+from her2core.common.files import write_atomically
 from her2core.models.backends.reader import Floats, Reader
-from her2core.models.bundle_files import CHECKED_PATCHES, BundleFiles
+from her2core.models.bundles.bundle_files import CHECKED_PATCHES, BundleFiles
 
 _log = logging.getLogger(__name__)
 # counted up whenever a backend computes otherwise than before: earlier notes say nothing about it
@@ -75,7 +75,7 @@ def _reference(files: BundleFiles) -> Floats:
     """TensorFlow's temperature-scaled probabilities of the first background patches."""
     logits = files.logits
     if logits is None:
-        from her2core.models.bundle import as_keras, plain_logits
+        from her2core.models.bundles.bundle import as_keras, plain_logits
 
         logits = plain_logits(as_keras(files).model, files.background[:CHECKED_PATCHES])
     scaled = logits.astype(np.float64) / files.card.temperature

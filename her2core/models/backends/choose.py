@@ -9,7 +9,7 @@ from typing import Any
 
 from her2core.models.backends.agreement import largest_difference
 from her2core.models.backends.reader import TOLERANCE, BackendError, Reader
-from her2core.models.bundle_files import BundleFiles
+from her2core.models.bundles.bundle_files import BundleFiles
 from her2core.settings import Backend
 
 _log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ def open_reader(files: BundleFiles, backend: Backend, cache_dir: Path) -> Reader
                 raise
             _log.warning("%s TensorFlow reads with %s.", error, files.card.model_id)
     # Here only: it brings TensorFlow in.
-    from her2core.models.bundle import as_keras
+    from her2core.models.bundles.bundle import as_keras
     from her2core.models.classifier import Classifier
 
     return Classifier(as_keras(files))

@@ -25,8 +25,8 @@ import numpy.typing as npt
 import openvino as ov
 from openvino import opset13 as op
 
-from her2core.models.imagenet import IMAGENET_MEAN, IMAGENET_STD
-from her2core.models.shapes import DENSENET_BLOCKS, EPSILON, FEATURE_SHAPES
+from her2core.models.architectures.imagenet import IMAGENET_MEAN, IMAGENET_STD
+from her2core.models.architectures.shapes import DENSENET_BLOCKS, EPSILON, FEATURE_SHAPES
 
 Floats = npt.NDArray[np.float32]
 Tensors = Mapping[str, npt.NDArray[np.generic]]

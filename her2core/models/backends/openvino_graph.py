@@ -23,8 +23,8 @@ import numpy.typing as npt
 import openvino as ov
 from openvino import opset13 as op
 
-from her2core.models.imagenet import IMAGENET_MEAN, IMAGENET_STD
-from her2core.models.shapes import DENSENET_BLOCKS, EPSILON
+from her2core.models.architectures.imagenet import IMAGENET_MEAN, IMAGENET_STD
+from her2core.models.architectures.shapes import DENSENET_BLOCKS, EPSILON
 
 Tensors = Mapping[str, npt.NDArray[np.generic]]
 # In float32 also where the rest is not: so many blocks of the CNN, and DenseNet121's first dense

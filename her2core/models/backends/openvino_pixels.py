@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import openvino as ov
 
+from her2core.common.parallel import cores
 from her2core.models.backends.openvino_gradient import build_gradient
 from her2core.models.backends.reader import BackendError, Floats
-from her2core.models.bundle_files import BundleFiles
-from her2core.parallel import cores
+from her2core.models.bundles.bundle_files import BundleFiles
 
 
 class OpenVinoGradient:

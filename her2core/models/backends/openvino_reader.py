@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 import openvino as ov
 
+from her2core.common.parallel import cores, mapped
 from her2core.models.backends.openvino_graph import build_graph, build_parts
 from her2core.models.backends.reader import Activations, BackendError, Floats, check_pixels
-from her2core.models.bundle_files import BundleFiles
-from her2core.parallel import cores, mapped
+from her2core.models.bundles.bundle_files import BundleFiles
 
 _PRECISION = "INFERENCE_PRECISION_HINT"
 

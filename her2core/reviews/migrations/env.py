@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from her2core.reviews import people_schema  # noqa: F401  its tables join Base's
+from her2core.people import schema as people_schema  # noqa: F401  its tables join Base's
 from her2core.reviews.schema import Base
 
 connection = context.config.attributes.get("connection")

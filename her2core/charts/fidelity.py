@@ -1,0 +1,66 @@
+"""Plotly figures of how faithful heat maps are. Looks and themes: `her2core.charts.verdicts`."""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from her2core.charts.verdicts import label_text, lay_out, theme_of
+from her2core.xai.fidelity_report import ModelFidelity
+
+# Okabe and Ito's colours, for a light and a dark ground; the dash tells lines apart without colour.
+_LINES = {
+    "grad_cam": ("#0072B2", "#56B4E9", "solid"),
+    "grad_cam_plus_plus": ("#009E73", "#2FD0A5", "dash"),
+    "hires_cam": ("#CC79A7", "#E5A5C7", "dashdot"),
+    "shap": ("#D55E00", "#E69F00", "longdash"),
+    "gradient": ("#5C6070", "#B4B8C4", "longdashdot"),
+    "random": ("#8A8F9C", "#858A97", "dot"),
+}
+_OTHER = ("#5C6070", "#B4B8C4", "solid")
+
+
+def curves_figure(model: ModelFidelity, *, dark: bool = False) -> go.Figure:
+    """Deletion at the left, insertion at the right: one line per method in each.
+
+    Args:
+        model: the figures of one bundle.
+        dark: for a dark ground.
+
+    Returns:
+        A figure 300 pixels high; shares and probabilities in per cent.
+    """
+    figure = make_subplots(
+        cols=2,
+        shared_yaxes=True,
+        horizontal_spacing=0.06,
+        subplot_titles=("Taken away, most important first", "Put back, most important first"),
+    )
+    for column, name in enumerate(("deletion", "insertion"), start=1):
+        for method in model.methods:
+            light, on_dark, dash = _LINES.get(method.method, _OTHER)
+            curve = method.deletion if name == "deletion" else method.insertion
+            steps = max(1, len(curve) - 1)
+            figure.add_scatter(
+                x=[100 * i / steps for i in range(len(curve))],
+                y=[100 * value for value in curve],
+                mode="lines",
+                name=label_text(method.title),
+                legendgroup=method.method,
+                showlegend=column == 1,
+                line={"color": on_dark if dark else light, "dash": dash, "width": 2},
+                hovertemplate=label_text(method.title)
+                + ": %{y:.0f} % at %{x:.0f} %<extra></extra>",
+                row=1,
+                col=column,
+            )
+    lay_out(figure, dark, height=300)
+    figure.update_layout(
+        margin={"l": 8, "r": 8, "t": 30, "b": 8},
+        legend={"orientation": "h", "x": 0, "y": -0.22, "yanchor": "top", "itemclick": False},
+    )
+    figure.update_annotations(font={"size": 13, "color": theme_of(dark).faint})
+    figure.update_xaxes(title_text="Share of the pixels (%)", range=[0, 100])
+    figure.update_yaxes(range=[0, 102])
+    figure.update_yaxes(title_text="Probability of the verdict (%)", col=1)
+    return figure

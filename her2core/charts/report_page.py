@@ -1,0 +1,182 @@
+"""A report as one HTML page that needs nothing from outside: plotly.js is in it, once.
+
+All names come from files and cards: they are escaped, and no script of the page reads them.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from PIL import Image
+from plotly.offline import get_plotlyjs
+
+from her2core.charts.evaluation import draw
+from her2core.charts.plots import figure_text, report_plots
+from her2core.charts.third_reader import group_rows, third_reader_lines
+from her2core.charts.words import gallery_line, pair_lines, report_facts
+from her2core.common.text import encodable
+from her2core.evaluation.names import AT_CUT_OFF, CUT_OFFS, OVERALL, PER_CLASS, TITLES
+from her2core.evaluation.report import Evaluation, ReaderEvaluation, Report
+from her2core.scores import CLASS_LABELS, RESEARCH_NOTICE
+
+_THUMBNAIL = 224
+_STYLE = """
+:root { color-scheme: light; }
+body { font: 15px/1.45 "Source Sans 3", "Segoe UI", Arial, sans-serif; color: #17252b;
+  background: #fff; margin: 2rem auto; max-width: 1180px; padding: 0 1rem; }
+h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2rem; }
+table { border-collapse: collapse; margin: .6rem 0; font-variant-numeric: tabular-nums; }
+th, td { border-bottom: 1px solid #cfd9dc; padding: .25rem .7rem .25rem 0; text-align: left;
+  vertical-align: top; }
+.caution { border-left: 4px solid #d55e00; padding: .5rem 1rem; background: #fff5ec; }
+.faint { color: #5c6070; } .plots { display: grid; gap: 1rem;
+  grid-template-columns: repeat(auto-fit, minmax(480px, 1fr)); }
+.gallery { display: flex; flex-wrap: wrap; gap: 1rem; } figure { margin: 0; width: 224px; }
+figcaption { font-size: .85rem; }
+"""
+
+
+def report_html(report: Report, pictures: Path | None = None) -> str:
+    """The whole report as one page.
+
+    Args:
+        report: what to show.
+        pictures: folder of the gallery's <sha256>.png; entries without a picture there are told
+            in words.
+    """
+    found = report.evaluation
+    parts = [
+        f"<h1>{_text(report.title)}</h1>",
+        f"<p><b>{_text(RESEARCH_NOTICE)}</b></p>",
+        *(f"<p>{_text(line)}</p>" for line in report_facts(report)),
+        *(f'<p class="caution">{_text(n)}</p>' for n in (found.caution, *report.notes) if n),
+        "<h2>Overall</h2>",
+        _table("Figure", found.readers, [(TITLES[n], n, "") for n in OVERALL]),
+        *(f"<p>{_text(line)}</p>" for line in pair_lines(found)),
+        "<h2>Clinical cut-offs</h2>",
+        _table(
+            "Cut-off",
+            found.readers,
+            [(f"{c.name}: {TITLES[n].lower()}", n, c.name) for c in CUT_OFFS for n in AT_CUT_OFF],
+        ),
+        "<h2>Each class</h2>",
+        _table(
+            "Class",
+            found.readers,
+            [(f"{of}: {TITLES[n]}", n, of) for of in CLASS_LABELS for n in PER_CLASS],
+        ),
+        *_group_part(found),
+        *_third_reader_part(found),
+        "<h2>Plots</h2>",
+        '<div class="plots">',
+        *(
+            draw(plot).to_html(full_html=False, include_plotlyjs=False, config=_CONFIG)
+            for _, plot in report_plots(found.readers)
+        ),
+        "</div>",
+        *_gallery_part(report, pictures),
+        "<h2>Models</h2>",
+        *(
+            f"<p><b>{_text(m.title)}</b>: {_text(m.name)}, {_text(m.key)}, {_text(m.date)}"
+            f"{', demonstration model' if m.demo else ''}. Trained on: {_text(m.training_data)} "
+            f"Licence: {_text(m.licence)}</p>"
+            for m in report.models
+        ),
+    ]
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f"<title>{_text(report.title)}</title><style>{_STYLE}</style>"
+        f"<script>{get_plotlyjs()}</script></head><body>\n"
+        + "\n".join(parts)
+        + "\n</body></html>\n"
+    )
+
+
+_CONFIG = {"displaylogo": False, "responsive": True}
+
+
+def _table(
+    head: str, readers: Sequence[ReaderEvaluation], rows: Iterable[tuple[str, str, str]]
+) -> str:
+    """Figures of all readers; what was measured for none of them is left out."""
+    lines = []
+    for words, name, of in rows:
+        figures = [reader.figure(name, of) for reader in readers]
+        if not any(figures):
+            continue
+        cells = "".join(
+            f"<td>{_text(figure_text(f.value))} <span class='faint'>n = {f.value.n}"
+            f"{' · ' + _text(f.value.reason) if f.value.reason else ''}</span></td>"
+            if f
+            else "<td>–</td>"
+            for f in figures
+        )
+        lines.append(f"<tr><td>{_text(words)}</td>{cells}</tr>")
+    titles = "".join(f"<th>{_text(reader.title)}</th>" for reader in readers)
+    return f"<table><tr><th>{_text(head)}</th>{titles}</tr>{''.join(lines)}</table>"
+
+
+def _group_part(found: Evaluation) -> list[str]:
+    levels = [(reader, reader.group_level) for reader in found.readers if reader.group_level]
+    if not levels:
+        return []
+    lines = ["<h2>Groups, by the rule of more than 10 % of their patches</h2>", "<table>"]
+    lines.append("<tr><th>Reader</th><th>Exact</th><th>Within one grade</th></tr>")
+    for reader, level in levels:
+        if level is not None:
+            lines.append(
+                f"<tr><td>{_text(reader.title)}</td><td>{_text(figure_text(level.exact))}, "
+                f"n = {level.exact.n}</td><td>{_text(figure_text(level.within_one))}</td></tr>"
+            )
+    return [*lines, "</table>"]
+
+
+def _third_reader_part(found: Evaluation) -> list[str]:
+    if found.third_reader is None:
+        return []
+    return [
+        "<h2>Third reader: the stain measurement, without any network</h2>",
+        *(f"<p>{_text(line)}</p>" for line in third_reader_lines(found)),
+        _plain_table(group_rows(found.third_reader)),
+    ]
+
+
+def _plain_table(rows: Sequence[Mapping[str, object]]) -> str:
+    if not rows:
+        return ""
+    head = "".join(f"<th>{_text(name)}</th>" for name in rows[0])
+    body = "".join(
+        "<tr>" + "".join(f"<td>{_text(str(value))}</td>" for value in row.values()) + "</tr>"
+        for row in rows
+    )
+    return f"<table><tr>{head}</tr>{body}</table>"
+
+
+def _gallery_part(report: Report, pictures: Path | None) -> list[str]:
+    if not report.gallery:
+        return []
+    lines = ["<h2>Worst errors and largest disagreements</h2>", '<div class="gallery">']
+    for entry in report.gallery:
+        path = None if pictures is None else pictures / f"{entry.sha256}.png"
+        image = ""
+        if path is not None and path.is_file():
+            image = f'<img alt="" width="{_THUMBNAIL}" src="{_thumbnail(path)}">'
+        words = _text(gallery_line(report, entry))
+        lines.append(f"<figure>{image}<figcaption>{words}</figcaption></figure>")
+    return [*lines, "</div>"]
+
+
+def _thumbnail(path: Path) -> str:
+    """A small JPEG of the picture as a data address."""
+    stream = io.BytesIO()
+    with Image.open(path) as image:
+        image.convert("RGB").resize((_THUMBNAIL, _THUMBNAIL)).save(stream, "JPEG", quality=85)
+    return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode()
+
+
+def _text(words: str) -> str:
+    return html.escape(encodable(words))

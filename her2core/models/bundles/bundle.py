@@ -1,0 +1,158 @@
+"""A trained network written to disk and loaded back as a keras model.
+
+What the files hold, and how they are verified, is in `bundle_files`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from safetensors.numpy import save
+
+# Before keras brings TensorFlow in, which otherwise greets every server start with its build flags.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras
+
+from her2core.models.bundles.bundle_files import (
+    BACKGROUND_FILE,
+    BACKGROUND_KEY,
+    CHECKED_PATCHES,
+    LOGITS_KEY,
+    WEIGHTS_FILE,
+    BundleFiles,
+    Tensors,
+    check_tensors,
+    checked_background,
+    read_files,
+    refuse,
+)
+from her2core.models.bundles.card import CARD_FILE, BundleError, ModelCard
+from her2core.models.bundles.compact import compact
+from her2core.models.bundles.registry import ARCHITECTURES
+
+__all__ = [
+    "BACKGROUND_FILE",
+    "WEIGHTS_FILE",
+    "Bundle",
+    "BundleError",
+    "as_keras",
+    "load_bundle",
+    "plain_logits",
+    "write_bundle",
+]
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A loaded bundle.
+
+    Attributes:
+        card: its model card.
+        model: keras.Model with float32 weights.
+        background: uint8 (k, 224, 224, 3), the patches SHAP explains against.
+    """
+
+    card: ModelCard
+    model: keras.Model = field(repr=False)
+    background: npt.NDArray[np.uint8] = field(repr=False)
+
+
+def write_bundle(
+    model: keras.Model, card: ModelCard, folder: Path, background: npt.NDArray[np.uint8]
+) -> ModelCard:
+    """Write a bundle; the folder appears complete or not at all.
+
+    Weights are rounded (see `compact`), so measure a model's figures on the bundle loaded back.
+
+    Args:
+        model: a model of the card's architecture.
+        card: everything but `parameters` and the two sha256 sums, which are filled in here.
+        folder: where to; it must not exist, or be empty.
+        background: uint8 (k, 224, 224, 3) with 1 to 200 patches; about 16 are enough for SHAP.
+
+    Returns:
+        The card as written.
+
+    Raises:
+        BundleError: the folder holds something, the model is not of the card's architecture, or a
+            value cannot be kept.
+    """
+    name = folder.name
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise BundleError(f"“{folder}” already holds files; name a new folder for the bundle.")
+    if card.architecture not in ARCHITECTURES:
+        refuse(name, "its architecture is not known here")
+    whole = {weight.path: weight.numpy() for weight in model.weights}
+    check_tensors(whole, card.architecture, name)
+    tensors = compact(whole, card.architecture, name)
+    background = checked_background(background, name)
+    logits = plain_logits(_with_weights(card.architecture, tensors), background[:CHECKED_PATCHES])
+    weights_bytes = save(tensors)
+    background_bytes = save(
+        {BACKGROUND_KEY: np.ascontiguousarray(background), LOGITS_KEY: np.ascontiguousarray(logits)}
+    )
+    finished = replace(
+        card,
+        parameters=int(model.count_params()),
+        weights_sha256=hashlib.sha256(weights_bytes).hexdigest(),
+        background_sha256=hashlib.sha256(background_bytes).hexdigest(),
+        novelty=None,  # other weights know other patches: training.add_novelty measures them anew
+    )
+    text = finished.to_json()
+    if ModelCard.from_json(text, name) != finished:  # raises where the card would not be readable
+        raise BundleError(f"The card of bundle “{name}” does not survive writing; check its types.")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=folder.parent))
+    try:
+        partial.chmod(0o755)
+        (partial / WEIGHTS_FILE).write_bytes(weights_bytes)
+        (partial / BACKGROUND_FILE).write_bytes(background_bytes)
+        (partial / CARD_FILE).write_text(text, encoding="utf-8")
+        partial.rename(folder)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    return finished
+
+
+def load_bundle(folder: Path) -> Bundle:
+    """Load a bundle after verifying both checksums.
+
+    Raises:
+        BundleError: a file is missing or not the one the card was written for, or the weights do
+            not fit the architecture.
+    """
+    return as_keras(read_files(folder))
+
+
+def as_keras(files: BundleFiles) -> Bundle:
+    """The network of verified files as a keras model."""
+    model = _with_weights(files.card.architecture, files.tensors)
+    return Bundle(files.card, model, files.background)
+
+
+def plain_logits(model: keras.Model, patches: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """The logits (n, 4) of patches uint8 (n, 224, 224, 3), by the model as keras runs it."""
+    to_logits = keras.Model(model.inputs[0], model.get_layer("logits").output)
+    pixels = patches.astype(np.float32) / np.float32(255)
+    return np.asarray(to_logits(pixels, training=False), np.float32)
+
+
+def _with_weights(architecture: str, tensors: Tensors) -> keras.Model:
+    model = ARCHITECTURES[architecture].build()
+    put_weights(model, tensors)
+    return model
+
+
+def put_weights(model: keras.Model, tensors: Tensors) -> None:
+    """Put a bundle's tensors, verified before, into a network of its architecture of any size."""
+    for weight in model.weights:
+        weight.assign(tensors[weight.path].astype(np.float32))

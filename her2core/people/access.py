@@ -1,0 +1,305 @@
+"""The review store as one person may use it: what their role or a double read forbids is refused.
+
+Pages go through a desk only, so that a rule holds whatever a page draws. Reading leaves out what
+is not to be seen; writing raises NotAllowedError with one sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from sqlalchemy.orm import Session
+
+from her2core.accounts.records import Account, AuditEntry, Identity, NotAllowedError, Permission
+from her2core.accounts.store import AccountStore
+from her2core.models.verdict import Verdict
+from her2core.people.assignment_plan import read_plan
+from her2core.people.assignments import AssignmentError, Assignments
+from her2core.people.double_reading import DoubleRead, Plan
+from her2core.preprocessing.patches import Square
+from her2core.reviews import corrections
+from her2core.reviews.errors import ReviewRefusedError
+from her2core.reviews.records import PatchRecord, Review, ReviewDraft, ReviewFilter, WorklistItem
+from her2core.reviews.store import ReviewStore
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What one person may see of a patch now.
+
+    Attributes:
+        verdicts: the models' verdicts and heat maps.
+        sentence: why something is hidden, or what this person is asked for; empty otherwise.
+        adjudicates: the double read whose disagreement this person is to decide.
+    """
+
+    verdicts: bool = True
+    sentence: str = ""
+    adjudicates: DoubleRead | None = None
+
+
+class Desk:
+    """One person at the review store. Cheap to make; every method may raise StoreError."""
+
+    def __init__(self, store: ReviewStore, identity: Identity) -> None:
+        self._store = store
+        self._accounts = AccountStore(store)
+        self._assignments = Assignments(store)
+        self.identity = identity
+
+    def may(self, permission: Permission) -> bool:
+        """Whether this person's role allows it; for drawing, not for deciding."""
+        return self.identity.may(permission)
+
+    def require(self, permission: Permission) -> None:
+        """Go on only if the person may do this, by the role the database has for them now.
+
+        Raises:
+            NotAllowedError: they may not.
+        """
+        now = self._accounts.current(self.identity)
+        if now is None:
+            raise NotAllowedError("Sign in first; if you have, your account was disabled.")
+        if not now.may(permission):
+            raise NotAllowedError(f"As {now.role} you may not {permission}.")
+
+    # reading -------------------------------------------------------------------------------------
+
+    def plan(self) -> Plan:
+        """Who reads what; empty where nobody signs in."""
+        return Plan() if self.identity.way == "open" else self._assignments.plan()
+
+    def worklist(self, models: Mapping[str, str] = MappingProxyType({})) -> list[WorklistItem]:
+        """The patches that are this person's to read; unreviewed first, in order of arrival.
+
+        Those given to them, those given to nobody, and for an adjudicator the disagreements.
+        Verdicts that are hidden from them are left out; `models` as for the store's.
+        """
+        plan = self.plan()
+        items = self._store.worklist(self.identity.name, models)
+        return [
+            self._veiled(plan, item) for item in items if self._is_theirs(plan, item.patch.sha256)
+        ]
+
+    def overview(self) -> list[WorklistItem]:
+        """All patches, for who gives them out; without verdicts where the person reads them blind.
+
+        Raises:
+            NotAllowedError: this person does not assign.
+        """
+        self.require(Permission.ASSIGN)
+        plan = self.plan()
+        return [self._veiled(plan, item) for item in self._store.worklist(self.identity.name)]
+
+    def sight(self, sha256: str, plan: Plan | None = None) -> Sight:
+        """What this person may see of the patch; pass the plan to ask for many patches."""
+        return self._sight(self.plan() if plan is None else plan, sha256)
+
+    def review(self, review_id: int) -> Review:
+        """One review by its number.
+
+        Raises:
+            ReviewNotFoundError: the log has none with this number.
+            NotAllowedError: it belongs to a double read that is not finished, and to another.
+        """
+        review = self._store.review(review_id)
+        if review.reviewer != self.identity.name and self.plan().is_sealed(review.patch.sha256):
+            raise NotAllowedError(_SEALED)
+        return review
+
+    def reviews(self, wanted: ReviewFilter | None = None) -> tuple[list[Review], int]:
+        """The reviews that pass the filter, newest first, and how many entries are sealed.
+
+        All answers to a double read stay out, this person's own too, until both are in: an own
+        entry shows the verdicts, and an export of it would be passed on. The number is the same
+        for every filter, or else filters would tell what the sealed entries hold: it counts the
+        current ones.
+        """
+        # the log before the plan: an answer given between the two is sealed, not shown
+        found = self._store.reviews(wanted)
+        sealed = {read.sha256 for read in self.plan().double_reads.values() if read.sealed}
+        current = self._store.reviews() if sealed else []
+        shown = [review for review in found if review.patch.sha256 not in sealed]
+        return shown, sum(review.patch.sha256 in sealed for review in current)
+
+    def audit(self, limit: int = 500) -> list[AuditEntry]:
+        """The last entries of the audit, newest first.
+
+        Raises:
+            NotAllowedError: this person may not see them.
+        """
+        self.require(Permission.SEE_AUDIT)
+        return self._accounts.audit(limit)
+
+    def people(self) -> list[Account]:
+        """Who can be given patches: all accounts that may sign in.
+
+        Raises:
+            NotAllowedError: this person does not assign.
+        """
+        self.require(Permission.ASSIGN)
+        return [account for account in self._accounts.accounts() if not account.disabled]
+
+    def seen(self, patches: Iterable[str]) -> frozenset[str]:
+        """Those whose verdicts this person was shown before, by whatever server of this database.
+
+        Shown to somebody who had not given a name counts, too: it may have been this person.
+        """
+        return self._store.showings.seen(self.identity.name, patches)
+
+    # writing -------------------------------------------------------------------------------------
+
+    def note_shown(self, patches: Iterable[str], *, insist: bool) -> None:
+        """Record that this person is going to be shown the verdicts; call it before they are drawn.
+
+        Args:
+            patches: sha256 of the patches.
+            insist: whether they must not be shown unless this is recorded, as for who reads blind.
+                Otherwise the server keeps what the database does not take and writes it later.
+
+        Raises:
+            StoreError: it could not be recorded, and this was insisted on.
+        """
+        self._store.showings.record(self.identity.name, patches, insist=insist)
+
+    def save_review(self, draft: ReviewDraft, *, token: str | None = None) -> Review:
+        """Append this person's review to the log; it is on the disk when this returns.
+
+        The answer of an adjudicator to a disagreement is recorded as its adjudication. A second
+        answer to a patch, whatever its square, is taken as a correction only: two tabs would leave
+        two answers that both count.
+
+        Raises:
+            NotAllowedError: the patch was given to others, or the role does not review, or does
+                not adjudicate where the answer would.
+            ReviewRefusedError: something is missing or contradicts the log.
+            SeenBeforeError: it says blind, but the verdicts were shown to this person before.
+        """
+        self.require(Permission.REVIEW)
+        if draft.reviewer != self.identity.name:
+            raise NotAllowedError("A review can only be recorded under your own name.")
+        # who may answer is decided where the answer is appended: nothing can come in between
+        return self._store.save_review(
+            draft, token=token, admit=lambda session: self._admit(session, draft)
+        )
+
+    def require_take_in(self) -> None:
+        """Go on only if this person may bring patches.
+
+        Raises:
+            NotAllowedError: they may not.
+        """
+        self.require(Permission.TAKE_IN)
+
+    def record_verdicts(self, sha256: str, square: Square, verdicts: Iterable[Verdict]) -> None:
+        """Record what the models said; the same as the store's, open to all who may read."""
+        self._store.record_verdicts(sha256, square, verdicts)
+
+    def patch(self, sha256: str) -> PatchRecord | None:
+        """The patch with this sha256, if known."""
+        return self._store.patch(sha256)
+
+    def note_export(self, what: str, entries: int) -> None:
+        """Put an export into the audit, before the file is handed out.
+
+        Raises:
+            NotAllowedError: this person may not export.
+        """
+        self.require(Permission.EXPORT)
+        self._accounts.note(self.identity.name, "exported", f"{entries} entries as {what}")
+
+    def note(self, action: str, detail: str) -> None:
+        """Put something this person did into the audit; neither file names nor comments."""
+        self._accounts.note(self.identity.name, action, detail)
+
+    def assign(self, patches: Sequence[str], name: str) -> int:
+        """Give patches to one reader; returns how many were newly given.
+
+        Raises:
+            NotAllowedError: this person does not assign.
+            AssignmentError: it cannot be done; the sentence says why.
+        """
+        self.require(Permission.ASSIGN)
+        return self._assignments.assign(patches, name, by=self.identity.name)
+
+    def assign_double(self, patches: Sequence[str], names: Sequence[str], *, blind: bool) -> int:
+        """Give patches to two readers; returns how many double reads were made.
+
+        Raises:
+            NotAllowedError: this person does not assign.
+            AssignmentError: it cannot be done; the sentence says why.
+        """
+        self.require(Permission.ASSIGN)
+        return self._assignments.assign_double(patches, names, blind=blind, by=self.identity.name)
+
+    def withdraw(self, patches: Sequence[str], name: str) -> int:
+        """Take back what was not read yet; returns how many.
+
+        Raises:
+            NotAllowedError: this person does not assign.
+            AssignmentError: no patch was named.
+        """
+        self.require(Permission.ASSIGN)
+        return self._assignments.withdraw(patches, name, by=self.identity.name)
+
+    # ---------------------------------------------------------------------------------------------
+
+    def _admit(self, session: Session, draft: ReviewDraft) -> None:
+        """Let an answer in, and make the person the adjudicator where it is a decision."""
+        sha256, name = draft.patch_sha256, self.identity.name
+        plan = Plan() if self.identity.way == "open" else read_plan(session, sha256)
+        if plan.kind(sha256, name) == "adjudication" or self._to_adjudicate(plan, sha256):
+            try:
+                self._assignments.claim(session, sha256, name)
+            except AssignmentError as error:
+                raise NotAllowedError(str(error)) from None
+        elif not self._is_theirs(plan, sha256):
+            raise NotAllowedError("This patch was given to other readers.")
+        hidden = not self._sight(plan, sha256).verdicts
+        if hidden and any(answer is not None for answer in draft.agrees.values()):
+            raise ReviewRefusedError(
+                "In a blind double read you cannot agree or disagree with verdicts yet."
+            )
+        corrections.refuse_second(session, draft)
+
+    def _veiled(self, plan: Plan, item: WorklistItem) -> WorklistItem:
+        """The item without what any second reader said, where that is to be hidden."""
+        if self._sight(plan, item.patch.sha256).verdicts:
+            return item
+        return WorklistItem(item.patch, review_id=item.review_id)
+
+    def _is_theirs(self, plan: Plan, sha256: str) -> bool:
+        return (
+            plan.is_free(sha256)
+            or plan.kind(sha256, self.identity.name) in ("single", "double")
+            or self._to_adjudicate(plan, sha256) is not None
+        )
+
+    def _to_adjudicate(self, plan: Plan, sha256: str) -> DoubleRead | None:
+        """The double read of this patch if its disagreement is this person's to decide."""
+        read = plan.double_reads.get(sha256)
+        if read is None or not self.identity.may(Permission.ADJUDICATE):
+            return None
+        name = self.identity.name
+        if name in read.readers:
+            return None
+        if read.stage == "disagreed" and (name, sha256) not in plan.reviewed:
+            return read
+        return read if read.adjudicator == name and read.stage != "reading" else None
+
+    def _sight(self, plan: Plan, sha256: str) -> Sight:
+        read = plan.double_reads.get(sha256)
+        if read is None:
+            return Sight()
+        if read.sealed and self.identity.name in read.readers:
+            answered = self.identity.name in read.answers
+            rest = "when the other reader has answered, too" if answered else "when both are in"
+            if read.blind:
+                return Sight(False, f"Blind double read: verdicts and answers are shown {rest}.")
+            return Sight(True, f"Double read: the other reader's answer is shown {rest}.")
+        return Sight(adjudicates=self._to_adjudicate(plan, sha256))
+
+
+_SEALED = "This entry belongs to a double read; it is shown when both answers are in."

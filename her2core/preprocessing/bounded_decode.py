@@ -1,0 +1,274 @@
+"""Decoding files from outside in processes of their own, under limits of memory and time.
+
+A decoder that a hostile file makes hang, crash or swell takes nothing down but its own process: the
+file is refused in one sentence, and a fresh process takes the place of the old one. The processes
+are kept for the next file; a warm one costs milliseconds. The pixels are those of
+`her2core.preprocessing.patches.decode`, which does everything but the decoding itself.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from her2core.preprocessing.decode_worker import MAX_MESSAGE
+from her2core.preprocessing.image_formats import FORMATS, DecodedImage, UnreadableImageError
+from her2core.preprocessing.patches import Patch, decode
+from her2core.settings import PROJECT_ROOT, UploadLimits
+
+_log = logging.getLogger(__name__)
+_WORKERS = 2
+_START_SECONDS = 60.0
+_FILES_PER_WORKER = 1000
+# Time is counted on the processor, so that a busy computer refuses no file a quiet one takes. A
+# process that does nothing at all is given up after so many times the limit on the clock.
+_PATIENCE = 12.0
+# Numeric libraries set aside address space for each thread they might start.
+_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+
+
+def decode_bounded(data: bytes, name: str, limits: UploadLimits) -> Patch:
+    """`patches.decode` for a file from outside. Safe to use from several threads.
+
+    The same bytes give the same Patch. Time spent waiting for a free process does not count.
+
+    Raises:
+        PatchError: as `decode`; also where the file needs more than `limits.max_seconds` or
+            `limits.max_mib`, or makes its decoder crash.
+    """
+    pool = _pool(limits.max_seconds, limits.max_mib)
+    return decode(data, name, limits, reader=pool.read)
+
+
+class DecoderPool:
+    """A few worker processes, started when they are needed, each decoding one file at a time."""
+
+    def __init__(
+        self,
+        max_seconds: int,
+        max_mib: int,
+        workers: int = _WORKERS,
+        patience: float = _PATIENCE,
+    ) -> None:
+        """Nothing is started yet.
+
+        Args:
+            max_seconds: processor time for one file.
+            max_mib: memory of one worker, MiB.
+            workers: most files decoded at once.
+            patience: most time on the clock, as a multiple of `max_seconds`.
+        """
+        self._patience = patience
+        self._max_seconds = max_seconds
+        self._max_mib = max_mib
+        self._free = threading.Semaphore(workers)
+        self._lock = threading.Lock()
+        self._idle: list[_Worker] = []
+
+    def read(self, data: bytes, max_pixels: int, min_side: int) -> DecodedImage:
+        """`her2core.preprocessing.image_formats.read_image`, elsewhere.
+
+        Raises:
+            UnreadableImageError: as there; or the limits are not kept, or no process starts.
+        """
+        request = {
+            "max_pixels": max_pixels,
+            "min_side": min_side,
+            "max_mib": self._max_mib,
+            "max_seconds": self._max_seconds,
+        }
+        with self._free, _memory_file() as source, _memory_file() as target:
+            source.write(data)
+            source.flush()
+            worker, answer = self._asked(request, source, target)
+            if answer.get("tired") or worker.files >= _FILES_PER_WORKER:
+                worker.stop()
+            else:
+                with self._lock:
+                    self._idle.append(worker)
+            return _decoded(answer, target, max_pixels)
+
+    def close(self) -> None:
+        """End the processes that wait; a later file starts new ones."""
+        with self._lock:
+            waiting, self._idle = self._idle, []
+        for worker in waiting:
+            worker.stop()
+
+    def _asked(
+        self, request: dict[str, int], source: BinaryIO, target: BinaryIO
+    ) -> tuple[_Worker, dict[str, Any]]:
+        """A worker and its answer; whatever did not answer is ended.
+
+        Raises:
+            UnreadableImageError: no answer in time.
+        """
+        while True:
+            with self._lock:
+                worker = self._idle.pop() if self._idle else None
+            if worker is None:
+                worker = _started()
+            elif not worker.lives():  # ended from outside while it waited
+                worker.stop()
+                continue
+            seconds = self._max_seconds * self._patience
+            try:
+                return worker, worker.ask(request, source, target, seconds)
+            except TimeoutError:
+                worker.stop()
+                raise self._too_slow() from None
+            except (OSError, EOFError, ValueError):
+                status = worker.stop()
+                if status == -signal.SIGXCPU:
+                    raise self._too_slow() from None
+                _log.warning("A decoding process ended with status %s", status)
+                raise UnreadableImageError(
+                    "could not be opened within the limits of memory and time; "
+                    "export it again as 8-bit RGB and upload that."
+                ) from None
+
+    def _too_slow(self) -> UnreadableImageError:
+        return UnreadableImageError(
+            f"takes longer than {self._max_seconds} seconds to open; "
+            "export it again as 8-bit RGB, or a smaller region, and upload that."
+        )
+
+
+class _Worker:
+    """One process and the socket to it."""
+
+    def __init__(self) -> None:
+        self.files = 0
+        self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        with theirs:
+            number = theirs.fileno()
+            try:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-m", "her2core.preprocessing.decode_worker", str(number)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    # Decoders print what a file says, and a file may say a patient's name.
+                    stderr=subprocess.DEVNULL,
+                    cwd=PROJECT_ROOT,
+                    env={**os.environ, **_ONE_THREAD},
+                    pass_fds=(number,),
+                )
+            except BaseException:
+                self._channel.close()
+                raise
+        self._channel.settimeout(_START_SECONDS)
+        if self._channel.recv(MAX_MESSAGE) != b"ready":
+            raise EOFError("the decoding process did not start")
+
+    @property
+    def pid(self) -> int:
+        """Id of the process."""
+        return self._process.pid
+
+    def lives(self) -> bool:
+        """Whether the process is still there."""
+        return self._process.poll() is None
+
+    def ask(
+        self, request: dict[str, int], source: BinaryIO, target: BinaryIO, seconds: float
+    ) -> dict[str, Any]:
+        """Have one file decoded.
+
+        Raises:
+            TimeoutError: no answer within `seconds`.
+            OSError, EOFError, ValueError: the process has ended, or does not make sense any more.
+        """
+        self.files += 1
+        self._channel.settimeout(seconds)
+        descriptors = [source.fileno(), target.fileno()]
+        socket.send_fds(self._channel, [json.dumps(request).encode()], descriptors)
+        message = self._channel.recv(MAX_MESSAGE)
+        if not message:
+            raise EOFError("the decoding process has ended")
+        answer = json.loads(message)
+        if not isinstance(answer, dict):
+            raise ValueError("the decoding process gave no answer")
+        return answer
+
+    def stop(self) -> int:
+        """End the process, whatever it is doing; its exit status."""
+        self._channel.close()
+        self._process.kill()
+        return self._process.wait()
+
+
+def _started() -> _Worker:
+    try:
+        return _Worker()
+    except (OSError, EOFError) as error:
+        _log.warning("No decoding process could be started (%s)", type(error).__name__)
+        raise UnreadableImageError(
+            "could not be opened, because this computer is short of memory or processes; "
+            "upload it again later."
+        ) from error
+
+
+def _decoded(answer: dict[str, Any], target: BinaryIO, max_pixels: int) -> DecodedImage:
+    """The picture of an answer, which is believed only as far as it is checked here.
+
+    Raises:
+        UnreadableImageError: the file was refused, or the answer makes no sense.
+    """
+    if "refused" in answer:
+        raise UnreadableImageError(str(answer["refused"]))
+    try:
+        height, width, channels = map(int, answer["shape"])
+        kind, notes = answer["format"], tuple(map(str, answer["notes"]))
+        if channels != 3 or not 0 < height * width <= max_pixels or kind not in FORMATS:
+            raise ValueError
+        # Read, not mapped: the worker could still change or cut what it shares.
+        rgb = np.empty((height, width, 3), np.uint8)
+        target.seek(0)
+        if os.fstat(target.fileno()).st_size != rgb.nbytes or _filled(rgb, target) != rgb.nbytes:
+            raise ValueError
+    except (KeyError, TypeError, ValueError):
+        raise UnreadableImageError(
+            "could not be opened; export it again as 8-bit RGB and upload that."
+        ) from None
+    return DecodedImage(rgb, kind, notes)
+
+
+def _filled(rgb: npt.NDArray[np.uint8], file: BinaryIO) -> int:
+    """Read a file into the array; how many bytes it gave."""
+    return int(file.readinto(rgb.data.cast("B")))  # type: ignore[attr-defined]
+
+
+@contextmanager
+def _memory_file() -> Iterator[BinaryIO]:
+    """An unnamed file in memory; on systems without them, an unnamed one on disk."""
+    if hasattr(os, "memfd_create"):
+        with os.fdopen(os.memfd_create("her2"), "w+b") as file:
+            yield file
+    else:
+        with tempfile.TemporaryFile() as file:
+            yield file
+
+
+@cache
+def _pool(max_seconds: int, max_mib: int) -> DecoderPool:
+    """The process-wide pool for these limits. Its workers end when this process does."""
+    return DecoderPool(max_seconds, max_mib)
+
+
+# A forked process must not talk over its parent's sockets.
+with suppress(AttributeError):
+    os.register_at_fork(after_in_child=_pool.cache_clear)

@@ -1,0 +1,286 @@
+"""What a person should know of a patch before trusting a verdict on it.
+
+Plain measurements of the square, no network: is it tissue, is it a DAB and haematoxylin stain, is
+it sharp, is it well exposed, is it of a size the models can use, does ink or a fold lie on it. Each
+finding is one sentence that says what to do. Thresholds were set on 201 real HER2 patches from 14
+cores (40x); benchmarks/quality.json says what they catch and what they leave alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from her2core.common.text import percent_text
+from her2core.preprocessing.patches import MODEL_SIDE, Patch
+from her2core.preprocessing.quality.findings import (
+    BLANK,
+    BLURRED,
+    CLIPPED,
+    DARK,
+    DENSE_COUNTERSTAIN,
+    DENSE_DAB,
+    EOSIN,
+    FOLD,
+    GREY,
+    NOT_IHC,
+    PALE_COUNTERSTAIN,
+    Finding,
+    warning,
+)
+from her2core.preprocessing.quality.mixture_line import Colours, colours_of, summed
+from her2core.preprocessing.quality.pen_marks import ink_mask
+from her2core.preprocessing.quality.stain_range import stain_range
+from her2core.preprocessing.quality.tissue_folds import fold_contrast
+
+FloatArray = npt.NDArray[np.float32]
+
+_ENOUGH_PIXELS = 128
+_WORKING_SIDE = 512
+# Pen strokes and folds are looked for at this size.
+_OVERVIEW_SIDE = 112
+_COARSE_SIDE = 2000
+# Optical density summed over the three channels.
+_TISSUE_DENSITY = 0.12
+# Grey levels of local variation: glass has 0.7 to 1.1, the palest unstained stroma more than 2.
+_TISSUE_TEXTURE = 2.0
+_BLANK_SHARE, _LITTLE_TISSUE_SHARE = 0.03, 0.25
+# Real patches: focus 0.22 to 0.49; after a Gaussian blur of 4 pixels at 448: 0.06 to 0.08.
+_SHARP_FOCUS = 0.15
+_GREY_COLOURFULNESS = 6
+_DARK_GLASS, _DARK_MEDIAN = 190, 80
+_CLIPPED_SHARE, _NEAR_WHITE = 0.5, 180
+_IHC_SHARE, _COUNTERSTAIN_SHARE = 0.85, 0.03
+_PINK_SHARE, _H_AND_E_SHARE = 0.2, 0.8
+_TYPICAL_DENSITY_LIMIT = 1.6
+# A patch all of one odd colour is not IHC under ink.
+_MOST_INK = 0.6
+# Real patches: 99 % below it; the same with a fold: 96 % above it. In a small field a row of large
+# nuclei is as wide as a fold.
+_FOLD_CONTRAST, _FOLD_CONTRAST_CLOSE, _CLOSE_SIDE = 0.35, 0.50, 300
+
+
+@dataclass(frozen=True)
+class QualityReport:
+    """The findings and the measurements behind them.
+
+    Attributes:
+        findings: most serious first.
+        tissue_share: part of the square that is not empty glass, in [0, 1].
+        focus: edge strength against contrast, >= 0; sharp patches have 0.2 to 0.8.
+        stain_share: part of the stained area whose colour is a mixture of haematoxylin and DAB,
+            in [0, 1]; None where too little is stained to tell.
+    """
+
+    findings: tuple[Finding, ...]
+    tissue_share: float
+    focus: float
+    stain_share: float | None
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The sentences to show with the verdict."""
+        return tuple(each.message for each in self.findings if each.severity == "warning")
+
+
+def assess(patch: Patch) -> QualityReport:
+    """Examine the patch's square, reduced to at most 512 pixels."""
+    rgb = _reduced(patch.field(), _WORKING_SIDE)
+    # After smoothing, every second pixel tells as much of the colours as all of them.
+    step = 2 if len(rgb) >= _ENOUGH_PIXELS else 1
+    smooth = np.ascontiguousarray(cv2.GaussianBlur(rgb, (0, 0), 1.0)[::step, ::step])
+    density = _optical_density(smooth)
+    overview = _optical_density(_reduced(rgb, _OVERVIEW_SIDE))
+    grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    fine = np.asarray(cv2.GaussianBlur(grey, (0, 0), 1.0), np.float32)
+    tissue = _tissue_share(fine, summed(density), 4.0 / step)
+    focus = _focus(fine)
+    ink = ink_mask(overview)
+    if ink.mean() > _MOST_INK:
+        ink = np.zeros_like(ink)
+    colours = colours_of(density, _enlarged(~ink, density.shape[0]))
+    if tissue < _BLANK_SHARE:
+        seen: tuple[Finding | None, ...] = (BLANK,)
+    else:
+        exposure = _exposure(rgb)
+        # Clipping shifts colours: what they would say is no news after "over-exposed".
+        subject = None if exposure is CLIPPED else _subject(rgb, tissue, colours)
+        blurred = BLURRED if focus < _SHARP_FOCUS else None
+        if subject is NOT_IHC and colours is not None and _only_partly_too_dark(colours):
+            # The right colours, but too dark: several layers of tissue, or too much stain.
+            subject = _fold(overview, patch.square.size) or _stains(overview[~ink]) or subject
+        spoilt = None if subject or exposure else _spoilt(overview, ink, patch.square.size)
+        seen = (subject, exposure, blurred, spoilt)
+    findings = (*seen, _size(patch.square.size))
+    return QualityReport(
+        findings=tuple(finding for finding in findings if finding is not None),
+        tissue_share=tissue,
+        focus=focus,
+        stain_share=None if colours is None else colours.ihc,
+    )
+
+
+def _subject(rgb: npt.NDArray[np.uint8], tissue: float, colours: Colours | None) -> Finding | None:
+    """What is wrong with what the square shows; the first reason is enough."""
+    if _percentile(_brightest(rgb) - _darkest(rgb), 99) <= _GREY_COLOURFULNESS:
+        return GREY
+    if colours is not None:
+        if colours.pink > _PINK_SHARE and colours.pink + colours.ihc > _H_AND_E_SHARE:
+            return EOSIN
+        if (
+            colours.ihc < _IHC_SHARE
+            or colours.counterstain < _COUNTERSTAIN_SHARE
+            or colours.density > _TYPICAL_DENSITY_LIMIT
+        ):
+            return NOT_IHC
+    if tissue < _LITTLE_TISSUE_SHARE:
+        return warning(
+            "little_tissue",
+            f"The square shows mostly background ({percent_text(tissue)} tissue); move it onto "
+            "tumour.",
+        )
+    return None
+
+
+def _spoilt(overview: FloatArray, ink: npt.NDArray[np.bool_], size: int) -> Finding | None:
+    """What lies on a patch that is IHC and well exposed, or how its stains are; one is enough."""
+    stains = _stains(overview[~ink])
+    # A counterstain that dense everywhere looks like blue ink.
+    if ink.any() and stains is not DENSE_COUNTERSTAIN:
+        return warning(
+            "pen",
+            f"Pen ink covers {percent_text(float(ink.mean()))} of the square; wipe the slide and "
+            "scan it again, or move the square off the ink.",
+        )
+    return _fold(overview, size) or stains
+
+
+def _stains(density: FloatArray) -> Finding | None:
+    """Which stain is out of range, of pixels (n, 3)."""
+    stains = stain_range(density)
+    if stains.dab_is_dense:
+        return DENSE_DAB
+    if stains.counterstain_is_dense:
+        return DENSE_COUNTERSTAIN
+    return PALE_COUNTERSTAIN if stains.counterstain_is_pale else None
+
+
+def _only_partly_too_dark(colours: Colours) -> bool:
+    return (
+        colours.ihc + colours.dark >= _IHC_SHARE
+        and colours.counterstain >= _COUNTERSTAIN_SHARE
+        and colours.density <= _TYPICAL_DENSITY_LIMIT
+    )
+
+
+def _fold(overview: FloatArray, size: int) -> Finding | None:
+    limit = _FOLD_CONTRAST_CLOSE if size < _CLOSE_SIDE else _FOLD_CONTRAST
+    return FOLD if fold_contrast(overview) > limit else None
+
+
+def _exposure(rgb: npt.NDArray[np.uint8]) -> Finding | None:
+    grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+    if _percentile(grey, 99) < _DARK_GLASS or _percentile(grey, 50) < _DARK_MEDIAN:
+        return DARK
+    clipped_to_white = (_brightest(rgb) >= 254) & (_darkest(rgb) >= _NEAR_WHITE)
+    if np.mean(clipped_to_white) > _CLIPPED_SHARE:
+        return CLIPPED
+    return None
+
+
+def _size(size: int) -> Finding | None:
+    if size < MODEL_SIDE:
+        return warning(
+            "enlarged",
+            f"The square was enlarged from {size} pixels to {MODEL_SIDE}; use a larger square or "
+            "an export at higher power.",
+        )
+    if size > _COARSE_SIDE:
+        return warning(
+            "coarse",
+            f"At {size} pixels the square makes cells too small for the models; choose a smaller "
+            "square.",
+        )
+    return None
+
+
+def _reduced(field: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.uint8]:
+    if field.shape[0] <= side:
+        return field
+    return np.asarray(cv2.resize(field, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _enlarged(mask: npt.NDArray[np.bool_], side: int) -> npt.NDArray[np.bool_]:
+    sized = cv2.resize(mask.astype(np.uint8), (side, side), interpolation=cv2.INTER_NEAREST)
+    return np.asarray(sized, bool)
+
+
+def _optical_density(rgb: npt.NDArray[np.uint8]) -> FloatArray:
+    """Base-10 optical density per channel against the brightest glass in view (at least 220)."""
+    glass = np.clip([_percentile(channel, 99) for channel in cv2.split(rgb)], 220, 255)
+    levels = np.maximum(np.arange(256), 1)[:, None]
+    table = np.maximum(np.log10(glass / levels), 0).astype(np.float32)
+    return np.asarray(cv2.LUT(rgb, table[None]), np.float32)
+
+
+def _brightest(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    red, green, blue = cv2.split(rgb)
+    return np.asarray(cv2.max(cv2.max(red, green), blue), np.uint8)
+
+
+def _darkest(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    red, green, blue = cv2.split(rgb)
+    return np.asarray(cv2.min(cv2.min(red, green), blue), np.uint8)
+
+
+def _percentile(levels: npt.NDArray[np.uint8], percent: float) -> int:
+    """The grey level that `percent` of the pixels do not exceed."""
+    counts = cv2.calcHist([levels], [0], None, [256], [0, 256]).ravel().cumsum(dtype=np.float64)
+    return int(np.searchsorted(counts, counts[-1] * percent / 100))
+
+
+def _wide(image: FloatArray, sigma: float) -> FloatArray:
+    """A Gaussian blur of wide `sigma`, on the image reduced as far as it would blur anyway.
+
+    Returns:
+        The blurred image at the reduced size.
+    """
+    height, width = image.shape
+    factor = 1
+    while 4 * factor <= sigma and min(height, width) // (2 * factor) >= 16:
+        factor *= 2
+    small = cv2.resize(image, (width // factor, height // factor), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.GaussianBlur(small, (0, 0), sigma / factor), np.float32)
+
+
+def _like(image: FloatArray, other: FloatArray) -> FloatArray:
+    """The image at the size of the other."""
+    size = (other.shape[1], other.shape[0])
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def _tissue_share(fine: FloatArray, density: FloatArray, sigma: float) -> float:
+    """Part of the square that is coloured or structured; empty glass is neither.
+
+    Args:
+        fine: grey levels, slightly smoothed.
+        density: optical density summed over the channels, at any resolution.
+        sigma: standard deviation in its pixels over which it is averaged.
+    """
+    detail = fine - _like(_wide(fine, 4.0), fine)
+    texture = np.sqrt(np.maximum(_wide(detail * detail, 6.0), 0))
+    coloured = _like(_wide(density, sigma), texture) > _TISSUE_DENSITY
+    return float(np.mean(coloured | (texture > _TISSUE_TEXTURE)))
+
+
+def _focus(fine: FloatArray) -> float:
+    """Spread of the Laplacian over the spread of structures up to cell size; 0 on an even field.
+
+    The ratio does not change with how strongly the patch is stained, unlike the plain variance of
+    the Laplacian.
+    """
+    structure = float(np.std(fine - _like(_wide(fine, 12.0), fine)))
+    return float(np.std(cv2.Laplacian(fine, cv2.CV_32F))) / structure if structure > 1e-3 else 0.0

@@ -1,0 +1,218 @@
+"""One bundle in use: read by its backend, explained from what the reading left, SHAP on demand.
+
+Reading and class-activation maps need no TensorFlow where OpenVINO reads; SHAP does, so its network
+is loaded a second time, in the background or when it is first asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from her2core.common.fair_lock import FairLock
+from her2core.models.backends.choose import open_gradient, open_reader
+from her2core.models.backends.reader import BackendError
+from her2core.models.bundles.bundle_files import read_files
+from her2core.models.bundles.card import BundleError, ModelCard
+from her2core.models.ood.appearance import appearance
+from her2core.models.ood.novelty import pooled
+from her2core.models.ood.novelty_file import load_novelty
+from her2core.models.verdict import Verdict, verdict_of
+from her2core.preprocessing.patches import Patch
+from her2core.scores import HER2Score
+from her2core.serving.cache import Recent
+from her2core.settings import Settings
+from her2core.xai.class_activation import ClassActivation
+from her2core.xai.explanation import Explanation, Method
+from her2core.xai.head_gradient import Head
+from her2core.xai.progress import Progress
+
+if TYPE_CHECKING:
+    from her2core.models.backends.reader import Reader
+    from her2core.xai.methods.shap_values import ShapExplainer
+
+Floats = npt.NDArray[np.float32]
+READINGS_KEPT = 256
+_MAPS_KEPT = 128
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one pass left of one patch.
+
+    Attributes:
+        verdict: what the model says.
+        features: float32 (h, w, c), the last feature map.
+        hidden: float32 (units,), the hidden layer after its ReLU.
+    """
+
+    verdict: Verdict
+    features: Floats
+    hidden: Floats
+
+
+class LoadedModel:
+    """A bundle ready to read and to explain. Safe to use from several threads."""
+
+    def __init__(
+        self, folder: Path, settings: Settings, appearances: Recent[str, Floats] | None = None
+    ) -> None:
+        """Verify the bundle and open it in the backend of the settings.
+
+        Args:
+            folder: the bundle.
+            settings: which backend, and where its agreement is noted.
+            appearances: how patches look, by `Patch.key`; the models of a server share them.
+
+        Raises:
+            BundleError: the bundle, or the backend that the settings name, cannot be used.
+        """
+        files = read_files(folder)
+        try:
+            self._reader: Reader = open_reader(files, settings.backend, settings.cache_dir)
+        except BackendError as error:
+            raise BundleError(
+                f"{error} Model bundle “{folder.name}” cannot be read; set HER2_BACKEND to auto."
+            ) from error
+        self.card: ModelCard = files.card
+        self.head = Head.from_tensors(files.tensors, files.feature_shape)
+        self._folder = folder
+        self._backend_wanted = settings.backend
+        self._novelty = load_novelty(folder, self.card)
+        self._appearances = Recent(READINGS_KEPT) if appearances is None else appearances
+        self._activation = ClassActivation(self.card.model_id, self.head)
+        self._shap: ShapExplainer | None = None
+        self._readings: Recent[str, Reading] = Recent(READINGS_KEPT)
+        self._maps: Recent[tuple[object, ...], Explanation] = Recent(_MAPS_KEPT)
+        self._reading = FairLock()
+        self._beside = ThreadPoolExecutor(1, thread_name_prefix="appearance")
+        self._explaining = FairLock()
+
+    @property
+    def model_id(self) -> str:
+        """As in the card."""
+        return self.card.model_id
+
+    @property
+    def backend(self) -> str:
+        """What runs the network, as its verdicts name it."""
+        return self._reader.backend
+
+    def read(self, patch: Patch) -> Reading:
+        """Read one patch, or hand out what was read of it before."""
+        known = self._readings.get(patch.key)
+        return known or self.read_many([(patch.key, patch.pixels())])[0]
+
+    def read_many(self, patches: Sequence[tuple[str, Floats]]) -> list[Reading]:
+        """Readings of (key, pixels) pairs; what is not known yet is read in one go and kept."""
+        with self._reading:
+            kept = {key: self._readings.get(key) for key, _ in patches}
+            new = {key: pixels for key, pixels in patches if kept[key] is None}
+            if new:
+                looks = self._looks(new)
+                columns = self._reader.read(np.stack(list(new.values())))
+                strange = self._novelties(looks, columns.features)
+                for key, row, features, hidden, novelty in zip(new, *columns, strange, strict=True):
+                    verdict = verdict_of(self.card, row, self.backend, novelty)
+                    # Copies: views would keep the whole batch in memory.
+                    reading = Reading(verdict, features.copy(), hidden.copy())
+                    self._readings.put(key, reading)
+                    kept[key] = reading
+        return [known for key, _ in patches if (known := kept[key]) is not None]
+
+    def explain(
+        self,
+        patch: Patch,
+        method: Method,
+        target: HER2Score,
+        against: HER2Score | None = None,
+        progress: Progress | None = None,
+    ) -> Explanation:
+        """The heat map of a patch for one class, made once and handed out again.
+
+        Args:
+            patch: the patch.
+            method: how it is explained.
+            target: the class explained.
+            against: for a contrast, the other class.
+            progress: of SHAP: told how far it is; may stop it.
+
+        Raises:
+            StoppedError: through `progress`.
+            BundleError: SHAP only: the bundle was changed on disk since it was loaded.
+        """
+        key = (patch.key, method, target, against)
+        kept = self._maps.get(key)
+        if kept is not None:
+            return kept
+        if method != "shap":
+            reading = self.read(patch)
+            made = self._activation(reading.features, target, reading.hidden, method, against)
+            self._maps.put(key, made)
+            return made
+        with self._explaining:
+            kept = self._maps.get(key)  # another session may just have asked for the same
+            made = kept or self._shap_explainer()(
+                patch.pixels(), target, against=against, progress=progress
+            )
+            self._maps.put(key, made)
+            return made
+
+    def prepare_shap(self) -> None:
+        """Load and compile what SHAP needs, so that the first map need not wait for it.
+
+        Raises:
+            BundleError: the bundle was changed on disk since it was loaded.
+        """
+        with self._explaining:
+            self._shap_explainer()
+
+    def _looks(self, new: Mapping[str, Floats]) -> list[Future[Floats]]:
+        """How each new patch looks, found out while the network reads: it waits for memory a lot.
+
+        Empty where the bundle cannot tell the unfamiliar anyway.
+        """
+
+        def look(key: str, pixels: Floats) -> Floats:
+            known = self._appearances.get(key)
+            if known is None:
+                known = appearance(pixels[None])[0]
+                self._appearances.put(key, known)
+            return known
+
+        if self._novelty is None:
+            return []
+        return [self._beside.submit(look, key, pixels) for key, pixels in new.items()]
+
+    def _novelties(self, looks: Sequence[Future[Floats]], features: Floats) -> list[float | None]:
+        """How unlike the known patches each new one is; None where the bundle cannot tell."""
+        if self._novelty is None:
+            return [None] * len(features)
+        seen = np.stack([look.result() for look in looks])
+        return [float(value) for value in self._novelty.of(pooled(features), seen)]
+
+    def _shap_explainer(self) -> ShapExplainer:
+        if self._shap is None:
+            from her2core.models.bundles.bundle import as_keras
+            from her2core.models.classifier import Classifier
+            from her2core.xai.methods.shap_values import ShapExplainer
+
+            classifier = self._reader
+            gradient = None
+            if not isinstance(classifier, Classifier):
+                files = read_files(self._folder)
+                if files.card != self.card:
+                    raise BundleError(
+                        f"Model bundle “{self._folder.name}” was changed on disk; choose it again "
+                        "on the Models page."
+                    )
+                classifier = Classifier(as_keras(files))
+                gradient = open_gradient(files, self._backend_wanted)
+            self._shap = ShapExplainer(classifier, gradient)
+        return self._shap

@@ -1,0 +1,1 @@
+"""Labelled patches: found in their folders, split by group, augmented, batched."""

@@ -1,0 +1,1 @@
+"""The heat-map methods, one small file each."""

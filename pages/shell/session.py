@@ -1,0 +1,114 @@
+"""Who is at this browser: kept for one session of the server, and forgotten when idle.
+
+The name in here is the only source of a reviewer's name; a page never takes one from elsewhere.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import streamlit as st
+from streamlit.runtime.pages_manager import PagesManager
+
+from her2core.accounts.records import Identity
+from her2core.accounts.store import AccountStore
+from her2core.people.access import Desk
+from her2core.reviews.store import ReviewStore
+from pages.shell import drafts
+
+# What a person finds again who signs in anew at the same browser, answers begun among it. Blind
+# mode too: whoever reads blind must not be shown verdicts because a while has passed.
+_KEPT = ("drafts", "seen", "last_patch", "order", "blind")
+_PUT_BY_SECONDS = 12 * 3600.0
+
+
+def identity() -> Identity:
+    """Who is here; where nobody signs in, the name that was typed, or an empty one."""
+    person: Identity | None = st.session_state.get("person")
+    if person is not None:
+        return person
+    return Identity(str(st.session_state.get("reviewer") or "").strip(), "reviewer", "open")
+
+
+def desk(store: ReviewStore) -> Desk:
+    """The review store as this person may use it."""
+    return Desk(store, identity())
+
+
+def admit(known: bool) -> None:
+    """Note that whoever is here may see pages, or may not."""
+    st.session_state["admitted"] = known
+
+
+def through_the_door() -> None:
+    """Go on only in a session that has come through app.py and its gate.
+
+    Until app.py has called st.navigation for the first time, Streamlit takes the folder `pages`
+    for an app of the old kind and runs the page of an address by itself, past the gate.
+    """
+    if st.session_state.get("admitted"):
+        return
+    if PagesManager.uses_pages_directory:
+        PagesManager.uses_pages_directory = False
+        st.rerun()
+    st.stop()
+
+
+def begin(person: Identity) -> None:
+    """This person has signed in; what another one left in this browser is gone."""
+    if st.session_state.get("last_person") not in (None, person.name):
+        _forget_all(())
+    st.session_state["person"] = person
+    st.session_state["last_person"] = person.name
+    ended, kept = _put_by().pop(person.name, (0.0, {}))
+    if time.monotonic() - ended < _PUT_BY_SECONDS:
+        for key, value in kept.items():
+            if not st.session_state.get(key):  # the door itself leaves an empty one
+                st.session_state[key] = value
+    touch()
+
+
+def end(accounts: AccountStore, why: str, *, put_by: bool = False) -> None:
+    """Sign out: nothing of this person is shown any more; their drafts wait for their return.
+
+    Args:
+        accounts: where it is noted.
+        why: for the audit.
+        put_by: they come back in another session, so what they had begun waits outside of this.
+    """
+    person: Identity | None = st.session_state.get("person")
+    if person is not None:
+        accounts.signed_out(person, why)
+    drafts.stop_clocks()
+    if put_by and person is not None:
+        kept = {key: st.session_state[key] for key in _KEPT if key in st.session_state}
+        _put_by()[person.name] = (time.monotonic(), kept)
+        _forget_all(("last_person",))
+        return
+    _forget_all((*_KEPT, "last_person"))
+
+
+@st.cache_resource(show_spinner=False)
+def _put_by() -> dict[str, tuple[float, dict[str, Any]]]:
+    """Person's name -> when their session was ended for them, and what is kept of it.
+
+    In memory only, once for each person; whose session never comes back leaves a few kilobytes.
+    """
+    return {}
+
+
+def touch() -> None:
+    """The person has done something: the time to the end of the session starts anew."""
+    st.session_state["last_click"] = time.monotonic()
+
+
+def idle_seconds() -> float:
+    """Seconds since the person last did something; 0 before the first click."""
+    now = time.monotonic()
+    return now - float(st.session_state.get("last_click") or now)
+
+
+def _forget_all(kept: tuple[str, ...]) -> None:
+    for key in [str(key) for key in st.session_state if key not in kept]:
+        del st.session_state[key]

@@ -1,0 +1,288 @@
+"""What all pages share: the server's one set of services, who is reviewing, how things are worded.
+
+TensorFlow is never imported here: the workbench imports it in its own thread, so that the first
+page is drawn before it is loaded.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import NoReturn, ParamSpec
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from her2core.charts.verdicts import model_name
+from her2core.common.files import remove_unfinished
+from her2core.common.text import markdown_text
+from her2core.preprocessing.image_store import Images, open_images
+from her2core.preprocessing.patches import Patch
+from her2core.reviews.store import ReviewStore, StoreError
+from her2core.reviews.worklist import Order
+from her2core.scores import RESEARCH_NOTICE, HER2Score
+from her2core.serving import logs
+from her2core.serving.reading_queue import ReadingQueue
+from her2core.serving.stain_service import StainReader
+from her2core.serving.workbench import Workbench
+from her2core.settings import Settings, load_settings
+from pages.shell import drafts, session
+
+ARCHITECTURES = ("cnn", "densenet121")
+MAX_REVIEWER = 80
+
+REVIEW_PAGE = "pages/review.py"
+WORKLIST_PAGE = "pages/worklist.py"
+REVIEW_LOG_PAGE = "pages/review_log.py"
+EVALUATION_PAGE = "pages/evaluation.py"
+MODELS_PAGE = "pages/models.py"
+
+Arguments = ParamSpec("Arguments")
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Services:
+    """What one server holds, shared by all sessions.
+
+    Attributes:
+        recorded: patch keys with the model ids whose verdicts are in the store, so that drawing a
+            page does not write to it again.
+        mapping: computes SHAP maps, so that the answer keys work while they take their seconds.
+        quick_mapping: computes the others, which wait for no SHAP map.
+    """
+
+    settings: Settings
+    workbench: Workbench
+    store: ReviewStore
+    images: Images
+    queue: ReadingQueue
+    recorded: set[tuple[str, ...]] = field(default_factory=set)
+    mapping: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="maps")
+    )
+    quick_mapping: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="quick-maps")
+    )
+
+    @property
+    def stain(self) -> StainReader:
+        """The third reader; one per server, shared with the queue."""
+        return self.queue.stain
+
+
+@st.cache_resource(show_spinner=False)
+def services() -> Services:
+    """The services of this server, made once; the models start loading in the background.
+
+    Raises:
+        ValueError: a setting is wrong.
+        Exception: the review store cannot be opened.
+    """
+    settings = load_settings()
+    logs.configure(settings.log_level)
+    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    remove_unfinished(settings.home)  # left by a server that was killed
+    store = ReviewStore(settings.database_url)
+    images = open_images(settings)
+    workbench = Workbench(settings)
+    workbench.start_loading()
+    queue = ReadingQueue(workbench, images, store, StainReader(settings.stain))
+    threading.Thread(target=_refill, args=(queue,), name="refill", daemon=True).start()
+    return Services(settings, workbench, store, images, queue)
+
+
+def services_or_stop() -> Services:
+    """The services for a page, or one calm sentence and the end of this page.
+
+    A page that was not reached through app.py gets none: see session.through_the_door. The clocks
+    of answers stand still from here on, until the Review page brings a patch to the front.
+    """
+    session.through_the_door()
+    drafts.stop_clocks()
+    return started_or_stop()
+
+
+def started_or_stop() -> Services:
+    """The services, for app.py, or one calm sentence and the end of this page."""
+    try:
+        return services()
+    except ValueError as error:
+        problem = markdown_text(str(error))
+    except StoreError as error:
+        _log.exception("The review store could not be opened")
+        problem = markdown_text(str(error))
+    except Exception:
+        _log.exception("The services could not be started")
+        problem = (
+            "The review store cannot be opened. Check that its disk is there, is not full and may "
+            "be written to (setting HER2_HOME), or that the database of DATABASE_URL answers."
+        )
+    return calm_stop(problem)
+
+
+def calm_stop(problem: str) -> NoReturn:
+    """One sentence (Markdown) on what is wrong, a way to try again, and the end of the page."""
+    st.error(problem, icon=":material/error:")
+    if st.button("Try again", icon=":material/refresh:", key="try-again"):
+        st.rerun()
+    st.stop()
+
+
+def calm(body: Callable[Arguments, None]) -> Callable[Arguments, None]:
+    """A fragment's body that says in one sentence when the store does not answer.
+
+    What a fragment raises never reaches app.py: it would be shown as an error of the program.
+    """
+
+    @functools.wraps(body)
+    def calmed(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
+        try:
+            body(*args, **kwargs)
+        except StoreError as error:
+            _log.exception("The review store failed")
+            st.error(markdown_text(str(error)), icon=":material/error:")
+
+    return calmed
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def load_patch(sha256: str, name: str) -> Patch:
+    """The stored image with its largest centred square; the last few stay in memory.
+
+    Raises:
+        PatchError: the image is not in the store any more, or damaged.
+    """
+    return services().images.load(sha256, name)
+
+
+def reviewer() -> str:
+    """Name of who is reviewing; empty until given."""
+    return session.identity().name
+
+
+def blind_mode() -> bool:
+    """Whether verdicts stay hidden until the own score is saved."""
+    return bool(st.session_state.get("blind", False))
+
+
+def order() -> Order:
+    """The order of the worklist, chosen on its page and kept for stepping through patches."""
+    chosen: Order = st.session_state.get("order") or "arrival"
+    return chosen
+
+
+def is_dark() -> bool:
+    """Whether the browser shows the dark theme."""
+    return st.context.theme.type == "dark"
+
+
+def on_page_ground(figure: go.Figure) -> go.Figure:
+    """The plot on the page's own colour: legible when it is saved, or the system turns dark."""
+    return figure.update_layout(paper_bgcolor="#12191d" if is_dark() else "#fbfcfc")
+
+
+def chart_config(name: str) -> dict[str, object]:
+    """A plot with one button, which saves it as PNG under this name."""
+    return {
+        "displaylogo": False,
+        "displayModeBar": True,
+        "modeBarButtons": [["toImage"]],
+        "toImageButtonOptions": {"format": "png", "scale": 2, "filename": name},
+    }
+
+
+def model_title(architecture: str) -> str:
+    """The model's name as people write it."""
+    return model_name(architecture)
+
+
+def score_text(score: HER2Score) -> str:
+    """A score with its status word, e.g. "2+ · equivocal"."""
+    return f"{score.label} · {score.status}"
+
+
+def sidebar(here: Services) -> None:
+    """Who is reviewing, blind mode, the state of the models and the permanent notice."""
+    with st.sidebar:
+        if session.identity().way == "open":
+            _ask_name(here)
+        _blind_switch()
+        st.divider()
+        _models_state(here)
+        st.caption(f":material/science: {RESEARCH_NOTICE}")
+
+
+def _blind_switch() -> None:
+    """Blind mode. The address keeps it, too: after a reload or a restart no session knows of it.
+
+    What the session knows goes before the address, which a link or the back button may bring along
+    from earlier.
+    """
+    st.session_state.setdefault("blind", st.query_params.get("blind") == "1")
+    st.toggle(
+        "Blind mode",
+        key="blind",
+        persist_state="session",
+        help="Verdicts, chart and overlays stay hidden until your own score is saved. "
+        "The record says that the review was blind. What was shown to you before counts as "
+        "seen, on whatever day and server.",
+    )
+    if blind_mode() and st.query_params.get("blind") != "1":
+        st.query_params["blind"] = "1"
+    elif not blind_mode() and "blind" in st.query_params:
+        del st.query_params["blind"]
+
+
+def _ask_name(here: Services) -> None:
+    names = here.store.reviewers()
+    current = reviewer()
+    options = sorted({*names, *([current] if current else [])}, key=str.casefold)
+    st.selectbox(
+        "Reviewer",
+        options,
+        index=None,
+        key="reviewer",
+        placeholder="Type your name",
+        accept_new_options=True,
+        persist_state="session",
+        help="Your reviews are recorded under this name. Type a new one or choose yours.",
+    )
+
+
+def _models_state(here: Services) -> None:
+    """The state of the models, looked at every second until there is nothing to wait for."""
+    state = here.workbench.state()
+    busy = not state.finished or here.queue.state().waiting > 0
+    st.session_state["models_ready_at_draw"] = state.finished
+    st.fragment(_draw_models_state, run_every=1.0 if busy else None)(here)
+
+
+def _draw_models_state(here: Services) -> None:
+    state = here.workbench.state()
+    if state.finished and not st.session_state.get("models_ready_at_draw", True):
+        # The page beside this fragment waits for verdicts: draw it again, once.
+        st.rerun(scope="app")
+    if not state.finished:
+        st.markdown(":gray[:material/hourglass_top: Models are loading…]")
+        return
+    for message in state.failures:
+        st.warning(markdown_text(message), icon=":material/warning:")
+    if state.ready:
+        titles = " and ".join(model_title(name) for name in state.ready)
+        st.markdown(f":green[:material/check_circle:] {titles} ready")
+    reading = here.queue.state()
+    if reading.waiting:
+        total = reading.waiting + reading.done
+        st.progress(reading.done / total, f"Reading patches: {reading.done} of {total}")
+
+
+def _refill(queue: ReadingQueue) -> None:
+    try:
+        queue.refill()
+    except Exception:
+        _log.exception("The waiting patches could not be listed")

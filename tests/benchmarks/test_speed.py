@@ -1,0 +1,140 @@
+"""The benchmark compares like with like and reports a missed goal as missed."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmarks.batch_size import rates
+from benchmarks.cost import drawn
+from benchmarks.plain import eager_grad_cam, stain_report
+from benchmarks.rows import (
+    Row,
+    a_patch,
+    bundles,
+    faster,
+    machine,
+    medians,
+    rate,
+    share,
+    table,
+    write,
+)
+from benchmarks.scoring import Cost, cost_rows, costs, write_patches
+from her2core.models.bundles.registry import chosen
+from her2core.scores import HER2Score
+from her2core.serving.workbench import Workbench
+from her2core.settings import SHIPPED_DATA
+from her2core.xai.class_activation import ClassActivation
+from tests.tiny_bundles import NAMES, bundle_root, classifier, settings
+
+
+def test_ratios_and_goals() -> None:
+    assert faster("n", "a", peer=1.0, ours=0.25, goal=4.0).holds is True
+    assert faster("n", "a", peer=1.0, ours=0.26, goal=4.0).holds is False
+    assert faster("n", "a", peer=1.0, ours=0.5, goal=None).holds is None
+    assert share("n", "a", peer=1.0, ours=0.1, goal=0.1).holds is True
+    missed = share("n", "a", peer=1.0, ours=0.2, goal=0.1)
+    assert (missed.ratio, missed.holds) == (pytest.approx(0.2), False)
+    assert rate("n", "a", peer=10.0, ours=9.0, goal=0.9).holds is True
+    assert rate("n", "a", peer=10.0, ours=8.9, goal=0.9).holds is False
+
+
+def test_the_table_shows_every_row_and_every_miss() -> None:
+    rows = [
+        faster("quick thing", "slow thing", 1.0, 0.2, 4.0),
+        share("small part", "the whole", 1.0, 0.2, 0.1),
+        Row("alone", "without a peer", None, 1.0, "s"),
+    ]
+    text = table(rows)
+    assert "quick thing" in text
+    assert "5.00x" in text
+    assert "the whole" in text
+    assert text.count("NO") == 1
+
+
+def test_results_are_a_list_of_rows_which_name_the_machine(tmp_path: Path) -> None:
+    write([faster("quick thing", "slow thing", 1.0, 0.2, 4.0)], tmp_path / "results.json")
+    (row,) = json.loads((tmp_path / "results.json").read_text())
+    assert {"name", "peer", "ours", "unit", "ratio", "goal", "holds"} < row.keys()
+    assert "cores" in row["machine"]
+    assert "openvino" in machine()
+
+
+def test_both_sides_take_turns_and_the_first_turn_does_not_count() -> None:
+    calls: list[tuple[str, int]] = []
+    times = medians([lambda n: calls.append(("a", n)), lambda n: calls.append(("b", n))], 2)
+    assert calls == [("a", -1), ("b", -1), ("a", 0), ("b", 0), ("a", 1), ("b", 1)]
+    assert all(seconds >= 0 for seconds in times)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_eager_peer_draws_the_same_map(name: str) -> None:
+    pixels = a_patch(5).pixels()[None]
+    features = classifier(name).infer(pixels)[1]
+    grad_cam = ClassActivation(classifier(name).model_id, classifier(name).head)
+    maps = {target: grad_cam(features, target) for target in HER2Score}
+    eager = eager_grad_cam(classifier(name).bundle.model)
+    compared = 0
+    for target, ours in maps.items():
+        if ours.scale > 0:
+            assert np.allclose(eager(pixels, int(target))[0], ours.heat, atol=1e-4)
+            compared += 1
+    assert compared
+
+
+def test_the_plain_stain_report_finds_cells_on_a_sample() -> None:
+    sample = np.asarray(Image.open(SHIPPED_DATA / "demo" / "synthetic-sample-1.png").convert("RGB"))
+    found = stain_report(sample)
+    assert len(found["label"]) > 10
+    assert np.isfinite(found["intensity_mean"]).all()
+    assert ((found["stained share"] >= 0) & (found["stained share"] <= 1)).all()
+
+
+def test_every_turn_reads_another_patch() -> None:
+    assert a_patch(1).key != a_patch(2).key
+    assert not np.array_equal(a_patch(1).rgb, a_patch(2).rgb)
+
+
+def test_installed_bundles_are_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HER2_BUNDLES", str(bundle_root()))
+    found, source = bundles(tmp_path)
+    assert source == "installed"
+    assert chosen(found) == {name: bundle_root() / name for name in NAMES}
+    assert not any(tmp_path.iterdir())
+
+
+def test_the_cost_of_many_patches_is_followed_by_the_command_s_own_code(tmp_path: Path) -> None:
+    here = settings(tmp_path, bundle_root())
+    workbench = Workbench(here, ["cnn"], maps=False)
+    files = write_patches(tmp_path / "in", 5, here.demo_dir)
+    assert len({path.read_bytes() for path in files}) == 5
+    with pytest.raises(SystemExit, match="a model remembers 256 readings"):
+        costs(here, workbench, files, most=1000)
+    found = costs(here, workbench, files, most=7)
+    assert [cost.patches for cost in found] == [1, 2, 5, 7]
+    assert [cost.seconds for cost in found] == sorted(cost.seconds for cost in found)
+    assert all(cost.memory > 10 * 2**20 for cost in found)
+    assert [size for size, _ in rates(workbench, (1, 3), 3)] == [1, 3]
+
+
+def test_what_is_not_linear_or_grows_is_a_miss() -> None:
+    flat = [Cost(n, 0.1 * n, 10**9) for n in (10, 100, 1000)]
+    assert [row.holds for row in cost_rows(flat)] == [True, True]
+    growing = [Cost(n, 0.001 * n**1.5, 10**6 * n) for n in (10, 100, 1000)]
+    assert [row.holds for row in cost_rows(growing)] == [False, False]
+    assert list(cost_rows(flat[:1])) == []
+
+
+def test_the_cost_is_drawn_with_every_point() -> None:
+    points = [Cost(n, 0.04 * n, 10**9) for n in (1, 10, 100, 1000)]
+    picture = ET.fromstring(drawn(points, "2 cores & <more>"))
+    assert len(picture.findall("{http://www.w3.org/2000/svg}circle")) == 4
+    assert "40 ms" in "".join(picture.itertext())
+    with pytest.raises(ValueError, match="two points"):
+        drawn(points[:1], "")

@@ -1,0 +1,111 @@
+"""Prediction sets from the validation patches to the card, and from the card to the reviewer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from her2core.evaluation.metrics import set_metrics
+from her2core.models.bundles.card import CARD_FILE, Metric, ModelCard
+from her2core.models.conformal import COVERAGE, SET_SIZE, ConformalSets
+from her2core.scores import HER2Score
+from tests.report_samples import SETS, some_rows
+from tests.tiny_bundles import a_card, noise
+from training.make_bundle import main
+
+WIDE = ConformalSets(0.1, (0.7, 0.7, 0.7, 0.7), (60,) * 4, "validation")
+SURE = (0.01, 0.02, 0.96, 0.01)
+TORN = (0.05, 0.45, 0.47, 0.03)
+
+
+def card(sets: ConformalSets | None, *, measured: bool = True) -> ModelCard:
+    metric = Metric(COVERAGE, "fresh *synthetic* patches", 0.913, 0.89, 0.93, 600)
+    return a_card(weights_sha256="0" * 64, conformal=sets, metrics=(metric,) if measured else ())
+
+
+def shown(probabilities: tuple[float, ...], cards: dict[str, ModelCard]) -> str:
+    """What the verdict part of the Review page says."""
+
+    def page(probabilities, cards):  # runs as a script of its own
+        from her2core.models.verdict import Verdict
+        from pages.review_parts import verdicts
+
+        verdicts.draw([Verdict("cnn", "cnn-000000000000", probabilities, demo=False)], cards)
+
+    app = AppTest.from_function(page, args=(probabilities, cards)).run(timeout=60)
+    assert not app.exception, app.exception
+    return "\n".join(element.value for element in app.markdown)
+
+
+def test_the_reviewer_reads_which_scores_cannot_be_told_apart():
+    text = shown(TORN, {"cnn": card(WIDE)})
+    assert "Cannot tell apart: **1+ or 2+**" in text
+    assert "90 % sets; measured: 91 % of 600 fresh \\*synthetic\\* patches" in text
+    unmeasured = shown(TORN, {"cnn": card(WIDE, measured=False)})
+    assert "coverage not measured on held-out data" in unmeasured
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "cards"),
+    [
+        (SURE, {"cnn": card(WIDE)}),
+        (TORN, {"cnn": card(None)}),
+        (TORN, {}),
+        (TORN, {"cnn": replace(card(WIDE), weights_sha256="1" * 64)}),  # another bundle's verdict
+    ],
+)
+def test_nothing_is_said_where_there_is_nothing_to_say(probabilities, cards):
+    assert "Cannot tell apart" not in shown(probabilities, cards)
+
+
+def test_coverage_is_measured_overall_and_for_each_class():
+    rows = some_rows(30)
+    probabilities = np.array([next(iter(row.probabilities.values())) for row in rows])
+    labels = np.array([row.label for row in rows])
+    groups = [row.group for row in rows]
+    metrics = set_metrics(probabilities, probabilities, labels, groups, SETS, "test")
+    found = {m.name: m for m in metrics}
+    assert set(found) >= {
+        COVERAGE,
+        SET_SIZE,
+        *(f"{COVERAGE} of {score.label}" for score in HER2Score),
+    }
+    assert found[COVERAGE].n == 120
+    assert found[f"{COVERAGE} of 2+"].n == 30
+    assert found[COVERAGE].ci_low < found[COVERAGE].value < found[COVERAGE].ci_high
+
+
+def test_make_bundle_writes_calibrated_sets_with_their_measured_coverage(tmp_path, monkeypatch):
+    import keras
+
+    from her2core.models.bundles.registry import ARCHITECTURES
+    from training import make_bundle
+
+    keras.utils.set_random_seed(0)
+    weights = tmp_path / "best.weights.h5"
+    ARCHITECTURES["cnn"].build().save_weights(weights)
+    folder = tmp_path / "validation"
+    for number, picture in enumerate(noise(12)):
+        path = folder / HER2Score(number % 4).folder / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture).save(path)
+    text = tmp_path / "card.toml"
+    text.write_text('name="n"\ntraining_data="t"\nlicence="l"\nsplit="s"\n', encoding="utf-8")
+    monkeypatch.setattr(make_bundle, "BACKGROUND_PATCHES", 2)
+    out = tmp_path / "bundle"
+    options = {"validation": folder, "test": folder, "background": folder, "weights": weights}
+    arguments = [f"--{name}={path}" for name, path in options.items()]
+    assert main(["--arch=cnn", *arguments, f"--text={text}", f"--out={out}"]) == 0
+
+    read = ModelCard.read(out / CARD_FILE)
+    assert read.conformal is not None
+    assert read.conformal.n == (3, 3, 3, 3)
+    assert read.conformal.thresholds == (1.0,) * 4  # three patches cannot rule anything out
+    assert read.conformal.calibration_set == "validation patches"
+    assert read.measured_coverage.value == 1.0
+    assert read.measured_coverage.n == 12
+    assert {metric.name for metric in read.metrics} >= {SET_SIZE, f"{COVERAGE} of 0"}

@@ -1,0 +1,812 @@
+"""Review and Worklist as a reviewer meets them, with the real store, images and networks."""
+
+from __future__ import annotations
+
+import ast
+import io
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import wait
+from contextlib import closing
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+import pytest
+import streamlit as st
+from PIL import Image
+from streamlit.runtime.scriptrunner import RerunData
+from streamlit.testing.v1 import AppTest, local_script_runner
+
+from her2core.accounts.records import Identity
+from her2core.people.access import Desk
+from her2core.preprocessing.image_store import MemoryImages
+from her2core.preprocessing.quality import assessment as quality
+from her2core.reviews.records import Review, ReviewFilter
+from her2core.reviews.store import ReviewStore, StoreError
+from her2core.reviews.worklist import reader_gap, unfamiliar
+from her2core.scores import RESEARCH_NOTICE, HER2Score
+from her2core.serving.intake import take_in
+from her2core.serving.reading_queue import ReadingQueue
+from her2core.serving.workbench import Workbench
+from her2core.settings import PROJECT_ROOT, Settings
+from pages.review_parts import viewer
+from pages.shell import ui
+from tests import hostile
+from tests.page_server import serve, services_of, text_of
+from tests.tiny_bundles import bundle_root, noise
+
+ROOT = PROJECT_ROOT
+HOSTILE = "<img src=x onerror=alert(1)>.png"
+
+
+def png(seed: int, height: int = 224, width: int = 224) -> bytes:
+    """A small PNG; each seed has its own pixels."""
+    rgb = np.resize(noise(1, seed)[0], (height, width, 3))
+    buffer = io.BytesIO()
+    Image.fromarray(rgb).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="session")
+def workbench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
+    """Both networks, loaded once."""
+    home = tmp_path_factory.mktemp("models")
+    loaded = Workbench(Settings(home, "sqlite://", (bundle_root(),)))
+    assert loaded.wait().ready == ("cnn", "densenet121")
+    yield loaded
+    # TensorFlow must not be compiling any more when the interpreter ends.
+    for thread in threading.enumerate():
+        if thread.name == "models":
+            thread.join(timeout=300)
+
+
+@pytest.fixture
+def here(
+    workbench: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[ui.Services]:
+    """The services of a server with an empty workspace."""
+    settings = Settings(tmp_path, f"sqlite:///{tmp_path / 'reviews.sqlite3'}", (bundle_root(),))
+    made = serve(monkeypatch, services_of(settings, workbench))
+    yield made
+    assert made.queue.wait(60)
+    made.store.close()
+
+
+@pytest.fixture
+def app(here: ui.Services) -> AppTest:
+    """The application, not run yet."""
+    return AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+
+
+@pytest.fixture
+def three(here: ui.Services) -> list[str]:
+    """Three patches taken in; their sha256 in order of arrival."""
+    keys = []
+    for seed in (1, 2, 3):
+        taken = take_in(png(seed), f"p{seed}.png", here.images, here.store, here.settings.limits)
+        keys.append(str(taken.sha256))
+    return keys
+
+
+def button(app: AppTest, label: str):
+    """The first button with this label."""
+    return next(one for one in app.button if one.label == label)
+
+
+def labels(app: AppTest) -> list[str]:
+    return [one.label for one in app.button]
+
+
+def sign_in(app: AppTest, name: str = "Dr. Ada") -> AppTest:
+    app.session_state["reviewer"] = name
+    return app.run()
+
+
+def reviews(here: ui.Services) -> list[Review]:
+    return here.store.reviews(ReviewFilter(include_superseded=True))
+
+
+def import_statements(path: Path) -> list[str]:
+    """The module's import statements, one a line."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return [
+        ast.unparse(node)
+        for node in tree.body
+        if isinstance(node, ast.Import | ast.ImportFrom) and "__future__" not in ast.unparse(node)
+    ]
+
+
+# the first page ----------------------------------------------------------------------------------
+
+
+def test_what_the_first_page_imports_does_not_load_tensorflow():
+    imports = [
+        line
+        for path in ("app.py", *(f"pages/{name}.py" for name in ("review", "worklist")))
+        for line in import_statements(ROOT / path)
+    ]
+    heavy = "{'tensorflow', 'keras', 'shap'}"
+    code = "\n".join(["import sys", *imports, f"print(sorted({heavy} & set(sys.modules)))"])
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_drawing_a_page_leaves_the_keras_session_of_the_shared_models_alone(app, monkeypatch):
+    import keras
+
+    cleared: list[bool] = []
+    monkeypatch.setattr(keras.backend, "clear_session", lambda: cleared.append(True))
+    app.run()
+    app.run()
+    assert not cleared
+
+
+def test_an_empty_workspace_says_what_this_is_and_how_to_begin(app):
+    app.run()
+    assert not app.exception
+    assert "HER2 IHC" in text_of(app)
+    assert RESEARCH_NOTICE in text_of(app)
+    assert "Try a sample" in labels(app)
+    assert app.file_uploader
+
+
+def test_the_worklist_of_an_empty_workspace_tells_the_next_step(app):
+    app.run()
+    app.switch_page(ui.WORKLIST_PAGE).run()
+    assert "Upload some on the Review page" in text_of(app)
+
+
+@pytest.mark.parametrize(
+    "page", [ui.REVIEW_LOG_PAGE, ui.EVALUATION_PAGE, ui.MODELS_PAGE], ids=lambda p: Path(p).stem
+)
+def test_every_other_page_can_be_opened_from_the_first(app, page):
+    app.run()
+    app.switch_page(page).run()
+    assert not app.exception
+    assert app.title[0].value == Path(page).stem.replace("_", " ").capitalize()
+
+
+# uploading ---------------------------------------------------------------------------------------
+
+
+def upload(app: AppTest, files: list[tuple[str, bytes]]) -> AppTest:
+    app.file_uploader[0].set_value([(name, data, "") for name, data in files])
+    return app.run()
+
+
+def test_a_batch_with_bad_files_goes_on_and_says_what_was_wrong(app, here):
+    app.run()
+    upload(
+        app,
+        [
+            ("good.png", png(1)),
+            ("notes.png", b"this is no image"),
+            ("empty %22a%22.tif", b""),  # as browsers send quotes
+            ("again.png", png(1)),
+            (HOSTILE, png(2)),
+        ],
+    )
+    assert [patch.name for patch in here.store.patches()] == ["good.png", HOSTILE]
+    said = "\n".join(str(one.value) for one in app.info)
+    assert "2 patches taken in" in said
+    assert "2 files could not be used" in said
+    assert "same bytes" in said
+    assert '“empty "a".tif”' in said.replace("\\", "")
+    assert "Traceback" not in text_of(app)
+    assert not app.exception
+
+
+def test_a_hostile_name_is_shown_letter_by_letter_and_never_as_html(app, here):
+    take_in(png(1), HOSTILE, here.images, here.store, here.settings.limits)
+    app.run()
+    said = text_of(app)
+    assert "onerror" in said
+    assert "<img" not in said.replace("\\<img", "")
+
+
+def test_the_same_upload_is_not_taken_in_twice_when_the_page_is_drawn_again(app, here):
+    app.run()
+    upload(app, [("good.png", png(1))])
+    first = here.store.patches()
+    app.run()
+    assert here.store.patches() == first
+    assert "already" not in text_of(app)
+
+
+def test_more_files_than_allowed_are_left_out_and_named(app, here, monkeypatch):
+    limits = here.settings.limits
+    fewer = replace(here, settings=replace(here.settings, limits=replace(limits, max_files=2)))
+    monkeypatch.setattr(ui, "services", lambda: fewer)
+    app.run()
+    upload(app, [(f"{seed}.png", png(seed)) for seed in range(3)])
+    assert len(here.store.patches()) == 2
+    assert "1 file beyond the limit" in text_of(app)
+
+
+# verdicts and answers ----------------------------------------------------------------------------
+
+
+def test_a_warning_kept_by_an_earlier_version_is_told_once(app, here, monkeypatch):
+    glass = np.full((448, 448, 3), 243, np.uint8)
+    glass[:160, :192] = hostile.brown_patch(192, 160)
+    monkeypatch.setattr(quality, "percent_text", lambda share: f"{share:.0%}")
+    data = hostile.as_png(glass)
+    take_in(data, "p.png", here.images, here.store, here.settings.limits)
+    monkeypatch.undo()
+    monkeypatch.setattr(ui, "services", lambda: here)
+    (kept,) = here.store.patches()
+    assert "% tissue" in kept.warnings[0].replace(" %", "")
+    app.run()
+    told = "".join(one.value for one in app.warning)
+    assert told.count("mostly background") == 1
+    assert " % tissue" in told.replace("\\", "")
+
+
+def test_both_verdicts_stand_side_by_side_with_what_they_would_mean(app, three, here):
+    app.run()
+    verdicts = here.workbench.verdicts(here.images.load(three[0], "p1.png"))
+    titles = [title.value for title in app.title]
+    assert titles == [verdict.score.label for verdict in verdicts]
+    said = text_of(app)
+    assert "**CNN**" in said
+    assert "**DenseNet121**" in said
+    assert "demo model" in said
+    assert ("The models agree" in said) or ("The models differ" in said)
+    for verdict in verdicts:
+        assert verdict.score.meaning in said
+    assert "**1 of 3** · 3 to review" in said
+
+
+def test_agreeing_with_another_score_than_ones_own_is_asked_about_and_may_be_meant(
+    app, three, here
+):
+    sign_in(app)
+    cnn = here.workbench.verdicts(here.images.load(three[0], "p1.png"))[0].score
+    other = HER2Score((int(cnn) + 1) % 4)
+    button(app, other.label).click().run()
+    assert not app.info
+    button(app, "Agree").click().run()
+    assert app.info[0].value.startswith(f"You score {other.label}, but agree with CNN’s")
+    button(app, cnn.label).click().run()
+    assert not app.info
+    button(app, other.label).click().run()
+    button(app, "Save").click().run()
+    assert not reviews(here)
+    assert any("but agree with CNN’s" in one.value for one in app.warning)
+    assert not app.info, "it is said once"
+    button(app, "Save").click().run()
+    assert reviews(here)[0].agrees["cnn"] is True
+
+
+def test_a_saved_answer_is_recorded_and_the_next_unreviewed_patch_comes_up(app, three, here):
+    sign_in(app)
+    cnn = here.workbench.verdicts(here.images.load(three[0], "p1.png"))[0].score
+    same = cnn is HER2Score.TWO_PLUS
+    button(app, "2+").click().run()
+    button(app, "Agree" if same else "Disagree").click().run()
+    button(app, "High").click().run()
+    app.text_area[0].set_value("=1+1 <b>bold</b>").run()
+    button(app, "Save").click().run()
+
+    (review,) = reviews(here)
+    assert review.patch.sha256 == three[0]
+    assert review.reviewer == "Dr. Ada"
+    assert review.own_score is HER2Score.TWO_PLUS
+    assert review.confidence == "high"
+    assert review.comment == "=1+1 <b>bold</b>"
+    assert dict(review.agrees) == {"cnn": same, "densenet121": None}
+    assert [verdict.architecture for verdict in review.verdicts] == ["cnn", "densenet121"]
+    assert not review.blind
+    assert review.stain is not None
+    assert review.stain == here.stain.reading(here.images.load(three[0], "any name"))
+    assert review.seconds > 0
+    assert "Saved" in "\n".join(toast.value for toast in app.toast)
+    assert app.query_params["patch"] == three[1]
+    assert "**2 of 3** · 2 to review" in text_of(app)
+
+
+def test_nothing_is_saved_without_a_name_or_a_score_and_the_answer_stays(app, three, here):
+    app.run()
+    button(app, "Save").click().run()
+    assert "name" in "\n".join(one.value for one in app.warning)
+    button(app, "3+").click().run()
+    sign_in(app)
+    assert button(app, "3+").proto.type == "primary"
+    button(app, "Save").click().run()
+    assert [review.own_score for review in reviews(here)] == [HER2Score.THREE_PLUS]
+
+
+def test_when_the_store_fails_the_answer_is_kept_and_can_be_saved_later(
+    app, three, here, monkeypatch
+):
+    sign_in(app)
+    button(app, "1+").click().run()
+    app.text_area[0].set_value("weak, apical").run()
+
+    def refuse(*_: object, **__: object) -> Review:
+        raise StoreError("The disk is full.")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(here.store, "save_review", refuse)
+        button(app, "Save").click().run()
+        assert "Not saved" in "\n".join(one.value for one in app.warning)
+        assert not app.toast
+        assert app.text_area[0].value == "weak, apical"
+        assert button(app, "1+").proto.type == "primary"
+    button(app, "Save").click().run()
+    assert [review.comment for review in reviews(here)] == ["weak, apical"]
+
+
+def test_a_draft_waits_while_the_reviewer_looks_at_another_patch(app, three):
+    sign_in(app)
+    button(app, "2+").click().run()
+    app.text_area[0].set_value("to be decided").run()
+    button(app, "Next").click().run()
+    assert app.text_area[0].value == ""
+    button(app, "Previous").click().run()
+    assert app.text_area[0].value == "to be decided"
+    assert button(app, "2+").proto.type == "primary"
+
+
+@pytest.mark.parametrize(("first", "leave"), [(0, "Next"), (1, "Previous")])
+def test_a_comment_that_comes_with_the_click_away_is_kept(app, three, first, leave):
+    app.query_params["patch"] = three[first]
+    sign_in(app)
+    # typed and not left: the browser hands the text in together with the click
+    app.text_area[0].set_value("typed last")
+    button(app, leave).click().run()
+    assert app.text_area[0].value == ""
+    app.query_params["patch"] = three[first]
+    app.run()
+    assert app.text_area[0].value == "typed last"
+
+
+def test_a_click_away_that_comes_as_a_run_of_the_form_draws_the_other_patch(
+    app, three, monkeypatch
+):
+    sign_in(app)
+    # the browser hands in text and click as one request, to run the form alone
+    as_fragments = partial(RerunData, fragment_id_queue=list(app._fragment_storage._fragments))
+    monkeypatch.setattr(local_script_runner, "RerunData", as_fragments)
+    app.text_area[0].set_value("typed last")
+    button(app, "Next").click().run()
+    monkeypatch.undo()
+    assert app.query_params["patch"] == three[1]
+    assert "**2 of 3**" in text_of(app)
+    assert app.text_area[0].value == ""
+    # a key answers the patch that is shown, not the one before it
+    button(app, "3+").click().run()
+    drafts = app.session_state["drafts"]
+    assert drafts["Dr. Ada", three[0]].comment == "typed last"
+    assert drafts["Dr. Ada", three[0]].score is None
+    assert drafts["Dr. Ada", three[1]].score is HER2Score.THREE_PLUS
+
+
+def test_what_was_wrong_with_the_answer_is_dropped_once_it_changes(app, three):
+    for name in ("1+", "Agree", "High"):
+        sign_in(app)
+        button(app, "Save").click().run()
+        assert any("own score first" in one.value for one in app.warning)
+        button(app, name).click().run()
+        assert not any("own score first" in one.value for one in app.warning)
+        app.session_state["drafts"].clear()
+
+
+def test_a_comment_that_comes_with_a_page_link_is_kept(app, three):
+    sign_in(app)
+    app.text_area[0].set_value("typed last")
+    app.switch_page("pages/worklist.py").run()
+    app.switch_page("pages/review.py").run()
+    assert app.text_area[0].value == "typed last"
+
+
+def test_blind_mode_hides_every_verdict_until_the_own_score_is_saved(app, three, here):
+    app.session_state["blind"] = True
+    sign_in(app)
+    said = text_of(app)
+    assert "**CNN**" not in said
+    assert not app.title
+    assert "Agree" not in labels(app)
+    assert not [one for one in app.button_group if one.key == "overlay"]
+
+    button(app, "0").click().run()
+    button(app, "Save").click().run()
+    (review,) = reviews(here)
+    assert review.blind
+    assert set(review.agrees.values()) == {None}
+    # the same patch, now with its verdicts and how they compare
+    assert app.query_params["patch"] == three[0]
+    assert [title.value for title in app.title] == [v.score.label for v in review.verdicts]
+    assert "Your review: 0" in text_of(app)
+    button(app, "Next patch").click().run()
+    assert app.query_params["patch"] == three[1]
+    assert not app.title
+
+
+def test_a_patch_whose_verdicts_were_seen_cannot_be_reviewed_blind_any_more(app, three, here):
+    sign_in(app)
+    app.session_state["blind"] = True
+    app.run()
+    assert "not blind" in text_of(app)
+    button(app, "1+").click().run()
+    button(app, "Save").click().run()
+    assert [review.blind for review in reviews(here)] == [False]
+
+
+def restarted(monkeypatch: pytest.MonkeyPatch, here: ui.Services) -> ui.Services:
+    """Another server program at the same database and images."""
+    store = ReviewStore(here.settings.database_url)
+    again = replace(here, store=store, recorded=set())
+    monkeypatch.setattr(ui, "services", lambda: again)
+    return again
+
+
+def opened_anew(name: str, blind: bool = True) -> AppTest:
+    """The application in a session of its own, its reader reading blind."""
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app.session_state["blind"] = blind
+    return sign_in(app, name)
+
+
+@pytest.mark.parametrize("first_name", ["Dr. Ada", ""], ids=["by name", "before a name was given"])
+def test_what_was_seen_yesterday_is_seen_after_a_restart_too(
+    app, three, here, monkeypatch, first_name
+):
+    sign_in(app, first_name)
+    again = restarted(monkeypatch, here)
+    app = opened_anew("Dr. Ada")
+    assert "shown before" in text_of(app)
+    assert app.title
+    button(app, "1+").click().run()
+    button(app, "Save").click().run()
+    assert [review.blind for review in reviews(here)] == [False]
+    # the next one was not shown to anybody
+    assert app.query_params["patch"] == three[1]
+    assert not app.title
+    assert again.store.showings.seen("Dr. Ada", three) == {three[0]}
+    again.store.close()
+
+
+def test_what_one_reviewer_saw_another_has_not_seen(app, three, here, monkeypatch):
+    sign_in(app, "Dr. Ada")
+    again = restarted(monkeypatch, here)
+    app = opened_anew("Dr. Bo")
+    assert not app.title
+    button(app, "1+").click().run()
+    button(app, "Save").click().run()
+    assert [review.blind for review in reviews(here)] == [True]
+    again.store.close()
+
+
+def test_an_answer_that_cannot_be_blind_any_more_is_kept_and_saved_as_not_blind(app, three, here):
+    app.session_state["blind"] = True
+    sign_in(app)
+    button(app, "2+").click().run()
+    app.text_area[0].set_value("own view").run()
+    # the same person in another window, or at another server
+    with closing(ReviewStore(here.settings.database_url)) as other:
+        other.showings.record("Dr. Ada", [three[0]])
+    button(app, "Save").click().run()
+    assert not app.exception
+    assert reviews(here) == []
+    said = text_of(app)
+    assert "cannot be recorded as blind" in said
+    assert "recorded as not blind" in said
+    assert app.title, "what was seen is not hidden"
+    assert app.text_area[0].value == "own view"
+    button(app, "Save").click().run()
+    (review,) = reviews(here)
+    assert (review.blind, review.own_score, review.comment) == (
+        False,
+        HER2Score.TWO_PLUS,
+        "own view",
+    )
+
+
+def full() -> NoReturn:
+    raise StoreError("The disk that holds the review database is full.")
+
+
+def test_verdicts_come_up_unrecorded_only_for_who_does_not_read_blind(
+    app, three, here, monkeypatch
+):
+    app.session_state["blind"] = True
+    sign_in(app)
+    with monkeypatch.context() as away:
+        away.setattr(here.store.showings, "_writing", full)
+        button(app, "0").click().run()
+        button(app, "Save").click()
+        app._page_hash = app._finished_page_script_hash = ""  # through app.py, as a browser does
+        app.run()
+        (review,) = reviews(here)
+        assert review.blind
+        # its verdicts are due now, but cannot be recorded as shown
+        assert not app.title
+        assert "The disk that holds the review database is full" in text_of(app)
+        assert not app.exception
+
+        assert opened_anew("Dr. Bo", blind=False).title
+    with closing(ReviewStore(here.settings.database_url)) as other:
+        assert other.showings.seen("Dr. Bo", three) == frozenset()
+        # this server knows, and writes it with the next one
+        assert here.store.showings.seen("Dr. Bo", three) == {three[0]}
+        here.store.showings.record("Dr. Cy", [three[1]])
+        assert other.showings.seen("Dr. Bo", three) == {three[0]}
+
+
+def test_no_map_is_drawn_before_the_showing_is_recorded(app, three, here, monkeypatch):
+    order: list[str] = []
+    record, draw = here.store.showings.record, viewer.draw
+    monkeypatch.setattr(
+        here.store.showings, "record", lambda *a, **k: (order.append("record"), record(*a, **k))
+    )
+    monkeypatch.setattr(viewer, "draw", lambda *a: (order.append("draw"), draw(*a)))
+    sign_in(app)
+    assert order == ["record", "draw"]
+
+
+def test_a_correction_supersedes_and_keeps_the_first_entry(app, three, here):
+    sign_in(app)
+    button(app, "1+").click().run()
+    button(app, "Save").click().run()
+    button(app, "Previous").click().run()
+    button(app, "Correct this review").click().run()
+    button(app, "2+").click().run()
+    button(app, "Save correction").click().run()
+    later, first = reviews(here)
+    assert (first.own_score, later.own_score) == (HER2Score.ONE_PLUS, HER2Score.TWO_PLUS)
+    assert later.supersedes == first.id
+    assert first.superseded_by == later.id
+
+
+def test_a_link_opens_its_patch_and_a_wrong_one_says_so(app, three):
+    app.query_params["patch"] = three[2]
+    app.run()
+    assert "**3 of 3**" in text_of(app)
+    app.query_params["patch"] = "0" * 64
+    app.run()
+    assert "not in this workspace" in text_of(app)
+    assert not app.exception
+
+
+@pytest.mark.parametrize(("method", "word"), [("grad_cam", "Grad-CAM"), ("shap", "SHAP")])
+def test_maps_of_both_models_come_with_a_reading(app, three, method, word):
+    app.run()
+    overlay = next(one for one in app.button_group if one.key == "overlay")
+    overlay.set_value(method).run()
+    wait([asked.future for asked in app.session_state["maps"].values()])
+    app.run()
+    captions = "\n".join(one.value for one in app.caption)
+    assert f"CNN, {word} for" in captions
+    assert f"DenseNet121, {word} for" in captions
+    assert captions.count("**CNN.**") == 1
+    assert not app.exception
+
+
+def test_the_square_of_an_oblong_image_can_be_moved_and_the_verdicts_follow(app, here):
+    taken = take_in(
+        png(5, height=224, width=448), "wide.png", here.images, here.store, here.settings.limits
+    )
+    sign_in(app)
+    assert "Not square" in "\n".join(one.label for one in app.expander)
+    slider = next(one for one in app.slider if one.label == "From left (px)")
+    assert slider.value == 112
+    slider.set_value(0).run()
+    button(app, "0").click().run()
+    button(app, "Save").click().run()
+    (review,) = reviews(here)
+    assert (review.square.x, review.square.y, review.square.size) == (0, 0, 224)
+    patch = here.images.load(str(taken.sha256), "wide.png").with_square(review.square)
+    assert review.verdicts == here.workbench.verdicts(patch)
+
+
+# the worklist ------------------------------------------------------------------------------------
+
+
+def read_all(here: ui.Services) -> None:
+    here.queue.refill()
+    assert here.queue.wait(60)
+
+
+def table(app: AppTest):
+    return app.dataframe[0].value
+
+
+def test_the_worklist_shows_state_and_verdicts_of_every_patch(app, three, here):
+    read_all(here)
+    sign_in(app)
+    button(app, "2+").click().run()
+    button(app, "Save").click().run()
+    app.switch_page(ui.WORKLIST_PAGE).run()
+    frame = table(app)
+    assert list(frame["State"]) == ["reviewed", "to review", "to review"]
+    expected = {item.patch.sha256: item.verdicts for item in here.store.worklist("Dr. Ada")}
+    assert list(frame["CNN"]) == [expected[key][0].score.label for key in three]
+    assert list(frame["DenseNet121"]) == [expected[key][1].score.label for key in three]
+    assert "**2** to review" in text_of(app)
+
+
+def test_blind_mode_hides_the_verdicts_in_the_worklist_too(app, three, here):
+    read_all(here)
+    app.session_state["blind"] = True
+    sign_in(app)
+    app.switch_page(ui.WORKLIST_PAGE).run()
+    frame = table(app)
+    for column in ("CNN", "DenseNet121", "Stain", "Model gap", "Reader gap", "Confidence"):
+        assert set(frame[column]) == {"hidden"}, column
+    assert here.store.showings.seen("Dr. Ada", three) == frozenset()
+
+
+def test_the_worklist_shows_a_blind_reader_what_was_seen_before_and_asks_once(
+    app, three, here, monkeypatch
+):
+    read_all(here)
+    with closing(ReviewStore(here.settings.database_url)) as other:
+        other.showings.record("Dr. Ada", [three[1]])
+    app.session_state["blind"] = True
+    sign_in(app)
+    asked: list[int] = []
+    seen = here.store.showings.seen
+    monkeypatch.setattr(
+        here.store.showings, "seen", lambda who, keys: asked.append(1) or seen(who, keys)
+    )
+    app.switch_page(ui.WORKLIST_PAGE).run()
+    assert [value == "hidden" for value in table(app)["CNN"]] == [True, False, True]
+    assert asked == [1]
+
+
+def click_row(app: AppTest, row: int, key: str = "worklist-arrival-0") -> AppTest:
+    app.session_state[key] = {"selection": {"rows": [row], "columns": [], "cells": []}}
+    return app.run()
+
+
+def test_a_click_opens_the_patch_that_stood_there_when_it_was_clicked(
+    app, three, here, monkeypatch
+):
+    sign_in(app)
+    app.switch_page(ui.WORKLIST_PAGE).run()
+    listed = Desk.worklist
+    # the first one was given to others since the table was drawn
+    monkeypatch.setattr(Desk, "worklist", lambda *asked: listed(*asked)[1:])
+    click_row(app, 1)
+    assert app.session_state["last_patch"] == three[1]
+
+
+def test_a_patch_given_to_others_is_not_opened_and_nothing_in_its_place(
+    app, three, here, monkeypatch
+):
+    sign_in(app)
+    before = app.session_state["last_patch"]
+    app.switch_page(ui.WORKLIST_PAGE).run()
+    listed = Desk.worklist
+    monkeypatch.setattr(
+        Desk, "worklist", lambda *asked: [i for i in listed(*asked) if i.patch.sha256 != three[1]]
+    )
+    click_row(app, 1)
+    assert not app.exception
+    assert app.title[0].value == "Worklist"
+    assert list(table(app)["Patch"]) == ["p1.png", "p3.png"]
+    app.run()
+    assert app.session_state["last_patch"] == before
+
+
+def test_a_worklist_that_becomes_empty_while_it_is_drawn_says_so(app, three, here, monkeypatch):
+    sign_in(app)
+    answers = [Desk(here.store, Identity("Dr. Ada", "reviewer", "open")).worklist()]
+    monkeypatch.setattr(Desk, "worklist", lambda *_: answers.pop() if answers else [])
+    app.switch_page(ui.WORKLIST_PAGE).run()
+    assert not app.exception
+    assert not app.error
+    assert "No patches yet" in text_of(app)
+
+
+def test_a_worklist_in_sight_is_recorded_as_shown(app, three, here):
+    read_all(here)
+    sign_in(app)
+    app.switch_page(ui.WORKLIST_PAGE).run()
+    with closing(ReviewStore(here.settings.database_url)) as other:
+        assert other.showings.seen("Dr. Ada", three) == set(three)
+
+
+def test_the_worklist_says_of_each_patch_why_it_comes_early_by_doubt(app, three, here):
+    read_all(here)
+    sign_in(app)
+    app.switch_page(ui.WORKLIST_PAGE).run()
+    frame = table(app)
+    for key, (_, row) in zip(three, frame.iterrows(), strict=True):
+        item = next(i for i in here.store.worklist("") if i.patch.sha256 == key)
+        gap = reader_gap(item.verdicts, item.stain)
+        assert row["Stain"] == ("no score" if item.stain.score is None else item.stain.score.label)
+        assert (row["Reader gap"] == "agree") == (gap == 0)
+        assert (row.get("Unfamiliar") == "unfamiliar") == unfamiliar(item.verdicts)
+    order = next(one for one in app.button_group if one.key == "order")
+    said = order.help.index
+    assert (
+        said("two grades or more apart") < said("unlike what a model knows") < said("gap between")
+    )
+
+
+def test_after_a_change_of_model_the_worklist_waits_for_the_present_ones(app, three, here):
+    for key in three[1:]:
+        patch = here.images.load(key, "p.png")
+        earlier = [
+            replace(read, model_id=f"{read.architecture}-earlier", probabilities=(1, 0, 0, 0))
+            for read in here.workbench.verdicts(patch)
+        ]
+        here.store.record_verdicts(key, patch.square, earlier)
+        here.store.record_stain(key, patch.square, here.stain.reading(patch))
+    sign_in(app)
+    app.switch_page(ui.WORKLIST_PAGE).run()
+    assert list(table(app)["CNN"])[1:] == ["earlier model", "earlier model"]  # one was opened
+    assert "**2** read by an earlier model only" in text_of(app)
+    read_all(here)
+    app.run()
+    read = {item.patch.sha256: item.verdicts for item in here.store.worklist("")}
+    assert list(table(app)["CNN"]) == [read[key][0].score.label for key in three]
+    assert all(v.model_id in here.workbench.state().model_ids.values() for v in read[three[1]])
+
+
+def test_the_order_of_the_worklist_is_the_order_of_the_review_page(app, here):
+    for seed, name in ((1, "b10.png"), (2, "b9.png"), (3, "a.png")):
+        take_in(png(seed), name, here.images, here.store, here.settings.limits)
+    app.run()
+    app.switch_page(ui.WORKLIST_PAGE).run()
+    order = next(one for one in app.button_group if one.key == "order")
+    order.set_value("name").run()
+    assert list(table(app)["Patch"]) == ["a.png", "b9.png", "b10.png"]
+    app.switch_page(ui.REVIEW_PAGE).run()
+    assert "**3 of 3**" in text_of(app)  # b10.png, in front from before, is now the last
+
+
+# when something is broken ------------------------------------------------------------------------
+
+
+def test_a_store_that_does_not_answer_is_one_calm_sentence(app, here, monkeypatch):
+    def down(*_: object) -> Callable[[], None]:
+        raise StoreError("The review store does not answer; try again in a moment.")
+
+    monkeypatch.setattr(here.store, "worklist", down)
+    app.run()
+    assert "does not answer" in "\n".join(one.value for one in app.error)
+    assert not app.exception
+    assert "Try again" in labels(app)
+
+
+def test_an_image_that_is_gone_is_told_and_the_others_go_on(app, three, here):
+    for file in here.settings.image_dir.rglob(f"{three[0]}*"):
+        file.unlink()
+    sign_in(app)
+    assert "p1" in "\n".join(one.value for one in app.warning)
+    assert not app.exception
+    button(app, "Next").click().run()
+    assert app.title
+
+
+def test_where_nothing_is_stored_the_page_says_so_and_the_review_is_recorded(
+    app, here, workbench, monkeypatch
+):
+    images = MemoryImages()
+    queue = ReadingQueue(workbench, images, here.store)
+    settings = replace(here.settings, store_images=False)
+    told = replace(here, settings=settings, images=images, queue=queue)
+    monkeypatch.setattr(ui, "services", lambda: told)
+    take_in(png(7), "p7.png", images, told.store, settings.limits)
+    sign_in(app)
+    assert "Pictures are not stored here" in text_of(app)
+    button(app, "3+").click().run()
+    button(app, "Save").click().run()
+    assert [review.own_score for review in reviews(told)] == [HER2Score.THREE_PLUS]
+    assert list(settings.image_dir.iterdir()) == []
+
+    later = replace(told, images=MemoryImages())
+    st.cache_resource.clear()
+    monkeypatch.setattr(ui, "services", lambda: later)
+    app.run()
+    assert "none are stored here" in text_of(app)

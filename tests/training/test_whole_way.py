@@ -1,0 +1,86 @@
+"""From labelled patches in the HER2-IHC-40x layout to the dashboard, with both networks."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import keras
+import pytest
+
+from her2core.evaluation.report import REPORT_FILE, Report
+from her2core.models.bundles.bundle import load_bundle
+from her2core.models.bundles.card import CARD_FILE, ModelCard
+from her2core.models.bundles.registry import ARCHITECTURES
+from her2core.preprocessing.image_store import ImageStore
+from her2core.reviews.store import ReviewStore
+from her2core.serving.reading_queue import ReadingQueue
+from her2core.serving.workbench import Workbench
+from her2core.settings import Settings
+from her2core.training import loop
+from pages.shell import ui
+from tests.page_server import serve
+from tests.pages.test_log_evaluation_models_pages import EVALUATION, opened, shown_text
+from training import evaluate, make_synthetic, train
+
+SMALL = "epochs = 2\nsteps_per_epoch = 1\nbatch = 4\n"
+
+
+def test_train_resume_evaluate_and_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
+    data = tmp_path / "HER2-IHC-40x"
+    for part, count, seed in (("train_data_patch", "4", "1"), ("test_data_patch", "2", "2")):
+        options = ["--out", str(data / part), "--per-class", count, "--seed", seed]
+        assert make_synthetic.main([*options, "--size", "64", "--field-um", "50", "60"]) == 0
+
+    # the CNN is killed after its first epoch and goes on
+    cnn, densenet = tmp_path / "bundles" / "cnn", tmp_path / "bundles" / "densenet121"
+    (tmp_path / "cnn.toml").write_text(SMALL)
+    command = ["--arch=cnn", f"--data={data}", f"--out={cnn}", f"--config={tmp_path / 'cnn.toml'}"]
+    command.append("--validation-share=0.25")
+    save_state, saved = loop.save_state, []
+
+    def killed(path: Path, *state: object) -> None:
+        if saved:
+            raise KeyboardInterrupt
+        saved.append(path)
+        save_state(path, *state)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "save_state", killed)
+        with contextlib.suppress(KeyboardInterrupt):
+            assert train.main(command) != 0
+    assert not cnn.exists()
+    assert train.main([*command, "--resume"]) == 0
+
+    start = tmp_path / "start.weights.h5"
+    keras.utils.set_random_seed(0)
+    ARCHITECTURES["densenet121"].build().save_weights(start)
+    recipe = tmp_path / "densenet.toml"
+    recipe.write_text(SMALL.replace("epochs = 2", "epochs = 1") + "size = 64\nfrozen_epochs = 1\n")
+    command = ["--arch=densenet121", f"--data={data}", f"--out={densenet}", f"--config={recipe}"]
+    assert train.main([*command, "--validation-share=0.25", f"--start={start}"]) == 0
+    assert (tmp_path / "bundles" / "densenet121.run" / "head" / "best.weights.h5").is_file()
+    bundle = load_bundle(densenet)
+    assert bundle.card.notes[-1].startswith("Head trained on frozen features of the weights of")
+    assert bundle.background.shape[1:] == (224, 224, 3)
+
+    card = ModelCard.read(cnn / CARD_FILE)
+    assert card.conformal is not None
+    assert card.measured_coverage is not None
+    assert card.measured_coverage.n == 8
+
+    home = tmp_path / "home"
+    out = home / "reports" / "own"
+    command = [f"--data={data}", f"--models={cnn},{densenet}", f"--out={out}"]
+    assert evaluate.main([*command, "--gallery=1", "--bootstrap=100"]) == 0
+    assert "8 patches of 8 groups" in capsys.readouterr().out  # the dataset's own test part only
+    report = Report.read(out / REPORT_FILE)
+
+    settings = Settings(home, f"sqlite:///{home / 'r.sqlite3'}", (), report_dirs=(out.parent,))
+    workbench, store = Workbench(settings), ReviewStore(settings.database_url)
+    images = ImageStore(settings.image_dir)
+    queue = ReadingQueue(workbench, images, store)
+    serve(monkeypatch, ui.Services(settings, workbench, store, images, queue))
+    app = opened(EVALUATION)
+    assert "**8 patches** of 8 groups" in shown_text(app)
+    assert list(app.dataframe[0].value.columns[1:]) == [r.title for r in report.evaluation.readers]
