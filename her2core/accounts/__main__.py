@@ -1,4 +1,4 @@
-"""`python -m her2core.accounts`: who may sign in, and what they did.
+"""Who may sign in: add people, set roles and passwords, read the audit.
 
     add NAME --role ROLE [--login E-MAIL] [--password-stdin]     a new account
     list        all accounts          set-role NAME ROLE     another role
