@@ -4,13 +4,16 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8501
+# What needs neither a browser, a running page, a training nor TensorFlow.
+QUICK := tests/common tests/preprocessing tests/stain tests/evaluation tests/charts tests/people tests/test_scores.py tests/test_settings.py
 
-.PHONY: help run test lint bench explanations evaluation screenshots audit clean
+.PHONY: help run test quick lint bench explanations evaluation screenshots audit clean
 
 help:
 	@echo "make run          install on first use, then start the workstation on http://localhost:$(PORT)"
 	@echo "make test         lint, types and all tests, the browser journey included"
-	@echo "make lint         ruff and mypy only"
+	@echo "make quick        lint, types and the quick tests"
+	@echo "make lint         ruff, types and import contracts only"
 	@echo "make bench        speed against the plain way, into benchmarks/results.json and docs/cost.svg (half an hour)"
 	@echo "make explanations  do the bundles' heat maps tell the truth? (benchmarks/explanations.json)"
 	@echo "make evaluation   the shipped bundles on fresh patches, reports and the README's figures"
@@ -21,21 +24,18 @@ run: $(VENV)/.runtime
 	@echo "HER2 Review opens on http://localhost:$(PORT) - stop it with Ctrl+C."
 	@$(BIN)/python serve.py --port $(PORT)
 
-# In two halves at once, of which neither keeps two processors busy: what is seen of the pages and
-# what trains networks, and the rest.
-HALF := tests/browser $(shell grep -l AppTest tests/test_*.py) $(wildcard tests/test_training*.py) \
-	tests/training/test_whole_way.py
+# A worker for each core; a file's tests stay together, since they share what is slow to make.
 test: lint
-	@mkdir -p build
-	$(BIN)/python -m pytest $(HALF) > build/first-half.log 2>&1 & half=$$!; \
-	$(BIN)/python -m pytest $(HALF:%=--ignore=%); rest=$$?; \
-	wait $$half; first=$$?; cat build/first-half.log; \
-	test $$rest -eq 0 -a $$first -eq 0
+	$(BIN)/python -m pytest -n auto --dist loadfile
+
+quick: lint
+	$(BIN)/python -m pytest -n auto --dist loadfile $(QUICK)
 
 lint: $(VENV)/.development
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 bench: $(VENV)/.development
 	$(BIN)/python -m benchmarks

@@ -14,10 +14,10 @@ from pathlib import Path
 from her2core.preprocessing.image_store import ImageStore
 from her2core.reviews.backup import backup
 from her2core.reviews.database import sqlite_file
+from her2core.reviews.retention import forget_images
 from her2core.reviews.store import ReviewStore, StoreError
 from her2core.reviews.study import StudyError
 from her2core.reviews.study_transfer import export_study, import_study
-from her2core.serving.retention import forget_images
 from her2core.settings import Settings, load_settings
 
 

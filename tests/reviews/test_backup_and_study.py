@@ -30,6 +30,7 @@ from her2core.reviews.__main__ import main
 from her2core.reviews.backup import backup
 from her2core.reviews.chain import GENESIS, ChainHead, EntryFacts, entry_hash
 from her2core.reviews.records import ReviewFilter
+from her2core.reviews.retention import forget_images
 from her2core.reviews.schema import Base
 from her2core.reviews.store import ReviewStore, StoreError
 from her2core.reviews.study import Study, StudyEntry, StudyError, StudyReading
@@ -37,7 +38,6 @@ from her2core.reviews.study_archive import write_study
 from her2core.reviews.study_transfer import export_study, import_study
 from her2core.scores import HER2Score
 from her2core.serving.intake import take_in
-from her2core.serving.retention import forget_images
 from her2core.settings import UploadLimits
 from her2core.stain.reading import StainReading
 from tests import hostile
