@@ -233,7 +233,11 @@ def _decoded(answer: dict[str, Any], target: BinaryIO, max_pixels: int) -> Decod
     try:
         height, width, channels = map(int, answer["shape"])
         kind, notes = answer["format"], tuple(map(str, answer["notes"]))
-        if channels != 3 or not 0 < height * width <= max_pixels or kind not in FORMATS:
+        if (
+            channels != 3
+            or not 0 < height * width <= max_pixels
+            or kind not in {one.name for one in FORMATS}
+        ):
             raise ValueError
         # Read, not mapped: the worker could still change or cut what it shares.
         rgb = np.empty((height, width, 3), np.uint8)
@@ -244,7 +248,7 @@ def _decoded(answer: dict[str, Any], target: BinaryIO, max_pixels: int) -> Decod
         raise UnreadableImageError(
             "could not be opened; export it again as 8-bit RGB and upload that."
         ) from None
-    return DecodedImage(rgb, kind, notes)
+    return DecodedImage(rgb, notes, kind)
 
 
 def _filled(rgb: npt.NDArray[np.uint8], file: BinaryIO) -> int:

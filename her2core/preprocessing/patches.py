@@ -16,7 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from her2core.common.text import printable
-from her2core.preprocessing.image_formats import DecodedImage, UnreadableImageError, read_image
+from her2core.preprocessing.image_formats import (
+    EXTENSIONS,
+    DecodedImage,
+    UnreadableImageError,
+    read_image,
+)
 from her2core.settings import UploadLimits
 
 # (file's bytes, most pixels, shortest side) -> picture, or UnreadableImageError
@@ -25,11 +30,6 @@ Reader = Callable[[bytes, int, int], DecodedImage]
 MODEL_SIDE = 224
 MAX_NAME = 120
 _MAX_EXTENSION = 10
-_EXTENSIONS = {
-    **dict.fromkeys((".png",), "PNG"),
-    **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif"), "JPEG"),
-    **dict.fromkeys((".tif", ".tiff"), "TIFF"),
-}
 
 
 class PatchError(ValueError):
@@ -125,7 +125,7 @@ class Patch:
 
 
 def decode(data: bytes, name: str, limits: UploadLimits, reader: Reader = read_image) -> Patch:
-    """Read an uploaded file: the first picture, upright, in sRGB, with its largest centred square.
+    """Read an uploaded file: its main picture, upright, in sRGB, with its largest centred square.
 
     The same bytes always give the same pixels.
 
@@ -136,7 +136,7 @@ def decode(data: bytes, name: str, limits: UploadLimits, reader: Reader = read_i
         reader: decodes; `her2core.preprocessing.bounded_decode` has one for files from outside.
 
     Raises:
-        PatchError: the file is empty, too large, not a PNG, JPEG or TIFF, damaged or cut off, too
+        PatchError: the file is empty, too large, of no format that is read, damaged or cut off, too
             many or too few pixels, or of a kind that cannot be shown right.
     """
     shown = safe_name(name)
@@ -173,7 +173,7 @@ def safe_name(name: str) -> str:
 
 def _extension_note(name: str, actual: str) -> tuple[str, ...]:
     extension = PurePosixPath(name).suffix.lower()
-    if not extension or _EXTENSIONS.get(extension) == actual:
+    if not extension or EXTENSIONS.get(extension) == actual:
         return ()
     return (f"“{name}” is in fact a {actual}.",)
 

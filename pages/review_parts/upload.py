@@ -8,6 +8,7 @@ from pathlib import Path
 import streamlit as st
 
 from her2core.common.text import markdown_text
+from her2core.preprocessing.image_formats import format_names
 from her2core.serving.intake import Taken, take_in
 from pages.review_parts import navigation
 from pages.shell import session, ui
@@ -35,7 +36,7 @@ def uploader(here: ui.Services) -> None:
     limits = here.settings.limits
     round_no = st.session_state.setdefault("upload_round", 0)
     files = st.file_uploader(
-        "Patches: PNG, JPEG or TIFF",
+        f"Patches: {format_names()}",
         # Any name is let through: what a file is, its content says, and each gets its own sentence.
         type=None,
         accept_multiple_files=True,

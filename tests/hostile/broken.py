@@ -49,6 +49,8 @@ def _cut() -> list[Case]:
         "lzw.tif": encoded(picture, "TIFF", compression="tiff_lzw"),
         "deflate.tif": encoded(picture, "TIFF", compression="tiff_adobe_deflate"),
         "tiles.tif": tiff_file(picture, tile=32),
+        "cut.bmp": encoded(picture, "BMP"),
+        "cut.jp2": encoded(picture, "JPEG2000"),
     }
     found = [Case("empty.png", b"", "empty")]
     for name, data in files.items():
@@ -63,7 +65,8 @@ def _cut() -> list[Case]:
 
 
 def _magic(data: bytes) -> int:
-    return 8 if data[:1] == b"\x89" else 3 if data[:1] == b"\xff" else 4
+    first = {b"\x89": 8, b"\xff": 3, b"B": 16, b"\0": 12}
+    return first.get(data[:1], 4)
 
 
 def _bombs() -> list[Case]:
@@ -104,7 +107,7 @@ def _bombs() -> list[Case]:
         Case(
             "deflate-bomb.tif",
             tiff_file(np.zeros((64, 64, 3), np.uint8), body=swollen, compression=8),
-            expected=np.zeros((64, 64, 3), np.uint8),
+            "damaged",
         ),
         *(
             Case(
@@ -127,10 +130,10 @@ def jpeg_of_size(jpeg: bytes, width: int, height: int) -> bytes:
 def _directories() -> list[Case]:
     """TIFF files whose directories are too long, lead nowhere, or lead in circles."""
     picture = brown_patch()
-    first, damaged = "first", "damaged"
+    first, damaged = "Page 1 of", "damaged"
     return [
         Case("loop-to-itself.tif", tiff_chain(picture, [0]), noted=None, expected=picture),
-        Case("loop-of-three.tif", tiff_chain(picture, [1, 2, 0]), "", first, picture),
+        Case("loop-of-three.tif", tiff_chain(picture, [1, 2, 0]), "", None, picture),
         Case("2000-pages.tif", tiff_chain(picture, range(1, 2001)), "", first, picture),
         Case("next-beyond.tif", tiff_file(picture, following=2**31), "", None, picture),
         Case("next-odd.tif", tiff_file(picture, following=3), "", None, picture),
@@ -138,13 +141,14 @@ def _directories() -> list[Case]:
         Case("directory-at-0.tif", b"II*\0" + struct.pack("<I", 0), damaged),
         Case("directory-in-header.tif", b"II*\0" + struct.pack("<I", 4) + bytes(64), damaged),
         Case("65535-entries.tif", b"II*\0" + struct.pack("<IH", 8, 65_535), damaged),
-        Case("14000-tags.tif", tiff_file(picture, more_tags=14_000), expected=picture),
+        Case("4000-tags.tif", tiff_file(picture, more_tags=4_000), expected=picture),
+        Case("14000-tags.tif", tiff_file(picture, more_tags=14_000), damaged),
         Case("no-tags.tif", b"II*\0" + struct.pack("<IHI", 8, 0, 0), damaged),
         Case("tag-of-4-gb.tif", tiff_file(picture, big_tag=2**32 - 1), "", None, picture),
         Case("tag-of-1-gb.tif", tiff_file(picture, big_tag=2**30), "", None, picture),
         Case("no-strips.tif", tiff_file(picture, offset=2**31), damaged),
-        Case("unknown-compression.tif", tiff_file(picture, compression=65_000), damaged),
-        Case("old-jpeg.tif", tiff_file(picture, compression=6), damaged),
+        Case("unknown-compression.tif", tiff_file(picture, compression=65_000), "method 65000"),
+        Case("old-jpeg.tif", tiff_file(picture, compression=6), "method 6"),
         Case("jpeg-of-nothing.tif", tiff_file(picture, compression=7), damaged),
         Case("lzw-of-nothing.tif", tiff_file(picture, compression=5), damaged),
         Case("g4-of-colour.tif", tiff_file(picture, compression=4), damaged),
@@ -184,7 +188,7 @@ def _damaged() -> list[Case]:
 
 def _no_picture() -> list[Case]:
     picture = Image.fromarray(brown_patch())
-    kinds = ("GIF", "BMP", "WEBP", "PPM", "ICO", "TGA", "PDF", "EPS", "JPEG2000", "PCX", "SGI")
+    kinds = ("GIF", "WEBP", "PPM", "ICO", "TGA", "PDF", "EPS", "PCX", "SGI")
     texts = {
         "text.png": b"Dear colleague, please find enclosed ...\n",
         "page.png": b"<html><script>alert(1)</script></html>",

@@ -129,8 +129,8 @@ def _colours() -> list[Case]:
         Case("lab.tif", encoded(lab, "TIFF"), "8-bit RGB"),
         Case("12-bit.jpg", _jpeg_with_precision(encoded(picture, "JPEG"), 12), "damaged"),
         Case("16-precise.jpg", _jpeg_with_precision(encoded(picture, "JPEG"), 16), "damaged"),
-        Case("5-channels.tif", tiff_file(picture, samples=5), "TIFF"),
-        Case("64-bit.tif", tiff_file(picture, bits=64), "TIFF"),
+        Case("5-channels.tif", tiff_file(picture, samples=5), "5 channels"),
+        Case("64-bit.tif", tiff_file(picture, bits=64), "64 bits"),
         Case("3-bit.tif", tiff_file(picture, bits=3), "TIFF"),
         Case("no-photometric.tif", tiff_file(picture, photometric=99), "TIFF"),
     ]
@@ -215,8 +215,8 @@ def _several() -> list[Case]:
     return [
         Case("animated.png", as_png(image, **more), "", "first", picture),
         Case("many.png", as_png(image, **flood), "", "first", picture),
-        Case("pages.tif", encoded(image, "TIFF", **more), "", "first", picture),
-        Case("many.tif", encoded(image, "TIFF", **flood), "", "first", picture),
+        Case("pages.tif", encoded(image, "TIFF", **more), "", "Page 1 of 2", picture),
+        Case("many.tif", encoded(image, "TIFF", **flood), "", "Page 1 of 41", picture),
         Case("animated.gif", encoded(image, "GIF", **more), "not a PNG"),
         Case("animated.webp", encoded(image, "WEBP", **more), "not a PNG"),
         Case("renamed-gif.png", encoded(image, "GIF", **more), "not a PNG"),
@@ -260,9 +260,20 @@ def _profiles() -> list[Case]:
         Case("srgb.png", as_png(image, icc_profile=srgb), expected=picture),
         Case("lying-size.png", as_png(image, icc_profile=lying), expected=picture),
         Case(
-            "bad-stream.png", png_with_chunk(as_png(image), b"iCCP", b"x\0\0junk"), expected=picture
+            "bad-stream.png",
+            png_with_chunk(as_png(image), b"iCCP", b"x\0\0junk"),
+            "",
+            "ignored",
+            picture,
         ),
-        Case("gamma.png", png_with_chunk(as_png(image), b"gAMA", b"\0\0\0\1"), expected=picture),
+        Case(
+            "gamma.png", png_with_chunk(as_png(image), b"gAMA", b"\0\0\0\1"), "", "gamma", picture
+        ),
+        Case(
+            "usual-gamma.png",
+            png_with_chunk(as_png(image), b"gAMA", struct.pack(">I", 45_455)),
+            expected=picture,
+        ),
         Case("no-cut.png", as_png(image) + png_chunk(b"tEXt", b"after\0the end"), expected=picture),
     ]
 

@@ -1,0 +1,243 @@
+"""The strips and tiles of a TIFF directory, unpacked to samples; each to its last byte or refused.
+
+Nothing is filled in: a strip that is shorter than its pixels, a place behind the end of the file
+or a method that is not known is an error. Only pieces that the file leaves out on purpose, with
+neither place nor length, have no samples.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from her2core.preprocessing.formats import tiff_pages as tag
+from her2core.preprocessing.formats.decoded_image import damaged
+from her2core.preprocessing.formats.samples import Samples
+from her2core.preprocessing.formats.tiff_layout import (
+    BILEVEL,
+    CCITT_3,
+    CCITT_4,
+    DEFLATE,
+    DEFLATE_OLD,
+    JPEG,
+    LZMA,
+    LZW,
+    NONE,
+    PACKBITS,
+    PICTURES,
+    WEBP,
+    ZSTD,
+    Layout,
+)
+
+_BAND_PIXELS = 4_000_000
+_T4_OPTIONS = 292
+_FILLED_IN = 128
+_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of the picture: where it lies, and its samples, None where the file has none."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+    samples: Samples | None
+
+
+def pieces(file: BinaryIO, layout: Layout, channels: tuple[int, ...]) -> Iterator[Piece]:
+    """The pieces of the picture, row by row, with some samples of each pixel.
+
+    Samples are uint8 or uint16, (height, width, channels).
+
+    Raises:
+        UnreadableImageError: a piece is damaged or incomplete.
+    """
+    end = file.seek(0, 2)
+    planes = channels if layout.planar else (0,)
+    everything = layout.planar or channels == tuple(range(layout.samples))
+    per_plane = layout.across * layout.down
+    for index in range(per_plane):
+        row, column = divmod(index, layout.across)
+        top, left = row * layout.piece_height, column * layout.piece_width
+        height = min(layout.piece_height, layout.height - top)
+        width = min(layout.piece_width, layout.width - left)
+        numbers = [plane * per_plane + index for plane in planes]
+        places = [(layout.offsets[number], layout.counts[number]) for number in numbers]
+        if all(place == (0, 0) for place in places):
+            yield Piece(top, left, height, width, None)
+            continue
+        # What is not compressed can be read in bands, however long the strip is.
+        band = _band(layout) if layout.compression == NONE else layout.piece_height
+        for first in range(0, height, band):
+            rows = min(band, height - first)
+            parts = [_part(file, end, layout, place, first, rows) for place in places]
+            joined = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
+            seen = joined[:, :width]
+            samples = seen if everything else seen[..., list(channels)]
+            yield Piece(top + first, left, rows, width, samples)
+
+
+def _band(layout: Layout) -> int:
+    down = layout.subsampling[1]
+    return max(1, _BAND_PIXELS // layout.piece_width // down) * down
+
+
+def _part(
+    file: BinaryIO, end: int, layout: Layout, place: tuple[int, int], first: int, rows: int
+) -> Samples:
+    """`rows` rows of one strip or tile from row `first` on: (rows, piece_width, samples)."""
+    offset, count = place
+    if offset < 8 or count < 1 or offset >= end:
+        raise damaged("TIFF")
+    wanted = layout.bytes_of(rows)
+    if layout.compression == NONE:
+        skipped, whole = layout.bytes_of(first), layout.bytes_of(layout.piece_height)
+        if whole + layout.bytes_of(1) <= count <= end - offset and first == 0:
+            raise damaged("TIFF")  # rows more than there should be: the header is about others
+        file.seek(offset + skipped)
+        data = file.read(wanted) if skipped + wanted <= count else b""
+        return _unpacked(_in_order(data, layout), layout, rows)
+    if offset + count > end:
+        raise damaged("TIFF")
+    file.seek(offset)
+    data = file.read(count)
+    if layout.compression in PICTURES:
+        return _picture(data, layout, rows)
+    data = _in_order(data, layout)
+    if layout.compression in BILEVEL:
+        return _fax(data, layout, rows)
+    # The last strip may be as long as the others; what lies below the picture is cut off.
+    most = layout.bytes_of(layout.piece_height) + layout.bytes_of(1)
+    data = _decompressed(data, layout.compression, most)
+    if len(data) >= most:
+        raise damaged("TIFF")
+    return _unpacked(data[:wanted], layout, rows)
+
+
+def _in_order(data: bytes, layout: Layout) -> bytes:
+    """Bytes with their first bit first."""
+    if layout.tags.number(tag.FILL_ORDER, 1) == 2:
+        return data.translate(_REVERSED)
+    return data
+
+
+def _decompressed(data: bytes, compression: int, most: int) -> bytes:
+    """At most `most` bytes, whatever a hostile piece would swell to."""
+    if compression in (DEFLATE, DEFLATE_OLD):
+        return zlib.decompressobj().decompress(data, most)
+    import imagecodecs
+
+    decode = {
+        LZW: imagecodecs.lzw_decode,
+        PACKBITS: imagecodecs.packbits_decode,
+        LZMA: imagecodecs.lzma_decode,
+        ZSTD: imagecodecs.zstd_decode,
+    }[compression]
+    return bytes(decode(data, out=most))
+
+
+def _unpacked(data: bytes, layout: Layout, rows: int) -> Samples:
+    """Bytes of whole rows as samples (rows, piece_width, samples side by side)."""
+    if len(data) != layout.bytes_of(rows):
+        raise damaged("TIFF")
+    shape = rows, layout.piece_width, layout.together
+    if layout.subsampling != (1, 1):
+        return _from_blocks(data, layout, rows)
+    if layout.bits == 8:
+        values: npt.NDArray[Any] = np.frombuffer(data, np.uint8).reshape(shape)
+    elif layout.bits == 16:
+        order = ">u2" if layout.tags.big_endian else "<u2"
+        values = np.frombuffer(data, order).astype(np.uint16).reshape(shape)
+    else:
+        import imagecodecs
+
+        kind = np.uint8 if layout.bits < 8 else np.uint16
+        in_a_row = layout.piece_width * layout.together
+        values = imagecodecs.packints_decode(data, kind, layout.bits, runlen=in_a_row)
+        values = np.asarray(values).reshape(shape)
+    if layout.differences:
+        return np.cumsum(values, axis=1, dtype=values.dtype)
+    return values
+
+
+def _from_blocks(data: bytes, layout: Layout, rows: int) -> Samples:
+    """Subsampled YCbCr, block by block: its luma, then one of each chroma (TIFF 6.0, 21)."""
+    across, down = layout.subsampling
+    wide, high = math.ceil(layout.piece_width / across), math.ceil(rows / down)
+    blocks = np.frombuffer(data, np.uint8).reshape(high, wide, across * down + 2)
+    luma = blocks[..., :-2].reshape(high, wide, down, across).swapaxes(1, 2)
+    luma = luma.reshape(high * down, wide * across, 1)
+    chroma = blocks[..., -2:].repeat(down, axis=0).repeat(across, axis=1)
+    return np.concatenate([luma, chroma], axis=2)[:rows, : layout.piece_width]
+
+
+def _fax(data: bytes, layout: Layout, rows: int) -> Samples:
+    import imagecodecs
+
+    if layout.bits != 1 or layout.together != 1:
+        raise damaged("TIFF")
+    size = rows, layout.piece_width
+    if layout.compression == CCITT_3:
+        options = layout.tags.number(_T4_OPTIONS, 0)
+        bits = imagecodecs.ccittfax3_decode(data, *size, t4options=options)
+    elif layout.compression == CCITT_4:
+        bits = imagecodecs.ccittfax4_decode(data, *size)
+    else:
+        bits = imagecodecs.ccittrle_decode(data, *size)
+    return np.asarray(bits).reshape(*size, 1) & 1
+
+
+def _picture(data: bytes, layout: Layout, rows: int) -> Samples:
+    """A piece that is a JPEG, a WebP or a JPEG 2000 of its own."""
+    import imagecodecs
+
+    with Image.open(io.BytesIO(data), formats=PICTURES[layout.compression]) as header:
+        across, down = header.size
+    if across != layout.piece_width or not rows <= down <= layout.piece_height:
+        raise damaged("TIFF")
+    if layout.compression == JPEG:
+        values = _jpeg(data, layout)
+    elif layout.compression == WEBP:
+        values = imagecodecs.webp_decode(data, hasalpha=layout.together == 4)
+    else:
+        values = imagecodecs.jpeg2k_decode(data)
+    values = np.asarray(values)
+    values = values[..., None] if values.ndim == 2 else values
+    kind = np.uint8 if layout.bits <= 8 else np.uint16
+    if values.shape != (down, across, layout.together) or values.dtype != kind:
+        raise damaged("TIFF")
+    return values[:rows]
+
+
+def _jpeg(data: bytes, layout: Layout) -> Any:
+    import imagecodecs
+    from tifffile.tifffile import jpeg_decode_colorspace
+
+    tags = layout.tags
+    # The decoder makes up what is missing at the end, in plain middle grey, and says nothing.
+    if layout.bits != 8 or not data.rstrip(b"\0\xff").endswith(b"\xd9"):
+        raise damaged("TIFF")
+    stored, shown = jpeg_decode_colorspace(
+        tags.number(tag.PHOTOMETRIC, 1),
+        2 if layout.planar else 1,
+        tags.numbers(tag.EXTRA_SAMPLES),
+        data[6:10] == b"JFIF",
+    )
+    tables = tags.value(tag.JPEG_TABLES)
+    values = np.asarray(
+        imagecodecs.jpeg8_decode(data, tables=tables, colorspace=stored, outcolorspace=shown)
+    )
+    if (values[-8:, -8:] == _FILLED_IN).all():
+        raise damaged("TIFF")
+    return values
