@@ -60,12 +60,35 @@ def read_bmp(file: BinaryIO, limits: SizeLimits, allocate: Allocate) -> Picture:
     """Read an open BMP file; see `her2core.preprocessing.image_formats.read_image_file`."""
     notes: list[str] = []
     icc = _bmp_profile(file, notes)
+    _check_fourth_byte(file, limits)
     with opened(file, "BMP", limits) as image:
         image.load()
         if image.mode == "RGBA" and image.getchannel("A").getextrema() == (0, 0):
             # Writers that know no opacity leave its bytes at 0; nothing is meant to be invisible.
             image.putalpha(255)
         return finished(image, allocate, notes, icc)
+
+
+def _check_fourth_byte(file: BinaryIO, limits: SizeLimits) -> None:
+    """Refuse 32 bits without masks whose fourth byte, said to be unused, says something.
+
+    Some programs mean opacity by it, others leave it 0 or 255.
+    """
+    file.seek(0)
+    head = file.read(34)
+    if len(head) < 34 or struct.unpack_from("<I", head, _DIB_HEADER)[0] < 40:
+        return
+    (start,), (width, height) = (
+        struct.unpack_from("<I", head, 10),
+        struct.unpack_from("<ii", head, 18),
+    )
+    bits, method = struct.unpack_from("<HI", head, 28)
+    if (bits, method) != (32, 0) or not 0 < width * abs(height) <= limits.max_pixels:
+        return
+    file.seek(start)
+    fourth = np.frombuffer(file.read(4 * width * abs(height)), np.uint8)[3::4]
+    if fourth.size and fourth.min() != fourth.max():
+        raise refused("has a further channel and does not say whether it is transparency")
 
 
 def _bmp_profile(file: BinaryIO, notes: list[str]) -> bytes | None:

@@ -75,7 +75,7 @@ def read_tiff(file: BinaryIO, limits: SizeLimits, allocate: Allocate) -> Picture
         way = way_to_srgb(_profile(file, tags, notes), meaning.profile_channels, notes)
         orientation = tags.number(tag.ORIENTATION, 1)
         upright, stored = upright_and_stored(layout.width, layout.height, orientation, allocate)
-        translucent = empty = False
+        translucent = empty = complete = False
         for piece in pieces(file, layout, channels.read):
             bottom, right = piece.top + piece.height, piece.left + piece.width
             where = stored[piece.top : bottom, piece.left : right]
@@ -83,8 +83,11 @@ def read_tiff(file: BinaryIO, limits: SizeLimits, allocate: Allocate) -> Picture
                 where[:] = _WHITE
                 empty = True
                 continue
+            complete = True
             translucent |= is_translucent(piece.samples, meaning)
             where[:] = to_srgb(piece.samples, meaning, way)
+    if not complete:
+        raise damaged("TIFF")
     if translucent and channels.undeclared:
         raise refused("has a further channel and does not say whether it is transparency")
     if empty:
