@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from her2core.preprocessing.bounded_decode import DecoderPool, decode_bounded
@@ -141,6 +143,23 @@ def test_the_largest_picture_allowed_stays_below_the_memory_limit(pool):
     assert hostile.peak_mib(worker) < 1024
 
 
+def test_the_largest_tiff_in_one_packed_strip_stays_below_the_memory_limit(pool):
+    side = 10_000
+    white = np.broadcast_to(np.uint8(243), (side, side, 3))
+    file = io.BytesIO()
+    tifffile.imwrite(
+        file,
+        white,
+        photometric="rgb",
+        compression="zlib",
+        compressionargs={"level": 1},
+        rowsperstrip=side,
+    )
+    assert read(pool, file.getvalue()).rgb.min() == 243
+    (worker,) = waiting(pool)
+    assert hostile.peak_mib(worker) < 1024
+
+
 def test_no_process_outlives_the_one_that_started_it():
     program = (
         "from her2core.preprocessing.bounded_decode import DecoderPool\n"
@@ -168,6 +187,7 @@ def test_the_worker_imports_no_more_than_it_needs():
     ).stdout.split()
     assert "PIL.Image" in loaded
     assert not {"tensorflow", "streamlit", "cv2", "scipy", "sqlalchemy"} & set(loaded)
+    assert not {"tifffile", "imagecodecs"} & set(loaded), "no other file waits for these"
 
 
 @pytest.mark.parametrize(

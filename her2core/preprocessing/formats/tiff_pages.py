@@ -145,7 +145,7 @@ def _pages(tiff: TiffFile) -> list[Tags]:
             continue  # a later directory that leads nowhere harms the first picture in no way
         if isinstance(page, TiffPage):
             found.append(Tags(page, big_endian))
-    below = []
+    below: list[Tags] = []
     for tags in found[:8]:
         for offset in tags.numbers(SUB_PAGES)[:_MOST_LOOKED_AT]:
             try:

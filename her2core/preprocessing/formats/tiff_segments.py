@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import math
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -77,11 +77,11 @@ def pieces(file: BinaryIO, layout: Layout, channels: tuple[int, ...]) -> Iterato
         if all(place == (0, 0) for place in places):
             yield Piece(top, left, height, width, None)
             continue
-        # What is not compressed can be read in bands, however long the strip is.
-        band = _band(layout) if layout.compression == NONE else layout.piece_height
+        rows_of = [_source(file, end, layout, place, height) for place in places]
+        band = _band(layout)
         for first in range(0, height, band):
             rows = min(band, height - first)
-            parts = [_part(file, end, layout, place, first, rows) for place in places]
+            parts = [source(first, rows) for source in rows_of]
             joined = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
             seen = joined[:, :width]
             samples = seen if everything else seen[..., list(channels)]
@@ -89,40 +89,54 @@ def pieces(file: BinaryIO, layout: Layout, channels: tuple[int, ...]) -> Iterato
 
 
 def _band(layout: Layout) -> int:
+    """Rows that are turned into samples at once; a long strip costs little beside itself."""
     down = layout.subsampling[1]
     return max(1, _BAND_PIXELS // layout.piece_width // down) * down
 
 
-def _part(
-    file: BinaryIO, end: int, layout: Layout, place: tuple[int, int], first: int, rows: int
-) -> Samples:
-    """`rows` rows of one strip or tile from row `first` on: (rows, piece_width, samples)."""
+def _source(
+    file: BinaryIO, end: int, layout: Layout, place: tuple[int, int], height: int
+) -> Callable[[int, int], Samples]:
+    """What gives rows of one strip or tile: from (first, number) to (number, width, samples).
+
+    Args:
+        file: the whole file.
+        end: its length.
+        layout: of its samples.
+        place: where the piece lies, and its length.
+        height: rows of it that are in the picture.
+    """
     offset, count = place
     if offset < 8 or count < 1 or offset >= end:
         raise damaged("TIFF")
-    wanted = layout.bytes_of(rows)
+    whole = layout.bytes_of(layout.piece_height)
+    too_much = whole + layout.bytes_of(1)  # rows more than there should be: the header is wrong
     if layout.compression == NONE:
-        skipped, whole = layout.bytes_of(first), layout.bytes_of(layout.piece_height)
-        if whole + layout.bytes_of(1) <= count <= end - offset and first == 0:
-            raise damaged("TIFF")  # rows more than there should be: the header is about others
-        file.seek(offset + skipped)
-        data = file.read(wanted) if skipped + wanted <= count else b""
-        return _unpacked(_in_order(data, layout), layout, rows)
+        if count < layout.bytes_of(height) or too_much <= count <= end - offset:
+            raise damaged("TIFF")
+
+        def read(first: int, rows: int) -> Samples:
+            file.seek(offset + layout.bytes_of(first))
+            return _unpacked(_in_order(file.read(layout.bytes_of(rows)), layout), layout, rows)
+
+        return read
     if offset + count > end:
         raise damaged("TIFF")
     file.seek(offset)
     data = file.read(count)
     if layout.compression in PICTURES:
-        return _picture(data, layout, rows)
+        picture = _picture(data, layout, height)
+        return lambda first, rows: picture[first : first + rows]
     data = _in_order(data, layout)
     if layout.compression in BILEVEL:
-        return _fax(data, layout, rows)
-    # The last strip may be as long as the others; what lies below the picture is cut off.
-    most = layout.bytes_of(layout.piece_height) + layout.bytes_of(1)
-    data = _decompressed(data, layout.compression, most)
-    if len(data) >= most:
+        fax = _fax(data, layout, height)
+        return lambda first, rows: fax[first : first + rows]
+    # The last strip may be as long as the others; what lies below the picture is not looked at.
+    unpacked = memoryview(_decompressed(data, layout.compression, too_much))
+    if not layout.bytes_of(height) <= len(unpacked) < too_much:
         raise damaged("TIFF")
-    return _unpacked(data[:wanted], layout, rows)
+    start = layout.bytes_of
+    return lambda first, rows: _unpacked(unpacked[start(first) : start(first + rows)], layout, rows)
 
 
 def _in_order(data: bytes, layout: Layout) -> bytes:
@@ -147,7 +161,7 @@ def _decompressed(data: bytes, compression: int, most: int) -> bytes:
     return bytes(decode(data, out=most))
 
 
-def _unpacked(data: bytes, layout: Layout, rows: int) -> Samples:
+def _unpacked(data: bytes | memoryview, layout: Layout, rows: int) -> Samples:
     """Bytes of whole rows as samples (rows, piece_width, samples side by side)."""
     if len(data) != layout.bytes_of(rows):
         raise damaged("TIFF")
@@ -171,7 +185,7 @@ def _unpacked(data: bytes, layout: Layout, rows: int) -> Samples:
     return values
 
 
-def _from_blocks(data: bytes, layout: Layout, rows: int) -> Samples:
+def _from_blocks(data: bytes | memoryview, layout: Layout, rows: int) -> Samples:
     """Subsampled YCbCr, block by block: its luma, then one of each chroma (TIFF 6.0, 21)."""
     across, down = layout.subsampling
     wide, high = math.ceil(layout.piece_width / across), math.ceil(rows / down)
