@@ -83,12 +83,17 @@ def _declared(image: Image.Image, chunks: dict[bytes, bytes], notes: list[str]) 
             numbers = [value / 100_000 for value in struct.unpack(">8I", chunks[b"cHRM"])]
             white, primaries = tuple(numbers[:2]), tuple(numbers[2:])
         icc = declared_profile(gamma, white, primaries)
-        if icc is not None and way_to_srgb(icc, "RGB", unused := []) is None and unused:
+        if icc is not None and _makes_no_profile(icc):
             raise ValueError("the numbers make no profile")
     except Exception:
         notes.append("The declared gamma or primaries make no sense and were ignored.")
         return None
     return icc
+
+
+def _makes_no_profile(icc: bytes) -> bool:
+    faults: list[str] = []
+    return way_to_srgb(icc, "RGB", faults) is None and bool(faults)
 
 
 def _sixteen_bits(

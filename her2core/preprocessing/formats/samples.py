@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -127,7 +127,9 @@ def to_srgb(samples: Samples, meaning: Meaning, way: ToSRGB | None) -> RGBArray:
     if meaning.colour == "cmyk":
         return _from_inks(levels, way)
     if way is not None:
-        return way.levels(_repeated(levels) if way.source == "RGB" else levels)
+        if way.source == "RGB" and levels.shape[2] == 1:
+            levels = np.repeat(levels, 3, axis=2)
+        return way.levels(levels)
     return _repeated(_eight_bits(levels))
 
 
@@ -177,7 +179,7 @@ def meaning_in_use(meaning: Meaning, highest: int, declared: int, notes: list[st
     return replace(meaning, bits=bits)
 
 
-def _repeated(levels: Samples) -> Any:
+def _repeated(levels: RGBArray) -> RGBArray:
     """Grey as three equal channels; colours as they are."""
     return np.repeat(levels, 3, axis=2) if levels.shape[2] == 1 else levels
 

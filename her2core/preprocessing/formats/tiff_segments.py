@@ -190,8 +190,8 @@ def _from_blocks(data: bytes | memoryview, layout: Layout, rows: int) -> Samples
     across, down = layout.subsampling
     wide, high = math.ceil(layout.piece_width / across), math.ceil(rows / down)
     blocks = np.frombuffer(data, np.uint8).reshape(high, wide, across * down + 2)
-    luma = blocks[..., :-2].reshape(high, wide, down, across).swapaxes(1, 2)
-    luma = luma.reshape(high * down, wide * across, 1)
+    squares = blocks[..., :-2].reshape(high, wide, down, across)
+    luma = squares.swapaxes(1, 2).reshape(high * down, wide * across, 1)
     chroma = blocks[..., -2:].repeat(down, axis=0).repeat(across, axis=1)
     return np.concatenate([luma, chroma], axis=2)[:rows, : layout.piece_width]
 
@@ -209,7 +209,7 @@ def _fax(data: bytes, layout: Layout, rows: int) -> Samples:
         bits = imagecodecs.ccittfax4_decode(data, *size)
     else:
         bits = imagecodecs.ccittrle_decode(data, *size)
-    return np.asarray(bits).reshape(*size, 1) & 1
+    return np.asarray(bits, np.uint8).reshape(*size, 1) & np.uint8(1)
 
 
 def _picture(data: bytes, layout: Layout, rows: int) -> Samples:
