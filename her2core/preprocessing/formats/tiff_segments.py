@@ -178,7 +178,7 @@ def _unpacked(data: bytes | memoryview, layout: Layout, rows: int) -> Samples:
 
         kind = np.uint8 if layout.bits < 8 else np.uint16
         in_a_row = layout.piece_width * layout.together
-        values = imagecodecs.packints_decode(data, kind, layout.bits, runlen=in_a_row)
+        values = imagecodecs.packints_decode(bytes(data), kind, layout.bits, runlen=in_a_row)
         values = np.asarray(values).reshape(shape)
     if layout.differences:
         return np.cumsum(values, axis=1, dtype=values.dtype)
