@@ -41,18 +41,31 @@ class AccountRow(Base):
     login: Mapped[str | None] = mapped_column(String(255), unique=True)
     disabled: Mapped[bool] = mapped_column(Boolean)
     created_at: Mapped[datetime] = mapped_column(UtcText)
+    unlocked_at: Mapped[datetime | None] = mapped_column(UtcText)
+
+
+class KnownAddressRow(Base):
+    """An address from which a person signed in before; failures elsewhere do not lock it."""
+
+    __tablename__ = "known_address"
+
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), primary_key=True)
+    address_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    signed_in_at: Mapped[datetime] = mapped_column(UtcText)
 
 
 class SignInFailureRow(Base):
     """One failed sign-in within the window of the rate limit; older ones are swept out.
 
-    The name is kept as a hash only: people type passwords into the field for names.
+    The name is kept as a hash only: people type passwords into the field for names. So is the
+    address; it is empty where the server cannot know it.
     """
 
     __tablename__ = "sign_in_failure"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name_hash: Mapped[str] = mapped_column(String(64), index=True)
+    address_hash: Mapped[str] = mapped_column(String(64), index=True, server_default="")
     failed_at: Mapped[datetime] = mapped_column(UtcText, index=True)
 
 
@@ -109,3 +122,15 @@ class ShownVerdictsRow(Base):
     reviewer: Mapped[str] = mapped_column(String(80), primary_key=True)
     patch_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
     shown_at: Mapped[datetime] = mapped_column(UtcText)
+
+
+class RegisterRow(Base):
+    """One line of the register, append-only and chained; see her2core.reviews.register."""
+
+    __tablename__ = "register"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    subject: Mapped[str] = mapped_column(String(20))
+    key: Mapped[str] = mapped_column(Text)
+    row_hash: Mapped[str] = mapped_column(String(64))
+    line_hash: Mapped[str] = mapped_column(String(64))

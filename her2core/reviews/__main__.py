@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from her2core.preprocessing.image_store import ImageStore
-from her2core.reviews.backup import backup
+from her2core.reviews.backup import backup, ends_in
+from her2core.reviews.chain import ChainHead
 from her2core.reviews.database import sqlite_file
 from her2core.reviews.retention import forget_images
 from her2core.reviews.store import ReviewStore, StoreError
@@ -51,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="HASH",
         action="append",
         default=[],
-        help="also check that this entry hash, noted earlier, is still in the log (repeatable)",
+        help="also check that this hash, noted earlier, is still in log or register (repeatable)",
     )
     check.set_defaults(run=_verify)
 
@@ -80,22 +81,26 @@ def _verify(url: str, _settings: Settings, options: argparse.Namespace) -> int:
     with _existing(url) as store:
         broken = store.verify_chain()
         broken += [
-            f"No entry has the hash {value}: the log was rewritten or cut since it was noted."
+            f"Neither an entry nor a line of the register has the hash {value}: something was "
+            "rewritten or cut since it was noted."
             for value in options.contains
-            if not store.has_entry_hash(value)
+            if not store.has_hash(value)
         ]
-        head = store.head()
+        head, line = store.head(), store.register_head()
     for sentence in broken:
         print(sentence)
-    if broken or head is None:
+    if broken or head is None or line is None:
         return 1
-    print(f"Intact: {head.last_id} entries; hash of the last: {head.last_hash}")
+    print(f"Intact: {_ends(head, line)}")
     return 0
 
 
 def _backup(url: str, _settings: Settings, options: argparse.Namespace) -> int:
     size = backup(url, options.file)
     print(f"Backed up to '{options.file}' ({size:,} bytes), checked.")
+    ends = ends_in(options.file)
+    if ends is not None:
+        print(f"Note this elsewhere: {_ends(*ends)}")
     print("It holds the review database; images are in the folder 'patches' of HER2_HOME.")
     return 0
 
@@ -132,6 +137,15 @@ def _forget(url: str, settings: Settings, options: argparse.Namespace) -> int:
         "Reviews are untouched."
     )
     return 0
+
+
+def _ends(head: ChainHead, line: ChainHead) -> str:
+    """Where log and register end, as it is noted elsewhere and given to `verify --contains`."""
+    return (
+        f"{head.last_id} entries; hash of the last: {head.last_hash}\n"
+        f"Register of patches, double reads, showings and audit: {line.last_id} lines; "
+        f"hash of the last: {line.last_hash}"
+    )
 
 
 @contextmanager

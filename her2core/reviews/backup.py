@@ -11,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 from her2core.common.files import new_file_by_name
+from her2core.reviews.chain import ChainHead
 from her2core.reviews.database import sqlite_file
 from her2core.reviews.errors import StoreError
 from her2core.reviews.troubles import sentence
@@ -50,6 +51,24 @@ def backup(url: str, target: Path) -> int:
         raise StoreError(f"'{target}' could not be written ({error.strerror}).") from error
     except sqlite3.Error as error:
         raise StoreError(sentence(error)) from error
+
+
+def ends_in(copy: Path) -> tuple[ChainHead, ChainHead] | None:
+    """Where the log and the register of a backup end, read without changing the file.
+
+    Returns:
+        None where the backup is of a version before the register.
+    """
+    try:
+        # immutable: no file is made beside it
+        address = f"{copy.resolve().as_uri()}?mode=ro&immutable=1"
+        with closing(sqlite3.connect(address, uri=True)) as opened:
+            row = opened.execute(
+                "SELECT last_id, last_hash, register_id, register_hash FROM log_head"
+            ).fetchone()
+    except sqlite3.Error:
+        return None
+    return None if row is None else (ChainHead(row[0], row[1]), ChainHead(row[2], row[3]))
 
 
 def _copy(source: Path, target: Path) -> None:

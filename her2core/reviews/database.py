@@ -184,8 +184,6 @@ def _configure_sqlite(engine: Engine, turn_file: Path, busy_seconds: float) -> N
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA fullfsync = ON")  # macOS; elsewhere without effect
         cursor.execute("PRAGMA foreign_keys = ON")
-        # so that INSERT OR REPLACE, too, meets the triggers which refuse deletion
-        cursor.execute("PRAGMA recursive_triggers = ON")
         cursor.close()
 
     @event.listens_for(engine, "begin")

@@ -210,9 +210,9 @@ class ReviewStainRow(Base):
 
 
 class LogHeadRow(Base):
-    """The single row that says where the log ends.
+    """The single row that says where the log ends, and where the register does.
 
-    It shows entries cut off at the end, and on PostgreSQL it is the row writers queue up for.
+    It shows what was cut off at the end, and on PostgreSQL it is the row writers queue up for.
     """
 
     __tablename__ = "log_head"
@@ -221,3 +221,5 @@ class LogHeadRow(Base):
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     last_id: Mapped[int] = mapped_column(Integer)
     last_hash: Mapped[str] = mapped_column(String(64))
+    register_id: Mapped[int] = mapped_column(Integer, server_default="0")
+    register_hash: Mapped[str] = mapped_column(String(64), server_default="0" * 64)

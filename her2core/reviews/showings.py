@@ -14,8 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Table, inspect, select, true
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, select, true
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from her2core.people.schema import ShownVerdictsRow
@@ -171,17 +170,12 @@ def _among(column: InstrumentedAttribute[str], patches: Collection[str]) -> Colu
 
 
 def _insert(session: Session, pairs: Mapping[Pair, datetime]) -> None:
-    """Add the pairs that are not there; who comes second changes nothing."""
-    on_postgresql = session.get_bind().dialect.name == "postgresql"
-    table = inspect(ShownVerdictsRow).local_table
-    assert isinstance(table, Table)
-    insert = postgresql.insert(table) if on_postgresql else sqlite.insert(table)
-    session.execute(
-        insert.on_conflict_do_nothing(),
-        [
-            {"reviewer": name, "patch_sha256": sha256, "shown_at": moment}
-            for (name, sha256), moment in pairs.items()
-        ],
+    """Add the pairs that are not there, in a transaction that holds the write lock."""
+    known = _recorded(session, {name for name, _ in pairs}, {sha256 for _, sha256 in pairs})
+    session.add_all(
+        ShownVerdictsRow(reviewer=name, patch_sha256=sha256, shown_at=moment)
+        for (name, sha256), moment in pairs.items()
+        if (name, sha256) not in known
     )
 
 

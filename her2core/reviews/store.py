@@ -8,6 +8,7 @@ entry survives a killed process and a power cut.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from her2core.models.verdict import Verdict
 from her2core.preprocessing.patches import Square
-from her2core.reviews import queries, stain_rows, validation, writing
+from her2core.reviews import queries, register, stain_rows, validation, writing
 from her2core.reviews.chain import ChainHead, verify
 from her2core.reviews.database import (
     calm_errors,
@@ -35,6 +36,7 @@ from her2core.reviews.errors import (
 )
 from her2core.reviews.migrations import migrate
 from her2core.reviews.records import PatchRecord, Review, ReviewDraft, ReviewFilter, WorklistItem
+from her2core.reviews.register import RegisteringSession
 from her2core.reviews.schema import PatchRow, ReviewerRow, ReviewRow
 from her2core.reviews.showings import Showings
 from her2core.reviews.study import Adopted, Study, check_study
@@ -50,6 +52,7 @@ __all__ = [
     "StoreError",
 ]
 
+_log = logging.getLogger(__name__)
 BUSY_SECONDS = 10.0
 # the same bytes give the same probabilities within this, so a closer reading is no new one
 SAME_READING = 1e-5
@@ -87,9 +90,11 @@ class ReviewStore:
             self._writer = for_writing(self._engine)
             self._reader = for_reading(self._engine)
             migrate(self._writer)
+        self._note_end("opened")
 
     def close(self) -> None:
         """Let go of the database."""
+        self._note_end("closed")
         self._engine.dispose()
 
     # patches and verdicts ------------------------------------------------------------------------
@@ -190,7 +195,9 @@ class ReviewStore:
             if draft.blind and self.showings.seen_in(session, draft.reviewer, [draft.patch_sha256]):
                 raise SeenBeforeError(_SEEN_BEFORE)
             review_id = writing.append_review(session, draft, token, self._clock())
-            return _one_review(session, review_id)
+            saved = _one_review(session, review_id)
+        self._note_end("saved")
+        return saved
 
     def review(self, review_id: int) -> Review:
         """One review by its number.
@@ -233,22 +240,26 @@ class ReviewStore:
     # the chain -----------------------------------------------------------------------------------
 
     def verify_chain(self) -> list[str]:
-        """One sentence per changed, missing or moved entry of the log; empty when intact."""
+        """One sentence per changed, missing or moved entry of log and register; empty: intact."""
         with self._reading() as session:
-            return verify(queries.chain_entries(session), queries.chain_head(session))
+            entries = verify(queries.chain_entries(session), queries.chain_head(session))
+            return entries + register.check(session)
 
     def head(self) -> ChainHead | None:
         """Number and hash of the last entry; None where that record is gone."""
         with self._reading() as session:
             return queries.chain_head(session)
 
-    def has_entry_hash(self, value: str) -> bool:
-        """Whether an entry with this hash, noted earlier elsewhere, is still in the log."""
+    def register_head(self) -> ChainHead | None:
+        """Number and hash of the register's last line; None where that record is gone."""
         with self._reading() as session:
-            return (
-                session.scalar(select(ReviewRow.id).where(ReviewRow.entry_hash == value))
-                is not None
-            )
+            return register.head(session)
+
+    def has_hash(self, value: str) -> bool:
+        """Whether an entry or a line with this hash, noted earlier elsewhere, is still there."""
+        with self._reading() as session:
+            entry = session.scalar(select(ReviewRow.id).where(ReviewRow.entry_hash == value))
+            return entry is not None or register.has_line(session, value)
 
     # whole studies -------------------------------------------------------------------------------
 
@@ -269,6 +280,19 @@ class ReviewStore:
 
     # ---------------------------------------------------------------------------------------------
 
+    def _note_end(self, when: str) -> None:
+        """Write into the server's log where the log ends, so that a cut shows outside of it."""
+        try:
+            with self._reading() as session:
+                end, line = queries.chain_head(session), register.head(session)
+        except StoreError:
+            return  # whoever needs the database is told
+        if end is not None and line is not None:
+            _log.info(
+                "Review log %s: entry %d, hash %s; register: line %d, hash %s",
+                when, end.last_id, end.last_hash, line.last_id, line.last_hash,
+            )  # fmt: skip
+
     def reading(self) -> AbstractContextManager[Session]:
         """A transaction for what else lives in this database: accounts, audit, assignments."""
         return self._reading()
@@ -288,7 +312,7 @@ class ReviewStore:
         with (
             calm_errors(),
             self._turns.turn(self._busy_seconds),
-            Session(self._writer, expire_on_commit=False) as session,
+            RegisteringSession(self._writer, expire_on_commit=False) as session,
         ):
             writing.locked_head(session)
             yield session

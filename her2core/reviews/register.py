@@ -1,0 +1,249 @@
+"""The register: a second hash chain, over what reviews rest on and no review's hash covers.
+
+Patches with their names, double reads and their readers, showings and the audit: whoever adds such
+a row through the store's session adds its line here in the same transaction. A line holds the hash
+of its row, and the line's own hash covers the line before, so that a changed, a removed and a
+slipped-in row show, and so does a shortened register, by where the log says that it ends.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import JSON, Boolean, Integer, String, event, insert, select, type_coerce, update
+from sqlalchemy.orm import Session, UOWTransaction
+
+from her2core.people.schema import (
+    AssignmentRow,
+    AuditRow,
+    DoubleReadRow,
+    RegisterRow,
+    ShownVerdictsRow,
+)
+from her2core.reviews.chain import GENESIS, ChainHead
+from her2core.reviews.schema import Base, LogHeadRow, PatchRow, UtcText, utc_text
+
+_VERSION = 1
+Row = tuple[str, str]  # subject and key
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """A kind of row that is registered.
+
+    Attributes:
+        name: as it stands in the register.
+        mapping: the rows.
+        columns: what is hashed.
+        key: columns that name a row.
+        words: how a sentence calls it.
+    """
+
+    name: str
+    mapping: type[Base]
+    columns: tuple[str, ...]
+    key: tuple[str, ...]
+    words: str
+
+
+_SUBJECTS = (
+    _Subject(
+        "patch",
+        PatchRow,
+        ("sha256", "name", "width", "height", "received_at", "warnings"),
+        ("sha256",),
+        "What is recorded of patch {key:.12}",
+    ),
+    _Subject(
+        "double read",
+        DoubleReadRow,
+        ("id", "patch_id", "blind", "created_at"),
+        ("id",),
+        "Double read {key}",
+    ),
+    _Subject(
+        "reader",
+        AssignmentRow,
+        (
+            "id", "patch_id", "account_id", "double_read_id", "kind", "assigned_by", "assigned_at",
+        ),
+        ("id",),
+        "Assignment {key} to a reader of a double read",
+    ),
+    _Subject(
+        "showing",
+        ShownVerdictsRow,
+        ("reviewer", "patch_sha256", "shown_at"),
+        ("patch_sha256", "reviewer"),
+        # without the reader's name: the page shows these sentences, too
+        "A showing of patch {key:.12}",
+    ),
+    _Subject(
+        "audit",
+        AuditRow,
+        ("id", "happened_at", "actor", "action", "detail"),
+        ("id",),
+        "Audit entry {key}",
+    ),
+)  # fmt: skip
+_BY_NAME = {subject.name: subject for subject in _SUBJECTS}
+
+
+class RegisteringSession(Session):
+    """A session whose new rows of these kinds are registered when they are flushed."""
+
+
+@event.listens_for(RegisteringSession, "after_flush")
+def _register_new(session: Session, _flush: UOWTransaction) -> None:
+    new = sorted(_lines(session.new))
+    if not new:
+        return
+    connection = session.connection()
+    number, previous = connection.execute(
+        select(LogHeadRow.register_id, LogHeadRow.register_hash)
+    ).one()
+    lines = []
+    for _place, key, subject, row_hash in new:
+        number += 1
+        previous = _line_hash(previous, number, subject, key, row_hash)
+        lines.append(
+            {
+                "id": number,
+                "subject": subject,
+                "key": key,
+                "row_hash": row_hash,
+                "line_hash": previous,
+            }
+        )
+    connection.execute(insert(RegisterRow), lines)
+    connection.execute(update(LogHeadRow).values(register_id=number, register_hash=previous))
+
+
+def check(session: Session) -> list[str]:
+    """One sentence for each row that is not as it was registered, and each line that is not.
+
+    Args:
+        session: of one transaction that sees one state of the database.
+    """
+    rows = dict(_rows(session))
+    said: list[str] = []
+    number, previous = 0, GENESIS
+    registered: set[Row] = set()
+    for line in session.execute(select(RegisterRow).order_by(RegisterRow.id)).scalars():
+        said += _missing_lines(number + 1, line.id - 1)
+        own_hash = _line_hash(previous, line.id, line.subject, line.key, line.row_hash)
+        if line.line_hash != own_hash and line.id == number + 1:
+            said.append(
+                f"Line {line.id} of the register was changed after it was recorded, "
+                "or the one before it was."
+            )
+        number, previous = line.id, line.line_hash
+        row = (line.subject, line.key)
+        registered.add(row)
+        if row not in rows:
+            said.append(f"{_words(row)} is missing.")
+        elif rows[row] != line.row_hash:
+            said.append(f"{_words(row)} was changed after it was recorded.")
+    said += [
+        f"{_words(row)} was added outside this program." for row in rows if row not in registered
+    ]
+    return said + _end(session, number, previous)
+
+
+def head(session: Session) -> ChainHead | None:
+    """Number and hash of the last line; None where the log does not say where it ends."""
+    found = session.execute(select(LogHeadRow.register_id, LogHeadRow.register_hash)).one_or_none()
+    return None if found is None else ChainHead(found[0], found[1])
+
+
+def has_line(session: Session, line_hash: str) -> bool:
+    """Whether a line with this hash, noted earlier elsewhere, is still there."""
+    wanted = select(RegisterRow.id).where(RegisterRow.line_hash == line_hash)
+    return session.scalar(wanted) is not None
+
+
+# -------------------------------------------------------------------------------------------------
+
+
+def _lines(new: Iterable[object]) -> Iterator[tuple[tuple[int, int], str, str, str]]:
+    """Place, key, subject and hash of each new row that is registered; the place sorts them."""
+    for row in new:
+        for place, subject in enumerate(_SUBJECTS):
+            if not isinstance(row, subject.mapping):
+                continue
+            if isinstance(row, AssignmentRow) and row.kind != "double":
+                continue  # it may be withdrawn
+            values = {name: getattr(row, name) for name in (*subject.columns, *subject.key)}
+            number = getattr(row, "id", 0)
+            yield (place, number), _key(subject, values), subject.name, _row_hash(subject, values)
+
+
+def _rows(session: Session) -> Iterator[tuple[Row, str]]:
+    """Every row that should be registered, with its hash, however it was tampered with."""
+    for subject in _SUBJECTS:
+        table = subject.mapping.__table__
+        columns = []
+        for name in subject.columns:
+            column = table.c[name]
+            # as the database holds it: what is no time, no truth and no JSON must not stop a check
+            kind = {UtcText: String, Boolean: Integer, JSON: String}.get(type(column.type))
+            columns.append(column if kind is None else type_coerce(column, kind).label(name))
+        wanted = select(*columns)
+        if subject.mapping is AssignmentRow:
+            wanted = wanted.where(AssignmentRow.kind == "double")
+        for found in session.execute(wanted).mappings():
+            yield (subject.name, _key(subject, found)), _row_hash(subject, found)
+
+
+def _key(subject: _Subject, values: Mapping[str, Any]) -> str:
+    return " ".join(str(values[name]) for name in subject.key)
+
+
+def _row_hash(subject: _Subject, values: Mapping[str, Any]) -> str:
+    return _sha256([_VERSION, subject.name, *(_plain(values[name]) for name in subject.columns)])
+
+
+def _line_hash(previous: str, number: int, subject: str, key: str, row_hash: str) -> str:
+    return _sha256([_VERSION, previous, number, subject, key, row_hash])
+
+
+def _plain(value: Any) -> Any:
+    """A value as the database holds it."""
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, (list, tuple)):
+        return json.dumps(list(value))
+    return utc_text(value) if hasattr(value, "astimezone") else value
+
+
+def _sha256(facts: list[Any]) -> str:
+    # default=repr: a tampered row may hold what JSON cannot (a blob); it must hash, not crash.
+    spelled = json.dumps(facts, separators=(",", ":"), default=repr)
+    return hashlib.sha256(spelled.encode("ascii")).hexdigest()
+
+
+def _words(row: Row) -> str:
+    name, key = row
+    subject = _BY_NAME.get(name)
+    return "A row of an unknown kind" if subject is None else subject.words.format(key=key)
+
+
+def _missing_lines(first: int, last: int) -> list[str]:
+    if first > last:
+        return []
+    if first == last:
+        return [f"Line {first} of the register is missing."]
+    return [f"Lines {first} to {last} of the register are missing."]
+
+
+def _end(session: Session, number: int, line_hash: str) -> list[str]:
+    end = head(session)
+    if end is None or end == ChainHead(number, line_hash):
+        return []  # a missing end has its own sentence
+    if end.last_id > number:
+        return _missing_lines(number + 1, end.last_id)
+    return ["The register does not end where the log says: lines were added or replaced."]
