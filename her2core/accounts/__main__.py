@@ -3,6 +3,7 @@
     add NAME --role ROLE [--login E-MAIL] [--password-stdin]     a new account
     list        all accounts          set-role NAME ROLE     another role
     set-password NAME                 disable NAME, enable NAME
+    unlock NAME, unlock --all, unlock --address A     try again after too many failed sign-ins
     audit       the last things done
 
 A password is asked for twice, or read from the first line of standard input.
@@ -55,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
 
     def command(name: str, says: str) -> argparse.ArgumentParser:
         made = commands.add_parser(name, help=says)
-        if name not in ("list", "audit"):
+        if name not in ("list", "audit", "unlock"):
             made.add_argument("name", help="as it stands in the review log")
         return made
 
@@ -71,6 +72,11 @@ def _parser() -> argparse.ArgumentParser:
     command("set-role", "give a person another role").add_argument("role", choices=ROLES)
     command("disable", "keep a person out; their reviews stay")
     command("enable", "let a person in again")
+    unlock = command("unlock", "let people try again at once after too many failed sign-ins")
+    whom = unlock.add_mutually_exclusive_group(required=True)
+    whom.add_argument("name", nargs="?", help="as it stands in the review log")
+    whom.add_argument("--address", metavar="A", help="IP address that was closed")
+    whom.add_argument("--all", action="store_true", help="everybody")
     command("audit", "the last things done").add_argument("--last", type=int, default=50)
     return parser
 
@@ -95,6 +101,15 @@ def _run(accounts: AccountStore, options: argparse.Namespace) -> None:
         case "disable" | "enable":
             accounts.set_disabled(options.name, options.command == "disable")
             print(f"{options.name} may {'not ' if options.command == 'disable' else ''}sign in.")
+        case "unlock" if options.all:
+            accounts.unlock_all()
+            print("Everybody may try again.")
+        case "unlock" if options.address:
+            accounts.unlock_address(options.address)
+            print(f"{options.address} may try again.")
+        case "unlock":
+            accounts.unlock(options.name)
+            print(f"{options.name} may try again.")
         case "list":
             for account in accounts.accounts():
                 ways = [*(["password"] if account.has_password else []), account.login or ""]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import unicodedata
 from datetime import datetime
 
@@ -71,3 +72,28 @@ def checked_login(text: str) -> str:
 def key_hash(key: str) -> str:
     """SHA-256 of a name's key, hexadecimal: failed sign-ins are counted without naming anyone."""
     return hashlib.sha256(key.encode("utf-8")).hexdigest()
+
+
+def address_key(address: str) -> str:
+    """What counts as one address: IPv4 as it is, of IPv6 the network a provider gives out.
+
+    Returns:
+        Empty for this machine itself and for what is no address: behind a proxy whose word is not
+        taken everybody comes from there, so that it tells nobody from anybody.
+    """
+    try:
+        parsed = ipaddress.ip_address(address.strip().strip("[]").split("%")[0])
+    except ValueError:
+        return ""
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed.ipv4_mapped is None:
+            network = ipaddress.ip_network((parsed, 64), strict=False)
+            return "" if parsed.is_loopback else str(network)
+        parsed = parsed.ipv4_mapped
+    return "" if parsed.is_loopback else str(parsed)
+
+
+def address_hash(address: str) -> str:
+    """SHA-256 of an address's key, hexadecimal; empty where it tells nobody from anybody."""
+    key = address_key(address)
+    return key_hash(key) if key else ""

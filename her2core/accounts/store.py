@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta
-from math import ceil
+from datetime import UTC, datetime
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from her2core.accounts import passwords
+from her2core.accounts import limits, passwords
 from her2core.accounts.records import (
     Account,
     AccountError,
@@ -24,19 +23,14 @@ from her2core.accounts.rows import (
     account_row,
     add_audit,
     checked_login,
-    key_hash,
     known_row,
     name_key,
 )
-from her2core.people.schema import AccountRow, AuditRow, SignInFailureRow
+from her2core.people.schema import AccountRow, AuditRow
 from her2core.reviews.errors import ReviewRefusedError
 from her2core.reviews.store import ReviewStore
 from her2core.reviews.validation import reviewer_name
 
-WINDOW = timedelta(minutes=15)
-FAILURES_PER_NAME = 5
-# against one password tried on many names; more than a whole department mistypes in that time
-FAILURES_IN_ALL = 100
 COMMAND_LINE = "command line"
 _WRONG = "Name or password is wrong."
 
@@ -99,7 +93,7 @@ class AccountStore:
         login = checked_login(login) if login else None
         if password is None and login is None:
             raise AccountError("An account needs a password, or a login at the OIDC provider.")
-        stored = passwords.hashed(password) if password is not None else None
+        stored = passwords.hashed(password, name) if password is not None else None
         with self._store.writing() as session:
             if account_row(session, name) is not None:
                 raise AccountError(f"There is an account “{name}” already.")
@@ -136,15 +130,13 @@ class AccountStore:
         """Give a person another password, and a fresh number of attempts.
 
         Raises:
-            AccountError: there is no such account, or the password is too short.
+            AccountError: there is no such account, or the password is too short or too easy.
         """
-        stored = passwords.hashed(password)
+        stored = passwords.hashed(password, name)
         with self._store.writing() as session:
             row = known_row(session, name)
             row.password_hash = stored
-            session.execute(
-                delete(SignInFailureRow).where(SignInFailureRow.name_hash == key_hash(row.name_key))
-            )
+            limits.unlock_account(session, self._clock(), row)
             self._note(session, by, "password changed", row.name)
             return account_of(row)
 
@@ -160,26 +152,56 @@ class AccountStore:
             self._note(session, by, "account disabled" if disabled else "account enabled", row.name)
             return account_of(row)
 
+    def unlock(self, name: str, *, by: str = COMMAND_LINE) -> None:
+        """Let a person try again at once, after too many failed sign-ins, from any address.
+
+        Raises:
+            AccountError: there is no such account.
+        """
+        with self._store.writing() as session:
+            row = known_row(session, name)
+            limits.unlock_account(session, self._clock(), row)
+            self._note(session, by, "sign-in unlocked", row.name)
+
+    def unlock_address(self, address: str, *, by: str = COMMAND_LINE) -> None:
+        """Let an address try again at once.
+
+        Raises:
+            AccountError: it is no address of another machine.
+        """
+        with self._store.writing() as session:
+            if not limits.unlock_address(session, address):
+                raise AccountError(f"“{address}” is no address of another machine.")
+            self._note(session, by, "sign-in unlocked", "an address")
+
+    def unlock_all(self, *, by: str = COMMAND_LINE) -> None:
+        """Let everybody try again at once."""
+        with self._store.writing() as session:
+            limits.unlock_all(session)
+            self._note(session, by, "sign-in unlocked", "everybody")
+
     # sign-in -------------------------------------------------------------------------------------
 
-    def sign_in(self, name: str, password: str) -> Identity:
+    def sign_in(self, name: str, password: str, address: str = "") -> Identity:
         """Check a name and a password.
+
+        Args:
+            name: as it was typed.
+            password: as it was typed.
+            address: whence, as the server can know it; empty where it cannot.
 
         Raises:
             SignInError: they do not fit, the account is disabled, or there were too many failures
-                of late; the sentence does not tell which name exists.
+                of late (see limits); the sentence does not tell which name exists.
         """
         key = name_key(name)
         with self._store.writing() as session:
-            # counted before the password is looked at, so that many tries at once count as many
-            self._refuse_too_many(session, key)
-            attempt = SignInFailureRow(name_hash=key_hash(key), failed_at=self._clock())
-            session.add(attempt)
-            session.flush()
-            attempt_id = attempt.id
             row = account_row(session, name)
+            refusal = limits.begin_attempt(session, self._clock(), key, address, row)
             stored = None if row is None else row.password_hash
             shut = row is None or row.disabled
+        if refusal is not None:
+            raise SignInError(refusal)
         # the slow part, outside the transaction
         fits = passwords.matches(stored, password) and not shut
         with self._store.writing() as session:
@@ -188,10 +210,8 @@ class AccountStore:
                 self._note(session, row.name if row else "unknown name", "sign-in failed", "")
             else:
                 if stored is not None and passwords.is_outdated(stored):
-                    row.password_hash = passwords.hashed(password)
-                mine = SignInFailureRow.name_hash == key_hash(key)
-                session.execute(delete(SignInFailureRow).where(mine))
-                session.execute(delete(SignInFailureRow).where(SignInFailureRow.id == attempt_id))
+                    row.password_hash = passwords.rehashed(password)
+                limits.forget_attempts(session, self._clock(), key, address, row)
                 self._note(session, row.name, "signed in", "account")
                 return account_of(row).identity("account")
         raise SignInError(_WRONG)
@@ -256,20 +276,6 @@ class AccountStore:
 
     def _note(self, session: Session, actor: str, action: str, detail: str) -> None:
         add_audit(session, self._clock(), actor, action, detail)
-
-    def _refuse_too_many(self, session: Session, key: str) -> None:
-        now = self._clock()
-        session.execute(delete(SignInFailureRow).where(SignInFailureRow.failed_at < now - WINDOW))
-        by_name = SignInFailureRow.name_hash == key_hash(key)
-        for condition, allowed in ((by_name, FAILURES_PER_NAME), (None, FAILURES_IN_ALL)):
-            counted = select(func.count(), func.min(SignInFailureRow.failed_at))
-            number, first = session.execute(
-                counted if condition is None else counted.where(condition)
-            ).one()
-            if number >= allowed:
-                left = max(1, ceil((first + WINDOW - now).total_seconds() / 60))
-                minutes = "a minute" if left == 1 else f"{left} minutes"
-                raise SignInError(f"Too many failed sign-ins; try again in {minutes}.")
 
     def _first_visit(self, session: Session, login: str, role: Role) -> AccountRow:
         if account_row(session, login) is not None:

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
 import streamlit as st
 
-from her2core.accounts.door import OpenDoorError, oidc_claims, require_own_machine, way_in
+from her2core.accounts.door import (
+    OpenDoorError,
+    client_address,
+    oidc_claims,
+    require_own_machine,
+    way_in,
+)
 from her2core.accounts.records import SignInError, SignInWay
 from her2core.accounts.store import AccountStore
 from her2core.common.text import markdown_text
@@ -63,7 +70,7 @@ def ask(here: ui.Services, entry: Entry) -> NoReturn:
         elif entry.way == "oidc":
             _ask_provider(accounts, settings.oidc_role)
         else:
-            _ask_password(accounts)
+            _ask_password(accounts, settings.trusted_proxies)
         st.caption(f":material/science: {RESEARCH_NOTICE}")
     st.stop()
 
@@ -128,7 +135,7 @@ def _still_here(accounts: AccountStore, idle_minutes: int) -> bool:
     return True
 
 
-def _ask_password(accounts: AccountStore) -> None:
+def _ask_password(accounts: AccountStore, proxies: Sequence[str]) -> None:
     with st.form("sign-in", border=False):
         name = st.text_input("Name", max_chars=80, autocomplete="username")
         password = st.text_input("Password", type="password", autocomplete="current-password")
@@ -136,7 +143,8 @@ def _ask_password(accounts: AccountStore) -> None:
     if not asked:
         return
     try:
-        session.begin(accounts.sign_in(name, password))
+        address = client_address(st.context.ip_address, st.context.headers, proxies)
+        session.begin(accounts.sign_in(name, password, address))
     except SignInError as error:
         st.error(markdown_text(str(error)), icon=":material/lock:")
         return
