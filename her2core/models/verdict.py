@@ -15,7 +15,7 @@ class Verdict:
 
     Attributes:
         architecture: registry name, "cnn" or "densenet121".
-        model_id: architecture and the first 12 hex digits of the weights' sha256.
+        model_id: of the bundle, over all that decides what it says (ModelCard.model_id).
         probabilities: four class probabilities in clinical order 0, 1+, 2+, 3+; they sum to 1
             and are temperature-scaled where the bundle's card gives a temperature.
         demo: the model is a demonstration bundle.

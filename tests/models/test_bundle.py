@@ -16,7 +16,14 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file, save
 
 from her2core.models.bundles.bundle import BACKGROUND_FILE, WEIGHTS_FILE, load_bundle, write_bundle
-from her2core.models.bundles.card import CARD_FILE, BundleError, Metric, ModelCard
+from her2core.models.bundles.card import (
+    CARD_FILE,
+    BundleError,
+    KnownPatches,
+    Metric,
+    ModelCard,
+    ModelInput,
+)
 from her2core.models.bundles.registry import (
     ARCHITECTURES,
     CHOICE_FILE,
@@ -44,7 +51,9 @@ def replace_file(path: Path, data: bytes) -> None:
 
 
 def change_card(folder: Path, **changes: object) -> None:
+    """Change fields as a bundle written before cards had a digest could be changed."""
     card = json.loads((folder / CARD_FILE).read_text(encoding="utf-8"))
+    card.pop("digest", None)
     replace_file(folder / CARD_FILE, json.dumps({**card, **changes}).encode())
 
 
@@ -93,7 +102,7 @@ def test_a_card_with_a_missing_or_wrong_field_is_refused(field: str) -> None:
     wrong = {**data, field: {"neither": "nor"}}
     missing = {key: value for key, value in data.items() if key != field}
     # a card without calibrated prediction sets, or without known patches, is whole
-    for broken in (wrong,) if field in ("conformal", "novelty") else (wrong, missing):
+    for broken in (wrong,) if field in ("conformal", "novelty", "digest") else (wrong, missing):
         with pytest.raises(BundleError, match=f"“b” cannot be used.*“{field}”.*copy"):
             ModelCard.from_json(json.dumps(broken), "b")
 
@@ -306,3 +315,92 @@ def test_a_damaged_record_of_choices_is_told_and_repaired_by_choosing(
         chosen(here)
     choose(here, "cnn", bundle_root() / "cnn")
     assert chosen(here)["cnn"] == bundle_root() / "cnn"
+
+
+# the model's id ----------------------------------------------------------------------------------
+
+SETS = ConformalSets(0.1, (0.5,) * 4, (9,) * 4, "validation patches")
+KNOWN = KnownPatches("a" * 64, 10, 5, ("core 1",), 0.03)
+WHOLE = dataclasses.replace(FINISHED, conformal=SETS, novelty=KNOWN)
+DECISIVE: dict[str, tuple[object, ...]] = {
+    "architecture": ("densenet121",),
+    "temperature": (FINISHED.temperature + 1e-9, 40.0),
+    "demo": (not FINISHED.demo,),
+    "parameters": (8,),
+    "weights_sha256": ("1" * 64,),
+    "background_sha256": ("e" * 64,),
+    "classes": (("3+", "2+", "1+", "0"),),
+    "input": (ModelInput(size=96), ModelInput(range=(0.0, 2.0)), ModelInput(colour="BGR")),
+    "conformal": (None, dataclasses.replace(SETS, thresholds=(0.5, 0.5, 0.5, 0.6))),
+    "novelty": (None, dataclasses.replace(KNOWN, sha256="b" * 64)),
+}
+DESCRIPTIVE: dict[str, object] = {
+    "name": "other",
+    "training_data": "other",
+    "licence": "other",
+    "split": "other",
+    "metrics": (),
+    "date": "2020-01-01",
+    "code_version": "0.0.0",
+    "notes": ("other",),
+    "digest": "c" * 64,
+}
+
+
+def test_every_field_of_a_card_is_decided_about() -> None:
+    """A new field must be put into one of the tables above; in the product it counts by itself."""
+    fields = {field.name for field in dataclasses.fields(ModelCard)}
+    assert fields == DECISIVE.keys() | DESCRIPTIVE.keys()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [(name, value) for name, values in DECISIVE.items() for value in values]
+)
+def test_each_field_that_decides_changes_the_id_by_itself(field: str, value: object) -> None:
+    assert dataclasses.replace(WHOLE, **{field: value}).model_id != WHOLE.model_id
+
+
+@pytest.mark.parametrize("field", DESCRIPTIVE)
+def test_what_only_describes_does_not(field: str) -> None:
+    assert dataclasses.replace(WHOLE, **{field: DESCRIPTIVE[field]}).model_id == WHOLE.model_id
+
+
+def test_a_field_added_later_counts_where_it_is_not_as_it_was_before_it_existed() -> None:
+    @dataclasses.dataclass(frozen=True)
+    class Later(ModelCard):
+        white_balance: str = "none"
+
+    plain = {field.name: getattr(WHOLE, field.name) for field in dataclasses.fields(WHOLE)}
+    assert Later(**plain).model_id == WHOLE.model_id
+    assert Later(**plain, white_balance="glass").model_id != WHOLE.model_id
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_written_bundle_whose_card_is_changed_is_refused(tmp_path: Path, name: str) -> None:
+    folder = linked_bundle(tmp_path, name)
+    text = (folder / CARD_FILE).read_text(encoding="utf-8")
+    card = json.loads(text)
+    replace_file(folder / CARD_FILE, json.dumps({**card, "temperature": 40.0}).encode())
+    with pytest.raises(BundleError, match="its card was changed after it was written"):
+        load_bundle(folder)
+    replace_file(folder / CARD_FILE, json.dumps({**card, "name": "another name"}).encode())
+    assert load_bundle(folder).card.model_id == ModelCard.from_json(text).model_id
+
+
+def test_shipped_bundles_keep_the_ids_by_which_databases_know_them(tmp_path: Path) -> None:
+    for shipped in find_bundles(load_settings({"HER2_HOME": str(tmp_path)})):
+        assert shipped.card is not None
+        if shipped.card.digest is not None:
+            continue  # written since ids cover the card
+        assert shipped.card.model_id.endswith(shipped.card.weights_sha256[:12])
+        copied = dataclasses.replace(shipped.card, temperature=40.0)
+        assert not copied.model_id.endswith(shipped.card.weights_sha256[:12])
+
+
+def test_an_older_bundle_with_another_temperature_is_another_model(tmp_path: Path) -> None:
+    folder = linked_bundle(tmp_path)
+    change_card(folder)
+    before = load_bundle(folder).card
+    change_card(folder, temperature=40.0)
+    assert before.digest is None
+    assert load_bundle(folder).card.model_id != before.model_id

@@ -7,12 +7,13 @@ sentence: a model whose origin cannot be told must not read patches.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import re
 from dataclasses import dataclass
 from datetime import date as calendar_date
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from her2core.common import strict_json
 from her2core.models.conformal import COVERAGE, ConformalSets
@@ -20,6 +21,16 @@ from her2core.scores import CLASS_LABELS
 
 CARD_FILE = "card.json"
 _MAX_CARD_BYTES = 1024 * 1024
+# what describes a model and changes nothing that it says; every other field is in its id
+_DESCRIPTIVE = (
+    "name", "training_data", "licence", "split", "metrics", "date", "code_version", "notes",
+    "digest",
+)  # fmt: skip
+# digest of a shipped bundle -> the beginning of its weights' sha256
+_SHIPPED_BEFORE = {
+    "34e2dd9a8d5b2fac1fdf21a21030d4342f3f6166807d90be4a6d6c81065ae0fd": "3324ce95752f",
+    "2060fd32568dc7bcbfb57721c6eb4cedcab2d335685eaf9f52ffed3100e22a87": "f5050191f93b",
+}
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 
 
@@ -100,6 +111,8 @@ class ModelCard:
         conformal: thresholds of the prediction sets; None where none were calibrated, and then
             the field is not in card.json.
         novelty: what tells unfamiliar inputs; None, and not in card.json, where nothing does.
+        digest: the `decisive_digest` as it stands in card.json; None in bundles written before
+            it was, and in a card that was not read from one. `to_json` writes it anew.
     """
 
     name: str
@@ -120,11 +133,31 @@ class ModelCard:
     input: ModelInput = dataclasses.field(default_factory=ModelInput)
     conformal: ConformalSets | None = None
     novelty: KnownPatches | None = None
+    digest: str | None = dataclasses.field(default=None, compare=False)
 
     @property
     def model_id(self) -> str:
-        """Architecture and the first 12 hex digits of the weights' sha256."""
-        return f"{self.architecture}-{self.weights_sha256[:12]}"
+        """Architecture and the first 12 hex digits of `decisive_digest`.
+
+        Two bundles were shipped when the weights' sum alone made it; as shipped, they keep theirs,
+        by which databases know them.
+        """
+        sha256 = self.decisive_digest
+        return f"{self.architecture}-{_SHIPPED_BEFORE.get(sha256, sha256)[:12]}"
+
+    @property
+    def decisive_digest(self) -> str:
+        """sha256 over all that changes a prediction, a warning or an explanation.
+
+        That is the files' sums and every field but those that only describe. A field which is as
+        it is by default is left out at any depth, so that a field added later leaves the digests
+        of cards without it as they are: a default must mean what was done before it existed.
+        """
+        fields = _changed(self)
+        for name in _DESCRIPTIVE:
+            fields.pop(name, None)
+        spelled = json.dumps(fields, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(spelled.encode("ascii")).hexdigest()
 
     @property
     def measured_coverage(self) -> Metric | None:
@@ -165,11 +198,26 @@ class ModelCard:
 
     def to_json(self) -> str:
         """The card as indented JSON text, which `from_json` reads back unchanged."""
-        fields = dataclasses.asdict(self)
+        fields = {**dataclasses.asdict(self), "digest": self.decisive_digest}
         for name in ("conformal", "novelty"):
             if fields[name] is None:
                 del fields[name]
         return json.dumps(fields, indent=2, ensure_ascii=False) + "\n"
+
+
+def _changed(record: Any) -> dict[str, Any]:
+    """The fields of a dataclass that are not as they are by default, as JSON can hold them."""
+    found: dict[str, Any] = {}
+    for field in dataclasses.fields(record):
+        value = getattr(record, field.name)
+        default = (
+            field.default
+            if field.default_factory is dataclasses.MISSING
+            else field.default_factory()
+        )
+        if value != default:
+            found[field.name] = _changed(value) if dataclasses.is_dataclass(value) else value
+    return found
 
 
 def _refuse(bundle: str, reason: str) -> NoReturn:
@@ -189,6 +237,11 @@ def _check(card: ModelCard) -> None:
     for name in ("weights_sha256", "background_sha256"):
         if not _SHA256.match(getattr(card, name)):
             raise strict_json.ShapeError(f"“{name}” is not a sha256 sum in lower-case hex digits")
+    if card.digest and card.digest != card.decisive_digest:
+        raise strict_json.ShapeError(
+            "its card was changed after it was written (a field that decides what the model says "
+            "is not the one its digest was made of)"
+        )
     try:
         calendar_date.fromisoformat(card.date)
     except ValueError:
