@@ -35,14 +35,14 @@ part() { # part FILE WHAT FOUND COMMAND...: FOUND is a pattern that only finding
   why=$(grep -v '^[[:space:]]*$' "$out/$file.log" | tail -1)
   if [ "$code" -ne 0 ] || [ ! -s "$out/$file" ]; then cat "$out/$file.log" >>"$out/$file"; fi
   rm -f "$out/$file.log"
-  if [ "$code" -eq 124 ]; then
+  if [ -n "$found" ] && grep -qE 'Skip Reason' "$out/$file"; then
+    say "$file" "$what" 2 "not done for every package: some could not be looked up"
+  elif [ "$code" -eq 124 ]; then
     say "$file" "$what" 2 "not done: it took too long"
   elif [ -n "$found" ] && [ "$code" -eq 1 ] && grep -qE "$found" "$out/$file"; then
     say "$file" "$what" 1 "found something"
   elif [ "$code" -ne 0 ]; then
     say "$file" "$what" 2 "not done: ${why:-it ended with status $code}"
-  elif [ -n "$found" ] && grep -qE 'Skip Reason|could not be audited' "$out/$file"; then
-    say "$file" "$what" 2 "not done for every package: some could not be looked up"
   elif [ -z "$found" ] && [ ! -s "$out/$file" ]; then
     say "$file" "$what" 2 "not done: nothing was written"
   else
