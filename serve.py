@@ -48,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # A limit of Streamlit's own, in MiB, would stop a file that the settings let in.
     largest = -(-load_settings().limits.max_bytes // 2**20)
     more = ["--server.maxUploadSize", str(largest)]
+    more += ["--server.disconnectedSessionTTL", str(session_seconds())]
     if options.port is not None:
         more += ["--server.port", str(options.port)]
     for name in names:
@@ -59,6 +60,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run = [python, "-m", "streamlit", "run", "app.py", "--server.address", address, *more]
     sys.stdout.flush()
     return os.execv(python, run)
+
+
+def session_seconds() -> int:
+    """How long a session waits for a browser that lost its connection: longer than it may idle."""
+    from her2core.settings import load_settings
+
+    return 60 * (load_settings().sign_in.idle_minutes + 1)
 
 
 def configured_address() -> str:

@@ -25,7 +25,7 @@ from pages.review_parts import (
     verdicts,
     viewer,
 )
-from pages.review_parts.draft import follow, opened
+from pages.review_parts.draft import opened
 from pages.shell import seen, session, ui
 from pages.shell.drafts import Draft
 
@@ -61,10 +61,9 @@ def main() -> None:
 
 def _workplace(here: ui.Services, items: list[WorklistItem], item: WorklistItem) -> None:
     """Image at the left, second readers and answer at the right."""
-    draft = opened(item.patch.sha256)
     desk = session.desk(here.store)
     review = desk.review(item.review_id) if item.review_id is not None else None
-    follow(draft, review)
+    draft = opened(here, item.patch.sha256, review)
     sight = desk.sight(item.patch.sha256)
     shown_review = review if draft.correcting is None else None
     try:

@@ -45,6 +45,11 @@ class AccountStore:
         self._store = store
         self._clock = clock
 
+    @property
+    def reviews(self) -> ReviewStore:
+        """The review store whose database this uses."""
+        return self._store
+
     # accounts ------------------------------------------------------------------------------------
 
     def exist(self) -> bool:

@@ -1,4 +1,4 @@
-"""The tables of who may sign in, what they did, what is theirs to read, and what they were shown.
+"""The tables of who may sign in, what they did, read, were shown, and have begun to answer.
 
 They live in the review store's database, so that one backup holds everything and one transaction
 can look at answers and assignments together. A person's name is the reviewer's name in the log.
@@ -134,3 +134,19 @@ class RegisterRow(Base):
     key: Mapped[str] = mapped_column(Text)
     row_hash: Mapped[str] = mapped_column(String(64))
     line_hash: Mapped[str] = mapped_column(String(64))
+
+
+class UnsavedAnswerRow(Base):
+    """What one person has begun to answer to a patch; written over, and gone once it is saved.
+
+    `content` is JSON (her2core.reviews.unsaved) and may name a patient. Where `patch_sha256` is
+    empty it holds where the person was when their session was ended.
+    """
+
+    __tablename__ = "unsaved_answer"
+
+    reviewer: Mapped[str] = mapped_column(String(80), primary_key=True)
+    patch_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    token: Mapped[str] = mapped_column(String(64))
+    content: Mapped[str] = mapped_column(Text)
+    changed_at: Mapped[datetime] = mapped_column(UtcText, index=True)

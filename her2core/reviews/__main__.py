@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     into.add_argument("file", type=Path, metavar="FILE.zip")
     into.set_defaults(run=_import)
 
-    forget = commands.add_parser("forget-images", help="delete old images; reviews stay")
+    forget = commands.add_parser("forget-images", help="delete old images and answers never saved")
     forget.add_argument("--older-than", type=int, required=True, metavar="DAYS")
     forget.set_defaults(run=_forget)
 
@@ -134,6 +134,7 @@ def _forget(url: str, settings: Settings, options: argparse.Namespace) -> int:
         done = forget_images(store, ImageStore(settings.image_dir), options.older_than)
     print(
         f"Deleted {done.images} images ({done.bytes:,} bytes); {done.left} stay. "
+        f"Answers begun and never saved that were forgotten, too: {done.answers}. "
         "Reviews are untouched."
     )
     return 0

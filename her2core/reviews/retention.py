@@ -1,4 +1,4 @@
-"""How long images are kept: old ones are deleted, what was said of them stays."""
+"""How long images and answers begun are kept: old ones go, what is recorded stays."""
 
 from __future__ import annotations
 
@@ -11,17 +11,20 @@ from her2core.reviews.store import ReviewStore
 
 @dataclass(frozen=True)
 class Forgotten:
-    """How many images were deleted, of how many bytes, and how many stay."""
+    """How many images were deleted, of how many bytes, and how many stay; answers begun, too."""
 
     images: int
     bytes: int
     left: int
+    answers: int
 
 
 def forget_images(
     store: ReviewStore, images: ImageStore, days: int, now: datetime | None = None
 ) -> Forgotten:
     """Delete the images that came more than so many days ago.
+
+    And the answers that were begun, never saved and not changed for as long.
 
     Patches, verdicts, reviews and the hash chain are not touched; the pages say that the image is
     missing and that uploading the same file brings it back. An image uploaded again counts from
@@ -50,4 +53,4 @@ def forget_images(
             old, size = old + 1, size + length
         elif images.has(sha256):
             left += 1
-    return Forgotten(old, size, left)
+    return Forgotten(old, size, left, store.unsaved.forget(before))

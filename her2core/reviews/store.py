@@ -42,6 +42,7 @@ from her2core.reviews.showings import Showings
 from her2core.reviews.study import Adopted, Study, check_study
 from her2core.reviews.study_rows import adopt_study, read_study
 from her2core.reviews.turns import Turns
+from her2core.reviews.unsaved import UnsavedAnswers, drop_saved
 from her2core.stain.reading import StainReading
 
 __all__ = [
@@ -85,6 +86,7 @@ class ReviewStore:
         self._turns = Turns()
         self._busy_seconds = busy_seconds
         self.showings = Showings(self._reading, self._writing, clock)
+        self.unsaved = UnsavedAnswers(self._reading, self._writing, clock)
         with calm_errors():
             self._engine = open_engine(url, busy_seconds)
             self._writer = for_writing(self._engine)
@@ -186,6 +188,7 @@ class ReviewStore:
         validation.check_token(token)
         with self._writing() as session:
             if token is not None:
+                drop_saved(session, draft, token)
                 earlier = queries.reviews_where(session, ReviewRow.token == token)
                 if earlier:
                     return writing.same_answer(earlier[0], draft)

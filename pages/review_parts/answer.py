@@ -20,11 +20,12 @@ from her2core.preprocessing.patches import Patch
 from her2core.reviews.consistency import contradiction
 from her2core.reviews.records import Confidence, Review, ReviewDraft
 from her2core.reviews.store import ReviewRefusedError, StoreError
+from her2core.reviews.unsaved import Judged
 from her2core.scores import HER2Score
 from pages.review_parts import navigation
-from pages.review_parts.draft import discard, draft_of
+from pages.review_parts.draft import comment_key, discard, draft_of, keep, warn_if_lost
 from pages.shell import session, ui
-from pages.shell.drafts import Draft, Judged, mark_form
+from pages.shell.drafts import Draft, mark_form
 
 MAX_COMMENT = 4000
 _log = logging.getLogger(__name__)
@@ -51,6 +52,7 @@ def form(
         st.rerun(scope="app")
     navigation.follow(patch.sha256)
     draft = draft_of(patch.sha256)
+    kept = partial(keep, here, patch.sha256, draft)
     with st.container(gap="xsmall", key="answer"):
         _choice(
             "Own score",
@@ -58,10 +60,11 @@ def form(
                 (score.label, str(int(score)), draft.score == score, _set_score, (draft, score))
                 for score in HER2Score
             ],
+            kept,
         )
         if not hidden:
             for verdict in verdicts:
-                _agreement(draft, patch, verdict)
+                _agreement(draft, patch, verdict, kept)
             _left_behind(draft.left_behind(patch.square, verdicts))
         _choice(
             "Confidence",
@@ -75,28 +78,33 @@ def form(
                 )
                 for level in get_args(Confidence)
             ],
+            kept,
         )
         # kept by the callback: a click on Next that brings the text along draws another patch
         st.text_area(
             "Comment",
             draft.comment,
-            key=_comment_key(draft),
+            key=comment_key(draft),
             height=68,
             max_chars=MAX_COMMENT,
             placeholder="Comment (free text, optional)",
             label_visibility="collapsed",
-            on_change=_keep_comment,
-            args=(draft,),
+            on_change=_answered,
+            args=(kept, _keep_comment, draft),
         )
+        # a browser that comes back after a restart brings text along without that callback
+        _keep_comment(draft)
+        kept()
         mark_form(draft)
+        warn_if_lost(draft)
         # at the foot of the screen where the form is longer (chrome.py), what was said of it too
         with st.container(gap="xsmall", key="save"):
             attempt = partial(_try_to_save, here, patch, draft, verdicts, hidden, blind)
-            _saving(draft, patch.sha256, attempt)
+            _saving(here, draft, patch.sha256, attempt)
             _remarks(draft, {} if hidden else draft.agrees(patch.square, verdicts), verdicts)
 
 
-def _saving(draft: Draft, sha256: str, attempt: Callable[[], None]) -> None:
+def _saving(here: ui.Services, draft: Draft, sha256: str, attempt: Callable[[], None]) -> None:
     """Save, and for a correction the way back."""
     # saved before anything is drawn: the reviewer waits for no form that is to go away
     st.button(
@@ -113,7 +121,7 @@ def _saving(draft: Draft, sha256: str, attempt: Callable[[], None]) -> None:
             type="tertiary",
             icon=":material/undo:",
             on_click=_give_up,
-            args=(sha256,),
+            args=(here, sha256),
             help="The recorded review stays as it is; this correction is dropped.",
         )
 
@@ -204,39 +212,42 @@ def _try_to_save(
             f"Not saved. {said}Your answer is kept here; save it again in a moment.",
         )
         return
-    discard(patch.sha256)
+    discard(here, patch.sha256, saved=True)
     st.session_state["just_saved"] = (patch.sha256, stays)
     st.session_state["toast"] = (
         f"Saved: {review.own_score.label} by {markdown_text(review.reviewer)}"
     )
 
 
-def _give_up(sha256: str) -> None:
+def _give_up(here: ui.Services, sha256: str) -> None:
     """Drop a correction; the whole page then shows the recorded review again."""
     _drop_problem()
-    discard(sha256)
+    discard(here, sha256, saved=False)
     st.session_state["whole_page"] = True
 
 
 def _keep_comment(draft: Draft) -> None:
-    draft.comment = st.session_state.get(_comment_key(draft), draft.comment)
+    draft.comment = st.session_state.get(comment_key(draft), draft.comment)
 
 
-def _comment_key(draft: Draft) -> str:
-    return f"comment-{draft.token}"
+def _answered(kept: Callable[[], None], change: Callable[..., None], *args: object) -> None:
+    """Note what was answered, and let it outlive this session at once."""
+    change(*args)
+    kept()
 
 
-def _agreement(draft: Draft, patch: Patch, verdict: Verdict) -> None:
+def _agreement(draft: Draft, patch: Patch, verdict: Verdict, kept: Callable[[], None]) -> None:
     name = verdict.architecture
     agree, disagree = _KEYS[name]
     given = draft.agrees(patch.square, [verdict]).get(name)
-    yes, no = (Judged(said, (patch.square, verdict.model_id)) for said in (True, False))
+    yes, no = (Judged(said, patch.square, verdict.model_id) for said in (True, False))
     _choice(
         ui.model_title(name),
         [
             ("Agree", agree, given is True, _judge, (draft, name, yes)),
             ("Disagree", disagree, given is False, _judge, (draft, name, no)),
         ],
+        kept,
     )
 
 
@@ -250,7 +261,7 @@ def _left_behind(architectures: Sequence[str]) -> None:
         )
 
 
-def _choice(label: str, options: Sequence[Option]) -> None:
+def _choice(label: str, options: Sequence[Option], kept: Callable[[], None]) -> None:
     """A labelled row of buttons of which one is chosen; each shows its key."""
     name, row = st.columns([1, 3.4], gap="small", vertical_alignment="center")
     # soft hyphens: on a narrow screen a long word breaks where a reader expects it
@@ -265,8 +276,8 @@ def _choice(label: str, options: Sequence[Option]) -> None:
                 icon=":material/check:" if chosen else None,
                 shortcut=shortcut,
                 width="stretch",
-                on_click=action,
-                args=args,
+                on_click=_answered,
+                args=(kept, action, *args),
             )
 
 

@@ -1,12 +1,28 @@
-"""The reviewer's unsaved answer to a patch: kept per patch while moving around in a session."""
+"""The reviewer's unsaved answer to a patch: kept per patch in a session, and beyond it.
+
+The database holds what is begun under a name, so that a lost session, a restart of the server or
+another browser brings it back. Without a name, or without the database, the session alone does.
+"""
 
 from __future__ import annotations
 
+import logging
 import time
+from dataclasses import replace
+
+import streamlit as st
 
 from her2core.reviews.records import Review
+from her2core.reviews.store import StoreError
+from her2core.reviews.unsaved import Judged, UnsavedAnswer
+from her2core.scores import HER2Score
 from pages.shell import ui
-from pages.shell.drafts import Draft, Judged, all_drafts, new_token, stop_clocks
+from pages.shell.drafts import Draft, all_drafts, new_token, stop_clocks
+
+_log = logging.getLogger(__name__)
+# a database that is away is not waited for at each key press
+_NEXT_TRY_SECONDS = 15.0
+_TRIED = "unsaved_tried"  # monotonic time at which an answer could last not be kept
 
 
 def draft_of(sha256: str) -> Draft:
@@ -17,22 +33,100 @@ def draft_of(sha256: str) -> Draft:
     drafts = all_drafts()
     key = (ui.reviewer(), sha256)
     if key not in drafts:
-        nameless = ("", sha256)
-        drafts[key] = drafts.pop(nameless) if nameless in drafts else Draft()
+        drafts[key] = drafts.pop(("", sha256), None) or Draft()
     return drafts[key]
 
 
-def opened(sha256: str) -> Draft:
-    """The draft of the patch now in front: its clock runs, and no other one."""
+def opened(here: ui.Services, sha256: str, review: Review | None) -> Draft:
+    """The draft of the patch now in front: its clock runs, and no other one.
+
+    What was begun elsewhere, or before this session, is taken up: as it is where this session
+    holds nothing newer, else beside it.
+
+    Args:
+        here: the services.
+        sha256: of the patch.
+        review: the current one of this patch and reviewer.
+
+    Raises:
+        StoreError: the database does not answer.
+    """
     current = draft_of(sha256)
+    elsewhere = here.store.unsaved.find(ui.reviewer(), sha256)
+    if elsewhere == current.kept:
+        pass
+    elif elsewhere is None:
+        current.kept = None
+        if review is not None and _is_recorded(current, review):
+            current = Draft()  # saved in another window
+    elif current.to_keep is None or not current.lost:
+        current = _taken_up(elsewhere, review, current)
+    elif current.kept is None:
+        _complete(current, elsewhere)
+    all_drafts()[ui.reviewer(), sha256] = current
     stop_clocks()
     current.opened = time.monotonic()
+    _follow(current, review)
     return current
 
 
-def discard(sha256: str) -> None:
-    """Forget the draft, because it is recorded or given up."""
-    all_drafts().pop((ui.reviewer(), sha256), None)
+def keep(here: ui.Services, sha256: str, draft: Draft) -> None:
+    """Let the database hold the answer as it is now; nothing is written where it does.
+
+    To be called when something is answered and when the form is drawn: it is tried again after a
+    while where the database was away.
+    """
+    answer = draft.to_keep
+    if answer == draft.kept:
+        return
+    if time.monotonic() - st.session_state.get(_TRIED, -_NEXT_TRY_SECONDS) < _NEXT_TRY_SECONDS:
+        return
+    try:
+        if answer is None:
+            here.store.unsaved.drop(ui.reviewer(), sha256)
+            draft.kept = None
+        elif here.store.unsaved.keep(ui.reviewer(), sha256, answer):
+            draft.kept = answer
+        st.session_state.pop(_TRIED, None)
+    except StoreError:
+        _log.exception("An answer begun could not be kept")
+        st.session_state[_TRIED] = time.monotonic()
+
+
+def warn_if_lost(draft: Draft) -> None:
+    """Say where an answer begun lies in this window only."""
+    if not draft.lost:
+        return
+    if not ui.reviewer():
+        st.caption(
+            ":material/edit_note: Without your name this answer is kept in this window only; give "
+            "it under “Reviewer” at the left."
+        )
+        return
+    st.caption(
+        ":material/cloud_off: What you answer here cannot be put by just now and is kept in this "
+        "window only. Do not reload it before you have saved."
+    )
+
+
+def discard(here: ui.Services, sha256: str, *, saved: bool) -> None:
+    """Forget the draft: it is given up, or saved, with which the database has forgotten it."""
+    draft = all_drafts().pop((ui.reviewer(), sha256), None)
+    if draft is None or draft.kept is None or (saved and draft.kept == draft.to_keep):
+        return
+    try:
+        here.store.unsaved.drop(ui.reviewer(), sha256)
+    except StoreError:
+        _log.exception("An answer begun could not be forgotten")
+
+
+def comment_key(draft: Draft) -> str:
+    """Of the field for the comment.
+
+    The same for the same answer in another session: a browser that comes back to a server that was
+    started anew keeps what was typed meanwhile.
+    """
+    return f"comment-{draft.token}"
 
 
 def begin_correction(review: Review) -> None:
@@ -46,19 +140,49 @@ def begin_correction(review: Review) -> None:
     if refused is not None and refused.begun:
         _correct(refused, review)
         return
-    correction = Draft(
-        score=review.own_score,
-        judged=_judged(review),
-        confidence=review.confidence,
-        comment=review.comment,
-        square=review.square,
-        correcting=review.id,
-    )
+    correction = _of(review)
     correction.before = correction.answer
     all_drafts()[key] = correction
 
 
-def follow(draft: Draft, review: Review | None) -> None:
+def _taken_up(answer: UnsavedAnswer, review: Review | None, before: Draft) -> Draft:
+    """The draft that another session had begun, in the place of what this one held before."""
+    if answer.token == before.token:
+        st.session_state[comment_key(before)] = answer.comment
+    same = review is not None and answer.from_review and answer.correcting == review.id
+    return Draft(
+        token=answer.token,
+        score=None if answer.score is None else HER2Score(answer.score),
+        judged=dict(answer.judged),
+        confidence=answer.confidence,
+        comment=answer.comment,
+        square=answer.square,
+        correcting=answer.correcting,
+        overtaken=answer.overtaken,
+        before=_of(review).answer if same and review is not None else None,
+        seconds=answer.seconds,
+        kept=answer,
+    )
+
+
+def _complete(draft: Draft, earlier: UnsavedAnswer) -> None:
+    """Add to what was answered without a name what had been begun under the name given then."""
+    if draft.score is None and earlier.score is not None:
+        draft.score = HER2Score(earlier.score)
+    draft.judged = {**earlier.judged, **draft.judged}
+    draft.square = draft.square or earlier.square
+    if earlier.comment.strip() and earlier.comment not in draft.comment:
+        draft.comment = "\n".join(filter(None, (earlier.comment, draft.comment)))
+        st.session_state[comment_key(draft)] = draft.comment
+
+
+def _is_recorded(draft: Draft, review: Review) -> bool:
+    """Whether the review says what the draft does."""
+    square = draft.square or review.square
+    return replace(draft, square=square).answer == _of(review).answer
+
+
+def _follow(draft: Draft, review: Review | None) -> None:
     """Let a correction whose review another correction has replaced correct that one instead.
 
     Another tab may have saved it. Without this the draft could never be saved: only the current
@@ -85,9 +209,17 @@ def _correct(draft: Draft, review: Review) -> None:
     draft.token = new_token()
 
 
-def _judged(review: Review) -> dict[str, Judged]:
-    return {
-        verdict.architecture: Judged(said, (review.square, verdict.model_id))
-        for verdict in review.verdicts
-        if (said := review.agrees.get(verdict.architecture)) is not None
-    }
+def _of(review: Review) -> Draft:
+    """A draft that says what the review does."""
+    return Draft(
+        score=review.own_score,
+        judged={
+            verdict.architecture: Judged(said, review.square, verdict.model_id)
+            for verdict in review.verdicts
+            if (said := review.agrees.get(verdict.architecture)) is not None
+        },
+        confidence=review.confidence,
+        comment=review.comment,
+        square=review.square,
+        correcting=review.id,
+    )

@@ -15,18 +15,8 @@ import streamlit as st
 from her2core.models.verdict import Verdict
 from her2core.preprocessing.patches import Square
 from her2core.reviews.records import Confidence
+from her2core.reviews.unsaved import Judged, UnsavedAnswer
 from her2core.scores import HER2Score
-
-# a verdict on the draft's patch: the square that was read, and the id of the model that read it
-About = tuple[Square, str]
-
-
-@dataclass(frozen=True)
-class Judged:
-    """Agreement or disagreement, and the verdict it was about."""
-
-    agrees: bool
-    about: About
 
 
 def new_token() -> str:
@@ -48,6 +38,7 @@ class Draft:
             became a correction.
         asked: the contradiction that a save was last refused for: saved again, it is meant.
         opened: monotonic time at which the patch came up last; 0 while another one is shown.
+        kept: what the database holds of it; None where it holds nothing.
     """
 
     token: str = field(default_factory=new_token)
@@ -62,11 +53,12 @@ class Draft:
     asked: str = ""
     opened: float = 0.0
     seconds: float = 0.0
+    kept: UnsavedAnswer | None = None
 
     @property
     def answer(self) -> tuple[object, ...]:
         """All that is answered, to be compared."""
-        judged = tuple(sorted(self.judged.items()))
+        judged = frozenset(self.judged.items())
         return self.score, judged, self.confidence, self.comment.strip(), self.square
 
     @property
@@ -78,9 +70,28 @@ class Draft:
         return comment or self.score is not None or bool(self.judged) or self.confidence != "medium"
 
     @property
+    def to_keep(self) -> UnsavedAnswer | None:
+        """What is to outlive this session: an answer, or the square chosen for one; or nothing."""
+        if not self.begun and (self.before is not None or self.square is None):
+            return None
+        return UnsavedAnswer(
+            token=self.token,
+            score=None if self.score is None else int(self.score),
+            judged=dict(self.judged),
+            confidence=self.confidence,
+            comment=self.comment,
+            square=self.square,
+            correcting=self.correcting,
+            overtaken=self.overtaken,
+            from_review=self.before is not None,
+            seconds=self.time_spent(),
+        )
+
+    @property
     def lost(self) -> bool:
-        """Whether a reload would lose anything: an answer, or the square chosen for one."""
-        return self.begun or (self.before is None and self.square is not None)
+        """Whether a reload would lose anything: what the database does not hold."""
+        answer = self.to_keep
+        return answer is not None and answer != self.kept
 
     def time_spent(self) -> float:
         """Seconds for which this patch was in front of the reviewer."""
@@ -96,7 +107,7 @@ class Draft:
             verdict.architecture: said.agrees
             for verdict in verdicts
             if (said := self.judged.get(verdict.architecture)) is not None
-            and said.about == (square, verdict.model_id)
+            and (said.square, said.model_id) == (square, verdict.model_id)
         }
 
     def left_behind(self, square: Square, verdicts: Sequence[Verdict]) -> list[str]:

@@ -144,7 +144,7 @@ def _ask_password(accounts: AccountStore, proxies: Sequence[str]) -> None:
         return
     try:
         address = client_address(st.context.ip_address, st.context.headers, proxies)
-        session.begin(accounts.sign_in(name, password, address))
+        session.begin(accounts.sign_in(name, password, address), accounts)
     except SignInError as error:
         st.error(markdown_text(str(error)), icon=":material/lock:")
         return
@@ -164,7 +164,8 @@ def _ask_provider(accounts: AccountStore, default_role: str | None) -> None:
         st.button("Sign in", type="primary", width="stretch", on_click=st.login)
         return
     try:
-        session.begin(accounts.sign_in_oidc(oidc_claims(st.user), default_role=default_role))
+        person = accounts.sign_in_oidc(oidc_claims(st.user), default_role=default_role)
+        session.begin(person, accounts)
     except SignInError as error:
         st.error(markdown_text(str(error)), icon=":material/lock:")
         st.button("Use another account", on_click=st.logout)

@@ -5,8 +5,9 @@ The name in here is the only source of a reviewer's name; a page never takes one
 
 from __future__ import annotations
 
+import logging
 import time
-from typing import Any
+from dataclasses import asdict
 
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
@@ -14,13 +15,14 @@ from streamlit.runtime.pages_manager import PagesManager
 from her2core.accounts.records import Identity
 from her2core.accounts.store import AccountStore
 from her2core.people.access import Desk
-from her2core.reviews.store import ReviewStore
+from her2core.reviews.store import ReviewStore, StoreError
+from her2core.reviews.unsaved import Place
 from pages.shell import drafts
 
-# What a person finds again who signs in anew at the same browser, answers begun among it. Blind
-# mode too: whoever reads blind must not be shown verdicts because a while has passed.
+# What a person finds again who signs in anew in the same session. Blind mode too: whoever reads
+# blind must not be shown verdicts because a while has passed.
 _KEPT = ("drafts", "seen", "last_patch", "order", "blind")
-_PUT_BY_SECONDS = 12 * 3600.0
+_log = logging.getLogger(__name__)
 
 
 def identity() -> Identity:
@@ -55,47 +57,40 @@ def through_the_door() -> None:
     st.stop()
 
 
-def begin(person: Identity) -> None:
+def begin(person: Identity, accounts: AccountStore) -> None:
     """This person has signed in; what another one left in this browser is gone."""
     if st.session_state.get("last_person") not in (None, person.name):
         _forget_all(())
     st.session_state["person"] = person
     st.session_state["last_person"] = person.name
-    ended, kept = _put_by().pop(person.name, (0.0, {}))
-    if time.monotonic() - ended < _PUT_BY_SECONDS:
-        for key, value in kept.items():
-            if not st.session_state.get(key):  # the door itself leaves an empty one
-                st.session_state[key] = value
+    place = accounts.reviews.unsaved.take_place(person.name)
+    for key, value in asdict(place).items() if place is not None else ():
+        if value and not st.session_state.get(key):
+            st.session_state[key] = value
     touch()
 
 
 def end(accounts: AccountStore, why: str, *, put_by: bool = False) -> None:
-    """Sign out: nothing of this person is shown any more; their drafts wait for their return.
+    """Sign out: nothing of this person is shown any more; what they began waits for their return.
 
     Args:
         accounts: where it is noted.
         why: for the audit.
-        put_by: they come back in another session, so what they had begun waits outside of this.
+        put_by: they come back in another session, so where they were is kept outside of this, as
+            what they had begun is anyway (pages/review_parts/draft.py).
     """
     person: Identity | None = st.session_state.get("person")
     if person is not None:
         accounts.signed_out(person, why)
     drafts.stop_clocks()
     if put_by and person is not None:
-        kept = {key: st.session_state[key] for key in _KEPT if key in st.session_state}
-        _put_by()[person.name] = (time.monotonic(), kept)
-        _forget_all(("last_person",))
-        return
+        state = st.session_state
+        place = Place(state.get("last_patch"), state.get("order"), bool(state.get("blind")))
+        try:
+            accounts.reviews.unsaved.keep_place(person.name, place)
+        except StoreError:
+            _log.exception("Where somebody was could not be kept")
     _forget_all((*_KEPT, "last_person"))
-
-
-@st.cache_resource(show_spinner=False)
-def _put_by() -> dict[str, tuple[float, dict[str, Any]]]:
-    """Person's name -> when their session was ended for them, and what is kept of it.
-
-    In memory only, once for each person; whose session never comes back leaves a few kilobytes.
-    """
-    return {}
 
 
 def touch() -> None:

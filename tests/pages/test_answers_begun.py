@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine
 from streamlit.testing.v1 import AppTest
 
 from her2core.accounts.store import AccountStore
 from her2core.models.verdict import Verdict
 from her2core.preprocessing.patches import Patch
 from her2core.reviews.records import Review, ReviewFilter
+from her2core.reviews.store import ReviewStore, StoreError
 from her2core.scores import HER2Score
 from her2core.serving.intake import take_in
 from her2core.serving.load_state import LoadState, ModelState
@@ -261,30 +264,35 @@ def asks_first(app: AppTest) -> bool:
 
 
 @pytest.mark.parametrize("label", ["2+", "Disagree", "Low", "comment"])
-def test_every_page_knows_of_an_answer_that_is_begun(here, patch, label):
-    app = opened(reviewer="Dr. Ada")
+def test_every_page_knows_of_an_answer_that_this_window_alone_holds(here, patch, label):
+    app = opened()  # without a name it is kept nowhere else
     assert not asks_first(app)
     if label == "comment":
         app.text_area[0].set_value("typed").run()
     else:
         press(app, label)
     assert asks_first(app)
+    assert "Without your name this answer is kept in this window only" in text_of(app)
     app.switch_page(ui.MODELS_PAGE).run()
     assert not app.exception
     assert asks_first(app)
 
 
-def test_a_page_asks_no_more_once_the_answer_is_saved_or_the_correction_given_up(here, patch):
+def test_a_page_does_not_ask_where_the_answer_outlives_the_window(here, patch):
     app = begun_correction(opened(reviewer="Dr. Ada"))
-    assert asks_first(app)
-    press(app, "Keep it as it was")
     assert not asks_first(app)
-    press(app, "Correct this review")
-    assert not asks_first(app)  # nothing is changed yet
-    press(app, "High")
+    assert here.store.unsaved.find("Dr. Ada", patch) is not None
+    assert "in this window only" not in text_of(app)
+
+
+def test_an_answer_given_without_a_name_is_kept_once_the_name_is_given(here, patch, monkeypatch):
+    monkeypatch.setattr(here.store, "reviewers", lambda: ["Dr. Ada"])  # the test types no new one
+    app = press(opened(), "2+")
     assert asks_first(app)
-    press(app, "Save correction")
+    app.selectbox(key="reviewer").set_value("Dr. Ada").run()
+    app.run()
     assert not asks_first(app)
+    assert here.store.unsaved.find("Dr. Ada", patch).score == 2
 
 
 def test_a_correction_that_changes_nothing_is_not_saved(here, patch):
@@ -309,7 +317,7 @@ def test_the_form_says_for_itself_whether_anything_would_be_lost(here, patch):
         (marks,) = [html.value for html in app.get("html") if "--her2-answer-here" in html.value]
         return marks.partition("{")[2].split(";")[0].strip(), marks.split("--her2-comment: ")[1][0]
 
-    app = opened(reviewer="Dr. Ada")
+    app = opened()
     assert told(app) == ("--her2-answer-here: 0", "0")
     app.text_area[0].set_value("typed").run()
     assert told(app) == ("--her2-answer-here: 1", "5")
@@ -319,13 +327,196 @@ def test_the_form_says_for_itself_whether_anything_would_be_lost(here, patch):
     assert told(app) == ("--her2-answer-here: 1", "0")  # a square that was chosen
 
 
-def test_the_door_knows_of_an_answer_that_waits_behind_it(here, patch):
+def test_the_door_knows_of_an_answer_that_waits_behind_it(here, patch, monkeypatch):
     AccountStore(here.store).add("Dr. Ada", "reviewer", password=PASSWORD)
-    app = press(sign_in(opened()), "2+")
+    app = sign_in(opened())
+    database_away(here, monkeypatch)
+    press(app, "2+")
     app.session_state["last_click"] = time.monotonic() - 31 * 60
     app.run()
     assert "signed out" in text_of(app)
     assert asks_first(app)
+
+
+# beyond the session ------------------------------------------------------------------------------
+
+
+def database_away(here: ui.Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answers begun cannot be written; all else goes on."""
+
+    def refuse(*_: object) -> bool:
+        raise StoreError("The review database does not answer.")
+
+    monkeypatch.setattr(here.store.unsaved, "keep", refuse)
+
+
+def answered_fully(app: AppTest) -> AppTest:
+    """Every part of an answer is given: another square, score, agreement, confidence, comment."""
+    next(one for one in app.slider if one.label == "From left (px)").set_value(0).run()
+    for label in ("2+", "Disagree", "Low"):
+        press(app, label)
+    return app.text_area[0].set_value("typed for long").run()
+
+
+def test_another_session_of_the_same_person_finds_the_answer_whole(here, patch):
+    answered_fully(opened(reviewer="Dr. Ada"))
+    later = opened(reviewer="Dr. Ada")
+    assert chosen(later) == ["Own score-2+", "CNN-Disagree", "Confidence-Low"]
+    assert later.text_area[0].value == "typed for long"
+    assert next(one for one in later.slider if one.label == "From left (px)").value == 0
+    press(later, "Save")
+    (review,) = reviews(here)
+    assert (review.own_score, review.confidence) == (HER2Score.TWO_PLUS, "low")
+    assert (review.comment, review.square.x) == ("typed for long", 0)
+    assert dict(review.agrees) == {"cnn": False, "densenet121": None}
+
+
+def test_a_server_started_anew_finds_the_answer(here, patch, monkeypatch):
+    answered_fully(opened(reviewer="Dr. Ada"))
+    again = replace(here, store=ReviewStore(here.settings.database_url))
+    serve(monkeypatch, again)
+    app = opened(reviewer="Dr. Ada")
+    assert app.text_area[0].value == "typed for long"
+    assert "Own score-2+" in chosen(app)
+    again.store.close()
+
+
+def test_nobody_else_finds_it(here, patch):
+    answered_fully(opened(reviewer="Dr. Ada"))
+    for name in ("Dr. Bo", "dr. ada", ""):
+        app = opened(reviewer=name) if name else opened()
+        assert chosen(app) == ["Confidence-Medium"]
+        assert app.text_area[0].value == ""
+        assert "typed for long" not in text_of(app)
+
+
+def test_an_answer_that_is_saved_or_emptied_is_kept_no_more(here, patch):
+    app = press(opened(reviewer="Dr. Ada"), "Disagree")
+    assert here.store.unsaved.find("Dr. Ada", patch) is not None
+    press(app, "Disagree")
+    assert here.store.unsaved.find("Dr. Ada", patch) is None
+    press(answered_fully(app), "Save")
+    assert here.store.unsaved.find("Dr. Ada", patch) is None
+    again = opened(reviewer="Dr. Ada")
+    assert "Your review: 2+" in text_of(again)
+    assert "is not saved" not in text_of(again)
+
+
+def test_a_verdict_that_changed_meanwhile_takes_its_answer_away_with_a_sentence(here, patch):
+    press(press(opened(reviewer="Dr. Ada"), "1+"), "Agree")
+    here.workbench.ids["cnn"] = "cnn-second"
+    later = opened(reviewer="Dr. Ada")
+    assert chosen(later) == ["Own score-1+", "Confidence-Medium"]
+    assert "answer to CNN was about another verdict" in text_of(later)
+    press(later, "Save")
+    assert dict(reviews(here)[0].agrees) == {"cnn": None, "densenet121": None}
+
+
+def test_a_correction_begun_is_found_by_another_session_and_can_be_given_up(here, patch):
+    begun_correction(opened(reviewer="Dr. Ada"))
+    later = opened(reviewer="Dr. Ada")
+    assert "Own score-2+" in chosen(later)
+    assert "Save correction" in [one.label for one in later.button]
+    press(later, "Keep it as it was")
+    assert here.store.unsaved.find("Dr. Ada", patch) is None
+    assert "Your review: 1+" in text_of(opened(reviewer="Dr. Ada"))
+
+
+def test_a_correction_begun_and_taken_back_to_what_it_was_is_none(here, patch):
+    begun_correction(opened(reviewer="Dr. Ada"))
+    later = press(opened(reviewer="Dr. Ada"), "1+")
+    assert here.store.unsaved.find("Dr. Ada", patch) is None
+    press(later, "Save correction")
+    assert "Nothing is changed yet" in text_of(later)
+
+
+def test_a_correction_kept_follows_one_that_overtook_it(here, patch):
+    begun_correction(opened(reviewer="Dr. Ada"))
+    (first,) = reviews(here)
+    second = elsewhere(here, patch, HER2Score.THREE_PLUS, supersedes=first.id)
+    later = opened(reviewer="Dr. Ada")
+    assert "Another correction was saved meanwhile: **3+" in text_of(later)
+    press(later, "Save correction")
+    assert (reviews(here)[0].supersedes, reviews(here)[0].own_score) == (second.id, 2)
+
+
+def test_the_answer_changed_last_is_shown_in_every_window(here, patch):
+    one = press(opened(reviewer="Dr. Ada"), "2+")
+    one.text_area[0].set_value("first").run()
+    other = press(opened(reviewer="Dr. Ada"), "3+")
+    other.text_area[0].set_value("second").run()
+    one.run()
+    assert "Own score-3+" in chosen(one)
+    assert one.text_area[0].value == "second"
+    press(one, "Save")
+    assert (reviews(here)[0].own_score, reviews(here)[0].comment) == (3, "second")
+    other.run()
+    assert "Your review: 3+" in text_of(other)
+    assert "is not saved" not in text_of(other)
+
+
+def test_another_answer_saved_in_a_second_window_leaves_this_one(here, patch):
+    one, other = opened(reviewer="Dr. Ada"), opened(reviewer="Dr. Ada")
+    press(other, "0")
+    answered_fully(one)
+    press(other, "Save")
+    assert here.store.unsaved.find("Dr. Ada", patch).comment == "typed for long"
+    later = opened(reviewer="Dr. Ada")
+    assert "Your review: 0" in text_of(later)
+    assert "What you answered now is not saved" in text_of(later)
+    press(later, "Correct this review")
+    assert later.text_area[0].value == "typed for long"
+
+
+def test_what_was_answered_without_a_name_is_added_to_what_waits_under_it(here, patch, monkeypatch):
+    monkeypatch.setattr(here.store, "reviewers", lambda: ["Dr. Ada"])  # the test types no new one
+    answered_fully(opened(reviewer="Dr. Ada"))
+    app = press(opened(), "3+")
+    app.text_area[0].set_value("typed again").run()
+    app.selectbox(key="reviewer").set_value("Dr. Ada").run()
+    assert chosen(app)[0] == "Own score-3+"
+    assert app.text_area[0].value == "typed for long\ntyped again"
+    assert here.store.unsaved.find("Dr. Ada", patch).comment == "typed for long\ntyped again"
+
+
+def test_a_database_that_is_away_is_said_calmly_and_the_answer_stays(
+    here, patch, monkeypatch, caplog
+):
+    app = opened(reviewer="Dr. Ada")
+    with monkeypatch.context() as away:
+        database_away(here, away)
+        app.text_area[0].set_value("Jane Doe, 4711").run()
+        press(app, "2+")
+        assert "kept in this window only" in text_of(app)
+        assert not app.exception
+        assert asks_first(app)
+    assert "Jane" not in caplog.text
+    app.session_state["unsaved_tried"] = time.monotonic() - 60
+    app.run()
+    assert "kept in this window only" not in text_of(app)
+    assert here.store.unsaved.find("Dr. Ada", patch).comment == "Jane Doe, 4711"
+
+
+def test_a_row_that_cannot_be_read_bars_no_patch(here, patch, caplog):
+    press(opened(reviewer="Dr. Ada"), "2+")
+    with create_engine(here.settings.database_url).begin() as raw:
+        raw.exec_driver_sql('UPDATE unsaved_answer SET content = \'{"comment": "Jane"}\'')
+    app = opened(reviewer="Dr. Ada")
+    assert chosen(app) == ["Confidence-Medium"]
+    assert not app.exception
+    assert "Jane" not in caplog.text
+
+
+def test_looking_at_a_patch_again_writes_nothing(here, patch, monkeypatch):
+    app = answered_fully(opened(reviewer="Dr. Ada"))
+    written = []
+    monkeypatch.setattr(here.store.unsaved, "_put", lambda *what: written.append(what))
+    app.run()
+    app.switch_page(ui.MODELS_PAGE).run()
+    app.switch_page(ui.REVIEW_PAGE).run()
+    assert written == []
+    press(app, "3+")
+    assert len(written) == 1
 
 
 # the clock ---------------------------------------------------------------------------------------

@@ -231,7 +231,8 @@ def test_an_idle_end_by_oidc_leads_through_the_provider_and_keeps_the_answer(
         assert [button.label for button in app.button] == ["Sign in"]
         assert "p.png" not in text_of(app)
         app.run()
-    assert not app.session_state["drafts"], "the browser would ask before it goes to sign in"
+    asked = [html.value for html in app.get("html") if "--her2-answer-begun: 1" in html.value]
+    assert not asked, "the browser would ask before it goes to sign in"
     assert by_provider == [], "the browser is led away with the patch in sight"
     reloaded = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
     assert [button.label for button in reloaded.button] == ["Sign in"]

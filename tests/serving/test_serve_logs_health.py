@@ -8,6 +8,7 @@ import logging
 import os
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
@@ -24,7 +25,7 @@ from her2core import health
 from her2core.accounts.store import AccountStore
 from her2core.reviews.store import ReviewStore
 from her2core.serving import logs
-from her2core.settings import PROJECT_ROOT, SHIPPED_DATA, Settings, load_settings
+from her2core.settings import PROJECT_ROOT, SHIPPED_DATA, Settings, SignInSettings, load_settings
 
 ROOT = PROJECT_ROOT
 
@@ -100,6 +101,22 @@ def test_a_file_as_large_as_the_settings_allow_can_be_sent(home, monkeypatch, li
         monkeypatch.setenv("HER2_MAX_BYTES", str(limit))
     serve.main([])
     assert ("--server.maxUploadSize", told) in pairwise(command)
+
+
+@pytest.mark.parametrize(("minutes", "seconds"), [(None, "1860"), (1, "120"), (480, "28860")])
+def test_a_session_waits_for_its_browser_for_longer_than_it_may_idle(
+    home, monkeypatch, minutes, seconds
+):
+    command: list[str] = []
+    monkeypatch.setattr(os, "execv", lambda _, parts: command.extend(parts))
+    monkeypatch.setattr(os, "chdir", lambda _: None)
+    monkeypatch.delenv("HER2_IDLE_MINUTES", raising=False)
+    if minutes is not None:
+        monkeypatch.setenv("HER2_IDLE_MINUTES", str(minutes))
+    serve.main([])
+    assert ("--server.disconnectedSessionTTL", seconds) in pairwise(command)
+    config = tomllib.loads((serve.ROOT / ".streamlit" / "config.toml").read_text())
+    assert config["server"]["disconnectedSessionTTL"] == 60 * (SignInSettings.idle_minutes + 1)
 
 
 @pytest.mark.parametrize(

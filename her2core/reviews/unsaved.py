@@ -1,0 +1,225 @@
+"""Answers that are begun and not saved, kept beyond the session that holds them.
+
+By person and patch, one row each: written over while the answer changes, gone once it is saved or
+emptied. They are no reviews: not in the hash chain, in no export and in no study. Only who gave an
+answer is ever handed it. A comment may name a patient, so that nothing of it is logged.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from sqlalchemy import Table, delete, inspect
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from her2core.common import strict_json
+from her2core.people.schema import UnsavedAnswerRow
+from her2core.preprocessing.patches import Square
+from her2core.reviews import validation
+from her2core.reviews.errors import ReviewRefusedError
+from her2core.reviews.records import Confidence, ReviewDraft
+from her2core.scores import HER2Score
+
+Transaction = Callable[[], AbstractContextManager[Session]]
+Kind = TypeVar("Kind", "UnsavedAnswer", "Place")
+_log = logging.getLogger(__name__)
+# in place of a patch: where the person was
+_PLACE = ""
+_PLACE_LASTS = timedelta(hours=12)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Agreement or disagreement, and the verdict it was about.
+
+    Attributes:
+        agrees: with that verdict.
+        square: that was read.
+        model_id: of the model that read it.
+    """
+
+    agrees: bool
+    square: Square
+    model_id: str
+
+
+@dataclass(frozen=True)
+class UnsavedAnswer:
+    """What a reviewer has answered so far.
+
+    Attributes:
+        token: goes with the save, so that an answer is recorded once.
+        score: the own score, 0 to 3.
+        judged: architecture -> what was said of its verdict.
+        comment: free text; may name a patient.
+        square: the part of the image that was chosen; None for the centred one.
+        correcting: id of the review which this answer corrects, None for a first review.
+        overtaken: another correction was saved meanwhile; `correcting` is its id.
+        from_review: it started from that review, and is begun only where it differs from it.
+        seconds: for which the patch was looked at; not a change by itself.
+    """
+
+    token: str
+    score: int | None
+    judged: dict[str, Judged]
+    confidence: Confidence
+    comment: str
+    square: Square | None
+    correcting: int | None
+    overtaken: bool
+    from_review: bool
+    seconds: float = field(default=0.0, compare=False)
+
+    def __post_init__(self) -> None:
+        """Refuse what no answer can hold.
+
+        Raises:
+            ValueError: it is no answer.
+        """
+        if self.score is not None:
+            HER2Score(self.score)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a person was whose session was ended for them; see pages/shell/session.py.
+
+    Attributes:
+        last_patch: sha256 of the patch in front, None without.
+        order: of the worklist, None where none was chosen.
+        blind: they were reading blind.
+    """
+
+    last_patch: str | None = None
+    order: str | None = None
+    blind: bool = False
+
+
+class UnsavedAnswers:
+    """All answers begun, one object per store. Safe to share between threads.
+
+    A name is taken as reviews are recorded under it; for one that none can be recorded under, and
+    for no name, nothing is kept. Every method may raise StoreError.
+    """
+
+    def __init__(
+        self, reading: Transaction, writing: Transaction, clock: Callable[[], datetime]
+    ) -> None:
+        """Use these transactions of a store; `clock` gives the time, in UTC."""
+        self._reading = reading
+        self._writing = writing
+        self._clock = clock
+
+    def keep(self, reviewer: str, sha256: str, answer: UnsavedAnswer) -> bool:
+        """Keep this person's answer to this patch in the place of an earlier one.
+
+        Returns:
+            Whether it is kept; not without a name.
+        """
+        name = _name(reviewer)
+        if not name or not validation.is_sha256(sha256):
+            return False
+        with self._writing() as session:
+            self._put(session, name, sha256, answer.token, answer)
+        return True
+
+    def find(self, reviewer: str, sha256: str) -> UnsavedAnswer | None:
+        """What this person has begun to answer to this patch."""
+        name = _name(reviewer)
+        if not name or not validation.is_sha256(sha256):
+            return None
+        with self._reading() as session:
+            row = session.get(UnsavedAnswerRow, (name, sha256))
+            return None if row is None else _read(UnsavedAnswer, row)
+
+    def drop(self, reviewer: str, sha256: str) -> None:
+        """Forget the answer: it is empty, or given up."""
+        with self._writing() as session:
+            session.execute(
+                delete(UnsavedAnswerRow).where(
+                    UnsavedAnswerRow.reviewer == _name(reviewer),
+                    UnsavedAnswerRow.patch_sha256 == sha256,
+                )
+            )
+
+    def keep_place(self, reviewer: str, place: Place) -> None:
+        """Keep where this person was."""
+        with self._writing() as session:
+            self._put(session, _name(reviewer), _PLACE, "", place)
+
+    def take_place(self, reviewer: str) -> Place | None:
+        """Where this person was, once; None where that is half a day ago."""
+        name = _name(reviewer)
+        with self._reading() as session:
+            row = session.get(UnsavedAnswerRow, (name, _PLACE))
+        if row is None:
+            return None
+        self.drop(name, _PLACE)
+        return _read(Place, row) if row.changed_at > self._clock() - _PLACE_LASTS else None
+
+    def forget(self, before: datetime) -> int:
+        """Forget what was last changed before this moment; returns how many answers that were."""
+        with self._writing() as session:
+            old = session.execute(
+                delete(UnsavedAnswerRow)
+                .where(UnsavedAnswerRow.changed_at < before)
+                .returning(UnsavedAnswerRow.patch_sha256)
+            )
+            return sum(sha256 != _PLACE for sha256 in old.scalars())
+
+    def _put(
+        self, session: Session, name: str, sha256: str, token: str, what: UnsavedAnswer | Place
+    ) -> None:
+        on_postgresql = session.get_bind().dialect.name == "postgresql"
+        table = inspect(UnsavedAnswerRow).local_table
+        assert isinstance(table, Table)
+        values = {
+            "token": token,
+            "content": json.dumps(dataclasses.asdict(what)),
+            "changed_at": self._clock(),
+        }
+        insert = postgresql.insert(table) if on_postgresql else sqlite.insert(table)
+        session.execute(
+            insert.values(reviewer=name, patch_sha256=sha256, **values).on_conflict_do_update(
+                index_elements=["reviewer", "patch_sha256"], set_=values
+            )
+        )
+
+
+def drop_saved(session: Session, saved: ReviewDraft, token: str) -> None:
+    """Within the transaction that saves an answer: it is begun no more.
+
+    What another window has answered differently, or gone on with, stays.
+    """
+    name = _name(saved.reviewer)
+    row = session.get(UnsavedAnswerRow, (name, saved.patch_sha256))
+    if row is None or row.token != token:
+        return
+    answer = _read(UnsavedAnswer, row)
+    said = answer and (answer.score, answer.confidence, answer.comment.strip())
+    if said == (int(saved.own_score), saved.confidence, saved.comment.strip()):
+        session.delete(row)
+
+
+def _read(kind: type[Kind], row: UnsavedAnswerRow) -> Kind | None:
+    """What the row holds; None where it cannot be read: that must not bar the patch."""
+    try:
+        return strict_json.read_text(kind, row.content, "the answer", "what is kept of it")
+    except ValueError:
+        _log.exception("An answer begun could not be read and is passed over")
+        return None
+
+
+def _name(reviewer: str) -> str:
+    try:
+        return validation.reviewer_name(reviewer)
+    except ReviewRefusedError:
+        return ""
