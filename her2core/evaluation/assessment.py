@@ -103,7 +103,8 @@ def evaluate(
 def without(report: Report, sha256: Collection[str]) -> Report | None:
     """The report as if these patches had not been in it, every figure computed anew.
 
-    A figure that still counted them would tell what was said of them by its difference.
+    A figure that still counted them would tell what was said of them by its difference. So would
+    the gallery: it was chosen among all, and who is not in it any more was among the worst.
 
     Returns:
         None where no other patch is left.
@@ -117,7 +118,7 @@ def without(report: Report, sha256: Collection[str]) -> Report | None:
     return replace(
         report,
         evaluation=evaluate(rows, report.models, whole.n_boot, whole.seed),
-        gallery=tuple(entry for entry in report.gallery if entry.sha256 not in sha256),
+        gallery=(),
         rows=rows,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from her2core.charts.report_page import report_html
 from her2core.charts.unnamed import unnamed, unnamed_rows
 from her2core.charts.words import rows_csv
 from her2core.common.text import markdown_text
+from her2core.evaluation.blinding import told_of
 from her2core.evaluation.report import PATCH_FOLDER, PatchRow, Report
 from her2core.people.access import Desk
 from pages.shell import seen, ui
@@ -26,6 +27,7 @@ def draw(
     report: Report,
     rows: Sequence[PatchRow],
     folder: Path,
+    copies: Mapping[str, str],
     *,
     whole: bool,
 ) -> None:
@@ -38,14 +40,9 @@ def draw(
         report: as this person may see it, for the HTML page.
         rows: those shown now, for the table.
         folder: of the report; its PNG files are the stored pictures.
+        copies: sha256 of the report's own picture of a patch -> sha256 of the patch.
         whole: no patch is left out; else the stored pictures, which count it, are not handed out.
     """
-    if ui.blind_mode():
-        st.caption(
-            f"**{markdown_text(report.title)}.** :material/visibility_off: Blind mode: rows and "
-            "page tell what the models called single patches, and are not handed out."
-        )
-        return
     st.caption(
         f"**{markdown_text(report.title)}.** The rows are those shown now; page and pictures are "
         "of the whole report. The camera at the top of a plot saves it as it is shown."
@@ -62,11 +59,11 @@ def draw(
         pictures = sorted(folder.glob("*.png"))
 
     def handed_out(
-        what: str, entries: int, told: Sequence[str], make: Callable[[], bytes]
+        what: str, entries: int, told: Sequence[PatchRow], make: Callable[[], bytes]
     ) -> bytes:
-        """The file, once the audit says who took it; what it tells of patches counts as seen."""
+        """The file, once the audit says who took it; what its figures rest on counts as seen."""
         desk.note_export(f"{what} of a report", entries)
-        mark(told)
+        mark(told_of(told, copies))
         return make()
 
     with st.container(horizontal=True):
@@ -76,7 +73,7 @@ def draw(
                 handed_out,
                 "CSV",
                 len(rows),
-                [row.sha256 for row in rows],
+                rows,
                 partial(rows_csv, handed_rows, report.models),
             ),
             file_name=table,
@@ -91,7 +88,7 @@ def draw(
                 handed_out,
                 "HTML",
                 len(report.rows),
-                [entry.sha256 for entry in report.gallery],
+                report.rows,
                 partial(_page, report, folder, names=names),
             ),
             file_name=page,
@@ -103,7 +100,9 @@ def draw(
         if pictures:
             st.download_button(
                 "Pictures (PNG)",
-                partial(handed_out, "pictures", len(pictures), [], partial(_zipped, pictures)),
+                partial(
+                    handed_out, "pictures", len(pictures), report.rows, partial(_zipped, pictures)
+                ),
                 file_name=f"{Path(name).name}-pictures.zip",
                 mime="application/zip",
                 icon=":material/image:",

@@ -19,7 +19,9 @@ COLUMNS = 6
 KINDS = {"error": "Worst errors", "disagreement": "Largest disagreements of the models"}
 
 
-def draw(here: ui.Services, report: Report, folder: Path, selected: Collection[str]) -> None:
+def draw(
+    here: ui.Services, report: Report, folder: Path, selected: Collection[str], *, whole: bool
+) -> None:
     """The gallery.
 
     Args:
@@ -27,14 +29,16 @@ def draw(here: ui.Services, report: Report, folder: Path, selected: Collection[s
         report: whose gallery.
         folder: of the report; pictures lie below it.
         selected: sha256 of the patches the filter lets through.
+        whole: no patch is left out, as one is that is still to be read blind.
     """
     entries = [entry for entry in report.gallery if entry.sha256 in selected]
     st.subheader(
         f"Patches worth a look: {markdown_text(report.title)}", divider=False, anchor=False
     )
-    if ui.blind_mode():
+    if not whole:
         st.caption(
-            ":material/visibility_off: Blind mode: what the models called these patches is hidden."
+            ":material/visibility_off: These patches were chosen among all, those that you are "
+            "still to read blind included, so none is shown."
         )
         return
     if not entries:
@@ -45,8 +49,6 @@ def draw(here: ui.Services, report: Report, folder: Path, selected: Collection[s
             else "No patch of the gallery fits these filters."
         )
         return
-    # what the models called them is on the screen from here on
-    seen.mark(here, (entry.sha256 for entry in entries))
     for kind, words in KINDS.items():
         mine = [entry for entry in entries if entry.kind == kind]
         if mine:

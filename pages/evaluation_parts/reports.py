@@ -11,6 +11,7 @@ import streamlit as st
 from her2core.charts.words import count_of
 from her2core.common.text import markdown_text, printable
 from her2core.evaluation.assessment import RowFilter, evaluate, without
+from her2core.evaluation.blinding import to_leave_out, told_of
 from her2core.evaluation.report import (
     Evaluation,
     PatchRow,
@@ -22,10 +23,14 @@ from her2core.evaluation.report import (
 from her2core.people.access import Desk
 from her2core.scores import HER2Score
 from pages.evaluation_parts import downloads, figures, gallery, third_reader
-from pages.shell import session, ui
+from pages.shell import seen, session, ui
 
 QUALITY = {"All patches": "any", "Without warning": "clean", "With warning": "warned"}
 NOTHING = "No other report"
+_UNTIL = (
+    "In blind mode a patch is shown once you have reviewed it, in a double read once both readers "
+    "have answered."
+)
 
 
 @dataclass(frozen=True)
@@ -34,8 +39,9 @@ class Source:
 
     Attributes:
         report: without the patches in `hidden`.
-        hidden: sha256 of the patches whose verdicts this person is not to see yet.
+        hidden: sha256 of the patches that this person is still to read blind.
         left_out: how many rows that took away.
+        copies: sha256 of the report's own pictures -> sha256 of the patches.
     """
 
     name: str
@@ -43,6 +49,7 @@ class Source:
     report: Report
     hidden: tuple[str, ...]
     left_out: int
+    copies: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -63,22 +70,30 @@ def draw(here: ui.Services) -> None:
     chosen = _choose(paths)
     desk = session.desk(here.store)
     sealed = _sealed(desk)
-    loaded = [read for name in chosen if (read := _loaded(name, paths[name], sealed))]
+    loaded = [read for name in chosen if (read := _loaded(here, name, paths[name], sealed))]
     if not loaded:
         return
     wanted = _filter([source.report for source in loaded])
     shown = [one for source in loaded if (one := _shown(source, wanted)) is not None]
     if not shown:
         return
+    # each figure tells a part of what was called how, so nobody reads these patches blind any more
+    seen.mark(here, frozenset().union(*(told_of(one.rows, one.source.copies) for one in shown)))
     for column, one in zip(st.columns(len(shown)), shown, strict=True):
         with column:
             _heading(one)
     figures.draw([(one.source.report.title, one.evaluation) for one in shown])
     for one in shown:
-        third_reader.draw(here, one.source.report, one.source.path.parent, one.evaluation)
+        third_reader.draw(one.source.report, one.source.path.parent, one.evaluation)
     for one in shown:
         selected = {row.sha256 for row in one.rows}
-        gallery.draw(here, one.source.report, one.source.path.parent, selected)
+        gallery.draw(
+            here,
+            one.source.report,
+            one.source.path.parent,
+            selected,
+            whole=not one.source.left_out,
+        )
     for one in shown:
         downloads.draw(
             here,
@@ -87,6 +102,7 @@ def draw(here: ui.Services) -> None:
             one.source.report,
             one.rows,
             one.source.path.parent,
+            one.source.copies,
             whole=not one.source.left_out,
         )
 
@@ -126,27 +142,29 @@ def _sealed(desk: Desk) -> frozenset[str]:
     )
 
 
-def _loaded(name: str, path: Path, sealed: frozenset[str]) -> Source | None:
+def _loaded(here: ui.Services, name: str, path: Path, sealed: frozenset[str]) -> Source | None:
     """The report, or a sentence on the page that says why it cannot be used or shown."""
     try:
         changed = path.stat().st_mtime_ns
         whole = _read(str(path), changed)
-        copies = _copies(str(path), changed) if sealed else {}
+        copies = _copies(str(path), changed)
     except (ReportError, OSError) as error:
         reason = str(error) if isinstance(error, ReportError) else f"{path.name} cannot be read."
         st.error(markdown_text(reason), icon=":material/broken_image:")
         return None
-    sealed |= {sha256 for copy, sha256 in copies.items() if copy in sealed}
-    hidden = tuple(sorted(sealed.intersection(row.sha256 for row in whole.rows)))
+    known = None
+    if ui.blind_mode():
+        known = seen.known_of(here, {row.sha256 for row in whole.rows})
+    hidden = to_leave_out(whole.rows, copies, sealed, known)
     report = _without(str(path), changed, hidden)
     if report is None:
         st.info(
-            f"You read every patch of {markdown_text(whole.title)} blind; the report is shown when "
-            "both readers have answered.",
+            f"You are still to read every patch of {markdown_text(whole.title)} blind, so nothing "
+            f"of this report is shown. {_UNTIL}",
             icon=":material/visibility_off:",
         )
         return None
-    return Source(name, path, report, hidden, len(whole.rows) - len(report.rows))
+    return Source(name, path, report, hidden, len(whole.rows) - len(report.rows), copies)
 
 
 def _filter(reports: Sequence[Report]) -> RowFilter:
@@ -210,8 +228,8 @@ def _heading(one: Shown) -> None:
     st.caption(markdown_text(models))
     if left_out:
         st.info(
-            f"{count_of(left_out, 'patch is', 'patches are')} left out of everything here: you "
-            "read them blind, and not both readers have answered yet.",
+            f"{count_of(left_out, 'patch is', 'patches are')} left out of everything here, because "
+            f"you are still to read them blind. {_UNTIL}",
             icon=":material/visibility_off:",
         )
     if found.caution:

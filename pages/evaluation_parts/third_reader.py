@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import streamlit as st
@@ -10,16 +10,14 @@ import streamlit as st
 from her2core.charts.third_reader import far_patches, group_rows, third_reader_lines
 from her2core.common.text import cell_text, markdown_text
 from her2core.evaluation.report import PATCH_FOLDER, Evaluation, PatchRow, Report
-from pages.shell import seen, ui
 
 _COLUMNS = 6
 
 
-def draw(here: ui.Services, report: Report, folder: Path, found: Evaluation) -> None:
+def draw(report: Report, folder: Path, found: Evaluation) -> None:
     """The section of one report.
 
     Args:
-        here: the services.
         report: as this person may see it.
         folder: of the report; pictures of its gallery lie below it.
         found: figures of the rows which the filter lets through.
@@ -44,11 +42,7 @@ def draw(here: ui.Services, report: Report, folder: Path, found: Evaluation) -> 
             hide_index=True,
             alt="Each group's true score, its score by the cells of all its patches, and shares",
         )
-    if ui.blind_mode():
-        st.caption(":material/visibility_off: Blind mode: what was called far apart is hidden.")
-        return
     found_apart = [(one, far_patches(report, one)) for one in third.differences]
-    seen.mark(here, (row.sha256 for _, apart in found_apart for row, _ in apart))
     for difference, apart in found_apart:
         if not apart:
             continue
@@ -58,16 +52,18 @@ def draw(here: ui.Services, report: Report, folder: Path, found: Evaluation) -> 
             f"({difference.far})",
             icon=":material/priority_high:",
         ):
-            _pictures(folder, apart)
+            _pictures(folder, apart, {entry.sha256 for entry in report.gallery})
 
 
-def _pictures(folder: Path, apart: Sequence[tuple[PatchRow, str]]) -> None:
+def _pictures(
+    folder: Path, apart: Sequence[tuple[PatchRow, str]], gallery: Collection[str]
+) -> None:
     """Pictures where the report holds them; the others in words."""
     lines = []
     drawn: list[tuple[Path, str]] = []
     for row, said in apart:
         path = folder / PATCH_FOLDER / f"{row.sha256}.png"
-        if path.is_file():
+        if row.sha256 in gallery and path.is_file():
             drawn.append((path, said))
         else:
             lines.append(

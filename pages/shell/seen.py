@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import streamlit as st
 
-from her2core.reviews.records import Review
+from her2core.reviews.records import Review, ReviewFilter
 from pages.shell import session, ui
 
 
@@ -39,6 +39,18 @@ def known(
     own = {review.patch.sha256 for review in current if review.reviewer == name}
     others = {review.patch.sha256 for review in (*current, *more)} - own
     return among(here, others) | own
+
+
+def known_of(here: ui.Services, keys: Iterable[str]) -> frozenset[str]:
+    """Those of the patches that a blind reader knows: reviewed by them, or shown before.
+
+    Raises:
+        StoreError: the database cannot be asked.
+    """
+    asked = frozenset(keys)
+    mine, _ = session.desk(here.store).reviews(ReviewFilter(reviewers=(ui.reviewer(),)))
+    own = asked.intersection(review.patch.sha256 for review in mine)
+    return own | among(here, asked - own)
 
 
 def mark(here: ui.Services, keys: Iterable[str]) -> None:

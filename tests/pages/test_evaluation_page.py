@@ -161,12 +161,78 @@ def test_a_patch_of_the_gallery_opens_on_the_review_page(here):
     assert patch.sha256 in app.session_state["seen"]
 
 
-def test_blind_mode_hides_what_the_models_called_single_patches(here):
+def test_blind_mode_shows_nothing_of_a_report_whose_patches_are_all_to_be_read(here, downloads):
     put(here, "alpha", ALPHA)
-    app = opened(EVALUATION, blind=True)
+    app = opened(EVALUATION, reviewer="Ada", blind=True)
+    assert "still to read every patch of Synthetic" in shown_text(app)
     assert not [b for b in app.button if (b.key or "").startswith("gallery_")]
-    assert "Blind mode" in shown_text(app)
+    assert not app.dataframe
     assert not app.image
+    assert not downloads
+    assert not app.multiselect
+    assert not here.store.showings.seen("Ada", [row.sha256 for row in ALPHA.rows])
+
+
+def test_blind_mode_tells_the_known_patches_of_a_tiny_report_and_not_the_one_to_be_read(
+    here, downloads
+):
+    tiny = a_report("Four patches", ALPHA.rows[:4], n_boot=20, shown=2)
+    put(here, "tiny", tiny)
+    unread, *rest = tiny.rows
+    here.store.showings.record("Ada", [row.sha256 for row in rest])
+    app = opened(EVALUATION, reviewer="Ada", blind=True)
+    assert "1 patch is left out of everything here" in shown_text(app)
+    assert accuracy(app) == [
+        f"{figure_text(reader.figure('accuracy').value)}, n = 3"
+        for reader in evaluate(rest, MODELS, 20).readers
+    ]
+    rows = downloads["report_csv_tiny"]().decode("utf-8-sig")
+    assert rows.count("\r\n") == 4
+    assert unread.sha256 not in rows + downloads["report_html_tiny"]().decode()
+    assert "report_png_tiny" not in downloads  # the stored pictures count it
+    assert here.store.showings.seen("Ada", [unread.sha256]) == frozenset()
+    # the switch is no way round: what was looked at without it is noted, and known from then on
+    opened(EVALUATION, reviewer="Ada")
+    assert here.store.showings.seen("Ada", [unread.sha256])
+    assert "left out" not in shown_text(opened(EVALUATION, reviewer="Ada", blind=True))
+
+
+@pytest.mark.parametrize("label", [None, *HER2Score])
+def test_no_filter_and_no_second_report_tells_what_is_to_be_read_blind(here, label):
+    reports = {
+        name: a_report(name, ALPHA.rows[first : first + 30], n_boot=20, shown=0)
+        for name, first in (("one", 0), ("two", 15))
+    }
+    for name, report in reports.items():
+        put(here, name, report)
+    unread = {ALPHA.rows[number].sha256 for number in (0, 16, 25, 29)}
+    here.store.showings.record("Ada", {row.sha256 for row in ALPHA.rows} - unread)
+    wanted = [] if label is None else [label]
+    app = opened(EVALUATION, reviewer="Ada", blind=True, report_second="two", report_labels=wanted)
+    rest = {
+        name: [
+            row
+            for row in report.rows
+            if row.sha256 not in unread and (label is None or row.label == label)
+        ]
+        for name, report in reports.items()
+    }
+    shown = [rows for rows in rest.values() if rows]
+    for place, rows in enumerate(shown):
+        value = evaluate(rows, MODELS, 20).readers[0].figure("accuracy").value
+        columns = accuracy(app)[place :: len(shown)]
+        assert columns[0] == f"{figure_text(value)}, n = {len(rows)}"
+    assert here.store.showings.seen("Ada", unread) == frozenset()
+
+
+def test_what_figures_rest_on_counts_as_seen_with_the_copies_that_the_report_holds(here):
+    put(here, "alpha", ALPHA)
+    folder = here.settings.home / "reports" / "alpha" / PATCH_FOLDER
+    copies = {hashlib.sha256(file.read_bytes()).hexdigest() for file in folder.glob("*.png")}
+    opened(EVALUATION, reviewer="Ada")
+    everything = {row.sha256 for row in ALPHA.rows} | copies
+    assert here.store.showings.seen("Ada", everything) == everything
+    assert here.store.showings.seen("Ben", everything) == frozenset()
 
 
 def given_blind(here: ui.Services, sha256: str) -> None:
@@ -195,8 +261,8 @@ def test_a_blind_reader_meets_no_verdict_on_their_patch(here, downloads, as_copy
 
     app = opened_by("Ada")
     assert "1 patch is left out" in shown_text(app)
-    left = [other for other in ALPHA.gallery if other.sha256 != entry.sha256]
-    assert len([b for b in app.button if (b.key or "").startswith("gallery_")]) == len(left)
+    # it was among those of the gallery: what is left of it would tell
+    assert not [b for b in app.button if (b.key or "").startswith("gallery_")]
     others = [row for row in ALPHA.rows if row.sha256 != entry.sha256]
     assert accuracy(app) == [
         f"{figure_text(value)}, n = {value.n}"
@@ -207,7 +273,7 @@ def test_a_blind_reader_meets_no_verdict_on_their_patch(here, downloads, as_copy
     assert rows.count("\r\n") == len(ALPHA.rows)  # a head, and one row less
     assert entry.sha256 not in rows
     page = downloads["report_html_alpha"]().decode()
-    assert page.count("<figcaption>") == len(left)
+    assert "<figcaption>" not in page
     assert entry.sha256 not in app.session_state["seen"]
     assert "report_png_alpha" not in downloads
 
@@ -222,7 +288,7 @@ def test_nothing_is_shown_of_a_report_of_which_every_patch_is_read_blind(here):
     put(here, "one", a_report("One patch", one, n_boot=10, shown=0))
     given_blind(here, one[0].sha256)
     app = opened_by("Ada")
-    assert "You read every patch of One patch blind" in shown_text(app)
+    assert "You are still to read every patch of One patch blind" in shown_text(app)
     assert not app.dataframe
 
 
@@ -230,14 +296,12 @@ def test_what_is_taken_along_of_a_report_is_audited_and_counts_as_seen(here, dow
     put(here, "alpha", ALPHA)
     app = opened(EVALUATION, reviewer="Ada", report_labels=[HER2Score.ZERO])
     zero = {row.sha256 for row in ALPHA.rows if row.label == 0}
-    # what the gallery shows was on the screen
-    drawn = {entry.sha256 for entry in ALPHA.gallery} & zero
-    assert app.session_state["seen"] == drawn
+    everything = {row.sha256 for row in ALPHA.rows}
+    assert app.session_state["seen"] & everything == zero
     for key in ("report_csv_alpha", "report_html_alpha", "report_png_alpha"):
         downloads[key]()
-    gallery = {entry.sha256 for entry in ALPHA.gallery}
-    everything = {row.sha256 for row in ALPHA.rows} | gallery
-    assert here.store.showings.seen("Ada", everything) == zero | gallery
+    # page and pictures are of the whole report
+    assert here.store.showings.seen("Ada", everything) == everything
     told = [(e.actor, e.action, e.detail) for e in AccountStore(here.store).audit()]
     assert told == [
         ("Ada", "exported", "1 entries as pictures of a report"),
@@ -272,21 +336,13 @@ def test_what_is_taken_along_names_files_and_groups_only_on_purpose(here, downlo
 
 def test_who_may_not_export_takes_nothing_of_a_report_along(here, downloads, monkeypatch):
     put(here, "alpha", ALPHA)
-    opened(EVALUATION, reviewer="Ada")
+    opened(EVALUATION, reviewer="Ada", report_labels=[HER2Score.ZERO])
     monkeypatch.setattr(Identity, "permissions", frozenset())
     for make in downloads.values():
         with pytest.raises(NotAllowedError, match="export"):
             make()
-    told_only_in_files = {row.sha256 for row in ALPHA.rows} - {e.sha256 for e in ALPHA.gallery}
+    told_only_in_files = {row.sha256 for row in ALPHA.rows if row.label != HER2Score.ZERO}
     assert not here.store.showings.seen("Ada", told_only_in_files)
-
-
-def test_blind_mode_hands_out_no_verdict_either(here, downloads):
-    put(here, "alpha", ALPHA)
-    app = opened(EVALUATION, reviewer="Ada", blind=True)
-    assert not downloads
-    assert "not handed out" in shown_text(app)
-    assert not here.store.showings.seen("Ada", [row.sha256 for row in ALPHA.rows])
 
 
 def test_a_damaged_report_is_named_and_does_not_stop_the_page(here):

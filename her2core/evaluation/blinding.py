@@ -1,0 +1,51 @@
+"""What a report may show to somebody who reads blind, and what it has shown.
+
+One rule: a patch that this person is still to read blind is in no figure, table, picture or file,
+as if the report had never held it; and whatever a figure rests on counts as seen by who is shown
+it. A figure that counted the patch would tell what was said of it: in a report of four patches at
+once, in a large one by the difference between two filters or between two reports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Set as AbstractSet
+
+from her2core.evaluation.report import PatchRow
+
+
+def to_leave_out(
+    rows: Iterable[PatchRow],
+    copies: Mapping[str, str],
+    sealed: Collection[str],
+    known: Collection[str] | None,
+) -> tuple[str, ...]:
+    """The patches of a report that this person is still to read blind.
+
+    Args:
+        rows: of the report.
+        copies: sha256 of the report's own picture of a patch -> sha256 of the patch; see
+            `stored_copies`.
+        sealed: patches of double reads whose verdicts this person is not to see yet.
+        known: patches that they have reviewed or whose verdicts they have seen; None where they do
+            not read blind.
+
+    Returns:
+        Their sha256, in order.
+    """
+    hidden = {*sealed, *(patch for copy, patch in copies.items() if copy in sealed)}
+    return tuple(
+        sorted(
+            {
+                row.sha256
+                for row in rows
+                if row.sha256 in hidden or (known is not None and row.sha256 not in known)
+            }
+        )
+    )
+
+
+def told_of(rows: Iterable[PatchRow], copies: Mapping[str, str]) -> AbstractSet[str]:
+    """Every sha256 under which somebody who is shown figures of these rows may meet a patch."""
+    patches = {row.sha256 for row in rows}
+    return patches | {copy for copy, patch in copies.items() if patch in patches}
