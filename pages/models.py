@@ -24,7 +24,7 @@ def main() -> None:
         "on and how it did there; it cannot say how it does on your slides."
     )
     if message := st.session_state.pop("models_message", None):
-        st.toast(message, icon=":material/check_circle:")
+        st.success(message, icon=":material/check_circle:")
     entries = find_bundles(here.settings)
     wanted = _wanted(here)
     for architecture in ARCHITECTURES:

@@ -38,8 +38,6 @@ def main() -> None:
     worklist = session.desk(here.store).worklist(here.workbench.state().model_ids)
     items = ordered(worklist, ui.order(), blind=ui.blind_mode())
     _advance_after_saving(items)
-    if message := st.session_state.pop("toast", None):
-        st.toast(message, icon=":material/check_circle:")
     if not items:
         upload.results_box()
         upload.empty_state(here)

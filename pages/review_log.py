@@ -54,7 +54,7 @@ def main() -> None:
         st.caption("Choose a row at its left edge to open its image, verdicts and corrections.")
         return
     st.divider()
-    detail.draw(here, opened)
+    detail.draw(here, opened, table.shown_names(shown)[opened.patch.sha256])
 
 
 def _withhold(

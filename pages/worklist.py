@@ -10,6 +10,7 @@ import streamlit as st
 from her2core.accounts.records import Permission
 from her2core.common.text import cell_text, markdown_text, percent
 from her2core.models.verdict import Verdict
+from her2core.reviews.patch_names import distinct_names
 from her2core.reviews.records import WorklistItem
 from her2core.reviews.worklist import (
     model_gap,
@@ -121,8 +122,13 @@ def _table(here: ui.Services) -> None:
             "nor seen before are hidden."
         )
     tasks = {i.patch.sha256: task(desk, plan, i.patch.sha256) for i in items}
+    names = distinct_names({item.patch.sha256: item.patch.name for item in items})
     frame = pd.DataFrame(
-        [_row(item, tasks[item.patch.sha256], item.patch.sha256 in hidden) for item in items]
+        [
+            _row(item, names[key], tasks[key], key in hidden)
+            for item in items
+            if (key := item.patch.sha256)
+        ]
     )
     if not any(tasks.values()):
         frame = frame.drop(columns="Task")
@@ -179,7 +185,7 @@ def _says(item: WorklistItem) -> bool:
     return bool(item.verdicts) or item.stain is not None
 
 
-def _row(item: WorklistItem, task: str, hidden: bool) -> dict[str, object]:
+def _row(item: WorklistItem, name: str, task: str, hidden: bool) -> dict[str, object]:
     verdicts = () if hidden else item.verdicts
     by_name = {verdict.architecture: verdict for verdict in verdicts}
     stain = None if hidden else item.stain
@@ -191,7 +197,7 @@ def _row(item: WorklistItem, task: str, hidden: bool) -> dict[str, object]:
     return {
         "State": "reviewed" if item.review_id is not None else "to review",
         "Task": task,
-        "Patch": cell_text(item.patch.name),
+        "Patch": cell_text(name),
         "CNN": told(_cell(by_name.get("cnn"), "cnn" in item.earlier)),
         "DenseNet121": told(_cell(by_name.get("densenet121"), "densenet121" in item.earlier)),
         "Stain": told(_stain(stain)),

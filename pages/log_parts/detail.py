@@ -30,11 +30,11 @@ _METHODS: dict[Method | Literal["none"], str] = {
 }
 
 
-def draw(here: ui.Services, review: Review) -> None:
-    """Everything the log holds of one review."""
+def draw(here: ui.Services, review: Review, name: str) -> None:
+    """Everything the log holds of one review; `name` is that of its patch, as the table has it."""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader(f"Entry {review.id}", anchor=False, width="content")
-        st.markdown(f":gray[{markdown_text(review.patch.name)}]", width="stretch")
+        st.markdown(f":gray[{markdown_text(name)}]", width="stretch")
         st.page_link(
             ui.REVIEW_PAGE,
             label="Open on the Review page",

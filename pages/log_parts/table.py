@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from her2core.common.text import cell_text
+from her2core.reviews.patch_names import distinct_names
 from her2core.reviews.records import Review
 from her2core.reviews.worklist import model_gap, reader_gap
 from pages.log_parts import times
@@ -62,9 +63,15 @@ def draw(reviews: list[Review], *, height: int | Literal["auto"] = "auto") -> Re
     return next((review for review in reviews if str(review.id) == asked), None)
 
 
+def shown_names(reviews: list[Review]) -> dict[str, str]:
+    """sha256 -> name of the patch, told apart from others of the same name in this list."""
+    return distinct_names({review.patch.sha256: review.patch.name for review in reviews})
+
+
 def as_frame(reviews: list[Review], *, with_corrections: bool) -> pd.DataFrame:
     """One row per review, for reading; exports have their own columns."""
     rows = []
+    names = shown_names(reviews)
     for review in reviews:
         row: dict[str, object] = {
             "Entry": review.id,
@@ -78,7 +85,7 @@ def as_frame(reviews: list[Review], *, with_corrections: bool) -> pd.DataFrame:
             row[ui.model_title(architecture)] = "–" if verdict is None else verdict.score.label
         row["Stain"] = "–" if review.stain is None else review.stain.verdict
         row["Gap"] = model_gap(review.verdicts)
-        row["File"] = cell_text(review.patch.name)
+        row["File"] = cell_text(names[review.patch.sha256])
         row["Comment"] = cell_text(review.comment)
         for architecture in ui.ARCHITECTURES:
             row[f"With {ui.model_title(architecture)}"] = _AGREES[review.agrees.get(architecture)]

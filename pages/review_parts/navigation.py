@@ -6,14 +6,20 @@ button lead where they should; leaving for another page and coming back does too
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 import streamlit as st
 
 from her2core.common.text import markdown_text
+from her2core.reviews.patch_names import distinct_names
 from her2core.reviews.records import WorklistItem
 from her2core.reviews.worklist import next_unreviewed
 from pages.shell import ui
+
+_DONE = "done"
+# the page may be drawn again at once, and what was said must not be gone before it is read
+_SAID_SECONDS = 8.0
 
 
 def current(items: Sequence[WorklistItem]) -> WorklistItem:
@@ -53,8 +59,13 @@ def follow(sha256: str) -> None:
         st.rerun(scope="app")
 
 
+def say(done: str) -> None:
+    """Let the header say what was just done, e.g. that a review was saved: it lies over no text."""
+    st.session_state[_DONE] = (done, time.monotonic())
+
+
 def header(items: Sequence[WorklistItem], item: WorklistItem) -> None:
-    """Name, place in the worklist, previous and next."""
+    """Name, place in the worklist, previous and next; and what was just done."""
     keys = [other.patch.sha256 for other in items]
     at = keys.index(item.patch.sha256)
     left = sum(other.review_id is None for other in items)
@@ -77,10 +88,12 @@ def header(items: Sequence[WorklistItem], item: WorklistItem) -> None:
         )
         todo = f"{left} to review" if left else "all reviewed"
         st.markdown(f"**{at + 1} of {len(keys)}** · {todo}", width="content")
-        st.markdown(
-            f"{markdown_text(item.patch.name)} :gray[{item.patch.width} × {item.patch.height} px]",
-            width="stretch",
-        )
+        done, at_time = st.session_state.get(_DONE, ("", 0.0))
+        if done and time.monotonic() - at_time < _SAID_SECONDS:
+            st.markdown(f":green[:material/check_circle: {markdown_text(done)}]", width="content")
+        names = distinct_names({other.patch.sha256: other.patch.name for other in items})
+        name, size = names[item.patch.sha256], f"{item.patch.width} × {item.patch.height} px"
+        st.markdown(f"{markdown_text(name)} :gray[{size}]", width="stretch")
 
 
 def to_review(sha256: str) -> None:

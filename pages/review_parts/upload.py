@@ -136,7 +136,7 @@ def _finish(results: list[Taken], left_out: int) -> None:
     first = next((taken.sha256 for taken in (*new, *results) if taken.sha256), None)
     navigation.go_to(first)
     if new:
-        st.session_state["toast"] = f"{_count(len(new), 'patch', 'patches')} taken in."
+        navigation.say(f"{_count(len(new), 'patch', 'patches')} taken in.")
     st.rerun()
 
 

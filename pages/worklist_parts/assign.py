@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import streamlit as st
 
 from her2core.accounts.records import AccountError, AuditEntry
-from her2core.common.text import cell_text, markdown_text, printable
+from her2core.common.text import cell_text, markdown_text
 from her2core.people.access import Desk
 from her2core.people.assignments import READERS, AssignmentError
 from her2core.people.double_read_table import to_csv
 from her2core.people.double_reading import Plan
+from her2core.reviews.patch_names import distinct_names
 from her2core.reviews.records import WorklistItem
 
 _WAYS = {
@@ -30,7 +31,7 @@ _STAGES = {
 def draw(desk: Desk) -> None:
     """Two folded parts above the worklist: giving out, and progress with the audit."""
     if message := st.session_state.pop("assigned", None):
-        st.toast(message, icon=":material/assignment_ind:")
+        st.success(message, icon=":material/assignment_ind:")
     plan, items = desk.plan(), desk.overview()
     with st.expander("Give patches to readers", icon=":material/assignment_ind:"):
         _form(desk, plan, items)
@@ -64,7 +65,7 @@ def _form(desk: Desk, plan: Plan, items: Sequence[WorklistItem]) -> None:
         value=True,
         key="assign-blind",
     )
-    names = {item.patch.sha256: item.patch.name for item in items}
+    names = distinct_names({item.patch.sha256: item.patch.name for item in items})
     free = [sha256 for sha256 in names if plan.is_free(sha256)]
     of_whom = free if way != "withdraw" else list(names)
     all_of_them = way != "withdraw" and st.checkbox(
@@ -76,7 +77,7 @@ def _form(desk: Desk, plan: Plan, items: Sequence[WorklistItem]) -> None:
         else st.multiselect(
             "Patches",
             of_whom,
-            format_func=lambda sha256: printable(names.get(sha256, sha256[:12])),
+            format_func=lambda sha256: names.get(sha256, sha256[:12]),
             key="assign-patches",
             placeholder="Choose patches",
         )

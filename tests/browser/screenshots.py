@@ -60,9 +60,8 @@ def opened(browser: Browser, theme: str, size: tuple[int, int]) -> Page:
 
 
 def still(page: Page) -> None:
-    """Nothing is running and no toast lies over the page."""
+    """Nothing is running."""
     settled(page)
-    page.wait_for_function("() => !document.querySelector('[data-testid=\"stToast\"]')")
     page.wait_for_timeout(500)
 
 

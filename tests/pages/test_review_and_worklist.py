@@ -307,7 +307,7 @@ def test_a_saved_answer_is_recorded_and_the_next_unreviewed_patch_comes_up(app, 
     assert review.stain is not None
     assert review.stain == here.stain.reading(here.images.load(three[0], "any name"))
     assert review.seconds > 0
-    assert "Saved" in "\n".join(toast.value for toast in app.toast)
+    assert "Saved: 2" in text_of(app)
     assert app.query_params["patch"] == three[1]
     assert "**2 of 3** · 2 to review" in text_of(app)
 
@@ -337,7 +337,7 @@ def test_when_the_store_fails_the_answer_is_kept_and_can_be_saved_later(
         broken.setattr(here.store, "save_review", refuse)
         button(app, "Save").click().run()
         assert "Not saved" in "\n".join(one.value for one in app.warning)
-        assert not app.toast
+        assert "Saved:" not in text_of(app)
         assert app.text_area[0].value == "weak, apical"
         assert button(app, "1+").proto.type == "primary"
     button(app, "Save").click().run()
