@@ -12,8 +12,6 @@ _STYLE = """<style>
 [data-testid="stMain"]:focus-visible::after { display: none; }
 /* The listener below has nothing to show. */
 .st-key-let-go { position: absolute; }
-/* A toast must not lie over the verdicts. */
-[data-testid="stToastContainer"] { top: auto !important; bottom: 1rem !important; }
 [data-testid="stNavSectionHeader"] { font-size: 1.25rem; font-weight: 700; color: inherit; }
 /* The chosen segment is told by its frame and weight; its text keeps the contrast of all text. */
 [data-variant="segmented_control"][data-selected="true"],
@@ -42,8 +40,8 @@ span.stMarkdownBadge { white-space: normal !important; }
 # whoever goes by Tab keeps the focus. Enter then is for the control that has it, not for "Save",
 # which hears every Enter of the page and would take it from the control. A busy page may hand a
 # choice the keyboard back, or be finished with it before this listener is there: so a key that
-# reaches a closed choice is given to the page instead. And whoever reloads the page with an
-# answer begun is asked first: the answer is kept with the session, which a reload ends.
+# reaches a closed choice is given to the page instead. And whoever reloads the page is asked first
+# where a reload would lose an answer: one that the database does not hold, or a text not sent yet.
 _LET_GO = """
 export default function () {
   const isSwitch = (field) =>
@@ -85,7 +83,7 @@ export default function () {
     }
   };
   const beforeLeaving = (event) => {
-    // With each whole page the server says whether any answer is begun (drafts.mark_begun), and
+    // With each whole page the server says whether any answer would be lost (drafts.mark_begun), and
     // with the form, which is drawn by itself in between, once more (drafts.mark_form).
     const told = (place, name) => getComputedStyle(place).getPropertyValue(name).trim();
     const answer = document.querySelector(".st-key-answer");

@@ -137,7 +137,7 @@ def stop_clocks(idle: float = 0.0) -> None:
 
 
 def mark_begun() -> None:
-    """Tell the browser whether an answer is begun, on every page: it asks before it leaves.
+    """Tell the browser whether an answer would be lost, on every page: it asks before it leaves.
 
     A property of the page's style, which the listener in chrome.py reads: it takes no room. Always
     set, so that what is drawn after it keeps its place.

@@ -291,11 +291,14 @@ def test_what_was_saved_is_there_after_the_server_was_killed(server, page, real_
     sign_in(page, "Dr. Power Cut")
     page.get_by_text("Own score").wait_for()
     choose(page, "0", "0")
-    # a reload would end the session that holds the answer: the browser asks first
+    # a reload would end what is typed and not sent yet: the browser asks first
+    comment = page.get_by_placeholder("Comment (free text, optional)")
+    comment.fill("typed")
     with page.expect_event("dialog") as asked:
         page.evaluate("setTimeout(() => location.reload(), 0)")
     asked.value.dismiss()
     assert asked.value.type == "beforeunload"
+    comment.blur()
     save(page, at_place(page, "2 of 3"))
     server.kill()
 
