@@ -21,6 +21,7 @@ from pages.review_parts import (
     navigation,
     recorded,
     stain_panel,
+    typing,
     upload,
     verdicts,
     viewer,
@@ -55,6 +56,7 @@ def main() -> None:
     with st.container():
         upload.results_box()
     _workplace(here, items, item)
+    typing.listen()
 
 
 def _workplace(here: ui.Services, items: list[WorklistItem], item: WorklistItem) -> None:

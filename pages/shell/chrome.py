@@ -83,7 +83,7 @@ export default function () {
     }
   };
   const beforeLeaving = (event) => {
-    // With each whole page the server says whether any answer would be lost (drafts.mark_begun), and
+    // With each whole page the server says whether an answer would be lost (drafts.mark_begun), and
     // with the form, which is drawn by itself in between, once more (drafts.mark_form).
     const told = (place, name) => getComputedStyle(place).getPropertyValue(name).trim();
     const answer = document.querySelector(".st-key-answer");

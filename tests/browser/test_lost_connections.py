@@ -102,7 +102,9 @@ def test_an_answer_outlives_a_server_that_was_killed_and_the_browser_too(server,
     sign_in(page, "Dr. Ada")
     begin_answer(page)
     comment(page).press("End")
-    comment(page).press_sequentially(" and more")  # the server has not heard of these words
+    comment(page).press_sequentially(" and more")  # the field is not left
+    page.wait_for_timeout(5_000)
+    settled(page)
     server.kill()
     server.start()
     page.get_by_text("CONNECTING").wait_for(state="hidden", timeout=PATIENCE)

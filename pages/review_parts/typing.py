@@ -1,0 +1,35 @@
+"""Sends a comment to the server while it is being typed, so that it is not lost with the window.
+
+Streamlit sends a text only when its field is left, or at Ctrl+Enter: that key is pressed here in
+each pause of the typing. There is no setting for it.
+"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+_SEND = """
+export default function () {
+  const pause = 1000;
+  let timer;
+  const later = (event) => {
+    const field = event.target;
+    if (!(field instanceof HTMLTextAreaElement) || !field.closest(".st-key-answer")) { return; }
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      const key = { key: "Enter", code: "Enter", ctrlKey: true, bubbles: true, cancelable: true };
+      if (field.isConnected && !field.disabled) {
+        field.dispatchEvent(new KeyboardEvent("keydown", key));
+      }
+    }, pause);
+  };
+  document.addEventListener("input", later);
+  return () => document.removeEventListener("input", later);
+}
+"""
+_send = st.components.v2.component("her2_send_typed", js=_SEND)
+
+
+def listen() -> None:
+    """Listen on the Review page; draws nothing."""
+    _send(key="send-typed", height=0)
