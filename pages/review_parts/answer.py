@@ -80,7 +80,6 @@ def form(
             ],
             kept,
         )
-        # kept by the callback: a click on Next that brings the text along draws another patch
         st.text_area(
             "Comment",
             draft.comment,
@@ -92,15 +91,14 @@ def form(
             on_change=_answered,
             args=(kept, _keep_comment, draft),
         )
-        # a browser that comes back after a restart brings text along without that callback
-        _keep_comment(draft)
+        _keep_comment(draft)  # a browser that comes back after a restart calls nothing back
         kept()
         mark_form(draft)
-        warn_if_lost(draft)
         # at the foot of the screen where the form is longer (chrome.py), what was said of it too
         with st.container(gap="xsmall", key="save"):
             attempt = partial(_try_to_save, here, patch, draft, verdicts, hidden, blind)
             _saving(here, draft, patch.sha256, attempt)
+            warn_if_lost(draft)
             _remarks(draft, {} if hidden else draft.agrees(patch.square, verdicts), verdicts)
 
 
