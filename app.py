@@ -1,60 +1,53 @@
-"""HER2 Review: entry point of the Streamlit application.
+"""HER2 Review: the ASGI application. `make run`, `streamlit run app.py` and uvicorn start it.
 
-Run it with `make run`, or `streamlit run app.py`.
+The services are made before the server answers, and it does not start where anybody could come in
+or the database cannot be opened. Around Streamlit stands a guard, see her2core.serving.guard.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 import streamlit as st
+from starlette.middleware import Middleware
 
-from her2core.accounts.records import NotAllowedError
-from her2core.charts.icon import icon
-from her2core.common.text import markdown_text
-from her2core.reviews.store import StoreError
-from pages.shell import chrome, drafts, gate, shared_models, ui
+from her2core.serving import headers, logs, start
+from her2core.serving.guard import Guard
+from her2core.serving.visits import visits
+from pages.shell import protocol
 
-_log = logging.getLogger(__name__)
+logs.take_over()
+_log = logging.getLogger("her2core.app")
+_INDEX = Path(st.__file__).parent / "static" / "index.html"
 
-st.set_page_config(
-    page_title="HER2 Review",
-    page_icon=icon(),  # one of Streamlit's own would be fetched from another host
-    layout="wide",
-    initial_sidebar_state="auto",
+
+@asynccontextmanager
+async def lifespan(_app: st.App) -> AsyncIterator[None]:
+    """The services live as long as the server."""
+    try:
+        await asyncio.to_thread(start.begin, st.get_option("server.address"))
+    except start.RefusedError as refused:
+        _log.error("The server does not start: %s", refused)
+        raise
+    _log.info("HER2 Review has started")
+    yield
+
+
+app = st.App(
+    Path(__file__).parent / "pages" / "main.py",
+    lifespan=lifespan,
+    middleware=[
+        Middleware(
+            Guard,
+            wire=protocol,
+            visits=visits,
+            key=start.signing_key,
+            headers=headers.fixed(headers.inline_hashes(_INDEX)),
+            metrics=start.metrics_open,
+        )
+    ],
 )
-shared_models.keep()
-chrome.draw()
-drafts.mark_begun()
-here = ui.started_or_stop()
-entry = gate.look_or_stop(here)
-# Before sign-in the pages are known, so that a link leads on, but neither named nor run.
-page = st.navigation(
-    {
-        "HER2 Review": [
-            st.Page(ui.REVIEW_PAGE, title="Review", icon=":material/biotech:", default=True),
-            st.Page(ui.WORKLIST_PAGE, title="Worklist", icon=":material/checklist:"),
-            st.Page(ui.REVIEW_LOG_PAGE, title="Review log", icon=":material/history:"),
-            st.Page(ui.EVALUATION_PAGE, title="Evaluation", icon=":material/monitoring:"),
-            st.Page(ui.MODELS_PAGE, title="Models", icon=":material/deployed_code:"),
-        ]
-    },
-    position="sidebar" if entry.known else "hidden",
-)
-try:
-    if not entry.known:
-        gate.ask(here, entry)
-    gate.sign_out_button(here)
-    ui.sidebar(here)
-    page.run()
-except NotAllowedError as error:
-    ui.calm_stop(markdown_text(str(error)))
-except StoreError as error:
-    _log.exception("The review store failed")
-    ui.calm_stop(markdown_text(str(error)))
-except Exception:
-    _log.exception("A page failed")
-    ui.calm_stop(
-        "Something went wrong on this page; what is recorded is safe. Try again, and if it "
-        "comes back, tell who runs this server: its log says what happened."
-    )

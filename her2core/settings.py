@@ -6,7 +6,6 @@ finds them on one page. Environment variables win over the file, the file over t
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import tomllib
 from collections.abc import Mapping
@@ -57,14 +56,12 @@ class SignInSettings:
         allow_open: other machines may use the server although nobody signs in.
         oidc: an OIDC provider is configured, table [auth] of secrets.toml.
         oidc_role: role of whoever the provider lets in without an account here; None: nobody.
-        trusted_proxies: addresses or networks of the proxies whose X-Forwarded-For is believed.
     """
 
     idle_minutes: int = 30
     allow_open: bool = False
     oidc: bool = False
     oidc_role: str | None = None
-    trusted_proxies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,6 +83,7 @@ class Settings:
         stain: what the stain measurement calls stained, complete and intense, with its sources.
         sign_in: how people get in.
         log_level: least severity of what the server's log holds, e.g. INFO or WARNING.
+        metrics: Streamlit's own figures may be asked for at /_stcore/metrics, by anybody.
         fidelity_file: what `benchmarks.explanations` found; the pages warn beside maps that failed.
     """
 
@@ -100,6 +98,7 @@ class Settings:
     stain: StainThresholds = field(default_factory=StainThresholds)
     sign_in: SignInSettings = field(default_factory=SignInSettings)
     log_level: str = "INFO"
+    metrics: bool = False
     fidelity_file: Path = PROJECT_ROOT / "benchmarks" / "explanations.json"
 
     @property
@@ -130,7 +129,7 @@ def load_settings(
             HER2_BUNDLES (folders joined by the system's path separator), HER2_MAX_BYTES,
             HER2_MAX_PIXELS, HER2_MAX_FILES, HER2_MAX_SECONDS, HER2_MAX_MIB, HER2_STORE_IMAGES
             (0 or 1), HER2_BACKEND, HER2_IDLE_MINUTES, HER2_ALLOW_OPEN (0 or 1), HER2_OIDC_ROLE,
-            HER2_TRUSTED_PROXIES, HER2_LOG_LEVEL.
+            HER2_LOG_LEVEL, HER2_METRICS (0 or 1).
         secrets_file: TOML file whose [her2] table holds the same names in lower case, by default
             the one that HER2_SECRETS names, or .streamlit/secrets.toml.
 
@@ -179,7 +178,6 @@ def load_settings(
         allow_open=switch("HER2_ALLOW_OPEN", False),
         oidc="auth" in file,
         oidc_role=one_of("HER2_OIDC_ROLE", ("reviewer", "adjudicator", "administrator")),
-        trusted_proxies=_networks(text("HER2_TRUSTED_PROXIES") or ""),
     )
     max_mib = number("HER2_MAX_MIB", defaults.max_mib)
     if max_mib < LEAST_MIB:
@@ -199,6 +197,7 @@ def load_settings(
         ),
         sign_in=sign_in,
         log_level=one_of("HER2_LOG_LEVEL", LOG_LEVELS) or "INFO",
+        metrics=switch("HER2_METRICS", False),
         store_images=switch("HER2_STORE_IMAGES", True),
     )
 
@@ -211,16 +210,3 @@ def _backend(name: str | None) -> Backend:
     raise ValueError(
         f"Setting HER2_BACKEND must be one of {', '.join(get_args(Backend))}, not '{name}'."
     )
-
-
-def _networks(names: str) -> tuple[str, ...]:
-    found = tuple(part.strip() for part in names.split(",") if part.strip())
-    for name in found:
-        try:
-            ipaddress.ip_network(name, strict=False)
-        except ValueError:
-            raise ValueError(
-                "Setting HER2_TRUSTED_PROXIES must be addresses or networks with commas between "
-                f"them, not '{name}'."
-            ) from None
-    return found

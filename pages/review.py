@@ -143,7 +143,7 @@ def _readings(here: ui.Services, patch: Patch, review: Review | None) -> tuple[V
             session.desk(here.store).record_verdicts(patch.sha256, patch.square, readings)
             here.recorded.add(told)
     except StoreError:
-        raise  # the database is away, the models are not: app.py says so
+        raise  # the database is away, the models are not: main.py says so
     except Exception:
         _log.exception("Patch %s could not be read", patch.sha256[:12])
         st.warning("The models could not read this patch.", icon=":material/warning:")

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import streamlit as st
-from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
 from her2core.preprocessing.image_store import ImageStore
@@ -14,15 +11,7 @@ from her2core.reviews.store import ReviewStore
 from her2core.serving.reading_queue import ReadingQueue
 from her2core.serving.workbench import Workbench
 from her2core.settings import Settings
-from pages.shell import ui
-
-
-class Navigated(PagesManager):
-    """AppTest begins each run like a server which has never run app.py; here it has."""
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        PagesManager.uses_pages_directory = False
+from pages.shell import gate, ui
 
 
 def services_of(settings: Settings, workbench: Workbench) -> ui.Services:
@@ -35,6 +24,7 @@ def serve(monkeypatch: pytest.MonkeyPatch, made: ui.Services) -> ui.Services:
     """Let the pages find these services."""
     st.cache_resource.clear()
     st.cache_data.clear()
+    gate._shut_cookies.clear()
     monkeypatch.setattr(ui, "services", lambda: made)
     return made
 

@@ -6,7 +6,7 @@ Pure functions; serve.py asks before the server listens, the pages ask again at 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from her2core.accounts.records import SignInWay
@@ -70,7 +70,7 @@ def way_in(*, oidc: bool, accounts: bool, address: str | None, allow_open: bool)
     )
 
 
-def require_own_machine(headers: Mapping[str, str]) -> None:
+def require_own_machine(headers: Mapping[str, str], client: str | None = None) -> None:
     """Go on only if a browser of this machine asks this machine, as the open way takes for granted.
 
     A proxy on this machine passes on what others ask. And a page from elsewhere whose name is
@@ -79,10 +79,16 @@ def require_own_machine(headers: Mapping[str, str]) -> None:
 
     Args:
         headers: of the request.
+        client: address it came from, None where it is not known. Where another program than
+            serve.py listens (`uvicorn --host`), nothing else tells that others can ask.
 
     Raises:
-        OpenDoorError: the request came through a proxy, or names another host.
+        OpenDoorError: the request came from elsewhere or through a proxy, or names another host.
     """
+    if client is not None and not is_loopback(client):
+        raise OpenDoorError(
+            "This page was asked for by another machine, and nobody has to sign in. " + _WAYS_OUT
+        )
     said = {name.lower(): value for name, value in headers.items()}
     if any(said.get(name) for name in _PROXY_HEADERS):
         raise OpenDoorError(
@@ -96,33 +102,6 @@ def require_own_machine(headers: Mapping[str, str]) -> None:
             "This page was not asked for as localhost, so others may reach it, and nobody has to "
             "sign in. Open http://localhost at this server's port instead. " + _WAYS_OUT
         )
-
-
-def client_address(
-    peer: str | None, headers: Mapping[str, str], trusted: Iterable[str] = ()
-) -> str:
-    """From where somebody asks, as far as the server can know it.
-
-    Args:
-        peer: who holds the connection; None: this machine itself.
-        headers: of the request.
-        trusted: networks or addresses of the proxies whose X-Forwarded-For is believed. Each
-            appends whom it heard, so the last one that is no such proxy is the one to believe.
-
-    Returns:
-        The address, or empty where it is this machine, of which many may make use by a proxy.
-    """
-    networks = [ipaddress.ip_network(one, strict=False) for one in trusted]
-    heard = {name.lower(): value for name, value in headers.items()}.get("x-forwarded-for", "")
-    way = [*(part.strip() for part in heard.split(",") if part.strip()), peer or "127.0.0.1"]
-    for address in reversed(way):
-        try:
-            parsed = ipaddress.ip_address(address.strip("[]"))
-        except ValueError:
-            return ""
-        if not any(parsed in network for network in networks):
-            return "" if parsed.is_loopback else str(parsed)
-    return ""
 
 
 def oidc_claims(said: Mapping[str, object]) -> list[str]:

@@ -1,22 +1,13 @@
-"""The picture in the browser's tab: a nucleus in a stained membrane, drawn here.
+"""The picture in the browser's tab: a nucleus in a stained membrane.
 
-Streamlit has icons of its own for this, but a browser would fetch them from another host.
+Streamlit has icons of its own for this, but a browser would fetch them from another host. As SVG
+it travels within the page: the sign-in page needs no image address that anybody may ask for.
 """
 
 from __future__ import annotations
 
-import functools
-
-from PIL import Image, ImageDraw
-
-_SIDE = 64
-
-
-@functools.cache
-def icon() -> Image.Image:
-    """A square picture on a transparent ground, legible on light and dark tabs."""
-    large = Image.new("RGBA", (4 * _SIDE, 4 * _SIDE))  # drawn large, for smooth edges
-    draw = ImageDraw.Draw(large)
-    draw.ellipse((12, 12, 244, 244), fill="#f6e7d6", outline="#9a5a22", width=40)
-    draw.ellipse((84, 84, 172, 172), fill="#3f62a8")
-    return large.resize((_SIDE, _SIDE), Image.Resampling.LANCZOS)
+ICON = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 256 256">'
+    '<circle cx="128" cy="128" r="96" fill="#f6e7d6" stroke="#9a5a22" stroke-width="40"/>'
+    '<circle cx="128" cy="128" r="44" fill="#3f62a8"/></svg>'
+)

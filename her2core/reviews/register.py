@@ -195,8 +195,9 @@ def _rows(session: Session) -> Iterator[tuple[Row, str]]:
         wanted = select(*columns)
         if subject.mapping is AssignmentRow:
             wanted = wanted.where(AssignmentRow.kind == "double")
-        for found in session.execute(wanted).mappings():
-            yield (subject.name, _key(subject, found)), _row_hash(subject, found)
+        for mapping in session.execute(wanted).mappings():
+            row = {str(name): value for name, value in mapping.items()}
+            yield (subject.name, _key(subject, row)), _row_hash(subject, row)
 
 
 def _key(subject: _Subject, values: Mapping[str, Any]) -> str:

@@ -33,7 +33,7 @@ def draft_of(sha256: str) -> Draft:
     drafts = all_drafts()
     key = (ui.reviewer(), sha256)
     if key not in drafts:
-        drafts[key] = drafts.pop(("", sha256), None) or Draft()
+        drafts[key] = drafts.pop(("", sha256)) if ("", sha256) in drafts else Draft()
     return drafts[key]
 
 

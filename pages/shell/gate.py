@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -12,7 +11,6 @@ import streamlit as st
 
 from her2core.accounts.door import (
     OpenDoorError,
-    client_address,
     oidc_claims,
     require_own_machine,
     way_in,
@@ -27,6 +25,8 @@ from pages.shell import drafts, session, ui
 _log = logging.getLogger(__name__)
 _WATCH_SECONDS = 30.0
 _OIDC_PACKAGES = ("authlib", "httpx")
+# Sign-ins by the provider whose session here was ended: a reload does not bring them back.
+_shut_cookies: set[tuple[str, ...]] = set()
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def ask(here: ui.Services, entry: Entry) -> NoReturn:
         elif entry.way == "oidc":
             _ask_provider(accounts, settings.oidc_role)
         else:
-            _ask_password(accounts, settings.trusted_proxies)
+            _ask_password(accounts)
         st.caption(f":material/science: {RESEARCH_NOTICE}")
     st.stop()
 
@@ -103,7 +103,7 @@ def _look(here: ui.Services) -> Entry:
             allow_open=settings.allow_open,
         )
         if way == "open" and not settings.allow_open:
-            require_own_machine(st.context.headers)
+            require_own_machine(st.context.headers, session.address())
     except OpenDoorError as error:
         return Entry(None, refusal=str(error))
     if way != "open":
@@ -135,7 +135,7 @@ def _still_here(accounts: AccountStore, idle_minutes: int) -> bool:
     return True
 
 
-def _ask_password(accounts: AccountStore, proxies: Sequence[str]) -> None:
+def _ask_password(accounts: AccountStore) -> None:
     with st.form("sign-in", border=False):
         name = st.text_input("Name", max_chars=80, autocomplete="username")
         password = st.text_input("Password", type="password", autocomplete="current-password")
@@ -143,8 +143,7 @@ def _ask_password(accounts: AccountStore, proxies: Sequence[str]) -> None:
     if not asked:
         return
     try:
-        address = client_address(st.context.ip_address, st.context.headers, proxies)
-        session.begin(accounts.sign_in(name, password, address), accounts)
+        session.begin(accounts.sign_in(name, password, session.elsewhere()), accounts)
     except SignInError as error:
         st.error(markdown_text(str(error)), icon=":material/lock:")
         return
@@ -160,7 +159,7 @@ def _ask_provider(accounts: AccountStore, default_role: str | None) -> None:
             icon=":material/extension_off:",
         )
         return
-    if not st.user.is_logged_in or _cookie() in _shut_cookies():
+    if not st.user.is_logged_in or _cookie() in _shut_cookies:
         st.button("Sign in", type="primary", width="stretch", on_click=st.login)
         return
     try:
@@ -193,13 +192,7 @@ def _shut(accounts: AccountStore, why: str) -> None:
         return
     if not st.user.get("iat"):  # every provider has to say when it signed somebody in
         st.logout()
-    _shut_cookies().add(_cookie())
-
-
-@st.cache_resource(show_spinner=False)
-def _shut_cookies() -> set[tuple[str, ...]]:
-    """Sign-ins by the provider whose session here was ended: a reload does not bring it back."""
-    return set()
+    _shut_cookies.add(_cookie())
 
 
 def _cookie() -> tuple[str, ...]:

@@ -10,13 +10,14 @@ import time
 from dataclasses import asdict
 
 import streamlit as st
-from streamlit.runtime.pages_manager import PagesManager
 
+from her2core.accounts.door import is_loopback
 from her2core.accounts.records import Identity
 from her2core.accounts.store import AccountStore
 from her2core.people.access import Desk
 from her2core.reviews.store import ReviewStore, StoreError
 from her2core.reviews.unsaved import Place
+from her2core.serving.visits import HEADER, visits
 from pages.shell import drafts
 
 # What a person finds again who signs in anew in the same session. Blind mode too: whoever reads
@@ -39,22 +40,25 @@ def desk(store: ReviewStore) -> Desk:
 
 
 def admit(known: bool) -> None:
-    """Note that whoever is here may see pages, or may not."""
+    """Note that whoever is here may see pages, or may not; the server's guard goes by it, too."""
     st.session_state["admitted"] = known
+    visits.admit(st.context.headers.get(HEADER, ""), known)
 
 
-def through_the_door() -> None:
-    """Go on only in a session that has come through app.py and its gate.
+def address() -> str | None:
+    """Address that the browser's connection comes from; None where no server told it."""
+    return visits.address(st.context.headers.get(HEADER, ""))
 
-    Until app.py has called st.navigation for the first time, Streamlit takes the folder `pages`
-    for an app of the old kind and runs the page of an address by itself, past the gate.
-    """
-    if st.session_state.get("admitted"):
-        return
-    if PagesManager.uses_pages_directory:
-        PagesManager.uses_pages_directory = False
-        st.rerun()
-    st.stop()
+
+def elsewhere() -> str:
+    """`address`, empty for this machine: there it tells nobody from anybody."""
+    told = address()
+    return "" if told is None or is_loopback(told) else told
+
+
+def admitted() -> bool:
+    """Whether this session has come through main.py and its gate."""
+    return bool(st.session_state.get("admitted"))
 
 
 def begin(person: Identity, accounts: AccountStore) -> None:

@@ -8,107 +8,49 @@ from __future__ import annotations
 
 import functools
 import logging
-import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import NoReturn, ParamSpec
 
 import plotly.graph_objects as go
 import streamlit as st
 
 from her2core.charts.verdicts import model_name
-from her2core.common.files import remove_unfinished
 from her2core.common.text import markdown_text
-from her2core.preprocessing.image_store import Images, open_images
 from her2core.preprocessing.patches import Patch
-from her2core.reviews.store import ReviewStore, StoreError
+from her2core.reviews.store import StoreError
 from her2core.reviews.worklist import Order
 from her2core.scores import RESEARCH_NOTICE, HER2Score
-from her2core.serving import logs
-from her2core.serving.reading_queue import ReadingQueue
-from her2core.serving.stain_service import StainReader
-from her2core.serving.workbench import Workbench
-from her2core.settings import Settings, load_settings
+from her2core.serving.services import Services as Services
+from her2core.serving.services import services as services
 from pages.shell import drafts, session
 
 ARCHITECTURES = ("cnn", "densenet121")
 MAX_REVIEWER = 80
 
-REVIEW_PAGE = "pages/review.py"
-WORKLIST_PAGE = "pages/worklist.py"
-REVIEW_LOG_PAGE = "pages/review_log.py"
-EVALUATION_PAGE = "pages/evaluation.py"
-MODELS_PAGE = "pages/models.py"
+REVIEW_PAGE = "review.py"
+WORKLIST_PAGE = "worklist.py"
+REVIEW_LOG_PAGE = "review_log.py"
+EVALUATION_PAGE = "evaluation.py"
+MODELS_PAGE = "models.py"
 
 Arguments = ParamSpec("Arguments")
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Services:
-    """What one server holds, shared by all sessions.
-
-    Attributes:
-        recorded: patch keys with the model ids whose verdicts are in the store, so that drawing a
-            page does not write to it again.
-        mapping: computes SHAP maps, so that the answer keys work while they take their seconds.
-        quick_mapping: computes the others, which wait for no SHAP map.
-    """
-
-    settings: Settings
-    workbench: Workbench
-    store: ReviewStore
-    images: Images
-    queue: ReadingQueue
-    recorded: set[tuple[str, ...]] = field(default_factory=set)
-    mapping: ThreadPoolExecutor = field(
-        default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="maps")
-    )
-    quick_mapping: ThreadPoolExecutor = field(
-        default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="quick-maps")
-    )
-
-    @property
-    def stain(self) -> StainReader:
-        """The third reader; one per server, shared with the queue."""
-        return self.queue.stain
-
-
-@st.cache_resource(show_spinner=False)
-def services() -> Services:
-    """The services of this server, made once; the models start loading in the background.
-
-    Raises:
-        ValueError: a setting is wrong.
-        Exception: the review store cannot be opened.
-    """
-    settings = load_settings()
-    logs.configure(settings.log_level)
-    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    remove_unfinished(settings.home)  # left by a server that was killed
-    store = ReviewStore(settings.database_url)
-    images = open_images(settings)
-    workbench = Workbench(settings)
-    workbench.start_loading()
-    queue = ReadingQueue(workbench, images, store, StainReader(settings.stain))
-    threading.Thread(target=_refill, args=(queue,), name="refill", daemon=True).start()
-    return Services(settings, workbench, store, images, queue)
-
-
 def services_or_stop() -> Services:
     """The services for a page, or one calm sentence and the end of this page.
 
-    A page that was not reached through app.py gets none: see session.through_the_door. The clocks
-    of answers stand still from here on, until the Review page brings a patch to the front.
+    A session that has not come through main.py and its gate gets none. The clocks of answers stand
+    still from here on, until the Review page brings a patch to the front.
     """
-    session.through_the_door()
+    if not session.admitted():
+        st.stop()
     drafts.stop_clocks()
     return started_or_stop()
 
 
 def started_or_stop() -> Services:
-    """The services, for app.py, or one calm sentence and the end of this page."""
+    """The services, for main.py, or one calm sentence and the end of this page."""
     try:
         return services()
     except ValueError as error:
@@ -136,7 +78,7 @@ def calm_stop(problem: str) -> NoReturn:
 def calm(body: Callable[Arguments, None]) -> Callable[Arguments, None]:
     """A fragment's body that says in one sentence when the store does not answer.
 
-    What a fragment raises never reaches app.py: it would be shown as an error of the program.
+    What a fragment raises never reaches main.py: it would be shown as an error of the program.
     """
 
     @functools.wraps(body)
@@ -279,10 +221,3 @@ def _draw_models_state(here: Services) -> None:
     if reading.waiting:
         total = reading.waiting + reading.done
         st.progress(reading.done / total, f"Reading patches: {reading.done} of {total}")
-
-
-def _refill(queue: ReadingQueue) -> None:
-    try:
-        queue.refill()
-    except Exception:
-        _log.exception("The waiting patches could not be listed")

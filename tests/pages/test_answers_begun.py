@@ -23,7 +23,7 @@ from her2core.serving.load_state import LoadState, ModelState
 from her2core.serving.workbench import Workbench
 from her2core.settings import PROJECT_ROOT, Settings
 from pages.shell import ui
-from tests.page_server import Navigated, serve, services_of, text_of
+from tests.page_server import serve, services_of, text_of
 from tests.review_samples import draft
 
 ROOT = PROJECT_ROOT
@@ -59,7 +59,6 @@ class Readers(Workbench):
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ui.Services]:
     """A server whose readers have no networks, where nobody signs in."""
-    monkeypatch.setattr("streamlit.testing.v1.app_test.PagesManager", Navigated)
     settings = Settings(tmp_path, f"sqlite:///{tmp_path / 'reviews.sqlite3'}", ())
     made = serve(monkeypatch, services_of(settings, Readers(settings)))
     yield made
@@ -76,7 +75,7 @@ def patch(here: ui.Services, brown_patch_png: bytes) -> str:
 
 def opened(query: dict[str, str] | None = None, **state: object) -> AppTest:
     """The application in a session of its own."""
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
+    app = AppTest.from_file(str(ROOT / "pages" / "main.py"), default_timeout=120)
     for name, value in (query or {}).items():
         app.query_params[name] = value
     for key, value in state.items():

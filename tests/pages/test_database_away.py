@@ -31,7 +31,7 @@ def here(postgresql_url, tmp_path, monkeypatch):
 
 
 def test_the_answer_stays_while_the_database_is_away_and_is_saved_when_it_is_back(here, postgresql):
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app = AppTest.from_file(str(ROOT / "pages" / "main.py"), default_timeout=60)
     app.session_state["reviewer"] = "Dr. Ada"
     _run(app)
     _run(_button(app, "2+").click())
@@ -90,7 +90,7 @@ def test_a_part_that_draws_itself_anew_says_it_in_one_sentence_too():
 
 
 def _run(element):
-    """Run as a browser does: always through app.py (AppTest would go to pages/review.py)."""
+    """Run as a browser does: always through main.py (AppTest would go to pages/review.py)."""
     app = element if isinstance(element, AppTest) else element.root._runner
     app._page_hash = app._finished_page_script_hash = ""
     return app.run()

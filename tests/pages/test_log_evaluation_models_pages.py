@@ -46,7 +46,7 @@ from tests.review_samples import tamper
 from tests.tiny_bundles import a_patch, bundle_root
 
 ROOT = PROJECT_ROOT
-LOG, EVALUATION, MODELS = "pages/review_log.py", "pages/evaluation.py", "pages/models.py"
+LOG, EVALUATION, MODELS = "review_log.py", "evaluation.py", "models.py"
 FROM_REVIEWS = {"evaluation_tab": "Agreement from reviews"}
 COMMENT = "<script>alert(1)</script> **crush** artefact\nsecond line"
 HOSTILE_NAME = "=cmd|'/c calc'!A1 <img src=x onerror=alert(1)>.png"
@@ -126,7 +126,7 @@ def seed(here: ui.Services) -> None:
 
 def opened(page: str, **state: object) -> AppTest:
     """A page of the app, opened in a fresh session."""
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
+    app = AppTest.from_file(str(ROOT / "pages" / "main.py"), default_timeout=120)
     for name, value in state.items():
         app.session_state[name] = value
     return rerun(app.switch_page(page))
@@ -175,7 +175,7 @@ def test_a_table_has_no_download_of_its_own_and_its_text_is_inert(here):
     files = [str(name) for name in app.dataframe[0].value["File"]]
     assert any(name.startswith("'=cmd") for name in files)
     assert not any(name.startswith("=") for name in files)
-    names = opened("pages/worklist.py").dataframe[0].value["Patch"]
+    names = opened("worklist.py").dataframe[0].value["Patch"]
     assert sum(str(name).startswith("'=cmd") for name in names) == 1
 
 

@@ -80,7 +80,7 @@ def here(
 @pytest.fixture
 def app(here: ui.Services) -> AppTest:
     """The application, not run yet."""
-    return AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    return AppTest.from_file(str(ROOT / "pages" / "main.py"), default_timeout=60)
 
 
 @pytest.fixture
@@ -127,7 +127,11 @@ def import_statements(path: Path) -> list[str]:
 def test_what_the_first_page_imports_does_not_load_tensorflow():
     imports = [
         line
-        for path in ("app.py", *(f"pages/{name}.py" for name in ("review", "worklist")))
+        for path in (
+            "app.py",
+            "pages/main.py",
+            *(f"pages/{name}.py" for name in ("review", "worklist")),
+        )
         for line in import_statements(ROOT / path)
     ]
     heavy = "{'tensorflow', 'keras', 'shap'}"
@@ -402,8 +406,8 @@ def test_what_was_wrong_with_the_answer_is_dropped_once_it_changes(app, three):
 def test_a_comment_that_comes_with_a_page_link_is_kept(app, three):
     sign_in(app)
     app.text_area[0].set_value("typed last")
-    app.switch_page("pages/worklist.py").run()
-    app.switch_page("pages/review.py").run()
+    app.switch_page("worklist.py").run()
+    app.switch_page("review.py").run()
     assert app.text_area[0].value == "typed last"
 
 
@@ -450,7 +454,7 @@ def restarted(monkeypatch: pytest.MonkeyPatch, here: ui.Services) -> ui.Services
 
 def opened_anew(name: str, blind: bool = True) -> AppTest:
     """The application in a session of its own, its reader reading blind."""
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app = AppTest.from_file(str(ROOT / "pages" / "main.py"), default_timeout=60)
     app.session_state["blind"] = blind
     return sign_in(app, name)
 
@@ -523,7 +527,7 @@ def test_verdicts_come_up_unrecorded_only_for_who_does_not_read_blind(
         away.setattr(here.store.showings, "_writing", full)
         button(app, "0").click().run()
         button(app, "Save").click()
-        app._page_hash = app._finished_page_script_hash = ""  # through app.py, as a browser does
+        app._page_hash = app._finished_page_script_hash = ""  # through main.py, as a browser does
         app.run()
         (review,) = reviews(here)
         assert review.blind

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 import streamlit as st
-from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
 from her2core.accounts.store import AccountStore
@@ -19,7 +18,7 @@ from her2core.serving.intake import take_in
 from her2core.serving.workbench import Workbench
 from her2core.settings import PROJECT_ROOT, Settings, SignInSettings
 from pages.shell import ui
-from tests.page_server import Navigated, serve, services_of, text_of
+from tests.page_server import serve, services_of, text_of
 
 ROOT = PROJECT_ROOT
 PASSWORD = "brown rings round blue nuclei"
@@ -41,8 +40,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ui.Service
 
 @pytest.fixture
 def app(here: ui.Services, monkeypatch: pytest.MonkeyPatch) -> AppTest:
-    monkeypatch.setattr("streamlit.testing.v1.app_test.PagesManager", Navigated)
-    return AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    return AppTest.from_file(str(ROOT / "pages" / "main.py"), default_timeout=60)
 
 
 def sign_in(app: AppTest, name: str = "Dr. Ada", password: str = PASSWORD) -> AppTest:
@@ -73,15 +71,13 @@ def test_before_sign_in_there_is_a_form_and_nothing_else(app, here, brown_patch_
     assert "Dr\\. Ada" in "".join(str(element.value) for element in app.sidebar.markdown)
 
 
-def test_no_address_leads_past_the_door(app, here, brown_patch_png, monkeypatch):
-    # what Streamlit does with the first address asked for after the server has started
-    monkeypatch.setattr("streamlit.testing.v1.app_test.PagesManager", PagesManager)
+def test_no_address_leads_past_the_door(app, here, brown_patch_png):
+    # the first address asked for after the server has started
     take_in(brown_patch_png, "Jane Doe.png", here.images, here.store, here.settings.limits)
-    app.switch_page("pages/worklist.py").run()
+    app.switch_page("worklist.py").run()
     assert [field.label for field in app.text_input] == ["Name", "Password"]
     assert not app.dataframe
-    # and when two such requests come at once, and the other one has just put that right
-    monkeypatch.setattr(PagesManager, "uses_pages_directory", False)
+    # and the page's own file, which no server runs by itself, shows nothing either
     direct = AppTest.from_file(str(ROOT / "pages" / "worklist.py"), default_timeout=60).run()
     assert not direct.title
     assert not direct.dataframe
@@ -234,11 +230,11 @@ def test_an_idle_end_by_oidc_leads_through_the_provider_and_keeps_the_answer(
     asked = [html.value for html in app.get("html") if "--her2-answer-begun: 1" in html.value]
     assert not asked, "the browser would ask before it goes to sign in"
     assert by_provider == [], "the browser is led away with the patch in sight"
-    reloaded = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
+    reloaded = AppTest.from_file(str(ROOT / "pages" / "main.py"), default_timeout=60).run()
     assert [button.label for button in reloaded.button] == ["Sign in"]
 
     monkeypatch.setattr(st, "user", Vouched(email="bo@hospital.example", sub="7", iat=1800))
-    back = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
+    back = AppTest.from_file(str(ROOT / "pages" / "main.py"), default_timeout=60).run()
     assert not back.exception
     assert next(b for b in back.button if b.label == "2+").proto.type == "primary"
     assert next(toggle for toggle in back.toggle if toggle.label == "Blind mode").value
@@ -264,13 +260,13 @@ def test_a_disabled_account_is_out_by_oidc_too(app, here, by_provider, monkeypat
 def test_only_an_administrator_gives_patches_out(app, here, brown_patch_png):
     take_in(brown_patch_png, "p.png", here.images, here.store, here.settings.limits)
     sign_in(app.run())
-    app.switch_page("pages/worklist.py").run()
+    app.switch_page("worklist.py").run()
     assert not app.exception
     assert not any(button.label == "Give out" for button in app.button)
     next(button for button in app.button if button.label == "Sign out").click()
     app.run()
     sign_in(app, "Dr. Root")
-    app.switch_page("pages/worklist.py").run()
+    app.switch_page("worklist.py").run()
     assert not app.exception
     app.multiselect(key="assign-readers").set_value(["Dr. Ada", "Dr. Root"]).run()
     next(button for button in app.button if button.label == "Give out").click()

@@ -20,7 +20,6 @@ from her2core.accounts import passwords
 from her2core.accounts.__main__ import main
 from her2core.accounts.door import (
     OpenDoorError,
-    client_address,
     is_loopback,
     oidc_claims,
     require_own_machine,
@@ -299,25 +298,6 @@ def test_a_clock_that_goes_back_keeps_the_lock_and_keeps_it_no_longer(
     assert locked(on_sqlite, "Dr. Ada", DESK)
     clock.now += timedelta(seconds=2)
     assert on_sqlite.sign_in("Dr. Ada", GOOD, DESK)
-
-
-@pytest.mark.parametrize(
-    ("peer", "forwarded", "trusted", "address"),
-    [
-        (DESK, "", (), DESK),
-        (DESK, STRANGER, (), DESK),
-        (None, STRANGER, (), ""),
-        (None, STRANGER, ("127.0.0.1",), STRANGER),
-        (None, f"1.2.3.4, {STRANGER}", ("127.0.0.0/8",), STRANGER),
-        (DESK, f"{STRANGER}, 10.0.0.8", ("10.0.0.0/24",), STRANGER),
-        (DESK, "nonsense", ("10.0.0.0/24",), ""),
-        (DESK, "", ("10.0.0.0/24",), ""),
-        ("::1", "2001:db8::7", ("::1",), "2001:db8::7"),
-        (None, "", (), ""),
-    ],
-)
-def test_an_address_is_believed_from_a_trusted_proxy_only(peer, forwarded, trusted, address):
-    assert client_address(peer, {"X-Forwarded-For": forwarded}, trusted) == address
 
 
 @pytest.mark.parametrize(

@@ -76,11 +76,8 @@ def test_it_starts_once_an_account_exists_or_it_is_forced(home, monkeypatch):
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.5", "[::1]"])
-def test_without_sign_in_no_other_name_leads_to_the_server(home, monkeypatch, address):
-    command: list[str] = []
-    monkeypatch.setattr(os, "execv", lambda _, told: command.extend(told))
-    monkeypatch.setattr(os, "chdir", lambda _: None)
-    serve.main(["--address", address])
+def test_without_sign_in_no_other_name_leads_to_the_server(home, address):
+    command = serve.streamlit_options(address, names=serve.check(address))
     names = [after for told, after in pairwise(command) if told == "--server.allowedHosts"]
     streamlit.config.set_option("server.allowedHosts", names)
     try:
@@ -93,13 +90,10 @@ def test_without_sign_in_no_other_name_leads_to_the_server(home, monkeypatch, ad
 
 @pytest.mark.parametrize(("limit", "told"), [(None, "200"), (300 * 2**20 + 1, "301"), (9, "1")])
 def test_a_file_as_large_as_the_settings_allow_can_be_sent(home, monkeypatch, limit, told):
-    command: list[str] = []
-    monkeypatch.setattr(os, "execv", lambda _, parts: command.extend(parts))
-    monkeypatch.setattr(os, "chdir", lambda _: None)
     monkeypatch.delenv("HER2_MAX_BYTES", raising=False)
     if limit is not None:
         monkeypatch.setenv("HER2_MAX_BYTES", str(limit))
-    serve.main([])
+    command = serve.streamlit_options("127.0.0.1")
     assert ("--server.maxUploadSize", told) in pairwise(command)
 
 

@@ -152,7 +152,7 @@ def _register_all() -> None:
             lines.append({**line, "line_hash": previous})
     if not lines:
         return
-    columns = [sa.column(name) for name in lines[0]]
+    columns: list[sa.ColumnClause[object]] = [sa.column(name) for name in lines[0]]
     bind.execute(sa.insert(sa.table("register", *columns)), lines)
     bind.execute(
         sa.text("UPDATE log_head SET register_id = :number, register_hash = :hash"),

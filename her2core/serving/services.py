@@ -1,0 +1,90 @@
+"""The one set of services of this process, made once and closed by nobody but its end.
+
+They are no cache of Streamlit's: what a browser can have cleared would be built again, models and
+all, while others still use the former ones.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from her2core.common.files import remove_unfinished
+from her2core.preprocessing.image_store import Images, open_images
+from her2core.reviews.store import ReviewStore
+from her2core.serving import logs
+from her2core.serving.reading_queue import ReadingQueue
+from her2core.serving.stain_service import StainReader
+from her2core.serving.workbench import Workbench
+from her2core.settings import Settings, load_settings
+
+_log = logging.getLogger(__name__)
+_lock = threading.Lock()
+_made: Services | None = None
+
+
+@dataclass(frozen=True)
+class Services:
+    """What one server holds, shared by all sessions.
+
+    Attributes:
+        recorded: patch keys with the model ids whose verdicts are in the store, so that drawing a
+            page does not write to it again.
+        mapping: computes SHAP maps, so that the answer keys work while they take their seconds.
+        quick_mapping: computes the others, which wait for no SHAP map.
+    """
+
+    settings: Settings
+    workbench: Workbench
+    store: ReviewStore
+    images: Images
+    queue: ReadingQueue
+    recorded: set[tuple[str, ...]] = field(default_factory=set)
+    mapping: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="maps")
+    )
+    quick_mapping: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="quick-maps")
+    )
+
+    @property
+    def stain(self) -> StainReader:
+        """The third reader; one per server, shared with the queue."""
+        return self.queue.stain
+
+
+def services() -> Services:
+    """The services of this process, made at the first call; models load in the background.
+
+    Raises:
+        ValueError: a setting is wrong.
+        Exception: the review store cannot be opened; the next call tries again.
+    """
+    global _made
+    with _lock:
+        if _made is None:
+            _made = _make()
+        return _made
+
+
+def _make() -> Services:
+    settings = load_settings()
+    logs.configure(settings.log_level)
+    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    remove_unfinished(settings.home)  # left by a server that was killed
+    store = ReviewStore(settings.database_url)
+    images = open_images(settings)
+    workbench = Workbench(settings)
+    workbench.start_loading()
+    queue = ReadingQueue(workbench, images, store, StainReader(settings.stain))
+    threading.Thread(target=_refill, args=(queue,), name="refill", daemon=True).start()
+    return Services(settings, workbench, store, images, queue)
+
+
+def _refill(queue: ReadingQueue) -> None:
+    try:
+        queue.refill()
+    except Exception:
+        _log.exception("The waiting patches could not be listed")

@@ -1,0 +1,297 @@
+"""What somebody can do who reaches the port: tried against a real server."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from her2core.accounts.store import AccountStore
+from her2core.preprocessing.image_store import open_images
+from her2core.reviews.store import ReviewStore
+from her2core.serving.intake import take_in
+from her2core.serving.visits import Limits
+from her2core.settings import UploadLimits, load_settings
+from tests.browser.server import Server
+from tests.wire_client import Client, Line, sign_in, texts
+
+PASSWORD = "brown rings round blue nuclei"
+_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with the shipped models, one account and one patch."""
+    folder = tmp_path_factory.mktemp("attacked")
+    running = Server(folder / "home")
+    running.home.mkdir()
+    settings = load_settings({"HER2_HOME": str(running.home)}, folder / "none.toml")
+    store = ReviewStore(settings.database_url)
+    AccountStore(store).add("Dr. Ada", "reviewer", password=PASSWORD)
+    sample = next((settings.demo_dir).glob("*.png"))
+    take_in(sample.read_bytes(), "sample.png", open_images(settings), store, UploadLimits())
+    store.close()
+    running.start()
+    yield running
+    running.kill()
+
+
+@pytest.fixture
+def browser(server: Server) -> Client:
+    return Client(server.url).open_page()
+
+
+@pytest.fixture
+def reviewer(browser: Client) -> Iterator[Line]:
+    """Somebody who has signed in at `browser`."""
+    line = browser.connect()
+    sign_in(line, "Dr. Ada", PASSWORD)
+    yield line
+    line.close()
+
+
+def log_of(server: Server) -> str:
+    return (server.home.parent / f"{server.home.name}-server.log").read_text(encoding="utf-8")
+
+
+def size_of(server: Server) -> tuple[float, int]:
+    """Memory of the server's process, MiB, and its threads."""
+    assert server.process is not None
+    said = Path(f"/proc/{server.process.pid}/status").read_text()
+    found = {key: int(re.search(rf"{key}:\s+(\d+)", said)[1]) for key in ("VmRSS", "Threads")}
+    return found["VmRSS"] / 1024, found["Threads"]
+
+
+def flag(name: str) -> Callable[[BackMsg], None]:
+    return lambda message: setattr(message, name, True)
+
+
+def picture_address(line: Line) -> str:
+    """Address of the first picture of the page."""
+    found = re.search(r"/media/[0-9a-f]+\.(?:png|jpg|jpeg)", "".join(map(str, line.run())))
+    assert found
+    return found[0]
+
+
+# what acts for everybody --------------------------------------------------------------------------
+
+
+def models_ready(line: Line) -> str:
+    deadline = time.monotonic() + 120
+    while "ready" not in (said := texts(line.run())) and time.monotonic() < deadline:
+        time.sleep(1)
+    return said
+
+
+def level_size_of(server: Server) -> tuple[float, int]:
+    """The same once it grows no more: the models loaded, their maps compiled, the patch read."""
+    deadline = time.monotonic() + 150
+    sizes = [size_of(server)]
+    while time.monotonic() < deadline:
+        time.sleep(1)
+        sizes.append(size_of(server))
+        if len(sizes) > 8 and sizes[-1][0] - sizes[-8][0] < 5:
+            break
+    return sizes[-1]
+
+
+def attack(server: Server, messages: int) -> None:
+    """So many messages that would have all rebuilt, or the server stopped, runs between them."""
+    sent = 0
+    while sent < messages:
+        stranger = Client(server.url).connect()
+        stranger.run()
+        with contextlib.suppress(ConnectionClosed):
+            for _ in range(12):
+                for name in ("clear_cache", "debug_shutdown_runtime", "debug_disconnect_websocket"):
+                    stranger.send(flag(name))
+                    sent += 1
+                stranger.send(lambda message: setattr(message.rerun_script, "query_string", ""))
+        assert stranger.ended() == 1008
+
+
+def test_hostile_messages_change_nothing_for_others_and_cost_nothing(server, reviewer):
+    assert "DenseNet121 ready" in models_ready(reviewer)
+    reviewer.run()
+    memory, threads = level_size_of(server)
+    attack(server, 100)
+    # whoever signed in cannot do it either, and is not thrown out for one message
+    reviewer.send(flag("clear_cache"))
+    said = texts(reviewer.run())
+    assert "DenseNet121 ready" in said
+    assert "loading" not in said
+    after, threads_after = level_size_of(server)
+    assert after < memory + 100
+    assert threads_after <= threads + 5
+    assert "clear_cache" in log_of(server)
+
+
+@pytest.mark.parametrize(
+    "fill",
+    [
+        flag("load_git_info"),
+        flag("set_run_on_save"),
+        lambda message: message.backend_operation_request.install_skills.SetInParent(),
+        lambda message: None,
+    ],
+)
+def test_no_message_passes_that_no_page_sends(server, fill):
+    stranger = Client(server.url).connect()
+    stranger.run()
+    for _ in range(Limits().refused):
+        stranger.send(fill)
+    assert stranger.ended() == 1008
+
+
+def test_what_is_no_message_ends_the_connection(server):
+    stranger = Client(server.url).connect()
+    stranger.socket.send("text")
+    assert stranger.ended() == 1008
+    stranger = Client(server.url).connect()
+    stranger.socket.send(b"\0" * (Limits().stranger_bytes + 1))
+    assert stranger.ended() == 1009
+
+
+def test_a_storm_of_runs_waits_and_the_others_go_on(server, reviewer):
+    stranger = Client(server.url).connect()
+    for _ in range(500):
+        stranger.send(lambda message: setattr(message.rerun_script, "query_string", ""))
+    reviewer.run(20)
+    reviewer.run(20)
+    stranger.close()
+
+
+def test_one_address_does_not_fill_the_server_before_sign_in(server, reviewer):
+    lines = [Client(server.url).connect() for _ in range(Limits().strangers_each)]
+    with pytest.raises(InvalidStatus) as refused:
+        Client(server.url).connect()
+    assert refused.value.response.status_code == 403
+    reviewer.run()
+    for line in lines:
+        line.close()
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:  # they leave, and there is room again
+        try:
+            Client(server.url).connect().close()
+            return
+        except InvalidStatus:
+            time.sleep(0.5)
+    pytest.fail("no room came back")
+
+
+# whose session ------------------------------------------------------------------------------------
+
+
+def test_a_session_is_taken_up_by_its_own_browser_alone(server, browser, reviewer):
+    for other in (Client(server.url), Client(server.url).open_page()):
+        thief = other.connect(reviewer.session)
+        assert "Sign out" not in texts(thief.run())
+        assert thief.session != reviewer.session
+        thief.close()
+    forged = Client(server.url, {name: f"{value[:-1]}x" for name, value in browser.cookies.items()})
+    thief = forged.connect(reviewer.session)
+    assert "Sign out" not in texts(thief.run())
+    thief.close()
+    assert "Sign out" in texts(reviewer.run())  # who was there noticed nothing
+    again = browser.connect(reviewer.session)
+    assert "Sign out" in texts(again.run())
+    assert again.session == reviewer.session
+    again.close()
+    after = browser.connect(reviewer.session)
+    assert "Sign out" in texts(after.run())
+    after.close()
+
+
+def test_files_are_taken_from_who_signed_in_at_that_browser_alone(server, browser, reviewer):
+    boundary = "part"
+    body = (
+        f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n'
+        f"Content-Type: image/png\r\n\r\nnothing\r\n--{boundary}--\r\n"
+    ).encode()
+
+    def put(client: Client, session: str, method: str = "PUT") -> int:
+        token = client.cookies.get("_streamlit_xsrf", "")
+        headers = {
+            "X-Xsrftoken": token,
+            "Content-Type": f"multipart/form-data; boundary={boundary}",
+        }
+        return client.ask(f"/_stcore/upload_file/{session}/7", method, headers, body).status
+
+    stranger = Client(server.url).open_page()
+    line = stranger.connect()
+    line.run()
+    for method in ("PUT", "DELETE"):
+        assert put(stranger, line.session, method) == 403  # before sign-in
+        assert put(stranger, reviewer.session, method) == 403
+        assert put(Client(server.url), reviewer.session, method) == 403
+    assert put(browser, reviewer.session) == 204
+    assert put(browser, reviewer.session, "DELETE") == 204
+    line.close()
+
+
+def test_pictures_are_for_who_signed_in_and_kept_on_no_disk(server, browser, reviewer):
+    address = picture_address(reviewer)
+    shown = browser.ask(address)
+    assert shown.status == 200
+    assert shown.headers["cache-control"] == "no-store"
+    assert Client(server.url).ask(address).status == 403
+    stranger = Client(server.url).open_page()
+    line = stranger.connect()
+    line.run()
+    assert stranger.ask(address).status == 403
+    line.close()
+
+
+# what leaves the server ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/worklist", "/_stcore/health", "/media/none", "/nothing.js"]
+)
+def test_every_answer_carries_the_headers(server, path):
+    headers = Client(server.url).ask(path).headers
+    assert "frame-ancestors 'none'" in headers["content-security-policy"]
+    assert "script-src 'self'" in headers["content-security-policy"]
+    assert headers["x-frame-options"] == "DENY"
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "same-origin"
+
+
+def test_cookies_are_secure_behind_tls_and_ours_is_read_by_no_script(server):
+    for told, secure in (({"X-Forwarded-Proto": "https"}, True), ({}, False)):
+        client = Client(server.url)
+        cookies = [*client.ask("/", headers=told).cookies]
+        cookies += client.ask("/_stcore/health", headers=told).cookies
+        assert {cookie.split("=")[0][:5] for cookie in cookies} == {"her2_", "_stre"}
+        assert all(("; Secure" in cookie) == secure for cookie in cookies)
+        own = next(cookie for cookie in cookies if cookie.startswith("her2_"))
+        assert "HttpOnly" in own
+        assert "SameSite=Lax" in own
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["metrics", "script-health-check", "agent/mcp", "agent/interact", "agent/openapi.json", ""],
+)
+def test_what_no_page_needs_is_closed(server, path):
+    for method in ("GET", "POST", "OPTIONS"):
+        assert Client(server.url).ask(f"/_stcore/{path}", method).status == 404
+
+
+def test_the_log_is_json_from_its_first_line_and_names_no_session(server, browser, reviewer):
+    browser.connect(reviewer.session).close()  # Streamlit warns of it, by the id
+    Client(server.url).connect(reviewer.session).close()
+    time.sleep(1)
+    lines = log_of(server).splitlines()
+    assert all({"time", "level", "logger", "message"} <= set(json.loads(line)) for line in lines)
+    assert any("already connected" in line for line in lines)
+    assert not _ID.search("\n".join(lines))
+    assert (os.stat(server.home / "browser.key").st_mode & 0o777) == 0o600
