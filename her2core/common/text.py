@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 import unicodedata
 
-# What spreadsheets take for a formula: a sign, ASCII or full width, also behind blanks.
-_SIGN = r"[=+\-@＝＋－＠]"
-_FORMULA = re.compile(rf"[\s\ufeff\0]*{_SIGN}|[ \u00a0\ufeff\0]*[\t\r\n]")
-# And inside a text, behind what some spreadsheet takes for the end of a cell.
-_FORMULA_INSIDE = re.compile(rf'(?<=[;,\t\r\n])((?:[^\S\t\r\n]|["\ufeff\0])*)(?={_SIGN})')
+# What a formula begins with, ASCII or full width.
+_SIGN = re.compile(r"[=+\-@＝＋－＠]")
+# What ends a cell somewhere: separators, and every line break that some reader of tables knows.
+_CELL_ENDS = frozenset(";,\t\r\n\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029")
+# Seen as nothing or as a blank, though they are letters or symbols to Unicode.
+_FILLERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 _ASCII_PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 # Streamlit finds emoji codes, links and arrows in the text left after parsing, when backslashes are
 # gone; an invisible word joiner inside the pattern is what keeps them from being found.
@@ -67,13 +68,46 @@ def encodable(text: str) -> str:
 def spreadsheet_text(text: str) -> str:
     """The text as a spreadsheet shows it without ever computing it.
 
-    Text which starts like a formula, also behind leading blanks, gets an apostrophe in front. So
-    does what looks like a formula behind a semicolon, comma, tab or line break: there a spreadsheet
-    with another separator begins a cell. All other text comes back unchanged, and so does text that
-    already carries the apostrophes.
+    Text which starts like a formula gets an apostrophe in front, also where blanks or invisible
+    characters stand before the sign. So does what looks like a formula behind a semicolon, comma,
+    tab or line break: there a spreadsheet with another separator begins a cell. All other text
+    comes back unchanged, and so does text that already carries the apostrophes.
     """
-    text = _FORMULA_INSIDE.sub(r"\1'", text)
-    return f"'{text}" if _FORMULA.match(text) else text
+    parts = []
+    done = 0
+    for sign in _SIGN.finditer(text):
+        start = sign.start()
+        while start > done and _unseen_before_a_sign(text[start - 1]):
+            start -= 1
+        if start > done and text[start - 1] in _CELL_ENDS:
+            parts += [text[done : sign.start()], "'"]
+            done = sign.start()
+    parts.append(text[done:])
+    return f"'{''.join(parts)}" if _starts_a_formula(text) else "".join(parts)
+
+
+def _starts_a_formula(text: str) -> bool:
+    for char in text:
+        if _SIGN.match(char) or char in _CELL_ENDS - {";", ","}:
+            return True
+        if not _is_unseen(char):
+            return False
+    return False
+
+
+def _unseen_before_a_sign(char: str) -> bool:
+    # a quotation mark ends or begins a cell where the text was cut in two
+    return char not in _CELL_ENDS and (char == '"' or _is_unseen(char))
+
+
+def _is_unseen(char: str) -> bool:
+    """Blank, invisible, or drawn over what stands before it."""
+    return (
+        char.isspace()
+        or not char.isprintable()
+        or char in _FILLERS
+        or unicodedata.category(char) in ("Mn", "Me")
+    )
 
 
 def cell_text(text: str) -> str:

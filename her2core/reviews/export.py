@@ -1,8 +1,8 @@
 """The review log as CSV, XLSX and JSON.
 
 Names and comments are hostile text: in a table file no cell is ever a formula. CSV disarms such
-text with apostrophes and XLSX stores it as text, dropping only what XML cannot hold; JSON is
-lossless.
+text with apostrophes. XLSX stores it as text, and what XML cannot hold as Excel's own escapes
+(a vertical tab as _x000B_). JSON is lossless.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from xlsxwriter import Workbook
 
 from her2core import __version__
 from her2core.common.csv_table import csv_table
-from her2core.common.text import spreadsheet_text
+from her2core.common.text import encodable, spreadsheet_text
 from her2core.models.verdict import Verdict
 from her2core.reviews.columns import (
     ARCHITECTURES,
@@ -37,8 +37,8 @@ __all__ = ["ARCHITECTURES", "COLUMNS", "Column", "ExportOptions", "to_csv", "to_
 
 JSON_SCHEMA_VERSION = 2
 _XLSX_MAX_TEXT = 32_767
-# what XML 1.0 cannot hold: control characters, lone surrogates, two non-characters
-_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+# Two texts like Excel's escapes that share an underscore: XlsxWriter escapes the first only.
+_LINKED_ESCAPES = re.compile("(?<=_x[0-9A-Fa-f]{4}_)(?=x[0-9A-Fa-f]{4}_)")
 _WIDTHS = {
     "comment": 60,
     "patch_sha256": 20,
@@ -132,7 +132,7 @@ class _Sheet:
     def _write_text(self, number: int, value: str, bold: bool) -> None:
         # XML readers turn every line break into a line feed; doing it here keeps what is written
         unbroken = value.replace("\r\n", "\n").replace("\r", "\n")
-        text = _NOT_XML.sub("", unbroken)[:_XLSX_MAX_TEXT]
+        text = _kept_as_text(unbroken)[:_XLSX_MAX_TEXT]
         # the prefix keeps it text also when someone edits the cell
         look = self._format(bold, "\n" in text, spreadsheet_text(text) != text)
         self.page.write_string(self._rows, number, text, look)
@@ -147,6 +147,16 @@ class _Sheet:
                 look |= {"text_wrap": True, "valign": "top"}
             self._formats[key] = self._book.add_format(look)
         return self._formats[key]
+
+
+def _kept_as_text(text: str) -> str:
+    """The text without what XlsxWriter would take for markup or for one of Excel's escapes.
+
+    It escapes control characters and texts like "_x000B_" itself; a blank keeps the two cases apart
+    that it cannot.
+    """
+    text = _LINKED_ESCAPES.sub(" ", encodable(text))
+    return f"{text} " if text.startswith("<r>") and text.endswith("</r>") else text
 
 
 def _as_json(review: Review, options: ExportOptions) -> dict[str, Any]:

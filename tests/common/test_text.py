@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from unicodedata import category
 
 import pytest
 from hypothesis import given
@@ -33,7 +34,20 @@ def as_shown(markdown: str) -> str:
 def test_text_like_a_formula_gets_an_apostrophe(start):
     assert spreadsheet_text(f"{start}cmd|'/c calc'!A1") == f"'{start}cmd|'/c calc'!A1"
     assert spreadsheet_text(f"  {start}1") == f"'  {start}1"
-    assert spreadsheet_text("\x0c\u2003=1") == "'\x0c\u2003=1"
+    assert spreadsheet_text("\x0c\u2003=1") == "'\x0c\u2003'=1"
+
+
+@pytest.mark.parametrize("sign", "=+-@＝")
+@pytest.mark.parametrize(
+    "unseen",
+    [char for char in map(chr, range(0x110000)) if category(char) in ("Cc", "Zs", "Zl", "Zp")]
+    + list("\u200b\u200e\u202e\u2060\ufeff\u00ad\u061c\u180e\u115f\u3164\u2800\ufe0f\U000e0020"),
+)
+def test_nothing_unseen_hides_a_formula(unseen, sign):
+    for before, text in (("", unseen), ("weak;", unseen), ("a,", f" {unseen} {unseen}")):
+        safe = spreadsheet_text(f"{before}{text}{sign}1")
+        assert re.search(rf"'[^'\w]*{re.escape(sign)}1$", safe), safe
+        assert spreadsheet_text(safe) == safe
 
 
 @pytest.mark.parametrize(
