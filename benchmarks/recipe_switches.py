@@ -29,7 +29,8 @@ from her2core.evaluation.calibration import (
 )
 from her2core.training.data.augment import Augmentation
 from her2core.training.data.batches import Mixture
-from her2core.training.data.datasets import PatchSet, list_class_folders, load_patches
+from her2core.training.data.datasets import PatchSet, load_patches
+from her2core.training.data.layouts import read_layout
 from her2core.training.fit import build, fit
 from her2core.training.recipe import Recipe
 from training.switch_table import BASE, switch_lines
@@ -99,7 +100,7 @@ def make_sets(work: Path, per_class: int) -> dict[str, PatchSet]:
             arguments = ["--out", str(out), "--per-class", str(count), "--seed", seed]
             if make_synthetic.main([*arguments, "--variety", variety]) != 0:
                 raise SystemExit(f"{out} could not be made.")
-        found[name] = load_patches(list_class_folders(out))
+        found[name] = load_patches(read_layout(out).files)
     return {**found, "train": _skewed(found["train"])}
 
 

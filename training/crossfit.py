@@ -24,7 +24,6 @@ from her2core.evaluation.report import SCHEMA, PatchRow, Report, ReportModel
 from her2core.models.bundles.bundle import load_bundle
 from her2core.models.bundles.card import CARD_FILE, ModelCard
 from her2core.models.classifier import Classifier
-from her2core.training.data.datasets import list_class_folders
 from training.evaluate import (
     EvaluationError,
     check_arguments,
@@ -33,7 +32,7 @@ from training.evaluate import (
     write,
     writing,
 )
-from training.report_rows import read_rows
+from training.report_rows import left_out_note, read_rows, read_test_part
 
 
 @dataclass(frozen=True)
@@ -106,8 +105,9 @@ def fold_rows(fold: Fold) -> tuple[list[PatchRow], list[str]]:
     Raises:
         BundleError, DatasetError: the fold cannot be read.
     """
+    layout = read_test_part(fold.data, None)
     rows, unread = read_rows(
-        list_class_folders(fold.data),
+        layout.files,
         [Classifier(load_bundle(folder)) for folder in fold.bundles],
     )
     by_architecture = [
@@ -118,7 +118,7 @@ def fold_rows(fold: Fold) -> tuple[list[PatchRow], list[str]]:
         )
         for row in rows
     ]
-    return by_architecture, unread
+    return by_architecture, unread + left_out_note(fold.data, layout)
 
 
 def run(args: argparse.Namespace) -> Report:

@@ -40,7 +40,7 @@ from her2core.models.ood.novelty_file import load_novelty
 from her2core.preprocessing.patches import Patch, PatchError, decode
 from her2core.settings import UploadLimits
 from her2core.training.data.datasets import DatasetError, LabelledFile
-from training.report_rows import listed, loaded, read_rows
+from training.report_rows import left_out_note, loaded, read_rows, read_test_part
 
 HTML_FILE = "report.html"
 _NAMED_FILES = 10
@@ -131,7 +131,8 @@ def run(args: argparse.Namespace) -> Report:
     folders = [Path(part) for part in args.data.split(",") if part]
     if not folders:
         raise EvaluationError("Name at least one folder of labelled patches with --data.")
-    files = [file for folder in folders for file in listed(folder, args.group_pattern)]
+    layouts = [read_test_part(folder, args.group_pattern) for folder in folders]
+    files = [file for layout in layouts for file in layout.files]
     cards = [ModelCard.read(Path(part) / CARD_FILE) for part in args.models.split(",") if part]
     if not cards:
         raise EvaluationError("Name at least one bundle folder with --models.")
@@ -155,7 +156,14 @@ def run(args: argparse.Namespace) -> Report:
         code_version=__version__,
         data=tuple(folder.name for folder in folders),
         models=models,
-        notes=_notes(rows, unread),
+        notes=(
+            *_notes(rows, unread),
+            *(
+                note
+                for folder, layout in zip(folders, layouts, strict=True)
+                for note in left_out_note(folder, layout)
+            ),
+        ),
         evaluation=evaluate(rows, models, args.bootstrap, args.seed),
         gallery=gallery(rows, models, args.gallery),
         rows=rows,

@@ -32,7 +32,8 @@ from her2core.models.bundles.card import BundleError, Metric, ModelCard
 from her2core.models.conformal import ConformalSets, calibrate
 from her2core.scores import HER2Score
 from her2core.training.checkpoint import CheckpointError, load_weights
-from her2core.training.data.datasets import DatasetError, PatchSet, list_class_folders, load_patches
+from her2core.training.data.datasets import DatasetError, PatchSet, load_patches
+from her2core.training.data.layouts import read_layout
 
 BACKGROUND_PATCHES = 20
 
@@ -124,7 +125,7 @@ def make_bundle(args: argparse.Namespace) -> ModelCard:
     model = ARCHITECTURES[args.arch].build()
     load_weights(model, args.weights)
     background = choose_background(
-        load_patches(list_class_folders(args.background)), BACKGROUND_PATCHES
+        load_patches(read_layout(args.background).files), BACKGROUND_PATCHES
     )
     draft = ModelCard(
         name=text["name"],
@@ -139,7 +140,7 @@ def make_bundle(args: argparse.Namespace) -> ModelCard:
         demo=args.demo,
         notes=tuple(text.get("notes", ())),
     )
-    validation = load_patches(list_class_folders(args.validation))
+    validation = load_patches(read_layout(args.validation).files)
 
     def measure(stored: object, temperature: float, sets: ConformalSets) -> tuple[Metric, ...]:
         return _measure(stored, temperature, sets, args)
@@ -186,10 +187,10 @@ def assemble(
 def _measure(
     model: Any, temperature: float, sets: ConformalSets, args: argparse.Namespace
 ) -> tuple[Metric, ...]:
-    test = load_patches(list_class_folders(args.test))
+    test = load_patches(read_layout(args.test).files)
     found = measure_set(model, temperature, sets, test, "fresh synthetic patches")
     if args.cores_test is not None:
-        cores = load_patches(list_class_folders(args.cores_test))
+        cores = load_patches(read_layout(args.cores_test).files)
         calls = _logits(model, cores.images).argmax(axis=1)
         found += _cores_metrics(calls, cores)
     return found

@@ -7,6 +7,7 @@ are drawn and before folders that tell no groups apart are taken as one.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -99,7 +100,10 @@ def drawn(files: Sequence[LabelledFile], most: int, seed: int) -> list[LabelledF
 
 
 def _files(folder: Path) -> list[LabelledFile]:
-    return list(read_layout(folder, None).files)
+    layout = read_layout(folder, None)
+    for remark in layout.remarks:
+        print(remark, file=sys.stderr)
+    return list(layout.files)
 
 
 def _only(files: Sequence[LabelledFile], wanted: frozenset[str]) -> list[LabelledFile]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,12 +17,13 @@ from her2core.evaluation.report import PatchRow
 from her2core.evaluation.third_reader import StainRow, row_of
 from her2core.models.ood.novelty import Novelty
 from her2core.preprocessing.patches import Patch, PatchError, decode
+from her2core.preprocessing.picture_files import counted_reasons
 from her2core.preprocessing.quality.assessment import QualityReport, assess
 from her2core.settings import UploadLimits
 from her2core.stain.reading import reading_of
 from her2core.stain.report import measure_membranes
 from her2core.training.data.datasets import DatasetError, LabelledFile
-from her2core.training.data.layouts import read_layout
+from her2core.training.data.layouts import Layout, read_layout
 
 if TYPE_CHECKING:
     from her2core.models.classifier import Classifier
@@ -40,25 +41,40 @@ class _Read:
     stain: StainRow
 
 
-def listed(source: Path, group_pattern: str | None) -> list[LabelledFile]:
-    """The labelled patches of a folder or table; only its test part where it brings a split.
+def read_test_part(source: Path, group_pattern: str | None) -> Layout:
+    """A folder or table as it was recognised; only its test part where it brings a split.
+
+    What was recognised, and what was left out, is printed.
 
     Raises:
         DatasetError: see `read_layout`; or there is a split without a test part, whose patches a
             model may have learnt from.
     """
     layout = read_layout(source, group_pattern)
-    print(layout.statement, file=sys.stderr)
+    for line in (layout.statement, *layout.remarks):
+        print(line, file=sys.stderr)
     parts = {file.part for file in layout.files} - {""}
     if not parts:
-        return list(layout.files)
+        return layout
     if "test" not in parts:
         raise DatasetError(
             f"{source} brings a split of its own without a test part ({', '.join(sorted(parts))}); "
             "name the folder of one part, or a table without a part column, to evaluate it as it "
             "is."
         )
-    return [file for file in layout.files if file.part == "test"]
+    return replace(layout, files=tuple(file for file in layout.files if file.part == "test"))
+
+
+def listed(source: Path, group_pattern: str | None) -> list[LabelledFile]:
+    """The patches of `read_test_part`."""
+    return list(read_test_part(source, group_pattern).files)
+
+
+def left_out_note(source: Path, layout: Layout) -> list[str]:
+    """What a report says of the files left out, by count and reason; their names it leaves out."""
+    if not layout.left_out:
+        return []
+    return [f"Left out of {printable(source.name)}: {counted_reasons(layout.left_out)}."]
 
 
 def read_rows(

@@ -189,6 +189,8 @@ def _prepared(request: Request, recipe: Recipe, start: Path | None) -> Prepared:
         prepared = replace(prepared, warnings=(*prepared.warnings, doubt))
     for statement in prepared.statements:
         print(f"Recognised {statement}", flush=True)
+    for remark in prepared.remarks:
+        print(remark, file=sys.stderr, flush=True)
     print(prepared.describe_split(), flush=True)
     for warning in prepared.warnings:
         print(f"WARNING: {warning}", file=sys.stderr, flush=True)

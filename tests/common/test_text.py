@@ -46,7 +46,7 @@ def test_text_like_a_formula_gets_an_apostrophe(start):
 def test_nothing_unseen_hides_a_formula(unseen, sign):
     for before, text in (("", unseen), ("weak;", unseen), ("a,", f" {unseen} {unseen}")):
         safe = spreadsheet_text(f"{before}{text}{sign}1")
-        assert re.search(rf"'[^'\w]*{re.escape(sign)}1$", safe), safe
+        assert re.search(rf"'[^'a-z0-9]*{re.escape(sign)}1$", safe), safe
         assert spreadsheet_text(safe) == safe
 
 

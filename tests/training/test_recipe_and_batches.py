@@ -15,7 +15,8 @@ from her2core.scores import HER2Score
 from her2core.settings import UploadLimits
 from her2core.training.data.augment import NO_AUGMENTATION, Augmentation, affine_matrix, augment
 from her2core.training.data.batches import Mixture, draw_batch
-from her2core.training.data.datasets import DatasetError, PatchSet, list_class_folders, load_patches
+from her2core.training.data.datasets import DatasetError, PatchSet, load_patches
+from her2core.training.data.layouts import read_layout
 from her2core.training.recipe import Recipe, RecipeError, read_recipe
 from training import make_synthetic, train
 
@@ -87,7 +88,7 @@ def test_a_class_missing_in_one_set_comes_from_another():
 
 
 def test_training_sees_what_the_pages_see(synthetic):
-    files = list_class_folders(synthetic)
+    files = list(read_layout(synthetic).files)
     loaded = load_patches(files[:2])
     for file, image in zip(files, loaded.images, strict=False):
         patch = decode(file.path.read_bytes(), file.path.name, UploadLimits())
@@ -102,9 +103,9 @@ def test_a_damaged_picture_is_named(synthetic, tmp_path):
     Image.new("RGB", (64, 64)).save(folder / "good.png")
     (folder / "bad.png").write_bytes(b"not a picture")
     with pytest.raises(DatasetError, match=r"bad\.png"):
-        load_patches(list_class_folders(tmp_path))
+        load_patches(read_layout(tmp_path).files)
     with pytest.raises(DatasetError, match="expected class folders class_0"):
-        list_class_folders(folder)
+        read_layout(folder)
 
 
 def test_the_default_recipe_is_the_study_s():

@@ -1,25 +1,33 @@
-"""Labelled patches on disk: class folders with an optional truth.csv, and their pixels."""
+"""Labelled patches on disk, and their pixels."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from her2core.preprocessing.patches import MODEL_SIDE, PatchError, decode
+from her2core.preprocessing.picture_files import LeftOut
 from her2core.scores import HER2Score
 from her2core.settings import UploadLimits
 
 Part = Literal["", "train", "validation", "test"]
-TRUTH_FILE = "truth.csv"
-IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff"}
+
+
+PARTS: Mapping[str, Part] = {
+    "train_data_patch": "train",
+    "test_data_patch": "test",
+    "train": "train",
+    "val": "validation",
+    "validation": "validation",
+    "test": "test",
+}
 
 
 class DatasetError(ValueError):
@@ -43,6 +51,19 @@ class LabelledFile:
     part: Part = ""
 
 
+class Contents(NamedTuple):
+    """What a folder or table holds, before groups are known; `kind` names the layout."""
+
+    kind: str
+    files: list[LabelledFile]
+    left_out: list[LeftOut]
+
+
+def outside(pictures: Iterable[Path], reason: str) -> list[LeftOut]:
+    """Pictures that lie where the layout has no place for them."""
+    return [LeftOut(path, reason, picture=True) for path in pictures]
+
+
 @dataclass(frozen=True)
 class PatchSet:
     """Pixels and labels: images uint8 (n, side, side, 3), labels int64 (n,), groups (n,)."""
@@ -53,69 +74,6 @@ class PatchSet:
 
     def __len__(self) -> int:
         return len(self.labels)
-
-
-def list_class_folders(folder: Path) -> list[LabelledFile]:
-    """List class_0, class_1+, class_2+ and class_3+ below `folder`, in sorted order.
-
-    The group comes from the `group` column of truth.csv beside the class folders, where it exists.
-
-    Raises:
-        DatasetError: there is no such folder, it holds no picture in any class folder, or its
-            truth.csv cannot be read.
-    """
-    if not folder.is_dir():
-        raise DatasetError(f"There is no folder {folder}.")
-    groups = truth_groups(folder / TRUTH_FILE)
-    found = [
-        LabelledFile(path, score, groups.get(f"{score.folder}/{path.name}", ""))
-        for score in HER2Score
-        for path in sorted((folder / score.folder).glob("*"))
-        if path.suffix.lower() in IMAGE_SUFFIXES
-    ]
-    if not found:
-        names = ", ".join(score.folder for score in HER2Score)
-        raise DatasetError(f"{folder} holds no pictures; expected class folders {names}.")
-    return found
-
-
-def truth_groups(path: Path) -> dict[str, str]:
-    """The group of each file that a truth.csv names; none where there is no such table.
-
-    Raises:
-        DatasetError: the table cannot be read, or has no column `file`.
-    """
-    if not path.is_file():
-        return {}
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as handle:
-            return _groups(path, csv.DictReader(handle, strict=True))
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(
-            f"{path} cannot be read; save it as CSV in UTF-8 with the columns file, group."
-        ) from error
-
-
-def _groups(path: Path, reader: csv.DictReader[str]) -> dict[str, str]:
-    line = 1
-    found: dict[str, str] = {}
-    try:
-        if "file" not in (reader.fieldnames or ()):
-            raise DatasetError(f"{path} needs the columns file, group.")
-        line = reader.line_num + 1
-        for row in reader:
-            found[row["file"]] = row.get("group") or ""
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise unreadable_line(path, line, error) from error
-    return found
-
-
-def unreadable_line(path: Path, line: int, reason: object) -> DatasetError:
-    """The error of a table's row that begins in this line."""
-    return DatasetError(
-        f"{path}, line {line} cannot be read ({reason}); is a quotation mark left open?"
-    )
 
 
 def load_patches(

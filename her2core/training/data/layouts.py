@@ -6,29 +6,24 @@ name that is not understood is an error which repeats it: a guessed label would 
 
 from __future__ import annotations
 
-import csv
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
+from her2core.preprocessing.picture_files import LeftOut, formats_text, left_out_lines, list_folder, shown, some, walk
 from her2core.scores import HER2Score
-from her2core.training.data.datasets import IMAGE_SUFFIXES, TRUTH_FILE, DatasetError, LabelledFile, Part, truth_groups, unreadable_line
+from her2core.training.data.bci import read_bci
+from her2core.training.data.datasets import PARTS, Contents, DatasetError, LabelledFile, outside
+from her2core.training.data.tables import Line, PictureNames, lines_of, unreadable_line, with_truth
 
-_PARTS: Mapping[str, Part] = {
-    "train_data_patch": "train",
-    "test_data_patch": "test",
-    "train": "train",
-    "val": "validation",
-    "validation": "validation",
-    "test": "test",
-}
+TRUTH_FILE = "truth.csv"
 _CLASS_NAME = re.compile(
     r"(?:her2[ _-]+)?(?:(?:class|score|ihc|label|grade)[ _-]*)?(?:0|([123])(?: ?\+|[ _-]?plus)?)",
     re.IGNORECASE,
 )
-_BCI_NAME = re.compile(r"\d+_(train|test)_(0|[123]\+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -38,10 +33,14 @@ class Layout:
     Attributes:
         files: every patch, in a fixed order; `part` where the layout brings its own split.
         statement: one line for people: which layout, how many patches, classes and groups.
+        remarks: a line each on what was left out, and on patches without a group; they name files.
+        left_out: what was left out.
     """
 
     files: tuple[LabelledFile, ...]
     statement: str
+    remarks: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
 
 
 def class_of(name: str) -> HER2Score | None:
@@ -69,48 +68,69 @@ def read_layout(source: Path, group_pattern: str | None = None) -> Layout:
         DatasetError: nothing is there, or a name, label, line or pattern is not understood; the
             message names it.
     """
-    if source.is_file() and source.suffix.lower() == ".csv":
-        root, kind, files = source.parent, "table", list(_table(source))
-    elif source.is_dir():
-        root = source
-        kind, files = _folder(source)
-    else:
-        raise DatasetError(f"There is no folder {source}.")
+    try:
+        if source.is_file() and source.suffix.lower() == ".csv":
+            root, contents = source.parent, Contents("table", list(_table(source)), [])
+        elif source.is_dir():
+            root, contents = source, _folder(source)
+        else:
+            raise DatasetError(f"There is no folder {source}.")
+    except OSError as error:
+        where = error.filename or source
+        raise DatasetError(f"{where} cannot be opened ({error.strerror}).") from error
+    kind, files, left_out = contents
     if not files:
-        raise DatasetError(f"{source} holds no pictures (PNG, JPEG or TIFF).")
+        remarks = " ".join(left_out_lines(left_out, root))
+        raise DatasetError(f"{source} holds no pictures ({formats_text()}). {remarks}".rstrip())
+    tables = [one.path for one in left_out if one.path.name.casefold() == TRUTH_FILE]
+    left_out = [one for one in left_out if one.path not in tables]
+    files = with_truth(files, tables)
+    remarks = left_out_lines(left_out, root)
+    unnamed = [shown(file.path, root) for file in files if not file.group]
+    if tables and unnamed:
+        remarks.append(f"{len(unnamed)} patches have no group in {TRUTH_FILE}: {some(unnamed)}.")
     files = _grouped(files, root, group_pattern)
-    return Layout(tuple(files), _statement(kind, files))
+    return Layout(tuple(files), _statement(kind, files), tuple(remarks), tuple(left_out))
 
 
-def _folder(folder: Path) -> tuple[str, list[LabelledFile]]:
-    names = {entry.name: entry for entry in _folders(folder)}
-    ihc = names.get("IHC") or (folder if folder.name == "IHC" else None)
-    if ihc is not None and any((ihc / part).is_dir() for part in ("train", "test")):
-        images = [path for part in ("train", "test") for path in _images(ihc / part)]
-        if images and all(_BCI_NAME.fullmatch(path.stem) for path in images):
-            return "BCI", [_bci_file(path) for path in images]
-        if not any(_folders(ihc / part) for part in ("train", "test")):
-            odd = next((p for p in images if not _BCI_NAME.fullmatch(p.stem)), ihc)
-            raise DatasetError(f"{odd} is not named like a BCI patch, e.g. 00001_train_2+.png.")
-    parts = {name: _PARTS[name] for name in names if name in _PARTS}
+def _folder(folder: Path) -> Contents:
+    bci = read_bci(folder)
+    if bci is not None:
+        return bci
+    top = list_folder(folder)
+    names = [path.name for path in top.folders]
+    parts = {name: PARTS[name.lower()] for name in names if name.lower() in PARTS}
     if parts:
         _all_known(folder, [name for name in names if name not in parts], "parts (train, test)")
         if len(set(parts.values())) < len(parts):
             raise DatasetError(f"{folder} holds the same part twice: {', '.join(sorted(parts))}.")
         kind = "HER2-IHC-40x" if "train_data_patch" in parts else "train and test folders"
-        return kind, [
-            replace(file, part=parts[name])
-            for name in sorted(parts, key=lambda name: parts[name] != "train")
-            for file in _class_folders(folder / name)
-        ]
-    tables = [path for path in sorted(folder.glob("*.csv")) if path.name != TRUTH_FILE]
+        files, left_out = [], [*top.left_out, *outside(top.pictures, "in no part")]
+        for name in sorted(parts, key=lambda name: parts[name] != "train"):
+            its = _class_folders(folder / name)
+            files += [replace(file, part=parts[name]) for file in its.files]
+            left_out += its.left_out
+        return Contents(kind, files, left_out)
+    tables = [
+        one.path
+        for one in top.left_out
+        if one.path.suffix.lower() == ".csv"
+        and one.path.is_file()
+        and not one.path.name.startswith(".")
+        and one.path.name.casefold() != TRUTH_FILE
+    ]
     if not names and len(tables) == 1:
-        return "table", list(_table(tables[0]))
-    return "one folder per class", _class_folders(folder)
+        files = list(_table(tables[0]))
+        there = {file.path.resolve() for file in files}
+        beside = [path for path in top.pictures if path.resolve() not in there]
+        rest = [one for one in top.left_out if one.path != tables[0]]
+        return Contents("table", files, [*rest, *outside(beside, "not in the table")])
+    return _class_folders(folder)
 
 
-def _class_folders(folder: Path) -> list[LabelledFile]:
-    names = [entry.name for entry in _folders(folder)]
+def _class_folders(folder: Path) -> Contents:
+    top = list_folder(folder)
+    names = [path.name for path in top.folders]
     _all_known(folder, [name for name in names if class_of(name) is None], "class folders")
     by_class: dict[HER2Score, str] = {}
     for name in names:
@@ -123,15 +143,45 @@ def _class_folders(folder: Path) -> list[LabelledFile]:
                 "put them together."
             )
         by_class[score] = name
+    _apart(folder, list(by_class.values()))
+    files, left_out = [], [*top.left_out, *outside(top.pictures, "in no class folder")]
+    for score in sorted(by_class):
+        inside = walk(folder / by_class[score])
+        for path in inside.pictures:
+            _one_class(path, folder, score)
+        files += [LabelledFile(path, score, "") for path in inside.pictures]
+        left_out += inside.left_out
     if not by_class:
         expected = ", ".join(score.folder for score in HER2Score)
-        raise DatasetError(f"{folder} holds no pictures; expected class folders {expected}.")
-    groups = truth_groups(folder / TRUTH_FILE)
-    return [
-        LabelledFile(path, score, groups.get(path.relative_to(folder).as_posix(), ""))
-        for score in sorted(by_class)
-        for path in _images(folder / by_class[score])
-    ]
+        remarks = " ".join(left_out_lines(left_out, folder))
+        raise DatasetError(
+            f"{folder} holds no pictures; expected class folders {expected}. {remarks}".rstrip()
+        )
+    return Contents("one folder per class", files, left_out)
+
+
+def _apart(folder: Path, names: Sequence[str]) -> None:
+    """Refuse class folders that are links to one another, or to what holds them."""
+    real = {name: (folder / name).resolve() for name in names}
+    for name in names:
+        holds = any(real[other].is_relative_to(real[name]) for other in names if other != name)
+        if holds or folder.resolve().is_relative_to(real[name]):
+            raise DatasetError(
+                f"{folder / name} is a link to a folder that holds other classes; link each class "
+                "to its own folder."
+            )
+
+
+def _one_class(path: Path, folder: Path, score: HER2Score) -> None:
+    """Refuse a picture that lies in folders of two classes."""
+    for name in path.relative_to(folder).parts[1:-1]:
+        other = class_of(name)
+        # a bare digit may number a slide
+        if other not in (None, score) and not name.strip().isdigit():
+            raise DatasetError(
+                f"{path} lies in a folder of class {score.label} and in “{name}” below it; move it "
+                "where it belongs, or rename the inner folder."
+            )
 
 
 def _all_known(folder: Path, unknown: Sequence[str], wanted: str) -> None:
@@ -142,66 +192,52 @@ def _all_known(folder: Path, unknown: Sequence[str], wanted: str) -> None:
         )
 
 
-def _bci_file(path: Path) -> LabelledFile:
-    match = _BCI_NAME.fullmatch(path.stem)
-    assert match is not None
-    part: Part = "train" if path.parent.name == "train" else "test"
-    if match[1].lower() != part:
-        raise DatasetError(f"{path} lies in {part} but is named {match[1]}.")
-    return LabelledFile(path, HER2Score.from_label(match[2]), "", part)
-
-
 def _table(path: Path) -> Iterator[LabelledFile]:
-    """Rows of a CSV table; comma or semicolon, with or without a byte-order mark."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"The table {path} cannot be read: {error}.") from error
-    first = text.partition("\n")[0]
-    delimiter = ";" if ";" in first else ","
-    reader = csv.DictReader(text.splitlines(), delimiter=delimiter, strict=True)
-    line = 1
-    try:
-        columns = _columns(path, reader)
-        line = reader.line_num + 1
-        for file in _table_rows(path, reader, columns):
-            yield file
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise unreadable_line(path, line, error) from error
-    except OSError as error:
-        # an open quotation mark takes the lines behind it into its cell, here a file's name
-        raise unreadable_line(path, line, error.strerror) from error
-
-
-def _columns(path: Path, reader: csv.DictReader[str]) -> dict[str, str]:
-    columns = {(name or "").strip().lower(): name for name in reader.fieldnames or ()}
-    if not {"file", "label"} <= columns.keys():
-        raise DatasetError(f"The table {path} needs the columns file and label (and group).")
-    return columns
-
-
-def _table_rows(
-    path: Path, reader: csv.DictReader[str], columns: Mapping[str, str]
-) -> Iterator[LabelledFile]:
+    """The patches of a CSV table."""
     seen: dict[Path, tuple[int, HER2Score]] = {}
-    for row in reader:
-        cells = {name: (row.get(column) or "").strip() for name, column in columns.items()}
-        where = f"{path}, line {reader.line_num}"
-        score = class_of(cells["label"])
+    # only where a name is not that of a file as it stands
+    names = cache(lambda: PictureNames(path.parent, walk(path.parent).pictures))
+    for line in lines_of(path, labelled=True):
+        cells = line.cells
+        where = f"{path}, line {line.number}"
+        score = class_of(cells.get("label", ""))
         if score is None:
-            raise DatasetError(f"{where}: “{cells['label']}” is not a HER2 score; use 0 to 3+.")
-        image = path.parent / cells["file"]
-        if not cells["file"] or not image.is_file():
-            raise DatasetError(f"{where}: there is no file “{cells['file']}”.")
-        line, before = seen.setdefault(image, (reader.line_num, score))
-        if line != reader.line_num:
+            label = cells.get("label", "")
+            raise DatasetError(f"{where}: “{label}” is not a HER2 score; use 0 to 3+.")
+        image = _picture_of(path, line, names)
+        number, before = seen.setdefault(image.resolve(), (line.number, score))
+        if number != line.number:
             said = "" if before is score else f" as {before.label} and as {score.label}"
-            raise DatasetError(f"{where}: “{cells['file']}” was listed in line {line} too{said}.")
+            raise DatasetError(f"{where}: “{cells['file']}” was listed in line {number} too{said}.")
         part = cells.get("part", "").lower()
         if part not in ("", "train", "validation", "test"):
             raise DatasetError(f"{where}: “{part}” is no part; use train, validation or test.")
         yield LabelledFile(image, score, cells.get("group", ""), part)  # type: ignore[arg-type]
+
+
+def _picture_of(table: Path, line: Line, names: Callable[[], PictureNames]) -> Path:
+    """The picture that a line names, as either system writes paths.
+
+    Raises:
+        DatasetError: there is none, or it may be several.
+    """
+    cell = line.cells["file"]
+    where = f"{table}, line {line.number}"
+    try:
+        for written in (cell, cell.replace("\\", "/")):
+            if written and (table.parent / written).is_file():
+                return table.parent / written
+    except OSError as error:
+        # an open quotation mark takes the lines behind it into its cell, here a file's name
+        raise unreadable_line(table, line.number, error.strerror) from error
+    meant = names().meant(cell)
+    if not meant:
+        raise DatasetError(f"{where}: there is no file “{cell}”.")
+    if len(meant) > 1:
+        raise DatasetError(
+            f"{where}: “{cell}” may mean several pictures; write the folder before the name."
+        )
+    return meant[0]
 
 
 def _grouped(
@@ -242,21 +278,3 @@ def _statement(kind: str, files: Sequence[LabelledFile]) -> str:
     if groups and unknown:
         known += f", {unknown} patches without one"
     return f"{kind}: {len(files)} patches ({classes}){split}; {known}"
-
-
-def _folders(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    return [p for p in sorted(folder.iterdir()) if p.is_dir() and not p.name.startswith(".")]
-
-
-def _images(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    return [
-        path
-        for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() in IMAGE_SUFFIXES
-        and path.is_file()
-        and not path.name.startswith(".")
-    ]

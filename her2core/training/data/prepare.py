@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from her2core.common.files import write_atomically
 from her2core.scores import HER2Score
+from her2core.common.text import spreadsheet_text
 from her2core.training.data.batches import Mixture
 from her2core.training.data.datasets import DatasetError, LabelledFile, PatchSet, load_patches
 from her2core.training.data.duplicates import check_labels, fingerprints, near_duplicates
@@ -60,6 +61,7 @@ class Prepared:
         mixture: training patches, per source.
         validation: patches that select the epoch and fit the temperature.
         statements: what was recognised, a line per source.
+        remarks: what was left out and which patches have no group; they name files.
         warnings: what a person must know, a sentence each.
         copies: rows of pairs (kind, row, row) that show the same picture on two sides.
         sha256: of every patch's pixels.
@@ -73,6 +75,7 @@ class Prepared:
     warnings: tuple[str, ...]
     copies: tuple[tuple[str, int, int], ...]
     sha256: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
 
     def files_of(self, side: int) -> list[LabelledFile]:
         """The patches on a side."""
@@ -115,11 +118,13 @@ def prepare(
     files = [file for layout in layouts for file in layout.files]
     source = [number for number, layout in enumerate(layouts) for _ in layout.files]
     statements = [layout.statement for layout in layouts]
+    remarks = [remark for layout in layouts for remark in layout.remarks]
     if request.validation is not None:
         apart = read_layout(request.validation, request.group_pattern)
         files += [replace(file, part="validation") for file in apart.files]
         source += [-1] * len(apart.files)
         statements.append(f"validation apart: {apart.statement}")
+        remarks += apart.remarks
     _check_classes(files)
     patches = load_patches(files, size, progress)
     prints = fingerprints(patches.images)
@@ -147,6 +152,7 @@ def prepare(
         warnings=tuple(_warnings(files, split, copies)),
         copies=tuple(copies),
         sha256=prints.sha256,
+        remarks=tuple(remarks),
     )
 
 
@@ -248,5 +254,5 @@ def _csv(header: Sequence[str], rows: Sequence[Sequence[str]]) -> bytes:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(header)
-    writer.writerows(rows)
+    writer.writerows([spreadsheet_text(cell) for cell in row] for row in rows)
     return stream.getvalue().encode()
