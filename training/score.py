@@ -4,14 +4,14 @@
 
 One row per file and model: file, sha256, model, p_0, p_1plus, p_2plus, p_3plus, score, novelty,
 status, message, backend. Novelty above 1 means that the patch is unlike what the model knows. A
-file that cannot be read is a row with status "not scored", not an end.
+file that cannot be read is a row with status "not scored", not an end; so is a picture that is left
+out, as for its format. What else lies in the folder is named when the command ends.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
-import os
 import stat
 import sys
 from collections import deque
@@ -22,12 +22,13 @@ from pathlib import Path
 from tqdm import tqdm
 
 from her2core.common.parallel import cores, mapped
-from her2core.common.text import printable
+from her2core.common.text import cell_text, printable
 from her2core.models.bundles.registry import ARCHITECTURES
 from her2core.models.ood.novelty import warning
 from her2core.models.verdict import Verdict
 from her2core.preprocessing.bounded_decode import decode_bounded
 from her2core.preprocessing.patches import Patch, PatchError, safe_name
+from her2core.preprocessing.picture_files import Listing, formats_text, left_out_lines, walk
 from her2core.preprocessing.quality.assessment import assess
 from her2core.scores import RESEARCH_NOTICE
 from her2core.serving.workbench import NoModelError, Workbench
@@ -43,8 +44,6 @@ from training.score_table import (
 )
 
 ALL_SCORED, NOTHING_DONE, SOME_NOT_SCORED, INTERRUPTED = 0, 1, 2, 130
-_EXTENSIONS = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff"})
-
 _MESSAGES_SHOWN = 10
 _FILES_AHEAD = 8
 
@@ -53,27 +52,18 @@ class _NothingDoneError(Exception):
     """Why nothing can be scored; str(error) is one sentence."""
 
 
-def find_files(source: Path) -> list[Path]:
-    """The files to score: `source` itself, or all PNG, JPEG and TIFF files below it, sorted.
-
-    Hidden files and folders are left out, and links to folders are not followed.
+def find_files(source: Path) -> Listing:
+    """The files to score, `source` itself or the pictures below it, and what is left out there.
 
     Raises:
         FileNotFoundError: there is no such file or folder.
+        OSError: the folder cannot be opened.
     """
     if source.is_file():
-        return [source]
+        return Listing((), (source,), ())
     if not source.is_dir():
         raise FileNotFoundError(source)
-    found: list[Path] = []
-    for folder, subfolders, names in os.walk(source):
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-        found += [
-            Path(folder, name)
-            for name in names
-            if not name.startswith(".") and Path(name).suffix.lower() in _EXTENSIONS
-        ]
-    return sorted(found)
+    return walk(source)
 
 
 def score_files(
@@ -146,14 +136,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m training.score",
         description="Score HER2 IHC patches with the models in use. " + RESEARCH_NOTICE,
-        epilog="Exit status: 0 every file was scored by every model; 2 some were not (their rows "
-        "say why); 1 nothing could be done; 130 stopped.",
+        epilog="Exit status: 0 every picture was scored by every model; 2 some were not, or were "
+        "left out (their rows say why); 1 nothing could be done; 130 stopped.",
     )
     parser.add_argument(
         "input",
         type=Path,
         metavar="INPUT",
-        help="an image, or a folder searched with its subfolders for PNG, JPEG and TIFF files",
+        help=f"an image, or a folder searched with its subfolders for {formats_text()} files",
     )
     parser.add_argument(
         "--out", type=Path, required=True, metavar="CSV", help="table to write (replaced at once)"
@@ -170,16 +160,25 @@ def _run(args: argparse.Namespace) -> int:
     source: Path = args.input
     target: Path = args.out
     try:
-        files = find_files(source)
-    except OSError:
+        found = find_files(source)
+    except FileNotFoundError:
         raise _NothingDoneError(f"There is no file or folder “{_shown(source)}”.") from None
-    if not files:
-        raise _NothingDoneError(f"“{_shown(source)}” holds no PNG, JPEG or TIFF file.")
+    except OSError as error:
+        raise _NothingDoneError(
+            f"“{_shown(source)}” cannot be opened ({error.strerror}); change its permissions."
+        ) from None
+    root = source if source.is_dir() else source.parent
+    if not found.pictures:
+        lines = left_out_lines(found.left_out, root)
+        raise _NothingDoneError(
+            "\n- ".join([f"“{_shown(source)}” holds no {formats_text()} file.", *lines])
+        )
     if target.is_dir() or not target.absolute().parent.is_dir():
         raise _NothingDoneError(
             f"“{_shown(target)}” cannot be written: name a file in a folder that exists."
         )
-    if any(file.resolve() == target.resolve() for file in files):
+    pictures = (*found.pictures, *_missed(found))
+    if any(file.resolve() == target.resolve() for file in pictures):
         raise _NothingDoneError(f"“{_shown(target)}” is one of the images; name another file.")
     try:
         settings = load_settings()
@@ -187,39 +186,58 @@ def _run(args: argparse.Namespace) -> int:
         workbench = Workbench(settings, models, maps=False)
     except ValueError as error:
         raise _NothingDoneError(str(error)) from None
-    tables = _tables(source, files, workbench, settings)
+    tables = _tables(root, found, workbench, settings)
     try:
         write_table(target, (row for rows in tables for row in rows))
     except OSError as error:
         raise _NothingDoneError(
             f"“{_shown(target)}” cannot be written ({error.strerror}); choose another place."
         ) from None
-    return _summary(tables, target)
+    return _summary(tables, root, found, target)
+
+
+def _missed(found: Listing) -> dict[Path, str]:
+    """The left out pictures, each with a sentence on why; folders have no row."""
+    return {
+        one.path: f"“{safe_name(one.path.name)}” was left out: {one.reason}."
+        for one in found.left_out
+        if one.picture and not one.path.is_dir()
+    }
 
 
 def _tables(
-    source: Path, files: Sequence[Path], workbench: Workbench, settings: Settings
+    root: Path, found: Listing, workbench: Workbench, settings: Settings
 ) -> list[list[Row]]:
     """The rows of every file, with a progress bar where somebody watches."""
     print("Loading the models…", file=sys.stderr)
-    root = source if source.is_dir() else source.parent
-    named = [(file.relative_to(root).as_posix(), file) for file in files]
+    named = [(file.relative_to(root).as_posix(), file) for file in found.pictures]
     scored = score_files(named, workbench, settings.limits)
-    return list(tqdm(scored, total=len(files), unit="file", disable=None))
+    tables = list(tqdm(scored, total=len(named), unit="file", disable=None))
+    of_file = dict(zip(found.pictures, tables, strict=True))
+    for path, message in _missed(found).items():
+        entry = Seen(path.relative_to(root).as_posix(), "", message, readable=False)
+        models = dict.fromkeys(row["model"] for row in tables[0])
+        of_file[path] = [unscored_row(entry, model, message) for model in models]
+    return [of_file[path] for path in sorted(of_file)]
 
 
-def _summary(tables: Sequence[Sequence[Row]], target: Path) -> int:
+def _summary(tables: Sequence[Sequence[Row]], root: Path, found: Listing, target: Path) -> int:
     failed = [row for rows in tables for row in rows if row["status"] == NOT_SCORED]
     complete = sum(all(row["status"] == SCORED for row in rows) for rows in tables)
+    left = f"; {len(tables) - len(found.pictures)} left out" * (len(tables) > len(found.pictures))
     print(
-        f"{complete} of {len(tables)} files scored by every model; {_shown(target)} written.",
+        f"{complete} of {len(tables)} files scored by every model{left}; {_shown(target)} written.",
         file=sys.stderr,
     )
-    for message in list(dict.fromkeys(row["message"] for row in failed))[:_MESSAGES_SHOWN]:
+    # those left out are named below, by reason
+    known = set(map(cell_text, _missed(found).values()))
+    messages = dict.fromkeys(row["message"] for row in failed if row["message"] not in known)
+    for message in (*list(messages)[:_MESSAGES_SHOWN], *left_out_lines(found.left_out, root)):
         print(f"- {message}", file=sys.stderr)
-    if not failed:
-        return ALL_SCORED
-    return SOME_NOT_SCORED if len(failed) < sum(map(len, tables)) else NOTHING_DONE
+    if failed and len(failed) == sum(map(len, tables)):
+        return NOTHING_DONE
+    missed = any(one.picture for one in found.left_out)
+    return SOME_NOT_SCORED if failed or missed else ALL_SCORED
 
 
 def _read(name: str, path: Path, limits: UploadLimits) -> tuple[Seen, Patch | None]:

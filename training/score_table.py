@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from her2core.common.text import printable, spreadsheet_text
+from her2core.common.text import cell_text
 from her2core.models.verdict import Verdict
 from her2core.scores import HER2Score
 
@@ -61,11 +61,11 @@ def _row(entry: Seen, model: str, status: str, message: str) -> Row:
     empty = dict.fromkeys(COLUMNS, "")
     return {
         **empty,
-        "file": spreadsheet_text(printable(entry.file)),
+        "file": cell_text(entry.file),
         "sha256": entry.sha256,
         "model": model,
         "status": status,
-        "message": spreadsheet_text(printable(message)),
+        "message": cell_text(message),
     }
 
 

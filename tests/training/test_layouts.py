@@ -387,7 +387,8 @@ def test_what_is_left_out_is_named_and_the_system_s_own_is_no_class(four):
         "p0.png", "p1.png", "p2.png", "p3.png", "p9.png",
     ]  # fmt: skip
     assert set(layout.remarks) == {
-        "4 left out: the system's own, not data: “@eaDir”, “Thumbs.db”, “0/$RECYCLE.BIN” and 1 more.",
+        "4 left out: the system's own, not data: “@eaDir”, “Thumbs.db”, “0/$RECYCLE.BIN” "
+        "and 1 more.",
         "1 left out: in no class folder: “stray.png”.",
         "1 left out: PNG by content but without an ending; rename to have it read: “1+/noending”.",
         "1 left out: hidden: “2+/._p2.png”.",

@@ -109,7 +109,7 @@ def test_when_nothing_can_be_scored_it_says_so(
     (tmp_path / "none").mkdir()
     for source, target, models, sentence in (
         (tmp_path / "absent", out, "cnn", "There is no file or folder"),
-        (tmp_path / "none", out, "cnn", "holds no PNG, JPEG or TIFF file"),
+        (tmp_path / "none", out, "cnn", "holds no PNG, JPEG"),
         (image, tmp_path / "absent" / "o.csv", "cnn", "cannot be written"),
         (image, tmp_path, "cnn", "cannot be written"),
         (image, image, "cnn", "is one of the images"),
@@ -147,12 +147,61 @@ def test_an_old_table_is_replaced_at_once_and_nothing_else_is_left(tmp_path: Pat
     assert list(out.parent.iterdir()) == [out]
 
 
-def test_hidden_files_are_left_out(tmp_path: Path) -> None:
+def test_pictures_are_found_and_hidden_files_left_out(tmp_path: Path) -> None:
     for name in ("a.png", ".b.png", ".git/c.png", "d.txt", "e/f.JPEG", "e/a.tiff"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    names = [path.relative_to(tmp_path).as_posix() for path in find_files(tmp_path)]
+    found = find_files(tmp_path)
+    names = [path.relative_to(tmp_path).as_posix() for path in found.pictures]
     assert names == ["a.png", "e/a.tiff", "e/f.JPEG"]
+    assert [one.path.name for one in found.left_out] == [".b.png", ".git", "d.txt"]
+
+
+def test_what_is_left_out_is_counted_and_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "in"
+    save(folder / "good.png", 1)
+    save(folder / "@eaDir" / "good.png", 2)
+    save(folder / ".Trash-1000" / "files" / "old.png", 3)
+    save(folder / "noending.png", 4).rename(folder / "noending")
+    (folder / "phone.webp").write_bytes(b"RIFF____WEBP")
+    (folder / "IMG_0001.HEIC").write_bytes(b"....ftypheic")
+    (folder / "notes.txt").touch()
+    out = tmp_path / "o.csv"
+    assert main([str(folder), "--out", str(out), "--models", "cnn"]) == 2
+    said = capsys.readouterr().err
+    for line in (
+        "1 of 4 files scored by every model; 3 left out;",
+        "- 1 left out: hidden: “.Trash-1000”.",
+        "- 1 left out: the system's own, not data: “@eaDir”.",
+        "- 1 left out: HEIC, which is not read: “IMG_0001.HEIC”.",
+        "- 1 left out: WebP, which is not read: “phone.webp”.",
+        "- 1 left out: PNG by content but without an ending; rename to have it read: “noending”.",
+        "- 1 left out: no picture: “notes.txt”.",
+    ):
+        assert said.count(line) == 1
+    rows = read(out)
+    assert [row["file"] for row in rows] == ["IMG_0001.HEIC", "good.png", "noending", "phone.webp"]
+    assert [row["status"] for row in rows] == ["not scored", "scored", "not scored", "not scored"]
+    assert rows[3]["message"] == "“phone.webp” was left out: WebP, which is not read."
+
+
+def test_the_system_s_own_files_make_no_result_incomplete(tmp_path: Path) -> None:
+    save(tmp_path / "in" / "good.png", 1)
+    save(tmp_path / "in" / "$RECYCLE.BIN" / "$R1.png", 2)
+    (tmp_path / "in" / "._good.png").touch()
+    out = tmp_path / "o.csv"
+    assert main([str(tmp_path / "in"), "--out", str(out), "--models", "cnn"]) == 0
+    assert [row["file"] for row in read(out)] == ["good.png"]
+
+
+def test_a_folder_of_pictures_that_are_not_read_is_said_to_hold_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "phone.webp").write_bytes(b"RIFF____WEBP")
+    assert main([str(tmp_path), "--out", str(tmp_path / "o.csv"), "--models", "cnn"]) == 1
+    assert "file.\n- 1 left out: WebP, which is not read: “phone.webp”." in capsys.readouterr().err
 
 
 def test_the_command_explains_itself_without_loading_tensorflow() -> None:

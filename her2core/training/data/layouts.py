@@ -77,7 +77,7 @@ def read_layout(source: Path, group_pattern: str | None = None) -> Layout:
             raise DatasetError(f"There is no folder {source}.")
     except OSError as error:
         where = error.filename or source
-        raise DatasetError(f"{where} cannot be opened ({error.strerror}).") from error
+        raise DatasetError(f"{where} could not be read: {error.strerror}.") from error
     kind, files, left_out = contents
     if not files:
         remarks = " ".join(left_out_lines(left_out, root))
