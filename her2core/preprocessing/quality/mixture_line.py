@@ -13,9 +13,20 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float32]
 
-# Summed over the channels: enough colour to be judged, and more than a stain shows.
-_STAINED_DENSITY, _DENSITY_LIMIT = 0.2, 2.4
+# Summed over the channels: enough colour to be judged, enough that a camera's and JPEG's noise no
+# longer scatters it, and more than shows any colour.
+_STAINED_DENSITY, _CLEAR_DENSITY, _DENSITY_LIMIT = 0.2, 0.3, 2.4
 _MINIMUM_STAINED_SHARE = 0.005
+_ENOUGH_TO_SCATTER = 50
+# Real HER2 patches of five sources: along -0.1 to 1.5, across -0.17 to -0.01. H&E, red chromogens:
+# across 0.02 and more.
+_ALONG_LIMITS, _ACROSS_LIMITS = (-0.3, 1.7), (-0.19, 0.015)
+_LEAST_SHARE, _PINK_SHARE, _H_AND_E_SHARE = 0.85, 0.2, 0.8
+# Width of the band round the line: real patches 0.03 to 0.1, 0.15 with contrast stretched.
+_MOST_SCATTER = 0.18
+# A dark picture that is grey or of many colours; dense stain is blue or brown, and nothing else.
+_DARK_DENSITY, _GREYISH, _DARK_SCATTER = 1.1, (0.3, 0.65), 0.12
+_MOST_TOO_DARK = 0.6
 _STAINS = np.array([[0.65, 0.70, 0.29], [0.27, 0.57, 0.78]], np.float32)
 _HAEMATOXYLIN, _DAB = _STAINS / _STAINS.sum(axis=1, keepdims=True)
 _ALONG = _DAB - _HAEMATOXYLIN
@@ -45,28 +56,52 @@ def line_coordinates(density: FloatArray, strength: FloatArray) -> tuple[FloatAr
 
 @dataclass(frozen=True)
 class Colours:
-    """Shares of the stained area, in [0, 1], and its median optical density.
+    """The colours of the stained area, without what is too dark to have one; shares in [0, 1].
 
     Attributes:
         ihc: mixtures of haematoxylin and DAB.
-        counterstain: of these, those nearer to haematoxylin.
         pink: towards eosin.
-        dark: mixtures too dense for one section.
+        dark: share of the stained area that is too dark.
         density: median optical density, summed over the channels.
+        along: median place on the line, 0 haematoxylin, 1 DAB.
+        scatter: width of the band round the line that holds nine tenths of the clear colours.
     """
 
     ihc: float
-    counterstain: float
     pink: float
     dark: float
     density: float
+    along: float
+    scatter: float
+
+    @property
+    def are_h_and_e(self) -> bool:
+        """Haematoxylin with eosin."""
+        return self.pink > _PINK_SHARE and self.pink + self.ihc > _H_AND_E_SHARE
+
+    @property
+    def are_the_stain_s(self) -> bool:
+        """Haematoxylin and DAB, as far as they are not too dark to tell."""
+        greyish = _GREYISH[0] < self.along < _GREYISH[1]
+        of_dark_things = self.density > _DARK_DENSITY and (greyish or self.scatter > _DARK_SCATTER)
+        return self.ihc >= _LEAST_SHARE and self.scatter <= _MOST_SCATTER and not of_dark_things
+
+    @property
+    def are_brown(self) -> bool:
+        """Nearer to DAB than any grey."""
+        return self.along >= _GREYISH[1]
+
+    @property
+    def are_too_dark(self) -> bool:
+        """Most of the stained area is too dark."""
+        return self.dark > _MOST_TOO_DARK
 
 
 def colours_of(density: FloatArray, looked_at: npt.NDArray[np.bool_]) -> Colours | None:
     """The stained pixels among those looked at; None if too few.
 
     Args:
-        density: optical density per channel, float32 (s, s, 3).
+        density: optical density per channel against the glass in view, float32 (s, s, 3).
         looked_at: bool (s, s).
     """
     total = summed(density)
@@ -75,14 +110,24 @@ def colours_of(density: FloatArray, looked_at: npt.NDArray[np.bool_]) -> Colours
         return None
     strength = total[stained]
     along, across = line_coordinates(density[stained], strength)
-    mixture = (across > -0.13) & (across < 0.03) & (along > -0.25) & (along < 1.15)
-    pale = strength < _DENSITY_LIMIT
+    clear = strength <= _DENSITY_LIMIT
+    median = float(np.median(along))
+    dark = float(1 - clear.mean())
+    if not clear.any():
+        return Colours(0.0, 0.0, dark, float(np.median(strength)), median, 0.0)
+    along, across, pale = along[clear], across[clear], strength[clear]
+    low, high = _ACROSS_LIMITS
+    mixture = (across > low) & (across < high)
+    mixture &= (along > _ALONG_LIMITS[0]) & (along < _ALONG_LIMITS[1])
+    strong = across[pale > _CLEAR_DENSITY]
+    scatter = np.ptp(np.percentile(strong, [5, 95])) if len(strong) >= _ENOUGH_TO_SCATTER else 0.0
     return Colours(
-        ihc=float((mixture & pale).mean()),
-        counterstain=float((mixture & pale & (along < 0.5)).mean()),
-        pink=float(((across >= 0.03) & (along < 0.7) & pale).mean()),
-        dark=float((mixture & ~pale).mean()),
+        ihc=float(mixture.mean()),
+        pink=float(((across >= high) & (along < 0.7)).mean()),
+        dark=dark,
         density=float(np.median(strength)),
+        along=median,
+        scatter=float(scatter),
     )
 
 
