@@ -59,6 +59,14 @@ def add_cores(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_breast(parser: argparse.ArgumentParser) -> None:
+    """Let the command line name the folder of real breast tissue."""
+    folder = os.environ.get("HER2_REAL_BREAST") or ROOT.parent / "shared" / "real-breast"
+    parser.add_argument(
+        "--breast", type=Path, default=Path(folder), help="folder of fields.csv and its pictures"
+    )
+
+
 def rgb_of(path: Path) -> npt.NDArray[np.uint8]:
     """A picture of the real cores, uint8 (H, W, 3).
 

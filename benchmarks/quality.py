@@ -1,12 +1,15 @@
 """Pen, folds, blur and exposure: `python -m benchmarks.quality` writes quality.json.
 
 Two questions on real crops and on synthetic patches: how many are flagged as they are, and how many
-once an artefact is planted (benchmarks/artefacts.py). Rows that miss their goal are written too.
+once an artefact is planted (benchmarks/artefacts.py). A third: how many HER2 pictures of each
+source are taken for another stain, and how many others are not. Rows that miss their goal are
+written too.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -17,7 +20,18 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.artefacts import INKS, with_fold, with_pen
-from benchmarks.figure import ROOT, Figure, add_cores, at_least, at_most, publish, rgb_of, told
+from benchmarks.figure import (
+    ROOT,
+    Figure,
+    add_breast,
+    add_cores,
+    at_least,
+    at_most,
+    publish,
+    rgb_of,
+    told,
+)
+from benchmarks.unfamiliar import unfamiliar
 from her2core.preprocessing.patches import Patch, Square
 from her2core.preprocessing.quality.assessment import assess
 from her2core.scores import HER2Score
@@ -26,6 +40,8 @@ from her2core.training.synthetic import GeneratorConfig, make_patch
 RGBArray = npt.NDArray[np.uint8]
 _USUAL = GeneratorConfig(size=448, field_um=(90.0, 180.0))
 _LEFT_ALONE, _FOUND = 0.05, 0.9
+_WRONG_COLOURS = 0.03
+_OTHER_SUBJECT = frozenset({"not_ihc", "h_and_e", "grey", "blank", "dark", "overexposed", "pen"})
 
 
 def rows_of(name: str, images: Sequence[RGBArray], seed: int) -> list[Figure]:
@@ -59,6 +75,44 @@ def rows_of(name: str, images: Sequence[RGBArray], seed: int) -> list[Figure]:
     return rows
 
 
+def colour_rows(name: str, images: Sequence[RGBArray]) -> list[Figure]:
+    """How many HER2 pictures are told that their colours are of something else."""
+    changes: dict[str, Callable[[RGBArray], RGBArray]] = {
+        "as they are": lambda image: image,
+        "in warm light": lambda image: _scaled(image, (1, 0.93, 0.82)),
+        "in cool light": lambda image: _scaled(image, (0.86, 0.95, 1)),
+        "sharpened": lambda image: cv2.addWeighted(
+            image, 2.5, cv2.GaussianBlur(image, (0, 0), 1.5), -1.5, 0
+        ),
+    }
+    rows = []
+    for what, change in changes.items():
+        share = np.mean([bool(codes(change(image)) & {"not_ihc", "h_and_e"}) for image in images])
+        title = f"{name}, {what}: told to be another stain"
+        rows.append(at_most(title, float(share), _WRONG_COLOURS, "share", len(images)))
+    return rows
+
+
+def breast_rows(folder: Path) -> list[Figure]:
+    """The same for real breast tissue, a source at a time."""
+    sources: dict[str, list[RGBArray]] = {}
+    with (folder / "fields.csv").open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            sources.setdefault(row["source"], []).append(rgb_of(folder / row["file"]))
+    return [row for name, images in sources.items() for row in colour_rows(name, images)]
+
+
+def other_rows(sources: Sequence[RGBArray], count: int, seed: int) -> list[Figure]:
+    """How many pictures of other things are warned of, by kind."""
+    rows = []
+    for name, images in unfamiliar(sources, count, seed).items():
+        if images:
+            share = float(np.mean([bool(codes(image) & _OTHER_SUBJECT) for image in images]))
+            title = f"{name}: warned of as no readable HER2"
+            rows.append(told(title, share, "share", len(images)))
+    return rows
+
+
 def codes(image: RGBArray) -> set[str]:
     """Codes of the findings on the image's centred square."""
     square = Square.centred(image.shape[1], image.shape[0])
@@ -75,8 +129,8 @@ def speed_row(image: RGBArray) -> Figure:
     return told("one assessment at 448 pixels", float(np.median(times)), "ms", len(times))
 
 
-def _scaled(image: RGBArray, by: float) -> RGBArray:
-    return np.asarray(np.clip(image * by, 0, 255), np.uint8)
+def _scaled(image: RGBArray, by: float | tuple[float, ...]) -> RGBArray:
+    return np.asarray(np.clip(image * np.array(by), 0, 255), np.uint8)
 
 
 def _synthetic(count: int, seed: int) -> list[RGBArray]:
@@ -93,6 +147,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=20261)
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "quality.json")
     add_cores(parser)
+    add_breast(parser)
     options = parser.parse_args(arguments)
     synthetic = _synthetic(options.patches, options.seed)
     rows = [speed_row(synthetic[0]), *rows_of("synthetic", synthetic, options.seed + 1)]
@@ -100,8 +155,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if files:
         real = [rgb_of(file) for file in files]
         rows += rows_of("real", real, options.seed + 2)
+        rows += colour_rows("real", real)
+        rows += other_rows(real[::6], options.patches, options.seed + 3)
     else:
         print(f"No real crops in {options.cores}: those rows are left out.", file=sys.stderr)
+    if (options.breast / "fields.csv").is_file():
+        rows += breast_rows(options.breast)
+    else:
+        print(f"No breast tissue in {options.breast}: those rows are left out.", file=sys.stderr)
     publish(rows, options.out)
     return 0
 

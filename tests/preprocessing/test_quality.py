@@ -6,6 +6,7 @@ her2core/preprocessing/quality/assessment.py were set on the same 201 patches.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -151,6 +152,30 @@ def test_spoilt_real_patches_are_told(real_images, code, change):
 def test_another_scanner_or_laboratory_is_no_reason_to_warn(real_images, change):
     found = [codes(change(image)) for image in real_images[::8]]
     assert np.mean([bool(each) for each in found]) <= 0.05
+
+
+BREAST = Path(
+    os.environ.get("HER2_REAL_BREAST")
+    or Path(__file__).resolve().parents[2] / "shared" / "real-breast"
+)
+
+
+@pytest.mark.parametrize("source", ["her2-ihc-40x", "warwick", "pezoa", "mist"])
+def test_real_breast_tissue_is_not_taken_for_another_stain(source):
+    files = [path for path in sorted((BREAST / source).glob("*")) if "membrane" not in path.stem]
+    if not files:
+        pytest.skip(f"no real breast tissue in {BREAST}; set HER2_REAL_BREAST")
+    images = [cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB) for path in files[::3]]
+    for light in ((1, 1, 1), (1, 0.93, 0.82), (0.86, 0.95, 1), (0.85, 0.85, 0.85)):
+        found = [codes(image * light) & {"not_ihc", "h_and_e"} for image in images]
+        assert np.mean([bool(each) for each in found]) <= 0.03, light
+
+
+@pytest.mark.parametrize("yellower", [(0.27, 0.57, 0.78), (0.17, 0.50, 0.85), (0.35, 0.6, 0.72)])
+@pytest.mark.parametrize("light", [(1, 1, 1), (1, 0.92, 0.82), (0.85, 0.93, 1)])
+def test_dab_of_another_make_under_another_lamp_is_no_other_stain(yellower, light):
+    picture = stained(np.random.default_rng(4), yellower) * light
+    assert not codes(picture) & {"not_ihc", "h_and_e"}
 
 
 @pytest.fixture(scope="module")

@@ -56,6 +56,8 @@ _DARK_GLASS, _DARK_MEDIAN = 190, 80
 _CLIPPED_SHARE, _NEAR_WHITE = 0.5, 180
 # Glass is the brightest in view; how coloured its light may be, and how dark.
 _LEAST_OF_BRIGHTEST, _LEAST_GLASS = 0.8, 170
+# Where neither glass nor any blue is seen, brown may be anything.
+_GLASS_IN_VIEW, _ALL_BROWN = 215, 0.6
 # A patch all of one odd colour is not IHC under ink.
 _MOST_INK = 0.6
 # Real patches: 99 % below it; the same with a fold: 96 % above it. In a small field a row of large
@@ -108,7 +110,8 @@ def assess(patch: Patch) -> QualityReport:
     else:
         exposure = _exposure(rgb)
         # Clipping shifts colours: what they would say is no news after "over-exposed".
-        subject = None if exposure is CLIPPED else _subject(rgb, tissue, colours)
+        no_glass = light.max() < _GLASS_IN_VIEW
+        subject = None if exposure is CLIPPED else _subject(rgb, tissue, colours, no_glass)
         blurred = BLURRED if focus < _SHARP_FOCUS else None
         spoilt = None if subject or exposure else _spoilt(overview, ink, patch.square.size)
         seen = (subject, exposure, blurred, spoilt)
@@ -121,14 +124,16 @@ def assess(patch: Patch) -> QualityReport:
     )
 
 
-def _subject(rgb: npt.NDArray[np.uint8], tissue: float, colours: Colours | None) -> Finding | None:
+def _subject(
+    rgb: npt.NDArray[np.uint8], tissue: float, colours: Colours | None, no_glass: bool
+) -> Finding | None:
     """What is wrong with what the square shows; the first reason is enough."""
     if _percentile(_brightest(rgb) - _darkest(rgb), 99) <= _GREY_COLOURFULNESS:
         return GREY
     if colours is not None:
         if colours.are_h_and_e:
             return EOSIN
-        if not colours.are_the_stain_s:
+        if not colours.are_the_stain_s or (no_glass and colours.bluest > _ALL_BROWN):
             return NOT_IHC
         if colours.are_too_dark:
             return DENSE_DAB if colours.are_brown else NOT_IHC

@@ -27,6 +27,7 @@ _MOST_SCATTER = 0.18
 # A dark picture that is grey or of many colours; dense stain is blue or brown, and nothing else.
 _DARK_DENSITY, _GREYISH, _DARK_SCATTER = 1.1, (0.3, 0.65), 0.12
 _MOST_TOO_DARK = 0.6
+_DENSEST_H_AND_E = 2.0
 _STAINS = np.array([[0.65, 0.70, 0.29], [0.27, 0.57, 0.78]], np.float32)
 _HAEMATOXYLIN, _DAB = _STAINS / _STAINS.sum(axis=1, keepdims=True)
 _ALONG = _DAB - _HAEMATOXYLIN
@@ -64,6 +65,7 @@ class Colours:
         dark: share of the stained area that is too dark.
         density: median optical density, summed over the channels.
         along: median place on the line, 0 haematoxylin, 1 DAB.
+        bluest: place on the line that 5 % lie below.
         scatter: width of the band round the line that holds nine tenths of the clear colours.
     """
 
@@ -72,12 +74,15 @@ class Colours:
     dark: float
     density: float
     along: float
+    bluest: float
     scatter: float
 
     @property
     def are_h_and_e(self) -> bool:
         """Haematoxylin with eosin."""
-        return self.pink > _PINK_SHARE and self.pink + self.ihc > _H_AND_E_SHARE
+        stained = self.pink > _PINK_SHARE and self.pink + self.ihc > _H_AND_E_SHARE
+        # darker is no section: fluorescence has pink in it, too
+        return stained and self.density < _DENSEST_H_AND_E
 
     @property
     def are_the_stain_s(self) -> bool:
@@ -114,7 +119,7 @@ def colours_of(density: FloatArray, looked_at: npt.NDArray[np.bool_]) -> Colours
     median = float(np.median(along))
     dark = float(1 - clear.mean())
     if not clear.any():
-        return Colours(0.0, 0.0, dark, float(np.median(strength)), median, 0.0)
+        return Colours(0.0, 0.0, dark, float(np.median(strength)), median, median, 0.0)
     along, across, pale = along[clear], across[clear], strength[clear]
     low, high = _ACROSS_LIMITS
     mixture = (across > low) & (across < high)
@@ -127,6 +132,7 @@ def colours_of(density: FloatArray, looked_at: npt.NDArray[np.bool_]) -> Colours
         dark=dark,
         density=float(np.median(strength)),
         along=median,
+        bluest=float(np.percentile(along, 5)),
         scatter=float(scatter),
     )
 
