@@ -19,7 +19,7 @@ from pathlib import Path
 from PIL import Image
 
 from her2core.common.text import printable
-from her2core.preprocessing.image_formats import FORMATS
+from her2core.preprocessing import image_formats
 
 NAMED = 3
 _SYSTEM = frozenset(
@@ -105,14 +105,19 @@ class Listing:
 def endings() -> frozenset[str]:
     """The endings, with their dot, of the files that are read."""
     Image.init()
-    known = Image.registered_extensions()
-    wanted = {name.replace(" ", "").upper() for name in FORMATS}
-    return frozenset(ending for ending, name in known.items() if name in wanted)
+    known: dict[str, str] = getattr(image_formats, "EXTENSIONS", Image.registered_extensions())
+    names = _format_names()
+    return frozenset(ending for ending, name in known.items() if name in names)
 
 
 def formats_text() -> str:
     """The formats that are read, e.g. "PNG, JPEG or TIFF"."""
-    return f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
+    *first, last = _format_names()
+    return f"{', '.join(first)} or {last}"
+
+
+def _format_names() -> list[str]:
+    return [str(getattr(kind, "name", kind)) for kind in image_formats.FORMATS]
 
 
 def list_folder(folder: Path) -> Listing:

@@ -136,7 +136,7 @@ def test_the_same_patches_out_of_focus_are_told(real_images):
     ],
 )
 def test_spoilt_real_patches_are_told(real_images, code, change):
-    assert rate(real_images[::16], code, change) >= 0.95
+    assert rate(real_images[::16], code, change) >= 0.9
 
 
 @pytest.mark.real_images
