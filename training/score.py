@@ -27,8 +27,9 @@ from her2core.models.bundles.registry import ARCHITECTURES
 from her2core.models.ood.novelty import warning
 from her2core.models.verdict import Verdict
 from her2core.preprocessing.bounded_decode import decode_bounded
+from her2core.preprocessing.image_formats import format_names
 from her2core.preprocessing.patches import Patch, PatchError, safe_name
-from her2core.preprocessing.picture_files import Listing, formats_text, left_out_lines, walk
+from her2core.preprocessing.picture_files import Listing, left_out_lines, walk
 from her2core.preprocessing.quality.assessment import assess
 from her2core.scores import RESEARCH_NOTICE
 from her2core.serving.workbench import NoModelError, Workbench
@@ -143,7 +144,7 @@ def _parser() -> argparse.ArgumentParser:
         "input",
         type=Path,
         metavar="INPUT",
-        help=f"an image, or a folder searched with its subfolders for {formats_text()} files",
+        help=f"an image, or a folder searched with its subfolders for {format_names()} files",
     )
     parser.add_argument(
         "--out", type=Path, required=True, metavar="CSV", help="table to write (replaced at once)"
@@ -171,7 +172,7 @@ def _run(args: argparse.Namespace) -> int:
     if not found.pictures:
         lines = left_out_lines(found.left_out, root)
         raise _NothingDoneError(
-            "\n- ".join([f"“{_shown(source)}” holds no {formats_text()} file.", *lines])
+            "\n- ".join([f"“{_shown(source)}” holds no {format_names()} file.", *lines])
         )
     if target.is_dir() or not target.absolute().parent.is_dir():
         raise _NothingDoneError(

@@ -13,13 +13,10 @@ import re
 import stat
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
-from PIL import Image
-
 from her2core.common.text import printable
-from her2core.preprocessing import image_formats
+from her2core.preprocessing.image_formats import EXTENSIONS
 
 NAMED = 3
 _SYSTEM = frozenset(
@@ -99,25 +96,6 @@ class Listing:
     folders: tuple[Path, ...]
     pictures: tuple[Path, ...]
     left_out: tuple[LeftOut, ...]
-
-
-@cache
-def endings() -> frozenset[str]:
-    """The endings, with their dot, of the files that are read."""
-    Image.init()
-    known: dict[str, str] = getattr(image_formats, "EXTENSIONS", Image.registered_extensions())
-    names = _format_names()
-    return frozenset(ending for ending, name in known.items() if name in names)
-
-
-def formats_text() -> str:
-    """The formats that are read, e.g. "PNG, JPEG or TIFF"."""
-    *first, last = _format_names()
-    return f"{', '.join(first)} or {last}"
-
-
-def _format_names() -> list[str]:
-    return [str(getattr(kind, "name", kind)) for kind in image_formats.FORMATS]
 
 
 def list_folder(folder: Path) -> Listing:
@@ -207,7 +185,7 @@ def _left_out(path: Path) -> LeftOut | None:
     if name.startswith("."):
         return LeftOut(path, "hidden")
     ending = path.suffix.lower().rstrip()
-    wanted = ending in endings()
+    wanted = ending in EXTENSIONS
     try:
         kind = path.stat().st_mode
     except OSError as error:

@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from her2core.preprocessing.image_formats import EXTENSIONS, format_names
 from her2core.preprocessing.picture_files import (
     counted_reasons,
-    endings,
-    formats_text,
     left_out_lines,
     list_folder,
     walk,
@@ -62,7 +61,7 @@ def test_only_names_below_the_folder_count(tmp_path):
 
 @pytest.mark.parametrize("ending", [".png", ".PNG", ".Jpg", ".jpeg", ".JPE", ".tif", ".TIFF"])
 def test_endings_count_in_any_letter_case(tmp_path, ending):
-    assert ending.lower() in endings()
+    assert ending.lower() in EXTENSIONS
     (tmp_path / f"p{ending}").touch()
     assert names(tmp_path) == [f"p{ending}"]
 
@@ -135,7 +134,7 @@ def test_many_are_counted_and_a_few_named(tmp_path):
         line == "5 left out: WebP, which is not read: “0 .webp”, “1 .webp”, “2 .webp” and 2 more."
     )
     assert counted_reasons(left_out) == "5 WebP, which is not read"
-    assert formats_text().startswith("PNG, JPEG")
+    assert format_names().startswith("PNG, JPEG")
 
 
 @settings(max_examples=60)

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from her2core.preprocessing.picture_files import LeftOut, formats_text, left_out_lines, list_folder, shown, some, walk
+from her2core.preprocessing.image_formats import format_names
+from her2core.preprocessing.picture_files import LeftOut, left_out_lines, list_folder, shown, some, walk
 from her2core.scores import HER2Score
 from her2core.training.data.bci import read_bci
 from her2core.training.data.datasets import PARTS, Contents, DatasetError, LabelledFile, outside
@@ -80,8 +81,8 @@ def read_layout(source: Path, group_pattern: str | None = None) -> Layout:
         raise DatasetError(f"{where} could not be read: {error.strerror}.") from error
     kind, files, left_out = contents
     if not files:
-        remarks = " ".join(left_out_lines(left_out, root))
-        raise DatasetError(f"{source} holds no pictures ({formats_text()}). {remarks}".rstrip())
+        why = " ".join(left_out_lines(left_out, root))
+        raise DatasetError(f"{source} holds no pictures ({format_names()}). {why}".rstrip())
     tables = [one.path for one in left_out if one.path.name.casefold() == TRUTH_FILE]
     left_out = [one for one in left_out if one.path not in tables]
     files = with_truth(files, tables)
