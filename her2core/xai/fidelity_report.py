@@ -1,4 +1,4 @@
-"""What the fidelity benchmark found for each model and method, and which checks it passes.
+"""What the fidelity benchmark measured for each model and method, and which checks it passes.
 
 Pages read it to warn beside a map that failed. Figures belong to one bundle: a map of a bundle
 that was never checked is offered with just that said.
@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from her2core.common.files import write_atomically
-from her2core.xai.explanation import METHOD_TITLES, Method
+from her2core.xai.methods import METHODS
 
 # Least and most a figure may be. Half of full agreement calls a map stable; 0.3 is what two
 # unrelated smooth maps of 7 x 7 cells reach by chance about one time in thirty.
@@ -71,15 +71,15 @@ class MethodFidelity:
     @property
     def title(self) -> str:
         """The method's name for people."""
-        titles: dict[str, str] = {**BASELINES, **dict(METHOD_TITLES.items())}
-        return titles.get(self.method, self.method)
+        method = METHODS.get(self.method)
+        return method.title if method else BASELINES.get(self.method, self.method)
 
     @property
     def checks(self) -> tuple[Check, ...]:
         """What the figures say; only checks whose figures were measured."""
-        found = []
+        checks = []
         if (gain := self.figures.get("gain_over_random")) is not None:
-            found.append(
+            checks.append(
                 Check(
                     "Faithful",
                     gain.low > 0,
@@ -88,7 +88,7 @@ class MethodFidelity:
                 )
             )
         if (randomised := self.figures.get("randomised")) is not None:
-            found.append(
+            checks.append(
                 Check(
                     "Depends on the weights",
                     abs(randomised.value) <= UNRELATED,
@@ -97,7 +97,7 @@ class MethodFidelity:
             )
         steady = [self.figures[name] for name in ("shift", "jpeg") if name in self.figures]
         if steady:
-            found.append(
+            checks.append(
                 Check(
                     "Stable",
                     min(one.value for one in steady) >= STABLE,
@@ -105,14 +105,14 @@ class MethodFidelity:
                 )
             )
         if (mass := self.figures.get("mass_over_area")) is not None:
-            found.append(
+            checks.append(
                 Check(
                     "On stained membranes",
                     mass.low > 1,
                     "it marks stained membranes no more than chance would",
                 )
             )
-        return tuple(found)
+        return tuple(checks)
 
 
 @dataclass(frozen=True)
@@ -144,6 +144,13 @@ class ModelFidelity:
         """The figures of one method, None where it was not measured."""
         return next((one for one in self.methods if one.method == method), None)
 
+    def with_method(self, figures: MethodFidelity) -> ModelFidelity:
+        """The same with one method's figures put in their place, in the order of METHODS."""
+        others = [one for one in self.methods if one.method != figures.method]
+        order = [*METHODS, *BASELINES]
+        methods = sorted([*others, figures], key=lambda one: order.index(one.method))
+        return replace(self, methods=tuple(methods))
+
 
 @dataclass(frozen=True)
 class FidelityReport:
@@ -157,16 +164,16 @@ class FidelityReport:
         """The figures of one bundle, None where it was never checked."""
         return next((one for one in self.models if one.model_id == model_id), None)
 
-    def warning(self, model_id: str, method: Method) -> str | None:
+    def warning(self, model_id: str, method: str) -> str | None:
         """What to say beside a map: a failed check, that none was made, or None."""
         model = self.of(model_id)
-        found = model.of(method) if model is not None else None
-        if found is None:
-            return f"{METHOD_TITLES[method]}: not checked for this bundle."
-        failed = [check.failing for check in found.checks if not check.passed]
+        figures = model.of(method) if model is not None else None
+        if figures is None:
+            return f"{METHODS[method].title}: not checked for this bundle."
+        failed = [check.failing for check in figures.checks if not check.passed]
         if not failed:
             return None
-        return f"{METHOD_TITLES[method]} failed a check on this bundle: {'; '.join(failed)}."
+        return f"{METHODS[method].title} failed a check on this bundle: {'; '.join(failed)}."
 
     def write(self, path: Path) -> None:
         """Write the file, whole or not at all."""

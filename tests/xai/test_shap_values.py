@@ -14,9 +14,9 @@ from scipy.stats import spearmanr
 
 from her2core.scores import HER2Score
 from her2core.xai.explanation import Explanation
-from her2core.xai.methods.shap_values import SEED, ShapExplainer
 from her2core.xai.pixel_gradient import block_kernel, pixel_gradient
 from her2core.xai.progress import Progress, StoppedError
+from her2core.xai.shap_values import SEED, ShapExplainer
 from tests.tiny_bundles import NAMES, classifier, pixels
 
 SAMPLES = 4
