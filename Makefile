@@ -11,7 +11,7 @@ help:
 	@echo "make run          install on first use, then start the workstation on http://localhost:$(PORT)"
 	@echo "make test         lint, types and all tests, the browser journey included"
 	@echo "make lint         ruff and mypy only"
-	@echo "make bench        speed against the plain way, into benchmarks/results.json and docs/cost.svg (half an hour)"
+	@echo "make bench        speed against the plain way, into benchmarks/results.json (ten minutes)"
 	@echo "make explanations  do the bundles' heat maps tell the truth? (benchmarks/explanations.json)"
 	@echo "make evaluation   the shipped bundles on fresh patches, reports and the README's figures"
 	@echo "make screenshots  every page, light and dark, into build/screenshots"
