@@ -47,6 +47,8 @@ def by_definition(method: str, features: np.ndarray, gradient: np.ndarray) -> np
             cam += a * g
         elif method == "grad_cam":
             cam += a * g.mean()
+        elif method == "layer_cam":
+            cam += a * np.maximum(g, 0)
         elif method == "grad_cam_plus_plus":
             below = 2 * g**2 + a.sum() * g**3
             alpha = np.divide(g**2, below, out=np.zeros_like(g), where=below != 0)

@@ -11,10 +11,11 @@ from types import MappingProxyType
 from her2core.xai.methods.grad_cam import GRAD_CAM
 from her2core.xai.methods.grad_cam_plus_plus import GRAD_CAM_PLUS_PLUS
 from her2core.xai.methods.hires_cam import HIRES_CAM
+from her2core.xai.methods.layer_cam import LAYER_CAM
 from her2core.xai.methods.method import MapMethod
 from her2core.xai.methods.shap import SHAP
 
-_ALL = (GRAD_CAM, GRAD_CAM_PLUS_PLUS, HIRES_CAM, SHAP)
+_ALL = (GRAD_CAM, GRAD_CAM_PLUS_PLUS, HIRES_CAM, LAYER_CAM, SHAP)
 
 METHODS = MappingProxyType({method.name: method for method in _ALL})
 CLASS_ACTIVATION = tuple(one.name for one in _ALL if one.from_features is not None)
