@@ -228,7 +228,7 @@ def _approach(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Examine the bundles in use, print and write; 0 also where a check fails, for it is told."""
+    """Examine the bundles in use, print and write. A check that fails is a result: 0 then, too."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.explanations", description=__doc__)
     parser.add_argument("--number", type=int, default=10, help="synthetic patches")
     parser.add_argument("--samples", type=int, default=50, help="SHAP samples a map")

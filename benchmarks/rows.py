@@ -119,14 +119,14 @@ def bundles(home: Path) -> tuple[Settings, str]:
 
 def machine() -> str:
     """Cores, load and versions, as one line."""
-    found = []
+    versions = []
     for package in _PACKAGES:
         try:
-            found.append(f"{package} {version(package)}")
+            versions.append(f"{package} {version(package)}")
         except PackageNotFoundError:
             continue
     cores = f"{os.cpu_count()} cores ({_processor()}), load {os.getloadavg()[0]:.1f}"
-    return ", ".join([cores, f"Python {platform.python_version()}", *found])
+    return ", ".join([cores, f"Python {platform.python_version()}", *versions])
 
 
 def table(rows: Sequence[Row]) -> str:

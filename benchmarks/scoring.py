@@ -83,7 +83,7 @@ def bare_rates(settings: Settings, classifiers: dict[str, Any], pixels: Floats) 
     opened: list[Any] = [
         open_reader(read_files(folders[name]), "auto", settings.cache_dir) for name in ARCHITECTURES
     ]
-    found: dict[str, float] = {}
+    rates: dict[str, float] = {}
     for of_models in (opened, list(classifiers.values())):
         for size in _BARE_BATCHES:
             batches = [pixels[start : start + size] for start in range(0, len(pixels), size)]
@@ -95,8 +95,8 @@ def bare_rates(settings: Settings, classifiers: dict[str, Any], pixels: Floats) 
 
             for reader in of_models:
                 reader.read(batches[0])  # compiles
-            found[f"{of_models[0].backend}, batches of {size}"] = len(pixels) / _seconds(loop)
-    return found
+            rates[f"{of_models[0].backend}, batches of {size}"] = len(pixels) / _seconds(loop)
+    return rates
 
 
 def _decoded(path: Path, settings: Settings) -> Patch:

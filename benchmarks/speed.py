@@ -121,13 +121,13 @@ def grad_cam_rows(classifiers: dict[str, Any], repeats: int) -> Iterator[Row]:
     pixels = a_patch(1).pixels()[None]
     for name, classifier in classifiers.items():
         title = ARCHITECTURES[name].title
-        seen = classifier.read(pixels)
+        inner = classifier.read(pixels)
         grad_cam = ClassActivation(classifier.model_id, classifier.head)
         eager = eager_grad_cam(classifier.bundle.model)
         forward, ours, plain = medians(
             [
                 lambda _: classifiers["densenet121"].infer(pixels),
-                lambda _: grad_cam(seen.features, HER2Score.TWO_PLUS, seen.hidden),  # noqa: B023
+                lambda _: grad_cam(inner.features, HER2Score.TWO_PLUS, inner.hidden),  # noqa: B023
                 lambda _: eager(pixels, 2),  # noqa: B023
             ],
             repeats,

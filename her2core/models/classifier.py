@@ -19,7 +19,6 @@ from her2core.models.backends.reader import Activations, Floats, check_pixels
 from her2core.models.bundles.bundle import Bundle
 from her2core.models.head import Head
 from her2core.models.temperature import keras_probabilities, probabilities
-from her2core.models.verdict import Verdict, verdict_of
 
 PIXELS = tf.TensorSpec((None, 224, 224, 3), tf.float32)
 _BATCH = 16
@@ -87,10 +86,6 @@ class Classifier:
         shown = probabilities(logits, self.bundle.card.temperature).astype(np.float32)
         return Activations(shown, features, hidden)
 
-    def verdict(self, probabilities: Floats) -> Verdict:
-        """The verdict for one row (4,) of `infer`'s probabilities."""
-        return verdict_of(self.bundle.card, probabilities, self.backend)
-
 
 def compiled(
     function: Callable[..., Any], signature: list[tf.TensorSpec], model: keras.Model
@@ -99,7 +94,7 @@ def compiled(
 
     Where the model has batch normalisation its weights become constants of the graph: TensorFlow
     then folds the normalisation into the convolutions, which saves about a fifth of the time.
-    Weights changed later would not be seen; a loaded bundle's never change.
+    Weights changed later would count for nothing; a loaded bundle's never change.
     """
     graph = tf.function(function, input_signature=signature, autograph=False)
     concrete = graph.get_concrete_function()

@@ -79,7 +79,7 @@ class ShapExplainer:
             target: the class whose temperature-scaled probability is explained.
             samples: number of samples, each a point between a background patch and this one.
             against: explain that probability minus this class's.
-            progress: told how far the map is; may stop it.
+            progress: learns how far the map is; may stop it.
 
         Returns:
             Signed heat in [-1, 1]: attributions summed over the colour channels and smoothed over
@@ -133,7 +133,7 @@ class ShapExplainer:
             against: for a contrast, the other class; SHAP values are linear, so this is the
                 difference of both classes' values, at the price of one.
             seed: of the samples drawn.
-            progress: told how far the samples are; may stop them.
+            progress: learns how far the samples are; may stop them.
 
         Raises:
             StoppedError: through `progress`.

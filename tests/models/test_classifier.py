@@ -7,7 +7,7 @@ import threading
 import numpy as np
 import pytest
 
-from her2core.models.verdict import Verdict
+from her2core.models.verdict import Verdict, verdict_of
 from tests.tiny_bundles import NAMES, classifier, pixels
 
 
@@ -42,10 +42,11 @@ def test_probabilities_are_those_of_the_plain_model_for_any_batch_size(
 @pytest.mark.parametrize("name", NAMES)
 def test_a_verdict_names_its_model_and_sums_to_one(name: str) -> None:
     reader = classifier(name)
-    verdict = reader.verdict(reader.infer(pixels(1))[0][0])
+    card = reader.bundle.card
+    verdict = verdict_of(card, reader.infer(pixels(1))[0][0], reader.backend)
     assert isinstance(verdict, Verdict)
     assert verdict.architecture == name
-    assert verdict.model_id == reader.bundle.card.model_id
+    assert verdict.model_id == card.model_id
     assert verdict.demo
     assert sum(verdict.probabilities) == pytest.approx(1.0, abs=1e-6)
 

@@ -194,11 +194,11 @@ class Network:
     def weights(self) -> Mapping[str, Shape]:
         """Path of each weight, as keras names it -> its shape."""
         before: Shape = (SIDE, SIDE, 3)
-        found: dict[str, Shape] = {}
+        weights: dict[str, Shape] = {}
         for layer in self.layers:
-            found.update(_weights(layer, before[-1]))
+            weights.update(_weights(layer, before[-1]))
             before = self.shapes[layer.name]
-        return MappingProxyType(found)
+        return MappingProxyType(weights)
 
     @cached_property
     def parameters(self) -> int:

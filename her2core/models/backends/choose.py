@@ -20,7 +20,7 @@ def open_reader(files: BundleFiles, backend: Backend, cache_dir: Path) -> Reader
         files: the bundle.
         backend: "auto" takes OpenVINO where it is installed and agrees with TensorFlow to 1e-3 in
             every probability, else TensorFlow; the others are taken at their word.
-        cache_dir: where it is noted that a backend agreed.
+        cache_dir: where a backend's parity with TensorFlow is recorded.
 
     Raises:
         BackendError: the backend that the settings name cannot be used.

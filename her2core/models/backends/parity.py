@@ -1,7 +1,7 @@
 """Whether a backend gives TensorFlow's answers on a bundle's own patches, tried before it is used.
 
 The logits TensorFlow gave are kept in the bundle since it was written; for an older bundle they
-are computed once, which needs TensorFlow. The difference is noted in the cache folder for these
+are computed once, which needs TensorFlow. The difference is written into the cache folder for these
 weights, this backend and this processor (on which the precision depends), so that later starts
 need not try again. A note that is damaged or about something else counts for nothing.
 """
@@ -102,7 +102,7 @@ def _write(note: Path, trial: Trial, difference: float) -> None:
         note.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(note, json.dumps(data, indent=2).encode("utf-8"))
     except OSError:
-        _log.warning("The backend's agreement could not be noted; it is tried again next time.")
+        _log.warning("The backend's parity could not be recorded; it is tried again next time.")
 
 
 def _seal(trial: Trial, difference: float) -> str:
