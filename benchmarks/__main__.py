@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks import scoring, speed, startup
-from benchmarks.rows import RESULTS, Row, bundles, machine, table, write
+from benchmarks.rows import RESULTS, Row, machine, settings_at, table, write
 from her2core.models.bundles.registry import ARCHITECTURES, chosen
 from her2core.preprocessing.patches import decode
 from her2core.serving.workbench import Workbench
@@ -56,8 +56,7 @@ def _count(text: str) -> int:
 
 
 def _rows(home: Path, args: argparse.Namespace) -> Iterator[Row]:
-    settings, source = bundles(home)
-    print(f"Bundles: {source}.", flush=True)
+    settings = settings_at(home)
     yield from startup.startup_rows(settings, min(3, args.repeats))
 
     from her2core.models.bundles.bundle import load_bundle

@@ -7,13 +7,13 @@ that was never checked is offered with just that said.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from her2core.common import strict_json
 from her2core.common.files import write_atomically
 from her2core.xai.methods import METHODS
 
@@ -22,6 +22,7 @@ from her2core.xai.methods import METHODS
 STABLE = 0.5
 UNRELATED = 0.3
 
+_MOST_BYTES = 10**7
 BASELINES = {"gradient": "Plain gradient", "random": "Random order"}
 
 
@@ -64,7 +65,7 @@ class MethodFidelity:
     """
 
     method: str
-    figures: Mapping[str, Measured]
+    figures: dict[str, Measured]
     deletion: tuple[float, ...]
     insertion: tuple[float, ...]
 
@@ -187,13 +188,9 @@ NOTHING_CHECKED = FidelityReport("none", "", ())
 def read_report(path: Path) -> FidelityReport:
     """Read the benchmark's file; one that is missing or damaged checks nothing."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        return FidelityReport(
-            patches=str(data["patches"]),
-            date=str(data["date"]),
-            models=tuple(_model(one) for one in data["models"]),
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        text = strict_json.text_of(path, _MOST_BYTES, "such a report")
+        return strict_json.read_text(FidelityReport, text, "the report", path.name)
+    except strict_json.ShapeError:
         return NOTHING_CHECKED
 
 
@@ -206,32 +203,3 @@ def measured(values: Sequence[float | None], seed: int = 0) -> Measured | None:
     means = known[rng.integers(0, known.size, (2000, known.size))].mean(axis=1)
     low, high = np.percentile(means, [2.5, 97.5])
     return Measured(float(known.mean()), float(low), float(high), int(known.size))
-
-
-def _model(data: Mapping[str, Any]) -> ModelFidelity:
-    convergence = data.get("convergence")
-    return ModelFidelity(
-        model_id=str(data["model_id"]),
-        methods=tuple(
-            MethodFidelity(
-                method=str(one["method"]),
-                figures={name: _measured(value) for name, value in one["figures"].items()},
-                deletion=tuple(float(value) for value in one["deletion"]),
-                insertion=tuple(float(value) for value in one["insertion"]),
-            )
-            for one in data["methods"]
-        ),
-        convergence=None
-        if convergence is None
-        else Convergence(
-            tuple(int(value) for value in convergence["samples"]),
-            tuple(float(value) for value in convergence["correlation"]),
-            int(convergence["reference"]),
-            int(convergence["n"]),
-        ),
-    )
-
-
-def _measured(data: Mapping[str, Any]) -> Measured:
-    value, low, high = (float(data[name]) for name in ("value", "low", "high"))
-    return Measured(value, low, high, int(data["n"]))

@@ -45,6 +45,15 @@ def test_every_method_gets_its_figures(tmp_path, monkeypatch, capsys):
     said = capsys.readouterr().out
     assert "Grad-CAM++" in said
     assert "SHAP against 12 samples" in said
+    # one method anew: its figures change places with the earlier ones, all others stay
+    before = [one for one in model.methods if one.method != "layer_cam"]
+    one_only = ["--number", "2", "--seed", "7", "--method", "layer_cam"]
+    assert explanations.main([*one_only, "--models", "cnn", "--out", str(out)]) == 0
+    (again,) = read_report(out).models
+    assert [one.method for one in again.methods] == [one.method for one in model.methods]
+    assert [one for one in again.methods if one.method != "layer_cam"] == before
+    assert again.of("layer_cam") != model.of("layer_cam")
+    assert again.convergence == model.convergence
 
 
 def test_without_a_bundle_or_a_patch_it_says_so(tmp_path, monkeypatch, capsys):

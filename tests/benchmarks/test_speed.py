@@ -13,11 +13,11 @@ from benchmarks.plain import eager_grad_cam, stain_report
 from benchmarks.rows import (
     Row,
     a_patch,
-    bundles,
     faster,
     machine,
     medians,
     rate,
+    settings_at,
     share,
     table,
     write,
@@ -99,9 +99,7 @@ def test_every_turn_reads_another_patch() -> None:
 
 def test_installed_bundles_are_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HER2_BUNDLES", str(bundle_root()))
-    found, source = bundles(tmp_path)
-    assert source == "installed"
-    assert chosen(found) == {name: bundle_root() / name for name in NAMES}
+    assert chosen(settings_at(tmp_path)) == {name: bundle_root() / name for name in NAMES}
     assert not any(tmp_path.iterdir())
 
 
