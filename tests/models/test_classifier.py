@@ -33,6 +33,8 @@ def test_probabilities_are_those_of_the_plain_model_for_any_batch_size(
     assert features.shape == (count, *classifier(name).feature_shape)
     assert np.ptp(together, axis=0).max() > 1e-3  # the patches do differ
     assert np.allclose(together, plain_probabilities(name, batch), atol=1e-5)
+    # what SHAP differentiates is what is shown
+    assert np.allclose(classifier(name).scaled(batch[:2]), together[:2], atol=1e-5)
     for number in (0, count // 2, count - 1):
         alone, alone_features = classifier(name).infer(batch[number : number + 1])
         assert np.allclose(alone[0], together[number], atol=1e-5)
