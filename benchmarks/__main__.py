@@ -1,9 +1,8 @@
-"""`python -m benchmarks`: every row of benchmarks/results.json and docs/cost.svg, in one run.
+"""`python -m benchmarks`: every row of benchmarks/results.json, in one run.
 
-    python -m benchmarks [--repeats 15] [--shap-repeats 3] [--patches 500] [--most 10000]
+    python -m benchmarks [--repeats 15] [--shap-repeats 3] [--patches 500]
 
-Rows whose goal is missed say so, and the exit status is 1. About half an hour on two cores, most of
-it the 10,000 patches; `--most 0` leaves them out.
+Rows whose goal is missed say so, and the exit status is 1. About ten minutes on two cores.
 """
 
 from __future__ import annotations
@@ -15,15 +14,12 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from benchmarks import cost, scoring, speed, startup
-from benchmarks.rows import RESULTS, Row, bundles, machine, table, write
-from her2core.common.files import write_atomically
+from benchmarks import scoring, speed, startup
+from benchmarks.rows import RESULTS, Row, machine, settings_at, table, write
 from her2core.models.bundles.registry import ARCHITECTURES, chosen
 from her2core.preprocessing.patches import decode
 from her2core.serving.workbench import Workbench
 from her2core.settings import PROJECT_ROOT
-
-PICTURE = PROJECT_ROOT / "docs" / "cost.svg"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         rows = []
         for row in _rows(Path(home), args):
             rows.append(row)
-            write(rows, args.out)  # half an hour is long: what was measured stays
+            write(rows, args.out)  # minutes are long: what was measured stays
     print(table(rows))
     print(machine())
     return 0 if all(row.holds is not False for row in rows) else 1
@@ -48,9 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--repeats", type=_count, default=15, help="turns of each quick row")
     parser.add_argument("--shap-repeats", type=_count, default=3, help="turns of each SHAP row")
     parser.add_argument("--patches", type=_count, default=500, help="files that are scored")
-    parser.add_argument("--most", type=int, default=10_000, help="patches of the cost curve")
     parser.add_argument("--out", type=Path, default=RESULTS, help="JSON file to write")
-    parser.add_argument("--picture", type=Path, default=PICTURE, help="SVG file to write")
     return parser
 
 
@@ -62,8 +56,7 @@ def _count(text: str) -> int:
 
 
 def _rows(home: Path, args: argparse.Namespace) -> Iterator[Row]:
-    settings, source = bundles(home)
-    print(f"Bundles: {source}.", flush=True)
+    settings = settings_at(home)
     yield from startup.startup_rows(settings, min(3, args.repeats))
 
     from her2core.models.bundles.bundle import load_bundle
@@ -85,14 +78,10 @@ def _rows(home: Path, args: argparse.Namespace) -> Iterator[Row]:
     ]
     yield from speed.whole_page_rows(workbench, classifiers, samples, args.repeats)
     yield from speed.grad_cam_rows(classifiers, args.repeats)
-    yield from speed.shap_rows(settings, classifiers, args.shap_repeats)
+    yield from speed.shap_rows(classifiers, args.shap_repeats)
     count = args.patches + scoring.WARM
     files = scoring.write_patches(home / "scored", count, settings.demo_dir)
     yield from scoring.scoring_rows(settings, workbench, classifiers, files)
-    if args.most > 0:
-        found = scoring.costs(settings, workbench, files, args.most)
-        yield from scoring.cost_rows(found)
-        write_atomically(args.picture, cost.drawn(found, machine()).encode("utf-8"))
 
 
 if __name__ == "__main__":

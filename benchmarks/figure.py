@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True)
 class Figure:
-    """What was measured. `goal` None: told for information; `n` is what the figure is over."""
+    """What was measured. `goal` None: for information; `n` is what the figure is over."""
 
     name: str
     value: float | None
@@ -73,10 +73,10 @@ def rgb_of(path: Path) -> npt.NDArray[np.uint8]:
     Raises:
         OSError: it cannot be read.
     """
-    found = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if found is None:
+    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if picture is None:
         raise OSError(f"{path} cannot be read as a picture.")
-    return np.ascontiguousarray(found[..., ::-1], np.uint8)
+    return np.ascontiguousarray(picture[..., ::-1], np.uint8)
 
 
 def publish(figures: Sequence[Figure], path: Path) -> None:

@@ -52,11 +52,11 @@ def stain_report(rgb: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[Any]]:
     nuclei = watershed(-distance, seeds, mask=mask)
     ring = expand_labels(nuclei, 6)
     ring[nuclei > 0] = 0
-    found: dict[str, npt.NDArray[Any]] = regionprops_table(
+    cells: dict[str, npt.NDArray[Any]] = regionprops_table(
         ring, intensity_image=brown, properties=("label", "area", "intensity_mean")
     )
     positive = brown > threshold_otsu(brown)
-    found["stained share"] = np.array(
-        ndimage.mean(positive.astype(float), ring, found["label"]) if len(peaks) else []
+    cells["stained share"] = np.array(
+        ndimage.mean(positive.astype(float), ring, cells["label"]) if len(peaks) else []
     )
-    return found
+    return cells

@@ -98,35 +98,29 @@ def a_patch(number: int) -> Patch:
     return Patch(f"{number}.png", f"{number % 2**256:064x}", rgb, Square(0, 0, 448))
 
 
-def bundles(home: Path) -> tuple[Settings, str]:
-    """Settings with a bundle of each architecture, and where they come from.
+def settings_at(home: Path) -> Settings:
+    """The installed bundles, with a home and a database of their own.
 
-    What is installed is used; for an architecture without a bundle, one with seeded random weights
-    is written into `home` (speed does not depend on the values).
+    Raises:
+        SystemExit: an architecture has no bundle.
     """
-    installed = load_settings()
-    settings = replace(
-        installed,
-        home=home,
-        database_url=f"sqlite:///{home / 'reviews.sqlite3'}",
-        bundle_dirs=(*installed.bundle_dirs, home / "bundles"),
-    )
-    missing = [name for name in ARCHITECTURES if name not in chosen(settings)]
-    for name in missing:
-        _write_random_bundle(name, home / "bundles" / name)
-    return settings, f"random weights for {' and '.join(missing)}" if missing else "installed"
+    database = f"sqlite:///{home / 'reviews.sqlite3'}"
+    settings = replace(load_settings(), home=home, database_url=database)
+    if missing := ARCHITECTURES.keys() - chosen(settings).keys():
+        raise SystemExit(f"No bundle of {' and '.join(sorted(missing))} is installed.")
+    return settings
 
 
 def machine() -> str:
     """Cores, load and versions, as one line."""
-    found = []
+    versions = []
     for package in _PACKAGES:
         try:
-            found.append(f"{package} {version(package)}")
+            versions.append(f"{package} {version(package)}")
         except PackageNotFoundError:
             continue
     cores = f"{os.cpu_count()} cores ({_processor()}), load {os.getloadavg()[0]:.1f}"
-    return ", ".join([cores, f"Python {platform.python_version()}", *found])
+    return ", ".join([cores, f"Python {platform.python_version()}", *versions])
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -166,16 +160,3 @@ def _processor() -> str:
         if kind in facts.get("flags", "").split()
     ]
     return " ".join([facts.get("model name", platform.machine()), *kinds])
-
-
-def _write_random_bundle(name: str, folder: Path) -> None:
-    import keras
-
-    from her2core.models.bundles.bundle import write_bundle
-    from her2core.models.bundles.card import ModelCard
-
-    keras.utils.set_random_seed(0)
-    text = "None: random weights, for timing only."
-    card = ModelCard(name, name, text, "CC0", "none", (), 1.0, "2026-01-01", "0", demo=True)
-    background = np.stack([(255 * a_patch(n).pixels()).astype(np.uint8) for n in range(16)])
-    write_bundle(ARCHITECTURES[name].build(), card, folder, background)

@@ -16,13 +16,10 @@ import numpy as np
 
 from benchmarks.plain import eager_grad_cam, stain_report
 from benchmarks.rows import Row, a_patch, faster, medians, share
-from her2core.models.backends.choose import open_gradient
-from her2core.models.bundles.bundle_files import read_files
-from her2core.models.bundles.registry import ARCHITECTURES, chosen
+from her2core.models.bundles.registry import ARCHITECTURES
 from her2core.preprocessing.patches import Patch
 from her2core.scores import HER2Score
 from her2core.serving.workbench import Workbench
-from her2core.settings import Settings
 
 SHAP_SAMPLES = 50
 
@@ -124,13 +121,13 @@ def grad_cam_rows(classifiers: dict[str, Any], repeats: int) -> Iterator[Row]:
     pixels = a_patch(1).pixels()[None]
     for name, classifier in classifiers.items():
         title = ARCHITECTURES[name].title
-        seen = classifier.read(pixels)
+        inner = classifier.read(pixels)
         grad_cam = ClassActivation(classifier.model_id, classifier.head)
         eager = eager_grad_cam(classifier.bundle.model)
         forward, ours, plain = medians(
             [
                 lambda _: classifiers["densenet121"].infer(pixels),
-                lambda _: grad_cam(seen.features, HER2Score.TWO_PLUS, seen.hidden),  # noqa: B023
+                lambda _: grad_cam(inner.features, HER2Score.TWO_PLUS, inner.hidden),  # noqa: B023
                 lambda _: eager(pixels, 2),  # noqa: B023
             ],
             repeats,
@@ -141,7 +138,7 @@ def grad_cam_rows(classifiers: dict[str, Any], repeats: int) -> Iterator[Row]:
         yield faster(f"Grad-CAM of {title} after the verdict", eager_text, plain, ours, None)
 
 
-def shap_rows(settings: Settings, classifiers: dict[str, Any], repeats: int) -> Iterator[Row]:
+def shap_rows(classifiers: dict[str, Any], repeats: int) -> Iterator[Row]:
     """SHAP for the class on the screen against shap.GradientExplainer for all it has.
 
     A page shows the maps of both models, so the goal is for both together. Equal samples are the
@@ -149,7 +146,7 @@ def shap_rows(settings: Settings, classifiers: dict[str, Any], repeats: int) -> 
     """
     import shap
 
-    from her2core.xai.methods.shap_values import ShapExplainer
+    from her2core.xai.shap_values import ShapExplainer
 
     patch = a_patch(1).pixels()
     total_ours = total_peer = 0.0
@@ -160,8 +157,7 @@ def shap_rows(settings: Settings, classifiers: dict[str, Any], repeats: int) -> 
     for name, classifier in classifiers.items():
         background = classifier.bundle.background.astype(np.float32) / np.float32(255)
         plain = shap.GradientExplainer(classifier.scaled, background)
-        files = read_files(chosen(settings)[name])
-        explainer = ShapExplainer(classifier, open_gradient(files, settings.backend))
+        explainer = ShapExplainer(classifier)
         ours, peer = medians(
             [
                 lambda _: explainer(patch, HER2Score.TWO_PLUS, SHAP_SAMPLES),  # noqa: B023

@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from training.switch_table import switch_lines
-
 _HOLDS = {None: "–", True: "yes", False: "**no**"}
 
 
@@ -56,29 +54,6 @@ def figure_lines(results: Path, title: str) -> Iterator[str]:
             cells = (row["name"], value, goal, holds, str(row["n"]), row["note"])
             yield f"| {' | '.join(cell(each) for each in cells)} |"
     yield ""
-
-
-def two_sample_lines(results: Path) -> Iterator[str]:
-    """How well a small classifier tells real from synthetic patches."""
-    with _written_by(results, "python -m benchmarks.real_vs_synthetic"):
-        yield "| Scores | real crops (cores) | synthetic | AUC | what tells them apart most |"
-        yield "| --- | --- | --- | --- | --- |"
-        for row in _rows(results):
-            telling = cell("; ".join(row["telling"][:3]))
-            yield (
-                f"| {row['name']} | {row['real']} ({row['cores']}) | {row['synthetic']} "
-                f"| {row['auc']:.2f} | {telling} |"
-            )
-
-
-def switches_lines(results: Path) -> Iterator[str]:
-    """What each switch of the recipe does.
-
-    Raises:
-        FiguresError: the file is not that benchmark's.
-    """
-    with _written_by(results, "python -m benchmarks.recipe_switches"):
-        yield from switch_lines(results)
 
 
 @contextmanager

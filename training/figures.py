@@ -3,8 +3,8 @@
     python -m training.figures
 
 Reads data/reports/*/report.json, data/bundles/*/card.json and benchmarks/*.json, and replaces what
-stands between the two markers of README.md (the main ones), docs/figures.md (all),
-docs/synthetic.md and docs/training.md. What is missing is left out and said to be.
+stands between the two markers of README.md (the main ones) and docs/figures.md (all). What is
+missing is left out and said to be.
 """
 
 from __future__ import annotations
@@ -26,8 +26,6 @@ from training.benchmark_tables import (
     cell,
     figure_lines,
     speed_lines,
-    switches_lines,
-    two_sample_lines,
 )
 
 BEGIN, END = "<!-- figures:begin", "<!-- figures:end -->"
@@ -50,7 +48,6 @@ _MEASURED = {
     "novelty": "Knowing unfamiliar patches",
     "novelty_left_out": "Other stains that the network was never shown",
     "quality": "Quality findings",
-    "backends": "Backends, a patch at a time",
 }
 _CARD_FIGURES = (
     "exact",
@@ -72,12 +69,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _write(root / "README.md", short_block(root))
         _write(root / "docs" / "figures.md", block(root))
-        two_sample = root / "benchmarks" / "real_vs_synthetic.json"
-        if two_sample.is_file():
-            _write(root / "docs" / "synthetic.md", "\n".join(two_sample_lines(two_sample)))
-        switches = root / "benchmarks" / "recipe_switches.json"
-        if switches.is_file():
-            _write(root / "docs" / "training.md", "\n".join(switches_lines(switches)))
     except (FiguresError, ReportError, BundleError) as error:
         print(error, file=sys.stderr)
         return 1

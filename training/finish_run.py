@@ -13,6 +13,7 @@ import numpy as np
 from her2core import __version__
 from her2core.models.bundles.card import CARD_FILE, Metric, ModelCard
 from her2core.models.conformal import ConformalSets
+from her2core.models.temperature import NEUTRAL, Temperature
 from her2core.preprocessing.patches import MODEL_SIDE
 from her2core.scores import HER2Score
 from her2core.training.checkpoint import load_weights
@@ -89,7 +90,7 @@ def draft_card(
         licence=text.licence or NO_LICENCE,
         split=text.split or prepared.describe_split(),
         metrics=(),
-        temperature=1.0,
+        temperature=NEUTRAL,
         date=datetime.date.today().isoformat(),
         code_version=__version__,
         demo=False,
@@ -122,7 +123,9 @@ def finish_run(
         validation = load_patches(prepared.files_of(VALIDATION))
     test = _own_groups(load_patches(prepared.files_of(TEST)))
 
-    def measure(stored: object, temperature: float, sets: ConformalSets) -> tuple[Metric, ...]:
+    def measure(
+        stored: object, temperature: Temperature, sets: ConformalSets
+    ) -> tuple[Metric, ...]:
         return measure_set(stored, temperature, sets, test, HELD_OUT) if len(test) else ()
 
     background = choose_background(train, BACKGROUND_PATCHES)

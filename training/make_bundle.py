@@ -23,13 +23,10 @@ import numpy as np
 import numpy.typing as npt
 
 from her2core import __version__
-from her2core.evaluation.calibration import (
-    fit_temperature,
-    tempered,
-)
 from her2core.evaluation.metrics import core_score, set_metrics
 from her2core.models.bundles.card import BundleError, Metric, ModelCard
 from her2core.models.conformal import ConformalSets, calibrate
+from her2core.models.temperature import NEUTRAL, Temperature, fit_temperature, probabilities
 from her2core.scores import HER2Score
 from her2core.training.checkpoint import CheckpointError, load_weights
 from her2core.training.data.datasets import DatasetError, PatchSet, load_patches
@@ -134,7 +131,7 @@ def make_bundle(args: argparse.Namespace) -> ModelCard:
         licence=text["licence"],
         split=text["split"],
         metrics=(),
-        temperature=1.0,
+        temperature=NEUTRAL,
         date=datetime.date.today().isoformat(),
         code_version=__version__,
         demo=args.demo,
@@ -142,7 +139,9 @@ def make_bundle(args: argparse.Namespace) -> ModelCard:
     )
     validation = load_patches(read_layout(args.validation).files)
 
-    def measure(stored: object, temperature: float, sets: ConformalSets) -> tuple[Metric, ...]:
+    def measure(
+        stored: object, temperature: Temperature, sets: ConformalSets
+    ) -> tuple[Metric, ...]:
         return _measure(stored, temperature, sets, args)
 
     return assemble(model, draft, background, validation, measure, args.out)
@@ -177,15 +176,15 @@ def assemble(
         stored = load_bundle(Path(scratch) / "bundle").model
     logits = _logits(stored, validation.images)
     temperature = fit_temperature(logits, validation.labels)
-    # The same patches fitted one number, the temperature: what that costs is measured below.
-    sets = calibrate(tempered(logits, temperature), validation.labels, "validation patches")
+    # The same patches fitted the temperature: what that costs is measured below.
+    sets = calibrate(probabilities(logits, temperature), validation.labels, "validation patches")
     metrics = measure(stored, temperature, sets)
     finished = replace(draft, temperature=temperature, metrics=metrics, conformal=sets)
     return write_bundle(model, finished, out, background)
 
 
 def _measure(
-    model: Any, temperature: float, sets: ConformalSets, args: argparse.Namespace
+    model: Any, temperature: Temperature, sets: ConformalSets, args: argparse.Namespace
 ) -> tuple[Metric, ...]:
     test = load_patches(read_layout(args.test).files)
     found = measure_set(model, temperature, sets, test, "fresh synthetic patches")
@@ -197,11 +196,11 @@ def _measure(
 
 
 def measure_set(
-    model: Any, temperature: float, sets: ConformalSets, test: PatchSet, name: str
+    model: Any, temperature: Temperature, sets: ConformalSets, test: PatchSet, name: str
 ) -> tuple[Metric, ...]:
     """Agreement and calibration on a labelled set, with intervals resampled by group."""
     logits = _logits(model, test.images)
-    after, before = tempered(logits, temperature), tempered(logits, 1.0)
+    after, before = probabilities(logits, temperature), probabilities(logits, NEUTRAL)
     return set_metrics(after, before, test.labels, test.groups, sets, name)
 
 

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from her2core.models.architectures.densenet121 import WeightsUnavailableError
+from her2core.models.architectures.keras_model import WeightsUnavailableError
 from her2core.models.bundles.card import BundleError, ModelCard
 from her2core.training.checkpoint import CheckpointError
 from her2core.training.data.datasets import DatasetError

@@ -9,7 +9,6 @@ from itertools import combinations
 import numpy as np
 
 from her2core.evaluation.bootstrap import group_codes, weight_blocks
-from her2core.evaluation.calibration import untempered
 from her2core.evaluation.curves import coverage_curve, pr_curves, reliability, roc_curves
 from her2core.evaluation.figures import Floats, Sample, confusions, measure
 from her2core.evaluation.gallery import GalleryEntry, largest_disagreements, worst_errors
@@ -25,6 +24,7 @@ from her2core.evaluation.report import (
 )
 from her2core.evaluation.third_reader import third_reader
 from her2core.models.conformal import prediction_sets
+from her2core.models.temperature import without_temperature
 
 N_BOOT = 1000
 
@@ -151,7 +151,7 @@ def _sample(rows: Sequence[PatchRow], models: tuple[ReportModel, ...], codes: np
     """What one model, or the mean of several, said of the rows."""
     said = [_probabilities(rows, model.key) for model in models]
     before = [
-        untempered(probabilities, model.temperature)
+        without_temperature(probabilities, model.temperature)
         for probabilities, model in zip(said, models, strict=True)
         if model.temperature is not None
     ]

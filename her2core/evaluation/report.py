@@ -22,6 +22,7 @@ from her2core.evaluation.pairs import PairComparison
 from her2core.evaluation.third_reader import StainRow, ThirdReader
 from her2core.models.bundles.card import Metric
 from her2core.models.conformal import ConformalSets
+from her2core.models.temperature import Temperature, is_valid
 
 Schema = Literal["her2review-evaluation/1"]
 SCHEMA: Schema = "her2review-evaluation/1"
@@ -78,7 +79,7 @@ class ReportModel:
     architecture: str
     name: str
     demo: bool
-    temperature: float | None
+    temperature: Temperature | None
     training_data: str
     licence: str
     date: str
@@ -258,7 +259,8 @@ def _check(report: Report) -> None:
     keys = {model.key for model in report.models}
     if not report.rows or not keys:
         raise strict_json.ShapeError("it has no rows or no models")
-    if any(model.temperature is not None and model.temperature <= 0 for model in report.models):
+    temperatures = [model.temperature for model in report.models if model.temperature is not None]
+    if not all(map(is_valid, temperatures)):
         raise strict_json.ShapeError("a temperature is not above 0")
     _check_rows(report, keys)
     _check_evaluation(report.evaluation, keys)

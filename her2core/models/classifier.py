@@ -14,11 +14,11 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
+from her2core.models.architectures.description import FEATURES, HIDDEN, LOGITS
 from her2core.models.backends.reader import Activations, Floats, check_pixels
 from her2core.models.bundles.bundle import Bundle
-from her2core.models.bundles.registry import ARCHITECTURES
-from her2core.models.verdict import Verdict, verdict_of
-from her2core.xai.head_gradient import Head
+from her2core.models.head import Head
+from her2core.models.temperature import keras_probabilities, probabilities
 
 PIXELS = tf.TensorSpec((None, 224, 224, 3), tf.float32)
 _BATCH = 16
@@ -38,20 +38,19 @@ class Classifier:
     def __init__(self, bundle: Bundle) -> None:
         """Compile and warm up; takes seconds."""
         model = bundle.model
-        features = model.get_layer(ARCHITECTURES[bundle.card.architecture].feature_layer).output
-        logits = model.get_layer("logits").output
-        # Names of their own: the network already has a layer "probabilities".
-        tempered = keras.layers.Rescaling(1.0 / bundle.card.temperature, name="tempered")(logits)
-        probabilities = keras.layers.Softmax(name="tempered_probabilities")(tempered)
+        logits, features, hidden = (
+            model.get_layer(name).output for name in (LOGITS, FEATURES, HIDDEN)
+        )
         self.bundle = bundle
         self.model_id = bundle.card.model_id
-        self.scaled = keras.Model(model.inputs[0], probabilities)
+        self.scaled = keras.Model(
+            model.inputs[0], keras_probabilities(logits, bundle.card.temperature)
+        )
         self.feature_shape: tuple[int, int, int] = tuple(features.shape[1:])
-        hidden = model.get_layer("hidden").output
         self.head = Head.from_tensors(
             {weight.path: weight.numpy() for weight in model.weights}, self.feature_shape
         )
-        reader = keras.Model(model.inputs[0], [probabilities, features, hidden])
+        reader = keras.Model(model.inputs[0], [logits, features, hidden])
         self._read = compiled(lambda x: reader(x, training=False), [PIXELS], model)
         self.read(np.zeros((1, 224, 224, 3), np.float32))
 
@@ -83,11 +82,9 @@ class Classifier:
         """
         check_pixels(pixels)
         parts = [self._read(tf.constant(part)) for part in _batches(pixels)]
-        return Activations(*(np.concatenate(column) for column in zip(*parts, strict=True)))
-
-    def verdict(self, probabilities: Floats) -> Verdict:
-        """The verdict for one row (4,) of `infer`'s probabilities."""
-        return verdict_of(self.bundle.card, probabilities, self.backend)
+        logits, features, hidden = (np.concatenate(column) for column in zip(*parts, strict=True))
+        shown = probabilities(logits, self.bundle.card.temperature).astype(np.float32)
+        return Activations(shown, features, hidden)
 
 
 def compiled(
@@ -97,7 +94,7 @@ def compiled(
 
     Where the model has batch normalisation its weights become constants of the graph: TensorFlow
     then folds the normalisation into the convolutions, which saves about a fifth of the time.
-    Weights changed later would not be seen; a loaded bundle's never change.
+    Weights changed later would count for nothing; a loaded bundle's never change.
     """
     graph = tf.function(function, input_signature=signature, autograph=False)
     concrete = graph.get_concrete_function()

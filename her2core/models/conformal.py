@@ -34,7 +34,7 @@ class ConformalSets:
     Attributes:
         alpha: share of patches whose set may miss the true score, in (0, 1).
         thresholds: per class in clinical order, in [0, 1]: a class is in the set where 1 minus its
-            probability is not above. 1 where too few patches of the class were seen to leave it
+            probability is not above. 1 where too few patches of the class were there to leave it
             out of any set.
         n: per class, number of calibration patches.
         calibration_set: what it was calibrated on, for people.
@@ -71,13 +71,16 @@ def calibrate(
         raise ValueError("Calibration needs four probabilities and one label for each patch.")
     if not 0.0 < alpha < 1.0:
         raise ValueError(f"alpha must lie between 0 and 1, not {alpha}.")
-    found = [
+    thresholds = [
         _threshold(np.sort(1.0 - probabilities[labels == k, k]), alpha)
         for k in range(len(HER2Score))
     ]
     zero, one, two, three = (int((labels == k).sum()) for k in range(len(HER2Score)))
     return ConformalSets(
-        alpha, (found[0], found[1], found[2], found[3]), (zero, one, two, three), calibration_set
+        alpha,
+        (thresholds[0], thresholds[1], thresholds[2], thresholds[3]),
+        (zero, one, two, three),
+        calibration_set,
     )
 
 

@@ -16,10 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from her2core.common.fair_lock import FairLock
-from her2core.models.backends.choose import open_gradient, open_reader
+from her2core.models.backends.choose import open_reader
 from her2core.models.backends.reader import BackendError
 from her2core.models.bundles.bundle_files import read_files
 from her2core.models.bundles.card import BundleError, ModelCard
+from her2core.models.head import Head
 from her2core.models.ood.appearance import appearance
 from her2core.models.ood.novelty import pooled
 from her2core.models.ood.novelty_file import load_novelty
@@ -30,12 +31,12 @@ from her2core.serving.cache import Recent
 from her2core.settings import Settings
 from her2core.xai.class_activation import ClassActivation
 from her2core.xai.explanation import Explanation, Method
-from her2core.xai.head_gradient import Head
+from her2core.xai.methods import METHODS
 from her2core.xai.progress import Progress
 
 if TYPE_CHECKING:
     from her2core.models.backends.reader import Reader
-    from her2core.xai.methods.shap_values import ShapExplainer
+    from her2core.xai.shap_values import ShapExplainer
 
 Floats = npt.NDArray[np.float32]
 READINGS_KEPT = 256
@@ -83,7 +84,6 @@ class LoadedModel:
         self.card: ModelCard = files.card
         self.head = Head.from_tensors(files.tensors, files.feature_shape)
         self._folder = folder
-        self._backend_wanted = settings.backend
         self._novelty = load_novelty(folder, self.card)
         self._appearances = Recent(READINGS_KEPT) if appearances is None else appearances
         self._activation = ClassActivation(self.card.model_id, self.head)
@@ -151,7 +151,7 @@ class LoadedModel:
         kept = self._maps.get(key)
         if kept is not None:
             return kept
-        if method != "shap":
+        if METHODS[method].from_features is not None:
             reading = self.read(patch)
             made = self._activation(reading.features, target, reading.hidden, method, against)
             self._maps.put(key, made)
@@ -201,10 +201,9 @@ class LoadedModel:
         if self._shap is None:
             from her2core.models.bundles.bundle import as_keras
             from her2core.models.classifier import Classifier
-            from her2core.xai.methods.shap_values import ShapExplainer
+            from her2core.xai.shap_values import ShapExplainer
 
             classifier = self._reader
-            gradient = None
             if not isinstance(classifier, Classifier):
                 files = read_files(self._folder)
                 if files.card != self.card:
@@ -213,6 +212,5 @@ class LoadedModel:
                         "on the Models page."
                     )
                 classifier = Classifier(as_keras(files))
-                gradient = open_gradient(files, self._backend_wanted)
-            self._shap = ShapExplainer(classifier, gradient)
+            self._shap = ShapExplainer(classifier)
         return self._shap

@@ -18,9 +18,9 @@ from her2core.reviews.records import Review
 from her2core.serving.workbench import Workbench
 from her2core.xai.explanation import Explanation, Method
 from her2core.xai.fidelity_report import FidelityReport
+from her2core.xai.methods import RECORDED
 from her2core.xai.overlay import annotate, blend, map_line, verdict_line
 
-METHODS: tuple[Method, ...] = ("grad_cam", "shap")
 _OPACITY = 0.55
 _SHORTEST, _LONGEST = 448, 1024
 
@@ -38,7 +38,7 @@ def explain_recorded(
         workbench: the models; this waits for them.
         patch: the image with the square that was reviewed.
         verdict: as recorded.
-        method: "grad_cam" or "shap".
+        method: one of RECORDED.
 
     Raises:
         OtherModelLoadedError: another model, or none, of this architecture is loaded.
@@ -95,7 +95,7 @@ def exported_overlays(
     verdicts = [verdict_line(verdict) for verdict in review.verdicts]
     refused: OtherModelLoadedError | None = None
     for verdict in review.verdicts:
-        for method in METHODS:
+        for method in RECORDED:
             try:
                 explanation = explain_recorded(workbench, patch, verdict, method)
             except OtherModelLoadedError as error:

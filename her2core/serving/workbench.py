@@ -28,7 +28,7 @@ from her2core.xai.explanation import Explanation, Method
 from her2core.xai.progress import Progress
 
 _log = logging.getLogger(__name__)
-# `python -m benchmarks.batch_size`: larger ones are not faster and keep more patches in memory.
+# Larger ones are not faster and keep more patches in memory (docs/decisions.md).
 _BATCH = 8
 _BATCHES_AHEAD = 2
 

@@ -79,18 +79,17 @@ def build(recipe: Recipe, start_weights: Path | None = None) -> Any:
     """
     import keras
 
-    from her2core.models.architectures.cnn import build_cnn
-    from her2core.models.architectures.densenet121 import build_densenet121
+    from her2core.models.architectures import ARCHITECTURES
 
     keras.utils.set_random_seed(recipe.seed)
     keras.config.set_dtype_policy("mixed_bfloat16" if recipe.mixed_precision else "float32")
     try:
-        if recipe.architecture == "cnn":
-            model = build_cnn(recipe.dropout)
-        else:
-            wanted = recipe.imagenet and start_weights is None
-            start = "imagenet" if wanted else None
-            model = build_densenet121(start, recipe.dropout, size=recipe.size)  # type: ignore[arg-type]
+        network = ARCHITECTURES[recipe.architecture]
+        model = network.build(
+            dropout=recipe.dropout,
+            size=recipe.size,
+            imagenet=bool(network.imagenet) and recipe.imagenet and start_weights is None,
+        )
     finally:
         keras.config.set_dtype_policy("float32")
     if start_weights is not None:

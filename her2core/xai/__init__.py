@@ -2,5 +2,5 @@
 
 In: what reading a patch left (features, hidden activations) or pixels. Out: an `Explanation`. Open
 `methods` for the heat maps, `overlay` and `contours` for drawing, `whereabouts` for the tissue
-under a map, `fidelity` for the measures and `fidelity_report` for what they found.
+under a map, `fidelity` for the measures and `fidelity_report` for their results.
 """

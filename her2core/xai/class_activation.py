@@ -1,4 +1,4 @@
-"""Class-activation maps of one network by three methods, and the contrast of two classes.
+"""Class-activation maps of one network, and the contrast of two classes.
 
 All come from the last feature map and the gradient of a score by it, which is a product of the
 small head's weights alone: no pass through the network, forwards or back. The score may be the
@@ -12,20 +12,19 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from her2core.models.head import Head
 from her2core.scores import HER2Score
-from her2core.xai.explanation import CONTRASTING, Explanation, Method, is_signed
-from her2core.xai.head_gradient import Head
+from her2core.xai.explanation import Explanation, Method, is_signed
 from her2core.xai.heat import enlarged, scaled
-from her2core.xai.methods.grad_cam import grad_cam
-from her2core.xai.methods.grad_cam_plus_plus import grad_cam_plus_plus
-from her2core.xai.methods.hires_cam import hires_cam
+from her2core.xai.methods import METHODS
+from her2core.xai.methods.method import ScoreGradient
 from her2core.xai.readings import class_activation_reading
 
 Floats = npt.NDArray[np.float32]
 
 
 class ClassActivation:
-    """Maps of one model by Grad-CAM, Grad-CAM++ or HiResCAM. Safe to use from several threads."""
+    """Maps of one model by any class-activation method. Safe to use from several threads."""
 
     def __init__(self, model_id: str, head: Head) -> None:
         """For the feature maps of this model, whose last layers are `head`."""
@@ -69,7 +68,7 @@ class ClassActivation:
             features: float32 (n, h, w, c).
             targets: the class of each whose logit is explained.
             hidden: float32 (n, units), or None to have them computed again.
-            method: one of the three.
+            method: one of CLASS_ACTIVATION.
             against: explain the logit minus that of this class. The heat is then signed: positive
                 where the patch speaks for the target rather than for this class.
 
@@ -81,13 +80,16 @@ class ClassActivation:
             ValueError: the method is none of these, has no contrast, or a target is contrasted with
                 itself.
         """
-        if against is not None and (method not in CONTRASTING or against in targets):
+        from_features = METHODS[method].from_features
+        if from_features is None:
+            raise ValueError(f"{method} is no class-activation method.")
+        if against is not None and (not METHODS[method].contrasts or against in targets):
             raise ValueError(f"{method} gives no contrast of {targets} with {against!r}.")
         direction = np.eye(4, dtype=np.float32)[[int(target) for target in targets]]
         if against is not None:
             direction[:, int(against)] = -1
         units = self._head.hidden(features) if hidden is None else hidden
-        maps = self._maps(features, units, direction, method)
+        maps = from_features(features, ScoreGradient(self._head, units, direction))
         if not is_signed(method, against):
             maps = np.maximum(maps, 0)
         heats, scales = scaled(enlarged(maps))
@@ -105,12 +107,3 @@ class ClassActivation:
             )
             for target, heat, scale in zip(targets, heats, scales, strict=True)
         ]
-
-    def _maps(self, features: Floats, hidden: Floats, direction: Floats, method: Method) -> Floats:
-        if method == "grad_cam":
-            return grad_cam(features, self._head.mean_gradient(hidden, direction))
-        if method == "grad_cam_plus_plus":
-            return grad_cam_plus_plus(features, self._head.gradient(hidden, direction))
-        if method == "hires_cam":
-            return hires_cam(features, self._head.gradient(hidden, direction))
-        raise ValueError(f"{method} is no class-activation method.")

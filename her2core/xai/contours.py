@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from her2core.xai.explanation import Explanation
+from her2core.xai.methods import METHODS
 
 Pixels = npt.NDArray[np.uint8]
 Colour = tuple[int, int, int]
@@ -20,8 +21,8 @@ LEVELS = (0.4, 0.75)
 # Okabe and Ito's yellow, vermilion and sky blue: apart for colour-blind eyes, and from the stains.
 FOR, FOR_SIGNED, AGAINST = (240, 228, 66), (255, 110, 60), (86, 180, 233)
 _EDGE: Colour = (20, 20, 20)
-# SHAP speaks of single pixels: a line around each would be a scribble.
-_SMOOTHING = {"shap": 6.0}
+# Of maps of single pixels: a line around each would be a scribble.
+_SMOOTHING = 6.0
 # Of the 224: what is smaller is noise of the map, not a region.
 _LEAST_AREA = 40.0
 
@@ -51,11 +52,10 @@ def draw_contours(rgb: Pixels, explanation: Explanation) -> Pixels:
 
 
 def _smooth(explanation: Explanation) -> npt.NDArray[np.float32]:
-    """The heat, for SHAP evened out and scaled anew so that the levels keep their meaning."""
-    sigma = _SMOOTHING.get(explanation.method)
-    if sigma is None:
+    """The heat; that of single pixels evened out, and scaled anew to keep the levels' meaning."""
+    if not METHODS[explanation.method].pixelwise:
         return explanation.heat
-    smooth = cv2.GaussianBlur(explanation.heat, (0, 0), sigma)
+    smooth = cv2.GaussianBlur(explanation.heat, (0, 0), _SMOOTHING)
     highest = float(np.abs(smooth).max())
     return np.asarray(smooth / highest if highest > 0 else smooth, dtype=np.float32)
 
@@ -66,10 +66,10 @@ def _lines(
     """Closed outlines of where the heat reaches the level, in pixels of the picture."""
     side = heat.shape[0]
     inside = (heat >= level).astype(np.uint8)
-    found, _ = cv2.findContours(inside, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    outlines, _ = cv2.findContours(inside, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
     scale = np.array([width / side, height / side])
     return [
         np.rint((outline + 0.5) * scale).astype(np.int32)
-        for outline in found
+        for outline in outlines
         if cv2.contourArea(outline) >= _LEAST_AREA
     ]

@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from her2core.scores import HER2Score
+from her2core.xai.methods import METHODS
 
-Method = Literal["grad_cam", "grad_cam_plus_plus", "hires_cam", "shap"]
-METHOD_TITLES: dict[Method, str] = {
-    "grad_cam": "Grad-CAM",
-    "grad_cam_plus_plus": "Grad-CAM++",
-    "hires_cam": "HiResCAM",
-    "shap": "SHAP",
-}
-# Grad-CAM++ weighs only what speaks for a class: the difference of two has no meaning there.
-CONTRASTING: tuple[Method, ...] = ("grad_cam", "hires_cam", "shap")
+Method = str  # the name of one of METHODS
 
 
 @dataclass(frozen=True)
@@ -55,4 +47,4 @@ class Explanation:
 
 def is_signed(method: Method, against: HER2Score | None = None) -> bool:
     """Whether maps of this kind have values below zero."""
-    return method == "shap" or against is not None
+    return METHODS[method].signed or against is not None

@@ -39,12 +39,12 @@ class Curves:
 
     @property
     def deletion_area(self) -> float:
-        """Area under the deletion curve; low where the map found what mattered."""
+        """Area under the deletion curve; low where the map marks what mattered."""
         return _area(self.deletion)
 
     @property
     def insertion_area(self) -> float:
-        """Area under the insertion curve; high where the map found what mattered."""
+        """Area under the insertion curve; high where the map marks what mattered."""
         return _area(self.insertion)
 
     @property

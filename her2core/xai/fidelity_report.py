@@ -1,4 +1,4 @@
-"""What the fidelity benchmark found for each model and method, and which checks it passes.
+"""What the fidelity benchmark measured for each model and method, and which checks it passes.
 
 Pages read it to warn beside a map that failed. Figures belong to one bundle: a map of a bundle
 that was never checked is offered with just that said.
@@ -7,21 +7,22 @@ that was never checked is offered with just that said.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from her2core.common import strict_json
 from her2core.common.files import write_atomically
-from her2core.xai.explanation import METHOD_TITLES, Method
+from her2core.xai.methods import METHODS
 
 # Least and most a figure may be. Half of full agreement calls a map stable; 0.3 is what two
 # unrelated smooth maps of 7 x 7 cells reach by chance about one time in thirty.
 STABLE = 0.5
 UNRELATED = 0.3
 
+_MOST_BYTES = 10**7
 BASELINES = {"gradient": "Plain gradient", "random": "Random order"}
 
 
@@ -64,22 +65,22 @@ class MethodFidelity:
     """
 
     method: str
-    figures: Mapping[str, Measured]
+    figures: dict[str, Measured]
     deletion: tuple[float, ...]
     insertion: tuple[float, ...]
 
     @property
     def title(self) -> str:
         """The method's name for people."""
-        titles: dict[str, str] = {**BASELINES, **dict(METHOD_TITLES.items())}
-        return titles.get(self.method, self.method)
+        method = METHODS.get(self.method)
+        return method.title if method else BASELINES.get(self.method, self.method)
 
     @property
     def checks(self) -> tuple[Check, ...]:
         """What the figures say; only checks whose figures were measured."""
-        found = []
+        checks = []
         if (gain := self.figures.get("gain_over_random")) is not None:
-            found.append(
+            checks.append(
                 Check(
                     "Faithful",
                     gain.low > 0,
@@ -88,7 +89,7 @@ class MethodFidelity:
                 )
             )
         if (randomised := self.figures.get("randomised")) is not None:
-            found.append(
+            checks.append(
                 Check(
                     "Depends on the weights",
                     abs(randomised.value) <= UNRELATED,
@@ -97,7 +98,7 @@ class MethodFidelity:
             )
         steady = [self.figures[name] for name in ("shift", "jpeg") if name in self.figures]
         if steady:
-            found.append(
+            checks.append(
                 Check(
                     "Stable",
                     min(one.value for one in steady) >= STABLE,
@@ -105,14 +106,14 @@ class MethodFidelity:
                 )
             )
         if (mass := self.figures.get("mass_over_area")) is not None:
-            found.append(
+            checks.append(
                 Check(
                     "On stained membranes",
                     mass.low > 1,
                     "it marks stained membranes no more than chance would",
                 )
             )
-        return tuple(found)
+        return tuple(checks)
 
 
 @dataclass(frozen=True)
@@ -144,6 +145,13 @@ class ModelFidelity:
         """The figures of one method, None where it was not measured."""
         return next((one for one in self.methods if one.method == method), None)
 
+    def with_method(self, figures: MethodFidelity) -> ModelFidelity:
+        """The same with one method's figures put in their place, in the order of METHODS."""
+        others = [one for one in self.methods if one.method != figures.method]
+        order = [*METHODS, *BASELINES]
+        methods = sorted([*others, figures], key=lambda one: order.index(one.method))
+        return replace(self, methods=tuple(methods))
+
 
 @dataclass(frozen=True)
 class FidelityReport:
@@ -157,16 +165,16 @@ class FidelityReport:
         """The figures of one bundle, None where it was never checked."""
         return next((one for one in self.models if one.model_id == model_id), None)
 
-    def warning(self, model_id: str, method: Method) -> str | None:
+    def warning(self, model_id: str, method: str) -> str | None:
         """What to say beside a map: a failed check, that none was made, or None."""
         model = self.of(model_id)
-        found = model.of(method) if model is not None else None
-        if found is None:
-            return f"{METHOD_TITLES[method]}: not checked for this bundle."
-        failed = [check.failing for check in found.checks if not check.passed]
+        figures = model.of(method) if model is not None else None
+        if figures is None:
+            return f"{METHODS[method].title}: not checked for this bundle."
+        failed = [check.failing for check in figures.checks if not check.passed]
         if not failed:
             return None
-        return f"{METHOD_TITLES[method]} failed a check on this bundle: {'; '.join(failed)}."
+        return f"{METHODS[method].title} failed a check on this bundle: {'; '.join(failed)}."
 
     def write(self, path: Path) -> None:
         """Write the file, whole or not at all."""
@@ -180,13 +188,9 @@ NOTHING_CHECKED = FidelityReport("none", "", ())
 def read_report(path: Path) -> FidelityReport:
     """Read the benchmark's file; one that is missing or damaged checks nothing."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        return FidelityReport(
-            patches=str(data["patches"]),
-            date=str(data["date"]),
-            models=tuple(_model(one) for one in data["models"]),
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        text = strict_json.text_of(path, _MOST_BYTES, "such a report")
+        return strict_json.read_text(FidelityReport, text, "the report", path.name)
+    except strict_json.ShapeError:
         return NOTHING_CHECKED
 
 
@@ -199,32 +203,3 @@ def measured(values: Sequence[float | None], seed: int = 0) -> Measured | None:
     means = known[rng.integers(0, known.size, (2000, known.size))].mean(axis=1)
     low, high = np.percentile(means, [2.5, 97.5])
     return Measured(float(known.mean()), float(low), float(high), int(known.size))
-
-
-def _model(data: Mapping[str, Any]) -> ModelFidelity:
-    convergence = data.get("convergence")
-    return ModelFidelity(
-        model_id=str(data["model_id"]),
-        methods=tuple(
-            MethodFidelity(
-                method=str(one["method"]),
-                figures={name: _measured(value) for name, value in one["figures"].items()},
-                deletion=tuple(float(value) for value in one["deletion"]),
-                insertion=tuple(float(value) for value in one["insertion"]),
-            )
-            for one in data["methods"]
-        ),
-        convergence=None
-        if convergence is None
-        else Convergence(
-            tuple(int(value) for value in convergence["samples"]),
-            tuple(float(value) for value in convergence["correlation"]),
-            int(convergence["reference"]),
-            int(convergence["n"]),
-        ),
-    )
-
-
-def _measured(data: Mapping[str, Any]) -> Measured:
-    value, low, high = (float(data[name]) for name in ("value", "low", "high"))
-    return Measured(value, low, high, int(data["n"]))

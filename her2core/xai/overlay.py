@@ -18,7 +18,8 @@ from PIL import Image, ImageDraw, ImageFont
 from her2core.common.text import percent
 from her2core.models.verdict import Verdict
 from her2core.scores import CLASS_LABELS, RESEARCH_NOTICE
-from her2core.xai.explanation import METHOD_TITLES, Explanation, Method, is_signed
+from her2core.xai.explanation import Explanation, Method, is_signed
+from her2core.xai.methods import METHODS
 
 Pixels = npt.NDArray[np.uint8]
 _MOST_OPAQUE = 0.9
@@ -116,7 +117,7 @@ def class_words(explanation: Explanation) -> str:
 
 def map_line(explanation: Explanation) -> str:
     """What a map is, as one line, e.g. "Grad-CAM for 2+ · cnn-0123456789ab"."""
-    title = METHOD_TITLES[explanation.method]
+    title = METHODS[explanation.method].title
     return f"{title} for {class_words(explanation)} · {explanation.model_id}"
 
 
@@ -176,8 +177,9 @@ def _greyed(rgb: Pixels, share: float) -> npt.NDArray[np.float32]:
 def _cover(method: Method, heat: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Share of the image covered at full opacity: nothing at zero heat, rising with its size."""
     size = np.clip(np.abs(heat), 0.0, 1.0)
-    # Single SHAP pixels are small and faint: the root lifts them above the eye's threshold.
-    return (_MOST_OPAQUE * (np.sqrt(size) if method == "shap" else size)).astype(np.float32)
+    # Single pixels are small and faint: the root lifts them above the eye's threshold.
+    shown = np.sqrt(size) if METHODS[method].pixelwise else size
+    return (_MOST_OPAQUE * shown).astype(np.float32)
 
 
 def _colours(signed: bool, heat: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

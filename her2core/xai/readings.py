@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from her2core.scores import HER2Score
-from her2core.xai.explanation import Method
+from her2core.xai.methods import METHODS
 
 _FIELD = 224
-_HOW: dict[Method, str] = {
-    "grad_cam": "raised",
-    "grad_cam_plus_plus": "hold what raised",
-    "hires_cam": "raised, each by itself,",
-}
 
 
 def class_activation_reading(
-    method: Method,
+    method: str,
     target: HER2Score,
     grid: tuple[int, int],
     empty: bool,
@@ -23,7 +18,7 @@ def class_activation_reading(
     """The sentence for a class-activation map.
 
     Args:
-        method: which of them.
+        method: its name.
         target: the class explained.
         grid: rows and columns of the feature map the heat was computed on.
         empty: the map is zero everywhere.
@@ -47,10 +42,10 @@ def class_activation_reading(
             "so the map is empty; that says nothing about what speaks against it."
         )
     return (
-        f"Warmer areas {_HOW[method]} the network's score for {target.label}; the map has only "
-        f"{rows} x {columns} cells, each about {_FIELD // rows} of {_FIELD} pixels wide, so it "
-        "points to regions, cannot outline membranes or cells, and shows nothing that speaks "
-        "against the class."
+        f"Warmer areas {METHODS[method].reading} the network's score for {target.label}; "
+        f"the map has only {rows} x {columns} cells, each about {_FIELD // rows} of {_FIELD} "
+        "pixels wide, so it points to regions, cannot outline membranes or cells, and shows "
+        "nothing that speaks against the class."
     )
 
 

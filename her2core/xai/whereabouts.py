@@ -22,7 +22,7 @@ from her2core.xai.explanation import Explanation
 from her2core.xai.heat import SIDE
 
 Floats = npt.NDArray[np.float32]
-# The field at the working resolution, in pixels: what is wider is seen more coarsely.
+# The field at the working resolution, in pixels: wider ones are measured more coarsely.
 _LARGEST_SIDE = 1500
 
 
@@ -92,13 +92,13 @@ def whereabouts(explanation: Explanation, parts: Parts) -> Whereabouts | None:
     )
 
 
-def in_words(found: Whereabouts) -> str:
+def in_words(shares: Whereabouts) -> str:
     """E.g. "On stained membrane 31 % (of the patch 18 %), nuclei 22 % (25 %), rest 47 % (57 %)"."""
     return (
-        f"On stained membrane {percent_text(found.membrane)} "
-        f"(of the patch {percent_text(found.membrane_area)}), "
-        f"nuclei {percent_text(found.nuclei)} ({percent_text(found.nuclei_area)}), "
-        f"rest {percent_text(found.elsewhere)} ({percent_text(found.elsewhere_area)})"
+        f"On stained membrane {percent_text(shares.membrane)} "
+        f"(of the patch {percent_text(shares.membrane_area)}), "
+        f"nuclei {percent_text(shares.nuclei)} ({percent_text(shares.nuclei_area)}), "
+        f"rest {percent_text(shares.elsewhere)} ({percent_text(shares.elsewhere_area)})"
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from typing import Literal
 
 import streamlit as st
 
@@ -17,17 +16,14 @@ from her2core.scores import HER2Score
 from her2core.serving.recorded_maps import OtherModelLoadedError, explain_recorded, overlay
 from her2core.xai.explanation import Method
 from her2core.xai.fidelity_report import read_report
+from her2core.xai.methods import METHODS, RECORDED
 from pages.log_parts import times
 from pages.review_parts import stain_panel
 from pages.review_parts.verdicts import agreement_line, compared
 from pages.shell import session, ui
 
 _log = logging.getLogger(__name__)
-_METHODS: dict[Method | Literal["none"], str] = {
-    "none": "No overlay",
-    "grad_cam": "Grad-CAM",
-    "shap": "SHAP",
-}
+_METHODS = {"none": "No overlay"} | {name: METHODS[name].title for name in RECORDED}
 
 
 def draw(here: ui.Services, review: Review, name: str) -> None:
@@ -102,7 +98,7 @@ def _picture(here: ui.Services, review: Review) -> None:
 @st.fragment
 def _overlays(here: ui.Services, patch: Patch, review: Review) -> None:
     """The image; with an overlay chosen, the maps of the recorded models below it."""
-    method: Method | Literal["none"] = "none"
+    method: Method = "none"
     if review.verdicts:
         method = st.segmented_control(
             "Overlay",

@@ -12,6 +12,7 @@ import streamlit as st
 from her2core.common.text import markdown_text, percent_text, printable
 from her2core.models.bundles.card import Metric, ModelCard
 from her2core.models.bundles.registry import ARCHITECTURES
+from her2core.models.temperature import in_words
 
 DEMO_NOTE = (
     "Demonstration model: trained to show how this program works, not validated for any use."
@@ -28,8 +29,7 @@ def facts(card: ModelCard) -> None:
         "Licence": card.licence,
         "Split": card.split,
         "Trained": f"{card.date}, code version {card.code_version}",
-        "Temperature": f"{card.temperature:.3g}"
-        + (" (probabilities as they come)" if card.temperature == 1 else ""),
+        "Temperature": in_words(card.temperature),
     }
     if card.novelty is not None:
         lines["Tells unfamiliar patches"] = (

@@ -14,19 +14,14 @@ import streamlit as st
 
 from her2core.models.verdict import Verdict
 from her2core.scores import HER2Score
-from her2core.xai.explanation import CONTRASTING, METHOD_TITLES, Method
+from her2core.xai.explanation import Method
+from her2core.xai.methods import CLASS_ACTIVATION, METHODS
 from pages.shell import ui
 
 Style = Literal["heat", "contour", "both"]
 Target = Literal["verdict"] | HER2Score
 
 _STYLES: dict[Style, str] = {"heat": "Heat", "contour": "Contours", "both": "Both"}
-_ACTIVATIONS: tuple[Method, ...] = ("grad_cam", "grad_cam_plus_plus", "hires_cam")
-_ABOUT = {
-    "grad_cam": "regions, channels weighted over the whole map",
-    "grad_cam_plus_plus": "the same for several separate regions",
-    "hires_cam": "each place by what it added itself",
-}
 _OPACITY = 55
 
 
@@ -49,7 +44,9 @@ def method_row() -> Method | None:
     """The overlay, or none; with one, its options and the key that hides and shows it."""
     # What was chosen elsewhere on the page counts at once.
     activation: Method = st.session_state.get("activation") or "grad_cam"
-    names = {"none": "No overlay", "grad_cam": METHOD_TITLES[activation], "shap": "SHAP"}
+    names = {"none": "No overlay", "grad_cam": METHODS[activation].title} | {
+        name: one.title for name, one in METHODS.items() if name not in CLASS_ACTIVATION
+    }
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         chosen = st.segmented_control(
             "Overlay",
@@ -77,7 +74,7 @@ def method_row() -> Method | None:
             _options()
     if chosen == "none":
         return None
-    return activation if chosen == "grad_cam" else "shap"
+    return activation if chosen == "grad_cam" else chosen
 
 
 def question(
@@ -98,7 +95,7 @@ def question(
         persist_state="session",
     )
     against = None
-    if method in CONTRASTING:
+    if METHODS[method].contrasts:
         against = st.segmented_control(
             "Why not …?",
             list(HER2Score),
@@ -151,8 +148,8 @@ def _options() -> None:
     st.toggle("Original beside the maps", True, key="beside", persist_state="session")
     st.radio(
         "Class-activation map",
-        _ACTIVATIONS,
-        format_func=lambda method: f"{METHOD_TITLES[method]}: {_ABOUT[method]}",
+        CLASS_ACTIVATION,
+        format_func=lambda method: f"{METHODS[method].title}: {METHODS[method].about}",
         key="activation",
         persist_state="session",
     )

@@ -17,8 +17,9 @@ from her2core.preprocessing import screen
 from her2core.preprocessing.patches import Patch, Square
 from her2core.scores import HER2Score
 from her2core.stain import StainThresholds
-from her2core.xai.explanation import METHOD_TITLES, Explanation, Method, is_signed
+from her2core.xai.explanation import Explanation, Method, is_signed
 from her2core.xai.fidelity_report import FidelityReport, read_report
+from her2core.xai.methods import CLASS_ACTIVATION, METHODS
 from her2core.xai.progress import Progress
 from her2core.xai.whereabouts import Parts, find_parts, in_words, whereabouts
 from pages.review_parts import map_choices
@@ -139,7 +140,7 @@ def _maps(here: ui.Services, patch: Patch, verdicts: Sequence[Verdict], method: 
 
 def _title(name: str, method: Method, target: HER2Score, against: HER2Score | None) -> str:
     """E.g. "CNN, Grad-CAM for 2+" or "CNN, Grad-CAM for 2+, not 3+"."""
-    said = f"{ui.model_title(name)}, {METHOD_TITLES[method]} for {target.label}"
+    said = f"{ui.model_title(name)}, {METHODS[method].title} for {target.label}"
     return said if against is None else f"{said}, not {against.label}"
 
 
@@ -170,7 +171,7 @@ def _requested(
     asked: dict[tuple[object, ...], _Asked] = st.session_state.get("maps", {})
     now: dict[tuple[object, ...], _Asked] = {}
     cards = here.workbench.cards()
-    pool = here.mapping if method == "shap" else here.quick_mapping
+    pool = here.quick_mapping if method in CLASS_ACTIVATION else here.mapping
     maps: dict[str, _Asked] = {}
     for name, (score, against) in wanted.items():
         card = cards.get(name)

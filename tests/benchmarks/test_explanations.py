@@ -7,8 +7,8 @@ import pytest
 
 from benchmarks import explanations
 from her2core.scores import HER2Score
-from her2core.xai.explanation import METHOD_TITLES
 from her2core.xai.fidelity_report import read_report
+from her2core.xai.methods import METHODS
 from tests.tiny_bundles import bundle_root, classifier
 
 
@@ -27,7 +27,7 @@ def test_every_method_gets_its_figures(tmp_path, monkeypatch, capsys):
     assert explanations.main([*sizes, "--models", "cnn", "--out", str(out)]) == 0
     (model,) = read_report(out).models
     assert model.model_id == classifier("cnn").model_id
-    assert [one.method for one in model.methods] == [*METHOD_TITLES, "gradient", "random"]
+    assert [one.method for one in model.methods] == [*METHODS, "gradient", "random"]
     for one in model.methods:
         assert len(one.deletion) == len(one.insertion) == 11
         assert one.deletion[0] == pytest.approx(one.insertion[-1])
@@ -45,6 +45,15 @@ def test_every_method_gets_its_figures(tmp_path, monkeypatch, capsys):
     said = capsys.readouterr().out
     assert "Grad-CAM++" in said
     assert "SHAP against 12 samples" in said
+    # one method anew: its figures change places with the earlier ones, all others stay
+    before = [one for one in model.methods if one.method != "layer_cam"]
+    one_only = ["--number", "2", "--seed", "7", "--method", "layer_cam"]
+    assert explanations.main([*one_only, "--models", "cnn", "--out", str(out)]) == 0
+    (again,) = read_report(out).models
+    assert [one.method for one in again.methods] == [one.method for one in model.methods]
+    assert [one for one in again.methods if one.method != "layer_cam"] == before
+    assert again.of("layer_cam") != model.of("layer_cam")
+    assert again.convergence == model.convergence
 
 
 def test_without_a_bundle_or_a_patch_it_says_so(tmp_path, monkeypatch, capsys):

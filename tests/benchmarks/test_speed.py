@@ -3,35 +3,31 @@
 from __future__ import annotations
 
 import json
-import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.batch_size import rates
-from benchmarks.cost import drawn
 from benchmarks.plain import eager_grad_cam, stain_report
 from benchmarks.rows import (
     Row,
     a_patch,
-    bundles,
     faster,
     machine,
     medians,
     rate,
+    settings_at,
     share,
     table,
     write,
 )
-from benchmarks.scoring import Cost, cost_rows, costs, write_patches
+from benchmarks.scoring import write_patches
 from her2core.models.bundles.registry import chosen
 from her2core.scores import HER2Score
-from her2core.serving.workbench import Workbench
 from her2core.settings import SHIPPED_DATA
 from her2core.xai.class_activation import ClassActivation
-from tests.tiny_bundles import NAMES, bundle_root, classifier, settings
+from tests.tiny_bundles import NAMES, bundle_root, classifier
 
 
 def test_ratios_and_goals() -> None:
@@ -103,38 +99,10 @@ def test_every_turn_reads_another_patch() -> None:
 
 def test_installed_bundles_are_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HER2_BUNDLES", str(bundle_root()))
-    found, source = bundles(tmp_path)
-    assert source == "installed"
-    assert chosen(found) == {name: bundle_root() / name for name in NAMES}
+    assert chosen(settings_at(tmp_path)) == {name: bundle_root() / name for name in NAMES}
     assert not any(tmp_path.iterdir())
 
 
-def test_the_cost_of_many_patches_is_followed_by_the_command_s_own_code(tmp_path: Path) -> None:
-    here = settings(tmp_path, bundle_root())
-    workbench = Workbench(here, ["cnn"], maps=False)
-    files = write_patches(tmp_path / "in", 5, here.demo_dir)
+def test_every_file_that_is_scored_is_another_patch(tmp_path: Path) -> None:
+    files = write_patches(tmp_path / "in", 5, SHIPPED_DATA / "demo")
     assert len({path.read_bytes() for path in files}) == 5
-    with pytest.raises(SystemExit, match="a model remembers 256 readings"):
-        costs(here, workbench, files, most=1000)
-    found = costs(here, workbench, files, most=7)
-    assert [cost.patches for cost in found] == [1, 2, 5, 7]
-    assert [cost.seconds for cost in found] == sorted(cost.seconds for cost in found)
-    assert all(cost.memory > 10 * 2**20 for cost in found)
-    assert [size for size, _ in rates(workbench, (1, 3), 3)] == [1, 3]
-
-
-def test_what_is_not_linear_or_grows_is_a_miss() -> None:
-    flat = [Cost(n, 0.1 * n, 10**9) for n in (10, 100, 1000)]
-    assert [row.holds for row in cost_rows(flat)] == [True, True]
-    growing = [Cost(n, 0.001 * n**1.5, 10**6 * n) for n in (10, 100, 1000)]
-    assert [row.holds for row in cost_rows(growing)] == [False, False]
-    assert list(cost_rows(flat[:1])) == []
-
-
-def test_the_cost_is_drawn_with_every_point() -> None:
-    points = [Cost(n, 0.04 * n, 10**9) for n in (1, 10, 100, 1000)]
-    picture = ET.fromstring(drawn(points, "2 cores & <more>"))
-    assert len(picture.findall("{http://www.w3.org/2000/svg}circle")) == 4
-    assert "40 ms" in "".join(picture.itertext())
-    with pytest.raises(ValueError, match="two points"):
-        drawn(points[:1], "")

@@ -12,12 +12,7 @@ from sklearn import metrics as sk
 
 from her2core.evaluation.assessment import RowFilter, evaluate, gallery
 from her2core.evaluation.bootstrap import group_codes, weight_blocks
-from her2core.evaluation.calibration import (
-    brier_score,
-    expected_calibration_error,
-    tempered,
-    untempered,
-)
+from her2core.evaluation.calibration import brier_score, expected_calibration_error
 from her2core.evaluation.curves import COVERAGES, coverage_curve, pr_curves, reliability, roc_curves
 from her2core.evaluation.figures import Sample, areas, measure
 from her2core.evaluation.group_level import group_level
@@ -25,6 +20,8 @@ from her2core.evaluation.intervals import interval_of
 from her2core.evaluation.names import AT_CUT_OFF, CUT_OFFS, OVERALL, PER_CLASS
 from her2core.evaluation.pairs import compare, mcnemar_p
 from her2core.models.conformal import prediction_sets
+from her2core.models.temperature import probabilities as tempered
+from her2core.models.temperature import without_temperature
 from her2core.scores import CLASS_LABELS
 from tests.report_samples import MODELS, SETS, a_model, some_rows
 
@@ -246,7 +243,7 @@ def test_intervals_which_resampling_cannot_give():
 @given(st.floats(0.3, 4))
 def test_temperature_can_be_taken_back(temperature):
     logits = np.random.default_rng(0).normal(0, 3, (20, 4))
-    back = untempered(tempered(logits, temperature), temperature)
+    back = without_temperature(tempered(logits, temperature), temperature)
     np.testing.assert_allclose(back, tempered(logits, 1.0), atol=1e-9)
 
 

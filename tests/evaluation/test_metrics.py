@@ -8,14 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, brier_score_loss, cohen_kappa_score, f1_score
 
-from her2core.evaluation.calibration import (
-    brier_score,
-    expected_calibration_error,
-    fit_temperature,
-    tempered,
-)
+from her2core.evaluation.calibration import brier_score, expected_calibration_error
 from her2core.evaluation.metrics import core_score, set_metrics
 from her2core.models.bundles.card import Metric
+from her2core.models.temperature import fit_temperature
+from her2core.models.temperature import probabilities as tempered
 from her2core.scores import HER2Score
 
 PAIRS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=8, max_size=60)

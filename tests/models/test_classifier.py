@@ -7,7 +7,7 @@ import threading
 import numpy as np
 import pytest
 
-from her2core.models.verdict import Verdict
+from her2core.models.verdict import Verdict, verdict_of
 from tests.tiny_bundles import NAMES, classifier, pixels
 
 
@@ -33,6 +33,8 @@ def test_probabilities_are_those_of_the_plain_model_for_any_batch_size(
     assert features.shape == (count, *classifier(name).feature_shape)
     assert np.ptp(together, axis=0).max() > 1e-3  # the patches do differ
     assert np.allclose(together, plain_probabilities(name, batch), atol=1e-5)
+    # what SHAP differentiates is what is shown
+    assert np.allclose(classifier(name).scaled(batch[:2]), together[:2], atol=1e-5)
     for number in (0, count // 2, count - 1):
         alone, alone_features = classifier(name).infer(batch[number : number + 1])
         assert np.allclose(alone[0], together[number], atol=1e-5)
@@ -42,10 +44,11 @@ def test_probabilities_are_those_of_the_plain_model_for_any_batch_size(
 @pytest.mark.parametrize("name", NAMES)
 def test_a_verdict_names_its_model_and_sums_to_one(name: str) -> None:
     reader = classifier(name)
-    verdict = reader.verdict(reader.infer(pixels(1))[0][0])
+    card = reader.bundle.card
+    verdict = verdict_of(card, reader.infer(pixels(1))[0][0], reader.backend)
     assert isinstance(verdict, Verdict)
     assert verdict.architecture == name
-    assert verdict.model_id == reader.bundle.card.model_id
+    assert verdict.model_id == card.model_id
     assert verdict.demo
     assert sum(verdict.probabilities) == pytest.approx(1.0, abs=1e-6)
 

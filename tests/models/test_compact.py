@@ -7,7 +7,6 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from her2core.models.architectures.shapes import EPSILON, normalised_convolutions
 from her2core.models.bundles.card import BundleError
 from her2core.models.bundles.compact import compact, scaled_by_one
 from her2core.models.bundles.registry import ARCHITECTURES
@@ -53,10 +52,10 @@ def _features(model: keras.Model) -> keras.Model:
 def test_what_multiplies_has_no_more_than_eight_bits():
     _, tensors = moved("densenet121")
     stored = compact(tensors, "densenet121", "a")
-    for convolution, norm in normalised_convolutions("densenet121"):
-        gain = stored[f"{norm}/gamma"]
-        scale = gain / np.sqrt(stored[f"{norm}/moving_variance"] + np.float32(EPSILON))
-        product = stored[f"{convolution}/kernel"].astype(np.float32) * scale
+    for convolution, norm in ARCHITECTURES["densenet121"].normalised_convolutions:
+        gain = stored[f"{norm.name}/gamma"]
+        scale = gain / np.sqrt(stored[f"{norm.name}/moving_variance"] + np.float32(norm.epsilon))
+        product = stored[f"{convolution.name}/kernel"].astype(np.float32) * scale
         rounded = product.astype(ml_dtypes.bfloat16).astype(np.float32)
         assert np.allclose(product, rounded, rtol=1e-6)
     kernels = [values for path, values in stored.items() if values.ndim == 4]
@@ -67,13 +66,16 @@ def test_what_multiplies_has_no_more_than_eight_bits():
 
 
 def test_normalised_convolutions_are_those_read_by_a_normalisation_alone():
-    pairs = normalised_convolutions("densenet121")
-    assert pairs[:2] == (
+    pairs = [
+        (convolution.name, norm.name)
+        for convolution, norm in ARCHITECTURES["densenet121"].normalised_convolutions
+    ]
+    assert tuple(pairs[:2]) == (
         ("conv1_conv", "conv1_bn"),
         ("conv2_block1_1_conv", "conv2_block1_1_bn"),
     )
     assert len(pairs) == 1 + 6 + 12 + 24 + 16
-    assert normalised_convolutions("cnn") == ()
+    assert ARCHITECTURES["cnn"].normalised_convolutions == ()
 
 
 def test_a_value_too_large_for_the_disk_is_refused_by_name():

@@ -117,17 +117,3 @@ def test_figures_without_a_peer_are_listed_with_every_miss(project, capsys):
     measured.write_text('{"rows": 1}')
     assert main(["--root", str(project)]) == 1
     assert "benchmarks.stain" in capsys.readouterr().err
-
-
-def test_the_two_sample_figures_go_to_the_page_on_synthetic_patches(project):
-    page = project / "docs" / "synthetic.md"
-    page.write_text(README, encoding="utf-8")
-    results = project / "benchmarks" / "real_vs_synthetic.json"
-    results.parent.mkdir()
-    row = {"name": "2+ and 3+", "real": 149, "synthetic": 300, "cores": 4, "auc": 0.7467}
-    results.write_text(json.dumps([{**row, "telling": ["red 90 %: real 235, synthetic 244"]}]))
-    assert main(["--root", str(project)]) == 0
-    text = page.read_text(encoding="utf-8")
-    assert "| 2+ and 3+ | 149 (4) | 300 | 0.75 | red 90 %: real 235, synthetic 244 |" in text
-    results.write_text("[1]")
-    assert main(["--root", str(project)]) == 1

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from her2core.models.architectures.cnn import PARAMETERS, build_cnn
-from her2core.models.architectures.densenet121 import build_densenet121
+from her2core.models.architectures import ARCHITECTURES
 from her2core.preprocessing.patches import decode
 from her2core.scores import HER2Score
 from her2core.settings import UploadLimits
@@ -126,10 +125,10 @@ def test_a_recipe_file_is_read_strictly(tmp_path):
 
 
 def test_architectures_are_the_study_s():
-    cnn = build_cnn()
-    assert cnn.count_params() == PARAMETERS == 19_265_348
+    cnn = ARCHITECTURES["cnn"].build()
+    assert cnn.count_params() == 19_265_348
     assert cnn.get_layer("flatten").output.shape == (None, 36_864)
-    densenet = build_densenet121()
+    densenet = ARCHITECTURES["densenet121"].build()
     assert densenet.get_layer("features").output.shape == (None, 7, 7, 1024)
     assert densenet.get_layer("probabilities").output.shape == (None, 4)
 

@@ -47,10 +47,10 @@ def test_two_phases_belong_to_imagenet_weights_unless_named():
 
 
 def test_fine_tuning_opens_the_last_blocks_then_the_stem_and_never_batch_normalisation():
-    from her2core.models.architectures.densenet121 import build_densenet121
+    from her2core.models.architectures import ARCHITECTURES
     from her2core.training.frozen import train_only_blocks
 
-    model = build_densenet121(size=32)
+    model = ARCHITECTURES["densenet121"].build(size=32)
     opened = {}
     for blocks in (1, 4, 5):
         train_only_blocks(model, blocks)

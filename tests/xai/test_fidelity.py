@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from her2core.xai import fidelity
-from her2core.xai.explanation import METHOD_TITLES
 from her2core.xai.fidelity_report import (
     NOTHING_CHECKED,
     Convergence,
@@ -19,6 +18,7 @@ from her2core.xai.fidelity_report import (
     measured,
     read_report,
 )
+from her2core.xai.methods import METHODS
 
 SIDE = 48
 SPOT = np.s_[10:18, 20:28]
@@ -178,7 +178,7 @@ def test_what_was_not_measured_is_no_check_and_an_unknown_bundle_is_said_to_be_u
     for model, method in (("cnn-2", "shap"), ("cnn-1", "hires_cam")):
         assert (
             report.warning(model, method)
-            == f"{METHOD_TITLES[method]}: not checked for this bundle."
+            == f"{METHODS[method].title}: not checked for this bundle."
         )
 
 

@@ -8,8 +8,8 @@ import sys
 import numpy as np
 import pytest
 
+from her2core.models.head import Head
 from her2core.settings import PROJECT_ROOT
-from her2core.xai.head_gradient import Head
 from tests.tiny_bundles import NAMES, classifier, pixels
 
 DIRECTIONS = {

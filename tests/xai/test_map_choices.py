@@ -18,6 +18,7 @@ from her2core.serving.reading_queue import ReadingQueue
 from her2core.serving.workbench import Workbench
 from her2core.settings import Settings
 from her2core.xai.fidelity_report import FidelityReport, Measured, MethodFidelity, ModelFidelity
+from her2core.xai.methods import CLASS_ACTIVATION, METHODS
 from pages.shell import ui
 from tests.tiny_bundles import a_patch, bundle_root
 
@@ -131,7 +132,7 @@ def test_why_not_another_class_is_a_map_of_the_difference(here):
 
 @pytest.mark.parametrize(
     ("activation", "title", "contrasts"),
-    [("hires_cam", "HiResCAM", True), ("grad_cam_plus_plus", "Grad-CAM++", False)],
+    [(name, METHODS[name].title, METHODS[name].contrasts) for name in CLASS_ACTIVATION[1:]],
 )
 def test_the_other_methods_are_an_option_and_contrast_where_they_can(
     here, activation, title, contrasts

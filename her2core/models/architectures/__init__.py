@@ -1,1 +1,15 @@
-"""The layers of the custom CNN and of DenseNet121, each network described once."""
+"""The networks, each described once as plain data, without any framework.
+
+Open `cnn` or `densenet121` for a network's layers, `description` for what a layer may be and what
+follows from the layers (shapes, weights, parameters), `keras_model` for the keras model made of
+them; `backends.openvino_graph` makes OpenVINO's. A further network is one file and one entry here.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from her2core.models.architectures.cnn import CNN
+from her2core.models.architectures.densenet121 import DENSENET121
+
+ARCHITECTURES = MappingProxyType({network.name: network for network in (CNN, DENSENET121)})

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from her2core.models.backends.agreement import largest_difference
+from her2core.models.backends.parity import largest_difference
 from her2core.models.backends.reader import TOLERANCE, BackendError, Reader
 from her2core.models.bundles.bundle_files import BundleFiles
 from her2core.settings import Backend
@@ -22,7 +20,7 @@ def open_reader(files: BundleFiles, backend: Backend, cache_dir: Path) -> Reader
         files: the bundle.
         backend: "auto" takes OpenVINO where it is installed and agrees with TensorFlow to 1e-3 in
             every probability, else TensorFlow; the others are taken at their word.
-        cache_dir: where it is noted that a backend agreed.
+        cache_dir: where a backend's parity with TensorFlow is recorded.
 
     Raises:
         BackendError: the backend that the settings name cannot be used.
@@ -39,26 +37,6 @@ def open_reader(files: BundleFiles, backend: Backend, cache_dir: Path) -> Reader
     from her2core.models.classifier import Classifier
 
     return Classifier(as_keras(files))
-
-
-def open_gradient(files: BundleFiles, backend: Backend) -> Callable[[Any, Any], Any] | None:
-    """The pixel gradient of a bundle by OpenVINO; None where TensorFlow is to give it.
-
-    That is, where the settings say so, OpenVINO cannot, or it would be slower, as for the CNN.
-
-    Args:
-        files: the bundle.
-        backend: as for `open_reader`.
-    """
-    if backend == "tensorflow" or files.card.architecture != "densenet121":
-        return None
-    try:
-        from her2core.models.backends.openvino_pixels import OpenVinoGradient
-
-        return OpenVinoGradient(files)
-    except (ImportError, BackendError):
-        _log.warning("TensorFlow gives the gradient of %s.", files.card.model_id)
-        return None
 
 
 def _open_openvino(files: BundleFiles, cache_dir: Path) -> Reader:

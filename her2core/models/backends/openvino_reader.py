@@ -22,9 +22,11 @@ import numpy as np
 import openvino as ov
 
 from her2core.common.parallel import cores, mapped
+from her2core.models.architectures import ARCHITECTURES
 from her2core.models.backends.openvino_graph import build_graph, build_parts
 from her2core.models.backends.reader import Activations, BackendError, Floats, check_pixels
 from her2core.models.bundles.bundle_files import BundleFiles
+from her2core.models.temperature import probabilities
 
 _PRECISION = "INFERENCE_PRECISION_HINT"
 
@@ -44,7 +46,8 @@ class OpenVinoReader:
         """
         self._lock = threading.Lock()
         card = files.card
-        network = (card.architecture, files.tensors, card.temperature)
+        network = (ARCHITECTURES[card.architecture], files.tensors)
+        self._temperature = card.temperature
         self._core = ov.Core()
         try:
             rounds = not exact and self._core.get_property("CPU", _PRECISION) == ov.Type.bf16
@@ -70,7 +73,9 @@ class OpenVinoReader:
             else:
                 patches = (pixels[row : row + 1] for row in range(len(pixels)))
                 rows = list(mapped(self._next_free, patches, cores(), len(pixels)))
-        return Activations(*(np.concatenate(values) for values in zip(*rows, strict=True)))
+        logits, features, hidden = (np.concatenate(values) for values in zip(*rows, strict=True))
+        shown = probabilities(logits, self._temperature).astype(np.float32)
+        return Activations(shown, features, hidden)
 
     def _next_free(self, patch: Floats) -> list[Floats]:
         chain = self._free.get()

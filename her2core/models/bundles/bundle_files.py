@@ -20,7 +20,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.numpy import load
 
-from her2core.models.architectures.shapes import FEATURE_SHAPES, parameters, weight_shapes
+from her2core.models.architectures import ARCHITECTURES
 from her2core.models.bundles.card import CARD_FILE, BundleError, ModelCard
 
 WEIGHTS_FILE = "weights.safetensors"
@@ -54,7 +54,7 @@ class BundleFiles:
     @property
     def feature_shape(self) -> tuple[int, int, int]:
         """(h, w, c) of the last feature map."""
-        return FEATURE_SHAPES[self.card.architecture]
+        return ARCHITECTURES[self.card.architecture].feature_shape
 
 
 def read_files(folder: Path) -> BundleFiles:
@@ -66,12 +66,12 @@ def read_files(folder: Path) -> BundleFiles:
     """
     name = folder.name
     card = ModelCard.read(folder / CARD_FILE)
-    if card.architecture not in FEATURE_SHAPES:
+    if card.architecture not in ARCHITECTURES:
         refuse(name, "its architecture is not known here")
     tensors = _read(folder / WEIGHTS_FILE, card.weights_sha256)
     stored = _read(folder / BACKGROUND_FILE, card.background_sha256)
     check_tensors(tensors, card.architecture, name)
-    if parameters(card.architecture) != card.parameters:
+    if ARCHITECTURES[card.architecture].parameters != card.parameters:
         refuse(name, f"its card counts {card.parameters:,} parameters, the network has others")
     background = checked_background(stored.get(BACKGROUND_KEY), name)
     return BundleFiles(folder, card, tensors, background, _checked_logits(stored, name))
@@ -83,7 +83,7 @@ def check_tensors(tensors: Tensors, architecture: str, bundle: str) -> None:
     Raises:
         BundleError: a weight is missing, odd, of another shape or kind, or holds no numbers.
     """
-    expected = weight_shapes(architecture)
+    expected = ARCHITECTURES[architecture].weights
     if tensors.keys() != expected.keys():
         odd = sorted(tensors.keys() ^ expected.keys())[0][:80]
         refuse(bundle, f"its weights are not those of this architecture (see {odd})")

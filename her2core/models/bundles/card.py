@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 from her2core.common import strict_json
 from her2core.models.conformal import COVERAGE, ConformalSets
+from her2core.models.temperature import Temperature, is_valid
 from her2core.scores import CLASS_LABELS
 
 CARD_FILE = "card.json"
@@ -121,7 +122,7 @@ class ModelCard:
     licence: str
     split: str
     metrics: tuple[Metric, ...]
-    temperature: float
+    temperature: Temperature
     date: str
     code_version: str
     demo: bool
@@ -232,7 +233,7 @@ def _check(card: ModelCard) -> None:
         raise strict_json.ShapeError("its classes are not 0, 1+, 2+, 3+ in this order")
     if card.input != ModelInput():
         raise strict_json.ShapeError("its input is not 224 pixels, RGB, in [0, 1]")
-    if card.temperature <= 0:
+    if not is_valid(card.temperature):
         raise strict_json.ShapeError("its temperature is not above zero")
     for name in ("weights_sha256", "background_sha256"):
         if not _SHA256.match(getattr(card, name)):

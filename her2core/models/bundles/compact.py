@@ -14,7 +14,7 @@ import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 
-from her2core.models.architectures.shapes import EPSILON, normalised_convolutions
+from her2core.models.architectures import ARCHITECTURES
 from her2core.models.bundles.card import BundleError
 
 Floats = npt.NDArray[np.float32]
@@ -47,22 +47,22 @@ def scaled_by_one(tensors: Mapping[str, Floats], architecture: str) -> dict[str,
     finds the same activations. Values agree to float32's rounding.
     """
     found = dict(tensors)
-    for convolution, norm in normalised_convolutions(architecture):
+    for convolution, norm in ARCHITECTURES[architecture].normalised_convolutions:
         kernel, gain, mean, variance = (
             tensors[path].astype(np.float64)
             for path in (
-                f"{convolution}/kernel",
-                f"{norm}/gamma",
-                f"{norm}/moving_mean",
-                f"{norm}/moving_variance",
+                f"{convolution.name}/kernel",
+                f"{norm.name}/gamma",
+                f"{norm.name}/moving_mean",
+                f"{norm.name}/moving_variance",
             )
         )
-        scale = gain / np.sqrt(variance + EPSILON)
+        scale = gain / np.sqrt(variance + norm.epsilon)
         spread = (variance * scale**2).astype(np.float32)
-        found[f"{convolution}/kernel"] = (kernel * scale).astype(np.float32)
-        found[f"{norm}/moving_mean"] = (mean * scale).astype(np.float32)
-        found[f"{norm}/moving_variance"] = spread
-        found[f"{norm}/gamma"] = np.sqrt(spread + np.float32(EPSILON))
+        found[f"{convolution.name}/kernel"] = (kernel * scale).astype(np.float32)
+        found[f"{norm.name}/moving_mean"] = (mean * scale).astype(np.float32)
+        found[f"{norm.name}/moving_variance"] = spread
+        found[f"{norm.name}/gamma"] = np.sqrt(spread + np.float32(norm.epsilon))
     return found
 
 

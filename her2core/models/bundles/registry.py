@@ -1,4 +1,4 @@
-"""Which architectures exist, which bundles lie in the bundle folders and which are in use.
+"""Which bundles lie in the bundle folders and which are in use.
 
 Free of tensorflow: only cards are read here, so that the Models page draws at once.
 """
@@ -7,52 +7,22 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
 
 from her2core.common.files import write_atomically
+from her2core.models.architectures import ARCHITECTURES
 from her2core.models.bundles.card import CARD_FILE, BundleError, ModelCard
 from her2core.settings import Settings
 
+__all__ = [
+    "ARCHITECTURES",
+    "CHOICE_FILE",
+    "BundleEntry",
+    "choose",
+    "chosen",
+    "find_bundles",
+]
 CHOICE_FILE = "models.json"
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """One kind of network.
-
-    Attributes:
-        name: registry name, as in cards and verdicts.
-        title: how people write it.
-        module: module that holds its builder; imported only when built, as it needs keras.
-        builder: name of the function that builds it with fresh weights.
-        feature_layer: layer whose output is the last feature map, explained by Grad-CAM.
-    """
-
-    name: str
-    title: str
-    module: str
-    builder: str
-    feature_layer: str = "features"
-
-    def build(self) -> Any:
-        """A keras.Model of this architecture with fresh weights; imports tensorflow."""
-        return getattr(import_module(self.module), self.builder)()
-
-
-ARCHITECTURES = MappingProxyType(
-    {
-        "cnn": Architecture("cnn", "CNN", "her2core.models.architectures.cnn", "build_cnn"),
-        "densenet121": Architecture(
-            "densenet121",
-            "DenseNet121",
-            "her2core.models.architectures.densenet121",
-            "build_densenet121",
-        ),
-    }
-)
 
 
 @dataclass(frozen=True)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
+from her2core.xai.methods.method import Floats, MapMethod, ScoreGradient
 
 
-def grad_cam(features: Floats, mean_gradient: Floats) -> Floats:
-    """The map of n patches before its negative part is dropped.
+def grad_cam(features: Floats, gradient: ScoreGradient) -> Floats:
+    """The map of n patches, signed: features float32 (n, h, w, c) to (n, h, w)."""
+    return np.asarray(np.einsum("nhwc,nc->nhw", features, gradient.mean), dtype=np.float32)
 
-    Args:
-        features: float32 (n, h, w, c), the last feature map.
-        mean_gradient: float32 (n, c), the gradient of a class score by it, averaged over places.
 
-    Returns:
-        float32 (n, h, w), signed.
-    """
-    return np.asarray(np.einsum("nhwc,nc->nhw", features, mean_gradient), dtype=np.float32)
+GRAD_CAM = MapMethod(
+    name="grad_cam",
+    title="Grad-CAM",
+    about="regions, channels weighted over the whole map",
+    reading="raised",
+    from_features=grad_cam,
+    recorded=True,
+)

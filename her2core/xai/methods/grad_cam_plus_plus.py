@@ -8,28 +8,30 @@ positive, each place weighted so that several separate objects count alike.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
+from her2core.xai.methods.method import Floats, MapMethod, ScoreGradient
 
 
-def grad_cam_plus_plus(features: Floats, gradient: Floats) -> Floats:
-    """The map of n patches.
+def grad_cam_plus_plus(features: Floats, gradient: ScoreGradient) -> Floats:
+    """The map of n patches: features float32 (n, h, w, c) to (n, h, w), >= 0.
 
     As in the paper the score goes through an exponential. Behind ReLU layers the second and third
     derivatives are then the square and cube of the first, g, and the weight of a place,
     g² / (2 g² + sum of A g³), is 1 / (2 + sum of A g). The exponential itself is one factor of the
     whole map, which scaling takes out again.
-
-    Args:
-        features: float32 (n, h, w, c), the last feature map A, behind a ReLU and so >= 0.
-        gradient: float32 (n, h, w, c), g, of a class score by it.
-
-    Returns:
-        float32 (n, h, w), >= 0.
     """
-    positive = np.maximum(gradient, 0)
+    positive = np.maximum(gradient.by_place, 0)
     alpha = 1 / (2 + features.sum(axis=(1, 2), keepdims=True) * positive)
     weights = np.einsum("nhwc,nhwc->nc", alpha, positive)
     cam = np.einsum("nhwc,nc->nhw", features, weights)
     return np.asarray(np.maximum(cam, 0), dtype=np.float32)
+
+
+GRAD_CAM_PLUS_PLUS = MapMethod(
+    name="grad_cam_plus_plus",
+    title="Grad-CAM++",
+    about="the same for several separate regions",
+    reading="hold what raised",
+    from_features=grad_cam_plus_plus,
+    contrasts=False,  # it weighs only what speaks for a class
+)

@@ -8,12 +8,20 @@ begins with a global average (DenseNet121) the gradient is the same everywhere a
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
+from her2core.xai.methods.method import Floats, MapMethod, ScoreGradient
 
 
-def hires_cam(features: Floats, gradient: Floats) -> Floats:
-    """The map of n patches: features and gradient float32 (n, h, w, c) to signed (n, h, w)."""
-    product = np.einsum("nhwc,nhwc->nhw", features, gradient)
+def hires_cam(features: Floats, gradient: ScoreGradient) -> Floats:
+    """The map of n patches, signed: features float32 (n, h, w, c) to (n, h, w)."""
+    product = np.einsum("nhwc,nhwc->nhw", features, gradient.by_place)
     return np.asarray(product, dtype=np.float32)
+
+
+HIRES_CAM = MapMethod(
+    name="hires_cam",
+    title="HiResCAM",
+    about="each place by what it added itself",
+    reading="raised, each by itself,",
+    from_features=hires_cam,
+)

@@ -19,6 +19,7 @@ import shap
 import tensorflow as tf
 from scipy.ndimage import gaussian_filter
 
+from her2core.models.architectures import ARCHITECTURES
 from her2core.models.backends.reader import check_pixels
 from her2core.models.classifier import Classifier
 from her2core.scores import HER2Score
@@ -30,8 +31,6 @@ from her2core.xai.readings import shap_reading
 Floats = npt.NDArray[np.float32]
 DEFAULT_SAMPLES = 50
 SEED = 2018
-# Samples per gradient: more are hardly faster, and DenseNet121 keeps about 0.1 GB for each.
-_BATCH = {"cnn": 25, "densenet121": 10}
 _SATURATION = 99.5
 # Standard deviation in pixels of the 224. One pixel's value is mostly sampling noise and where the
 # network's own grid happens to lie: the first map of DenseNet121 has cells of 4 pixels, and without
@@ -52,7 +51,7 @@ class ShapExplainer:
         background = classifier.bundle.background.astype(np.float32) / np.float32(255)
         of_background = classifier.infer(background)[0].astype(np.float64)
         self._expected: npt.NDArray[np.float64] = of_background.mean(axis=0)
-        self._batch = _BATCH[classifier.bundle.card.architecture]
+        self._batch = ARCHITECTURES[classifier.bundle.card.architecture].gradient_batch
         self._progress = Progress()
         self._explainer = shap.GradientExplainer(
             classifier.scaled, background, batch_size=self._batch
@@ -80,7 +79,7 @@ class ShapExplainer:
             target: the class whose temperature-scaled probability is explained.
             samples: number of samples, each a point between a background patch and this one.
             against: explain that probability minus this class's.
-            progress: told how far the map is; may stop it.
+            progress: learns how far the map is; may stop it.
 
         Returns:
             Signed heat in [-1, 1]: attributions summed over the colour channels and smoothed over
@@ -134,7 +133,7 @@ class ShapExplainer:
             against: for a contrast, the other class; SHAP values are linear, so this is the
                 difference of both classes' values, at the price of one.
             seed: of the samples drawn.
-            progress: told how far the samples are; may stop them.
+            progress: learns how far the samples are; may stop them.
 
         Raises:
             StoppedError: through `progress`.

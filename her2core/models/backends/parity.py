@@ -1,7 +1,7 @@
 """Whether a backend gives TensorFlow's answers on a bundle's own patches, tried before it is used.
 
 The logits TensorFlow gave are kept in the bundle since it was written; for an older bundle they
-are computed once, which needs TensorFlow. What was found is noted in the cache folder for these
+are computed once, which needs TensorFlow. The difference is written into the cache folder for these
 weights, this backend and this processor (on which the precision depends), so that later starts
 need not try again. A note that is damaged or about something else counts for nothing.
 """
@@ -21,10 +21,11 @@ import numpy as np
 from her2core.common.files import write_atomically
 from her2core.models.backends.reader import Floats, Reader
 from her2core.models.bundles.bundle_files import CHECKED_PATCHES, BundleFiles
+from her2core.models.temperature import Temperature, probabilities
 
 _log = logging.getLogger(__name__)
 # counted up whenever a backend computes otherwise than before: earlier notes say nothing about it
-_REVISION = 3
+_REVISION = 4
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Trial:
 
     model_id: str
     weights_sha256: str
-    temperature: float
+    temperature: Temperature
     backend: str
     processor: str
     revision: int = _REVISION
@@ -49,15 +50,15 @@ def largest_difference(files: BundleFiles, reader: Reader, cache_dir: Path) -> f
     """
     card = files.card
     trial = Trial(card.model_id, card.weights_sha256, card.temperature, reader.backend, processor())
-    note = cache_dir / f"agreement-{card.model_id}-{_digest(asdict(trial))[:16]}.json"
+    note = cache_dir / f"parity-{card.model_id}-{_digest(asdict(trial))[:16]}.json"
     known = _noted(note, trial)
     if known is not None:
         return known
     reference = _reference(files)
     patches = files.background[: len(reference)].astype(np.float32) / np.float32(255)
-    found = float(np.abs(reader.read(patches).probabilities - reference).max())
-    _write(note, trial, found)
-    return found
+    difference = float(np.abs(reader.read(patches).probabilities - reference).max())
+    _write(note, trial, difference)
+    return difference
 
 
 @cache
@@ -78,32 +79,34 @@ def _reference(files: BundleFiles) -> Floats:
         from her2core.models.bundles.bundle import as_keras, plain_logits
 
         logits = plain_logits(as_keras(files).model, files.background[:CHECKED_PATCHES])
-    scaled = logits.astype(np.float64) / files.card.temperature
-    powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
+    return probabilities(logits, files.card.temperature).astype(np.float32)
 
 
 def _noted(note: Path, trial: Trial) -> float | None:
     try:
         data = json.loads(note.read_text(encoding="utf-8"))
-        found = float(data["largest_difference"])
-        whole = data["trial"] == asdict(trial) and data["sha256"] == _seal(trial, found)
+        difference = float(data["largest_difference"])
+        whole = data["trial"] == asdict(trial) and data["sha256"] == _seal(trial, difference)
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return found if whole else None
+    return difference if whole else None
 
 
-def _write(note: Path, trial: Trial, found: float) -> None:
-    data = {"trial": asdict(trial), "largest_difference": found, "sha256": _seal(trial, found)}
+def _write(note: Path, trial: Trial, difference: float) -> None:
+    data = {
+        "trial": asdict(trial),
+        "largest_difference": difference,
+        "sha256": _seal(trial, difference),
+    }
     try:
         note.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(note, json.dumps(data, indent=2).encode("utf-8"))
     except OSError:
-        _log.warning("The backend's agreement could not be noted; it is tried again next time.")
+        _log.warning("The backend's parity could not be recorded; it is tried again next time.")
 
 
-def _seal(trial: Trial, found: float) -> str:
-    return _digest([asdict(trial), found])
+def _seal(trial: Trial, difference: float) -> str:
+    return _digest([asdict(trial), difference])
 
 
 def _digest(facts: object) -> str:
