@@ -2,9 +2,9 @@
 
 Database, image folder, free disk space and model bundles; no model is loaded. A database that is
 there is brought up to date where need be, as at a start of the server; one that is not is not made:
-that is the server's to do, and a wrong HER2_HOME shall not look well. With `--url` it also
-asks a running server. Exit status: 0 all well, 1 something is not. For a probe that runs every few
-seconds ask the server's own /_stcore/health instead.
+that is the server's to do, and a wrong HER2_HOME must not pass for a healthy server. With `--url`
+it also asks a running server. Exit status: 0 all well, 1 something is not. For a probe that runs
+every few seconds ask the server's own /_stcore/health instead.
 """
 
 from __future__ import annotations

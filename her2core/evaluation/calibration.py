@@ -1,4 +1,4 @@
-"""Are the probabilities what they claim to be? Temperature scaling, calibration error, Brier score.
+"""Are the probabilities what they claim to be? Temperature scaling and calibration error.
 
 Temperature scaling and the expected calibration error as in Guo et al., "On Calibration of Modern
 Neural Networks", ICML 2017.
@@ -29,8 +29,8 @@ def fit_temperature(logits: Floats, labels: Labels) -> float:
         rows = log_softmax(logits / np.exp(log_temperature), axis=1)
         return float(-rows[np.arange(len(labels)), labels].mean())
 
-    found = minimize_scalar(loss, bounds=(np.log(0.05), np.log(20.0)), method="bounded")
-    return float(np.exp(found.x))
+    best = minimize_scalar(loss, bounds=(np.log(0.05), np.log(20.0)), method="bounded")
+    return float(np.exp(best.x))
 
 
 def tempered(logits: Floats, temperature: float) -> Floats:
@@ -66,8 +66,3 @@ def expected_calibration_error(
         if (which == b).any()
     ]
     return float(np.sum(gaps))
-
-
-def brier_score(probabilities: Floats, labels: Labels) -> float:
-    """Mean squared distance, in [0, 2], between probabilities and one-hot labels (Brier 1950)."""
-    return float(((probabilities - np.eye(4)[labels]) ** 2).sum(axis=1).mean())
