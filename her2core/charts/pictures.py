@@ -9,6 +9,7 @@ import io
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -28,7 +29,7 @@ from her2core.scores import CLASS_LABELS
 _INCHES, _DOTS = 10.0, 100
 _MOST_LETTERS, _MOST_OF_A_LABEL = 90, 60
 _FONT = Path(mpl.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
-_LOOK = {
+_LOOK: Any = {  # keys are typed one by one in matplotlib
     "font.family": "DejaVu Sans",
     "font.size": 11,
     "text.parse_math": False,  # a dollar sign in a name is a dollar sign

@@ -6,7 +6,7 @@ same. Every series says its n and its interval in its name or at its points.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from her2core.charts.words import figure_text
@@ -255,7 +255,7 @@ def report_plots(readers: Sequence[ReaderEvaluation]) -> list[tuple[str, Plot]]:
         ("cut-offs", cut_off_plot(readers)),
         ("coverage", coverage_plot(readers)),
     ]
-    of_one = {
+    of_one: dict[str, Callable[[ReaderEvaluation], Plot]] = {
         "confusion": confusion_plot,
         "roc": roc_plot,
         "precision-recall": pr_plot,

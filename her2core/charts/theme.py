@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import html
 from dataclasses import dataclass
+from typing import Literal
 
 import plotly.graph_objects as go
 
@@ -28,7 +29,7 @@ from her2core.common.palette import (
 _FONT = '"Source Sans", "Source Sans Pro", "Segoe UI", Arial, sans-serif'
 
 
-Dash = str | tuple[int, tuple[int, ...]]
+Dash = Literal["-", "--", ":", "-."] | tuple[int, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
