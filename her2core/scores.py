@@ -1,13 +1,18 @@
-"""The four HER2 IHC scores: their order, names, defining criteria and what follows from them.
+"""The four HER2 IHC scores: their order and names, and the rule that gives them.
 
-Source of the criteria: ASCO/CAP guideline update 2018 (Wolff et al., J Clin Oncol 36:2105),
+Source of the rule: ASCO/CAP guideline update 2018 (Wolff et al., J Clin Oncol 36:2105),
 affirmed 2023 (Wolff et al., J Clin Oncol 41:3867). HER2-low as used in DESTINY-Breast04
 (Modi et al., N Engl J Med 2022).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
+
+# A pattern of staining decides the score where *more than* this share of the cells shows it.
+RULE_SHARE = 0.10
+RULE_TEXT = f"{100 * RULE_SHARE:g} %"
 
 RESEARCH_NOTICE = "Research use only. Not a diagnostic device, not diagnostic advice."
 
@@ -41,11 +46,6 @@ class HER2Score(IntEnum):
         return _STATUS[self]
 
     @property
-    def criterion(self) -> str:
-        """The ASCO/CAP 2018 staining pattern which defines the score."""
-        return _CRITERIA[self]
-
-    @property
     def meaning(self) -> str:
         """What the score would mean for a tumour, worded as research information."""
         return _MEANING[self]
@@ -76,22 +76,9 @@ _STATUS = {
     HER2Score.TWO_PLUS: "equivocal",
     HER2Score.THREE_PLUS: "positive",
 }
-_CRITERIA = {
-    HER2Score.ZERO: (
-        "no staining, or faint incomplete membrane staining in 10 % of tumour cells or less"
-    ),
-    HER2Score.ONE_PLUS: "faint, incomplete membrane staining in more than 10 % of tumour cells",
-    HER2Score.TWO_PLUS: (
-        "weak to moderate complete membrane staining in more than 10 % of tumour cells, "
-        "or intense complete staining in 10 % or less"
-    ),
-    HER2Score.THREE_PLUS: (
-        "complete, intense, circumferential membrane staining in more than 10 % of tumour cells"
-    ),
-}
 _MEANING = {
-    HER2Score.ZERO: "A 0 tumour is HER2-negative and not HER2-low; faint staining in up to 10 % "
-    "of cells is studied as HER2-ultralow.",
+    HER2Score.ZERO: "A 0 tumour is HER2-negative and not HER2-low; faint staining in up to "
+    f"{RULE_TEXT} of cells is studied as HER2-ultralow.",
     HER2Score.ONE_PLUS: "A 1+ tumour is HER2-negative and counts as HER2-low.",
     HER2Score.TWO_PLUS: "A 2+ tumour is equivocal: reflex ISH decides; "
     "not amplified means HER2-low.",
@@ -104,3 +91,48 @@ CLASS_LABELS: tuple[str, ...] = tuple(score.label for score in HER2Score)
 def grade_gap(first: HER2Score, second: HER2Score) -> int:
     """Number of grades (0 to 3) between two scores."""
     return abs(int(first) - int(second))
+
+
+def passes_rule(share: float, limit: float = RULE_SHARE) -> bool:
+    """Whether a share of cells or patches, in [0, 1], is more than the guideline's share.
+
+    A share of exactly the limit does not pass, however its parts were rounded when added.
+    """
+    return share > limit + 1e-9
+
+
+def score_of_cells(
+    faint: float, moderate: float, intense: float, limit: float = RULE_SHARE, noise: float = 0.0
+) -> HER2Score:
+    """The ASCO/CAP score of shares of cells, each in [0, 1].
+
+    Args:
+        faint: with faint or incomplete membrane staining.
+        moderate: weak to moderate and complete.
+        intense: intense and complete.
+        limit: more than this share decides.
+        noise: intense staining of this share or less is not believed.
+    """
+    if passes_rule(intense, limit):
+        return HER2Score.THREE_PLUS
+    if passes_rule(moderate + intense, limit) or intense > noise:
+        return HER2Score.TWO_PLUS
+    if passes_rule(faint + moderate + intense, limit):
+        return HER2Score.ONE_PLUS
+    return HER2Score.ZERO
+
+
+def highest_reached(patches: Sequence[HER2Score]) -> HER2Score:
+    """The score of a core, slide or patient: the highest that more than the rule's share reach.
+
+    Raises:
+        ValueError: there is no patch; a core without tissue has no score.
+    """
+    if not patches:
+        raise ValueError("A core without tissue patches has no score.")
+    return max(
+        score
+        for score in HER2Score
+        if score == HER2Score.ZERO
+        or passes_rule(sum(one >= score for one in patches) / len(patches))
+    )

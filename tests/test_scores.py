@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from her2core.scores import CLASS_LABELS, HER2Score, grade_gap
+from her2core.scores import (
+    CLASS_LABELS,
+    RULE_SHARE,
+    RULE_TEXT,
+    HER2Score,
+    grade_gap,
+    highest_reached,
+    passes_rule,
+    score_of_cells,
+)
+from her2core.settings import PROJECT_ROOT
 
 
 def test_scores_are_ordered_as_clinicians_order_them():
@@ -33,7 +45,8 @@ def test_status_follows_the_guideline():
         "positive",
     ]
     assert "reflex ISH" in HER2Score.TWO_PLUS.meaning
-    assert all(score.criterion and score.meaning for score in HER2Score)
+    assert all(score.meaning for score in HER2Score)
+    assert f"up to {RULE_TEXT} of cells" in HER2Score.ZERO.meaning
 
 
 def test_column_suffixes_are_plain_words():
@@ -44,3 +57,47 @@ def test_the_gap_is_counted_in_grades_either_way():
     assert grade_gap(HER2Score.ZERO, HER2Score.THREE_PLUS) == 3
     assert grade_gap(HER2Score.TWO_PLUS, HER2Score.ONE_PLUS) == 1
     assert grade_gap(HER2Score.TWO_PLUS, HER2Score.TWO_PLUS) == 0
+
+
+ZERO, ONE, TWO, THREE = HER2Score
+
+
+@pytest.mark.parametrize(
+    ("faint", "moderate", "intense", "expected"),
+    [
+        (0.0, 0.0, 0.0, ZERO),
+        (RULE_SHARE, 0.0, 0.0, ZERO),
+        (0.11, 0.0, 0.0, ONE),
+        (0.09, RULE_SHARE, 0.0, ONE),
+        (0.0, 0.11, 0.0, TWO),
+        (0.0, 0.0, RULE_SHARE, TWO),
+        (0.0, 0.0, 0.01, TWO),
+        (0.0, 0.0, 0.11, THREE),
+    ],
+)
+def test_a_pattern_decides_only_in_more_than_the_guideline_s_share(
+    faint, moderate, intense, expected
+):
+    assert RULE_TEXT == "10 %"
+    assert score_of_cells(faint, moderate, intense) is expected
+
+
+@given(st.integers(min_value=1, max_value=400), st.data())
+def test_exactly_a_tenth_is_never_more_than_a_tenth(n, data):
+    """However the share is computed: by division, or as a sum of two rounded shares."""
+    total = 10 * n
+    part = data.draw(st.integers(min_value=0, max_value=n))
+    assert not passes_rule(n / total)
+    assert not passes_rule(part / total + (n - part) / total)
+    assert passes_rule((n + 1) / total)
+    assert highest_reached([THREE] * n + [ZERO] * (total - n)) is ZERO
+    assert highest_reached([THREE] * (n + 1) + [ZERO] * (total - n - 1)) is THREE
+
+
+def test_the_rule_s_number_stands_in_no_other_file():
+    """Only the guideline's number as words or as a limit; figures in docstrings tell of data."""
+    for folder in ("her2core", "pages", "training"):
+        for path in sorted((PROJECT_ROOT / folder).rglob("*.py")):
+            text = path.read_text(encoding="utf-8")
+            for words in ("more than 10 %", "10 % at most", "up to 10 %", "by the 10 % rule"):
+                assert words not in text, path

@@ -276,8 +276,7 @@ def _patches(wanted: set[str], files: Sequence[LabelledFile]) -> Iterator[tuple[
 
 def summary(report: Report) -> Iterator[str]:
     """The main figures, one line for each reader, and what must be said beside them."""
-    from her2core.charts.plots import figure_text
-    from her2core.charts.third_reader import third_reader_lines
+    from her2core.charts.words import figure_text, third_reader_lines
 
     found = report.evaluation
     yield f"{report.title}: {found.n} patches of {found.groups} groups."

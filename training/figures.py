@@ -14,12 +14,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from her2core.charts.plots import figure_text
-from her2core.charts.third_reader import third_reader_lines
-from her2core.charts.words import METHOD, count_of, pair_lines
+from her2core.charts.words import METHOD, count_of, figure_text, pair_lines, third_reader_lines
 from her2core.evaluation.names import CUT_OFFS, TITLES
 from her2core.evaluation.report import Report, ReportError, find_reports
 from her2core.models.bundles.card import CARD_FILE, BundleError, ModelCard
+from her2core.scores import RULE_TEXT
 from her2core.settings import PROJECT_ROOT
 from training.benchmark_tables import (
     FiguresError,
@@ -110,7 +109,7 @@ def short_block(root: Path) -> str:
         return "No report has been made yet: `make evaluation` makes it."
     titles = [TITLES[name] for name in _SHORT]
     lines = [
-        f"| Patches | Reader | {' | '.join(titles)} | Cores exact by the 10 % rule |",
+        f"| Patches | Reader | {' | '.join(titles)} | Cores exact by the {RULE_TEXT} rule |",
         "| --- | --- |" + " --- |" * len(titles) + " --- |",
     ]
     for report in reports:
@@ -178,7 +177,7 @@ def _report_lines(report: Report) -> Iterator[str]:
         values = [getattr(level, attribute) for level in levels if level is not None]
         if len(values) == len(levels):
             cells = [f"{figure_text(value)}, n = {value.n}" for value in values]
-            yield f"| Groups by the 10 % rule, {words} | {' | '.join(cells)} |"
+            yield f"| Groups by the {RULE_TEXT} rule, {words} | {' | '.join(cells)} |"
     yield ""
     for line in (*pair_lines(found), *third_reader_lines(found), found.caution, *report.notes):
         if line:

@@ -23,11 +23,11 @@ import numpy as np
 import numpy.typing as npt
 
 from her2core import __version__
-from her2core.evaluation.metrics import core_score, set_metrics
+from her2core.evaluation.metrics import set_metrics
 from her2core.models.bundles.card import BundleError, Metric, ModelCard
 from her2core.models.conformal import ConformalSets, calibrate
 from her2core.models.temperature import NEUTRAL, Temperature, fit_temperature, probabilities
-from her2core.scores import HER2Score
+from her2core.scores import RULE_TEXT, HER2Score, highest_reached
 from her2core.training.checkpoint import CheckpointError, load_weights
 from her2core.training.data.datasets import DatasetError, PatchSet, load_patches
 from her2core.training.data.layouts import read_layout
@@ -87,21 +87,21 @@ def _logits(model: Any, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64
 
 
 def _cores_metrics(predicted: npt.NDArray[np.int64], test: PatchSet) -> tuple[Metric, ...]:
-    """Per held-out core: which crops go far wrong, and the core's score by the 10 % rule."""
+    """Per held-out core: which crops go far wrong, and the core's score by the rule of shares."""
     found, exact, near = [], 0, 0
     cores = sorted(set(test.groups))
     for core in cores:
         mine = np.array([group == core for group in test.groups])
         truth = HER2Score(int(test.labels[mine].max()))
         calls, n = predicted[mine], int(mine.sum())
-        verdict = core_score([HER2Score(int(call)) for call in calls])
+        verdict = highest_reached([HER2Score(int(call)) for call in calls])
         exact += verdict == truth
         near += abs(int(verdict) - int(truth)) <= 1
         where = f"held-out core {core} ({truth.label}; read as {verdict.label})"
         for score in HER2Score:
             share = float((calls == int(score)).mean())
             found.append(Metric(f"crops called {score.label}", where, share, None, None, n))
-    everything = "held-out cores, more than 10 % of crops"
+    everything = f"held-out cores, more than {RULE_TEXT} of crops"
     found.insert(0, Metric("cores exact", everything, exact / len(cores), None, None, len(cores)))
     found.insert(
         1, Metric("cores within one grade", everything, near / len(cores), None, None, len(cores))

@@ -1,6 +1,7 @@
 """All drawing of figures: plotly for pages, PNG and HTML for reports. No streamlit.
 
-In: verdicts, reports, agreement. Out: plotly figures, PNG bytes, one HTML page. Open `verdicts` for
-the bars and the looks that all figures share, `evaluation` for reports, `agreement` for reviewers,
-`report_page` for the HTML page.
+In: verdicts, reports, agreement. Out: plotly figures, PNG bytes, one HTML page. Open `plots` for
+what each plot of a report shows, `plotly_figures` for how pages draw it, `pictures` for PNG,
+`verdicts` for the bars beside a patch, `words` for sentences and tables, `report_page` for the HTML
+page, `theme` for the looks all share. Colours: `her2core.common.palette`.
 """

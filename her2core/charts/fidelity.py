@@ -1,23 +1,21 @@
-"""Plotly figures of how faithful heat maps are. Looks and themes: `her2core.charts.verdicts`."""
+"""Plotly figures of how faithful heat maps are. Looks: `her2core.charts.theme`."""
 
 from __future__ import annotations
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from her2core.charts.verdicts import label_text, lay_out, theme_of
+from her2core.charts.theme import label_text, lay_out, theme_of
+from her2core.common.palette import MAP_METHODS, OTHER_METHOD
 from her2core.xai.fidelity_report import ModelFidelity
 
-# Okabe and Ito's colours, for a light and a dark ground; the dash tells lines apart without colour.
-_LINES = {
-    "grad_cam": ("#0072B2", "#56B4E9", "solid"),
-    "grad_cam_plus_plus": ("#009E73", "#2FD0A5", "dash"),
-    "hires_cam": ("#CC79A7", "#E5A5C7", "dashdot"),
-    "shap": ("#D55E00", "#E69F00", "longdash"),
-    "gradient": ("#5C6070", "#B4B8C4", "longdashdot"),
-    "random": ("#8A8F9C", "#858A97", "dot"),
+_DASHES = {
+    "grad_cam_plus_plus": "dash",
+    "hires_cam": "dashdot",
+    "shap": "longdash",
+    "gradient": "longdashdot",
+    "random": "dot",
 }
-_OTHER = ("#5C6070", "#B4B8C4", "solid")
 
 
 def curves_figure(model: ModelFidelity, *, dark: bool = False) -> go.Figure:
@@ -38,7 +36,7 @@ def curves_figure(model: ModelFidelity, *, dark: bool = False) -> go.Figure:
     )
     for column, name in enumerate(("deletion", "insertion"), start=1):
         for method in model.methods:
-            light, on_dark, dash = _LINES.get(method.method, _OTHER)
+            colour = MAP_METHODS.get(method.method, OTHER_METHOD).on(dark)
             curve = method.deletion if name == "deletion" else method.insertion
             steps = max(1, len(curve) - 1)
             figure.add_scatter(
@@ -48,7 +46,11 @@ def curves_figure(model: ModelFidelity, *, dark: bool = False) -> go.Figure:
                 name=label_text(method.title),
                 legendgroup=method.method,
                 showlegend=column == 1,
-                line={"color": on_dark if dark else light, "dash": dash, "width": 2},
+                line={
+                    "color": colour,
+                    "dash": _DASHES.get(method.method, "solid"),
+                    "width": 2,
+                },
                 hovertemplate=label_text(method.title)
                 + ": %{y:.0f} % at %{x:.0f} %<extra></extra>",
                 row=1,

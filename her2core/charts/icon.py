@@ -6,8 +6,10 @@ it travels within the page: the sign-in page needs no image address that anybody
 
 from __future__ import annotations
 
+from her2core.common.palette import ICON_CELL, ICON_MEMBRANE, ICON_NUCLEUS
+
 ICON = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 256 256">'
-    '<circle cx="128" cy="128" r="96" fill="#f6e7d6" stroke="#9a5a22" stroke-width="40"/>'
-    '<circle cx="128" cy="128" r="44" fill="#3f62a8"/></svg>'
+    f'<circle cx="128" cy="128" r="96" fill="{ICON_CELL}" stroke="{ICON_MEMBRANE}" '
+    f'stroke-width="40"/><circle cx="128" cy="128" r="44" fill="{ICON_NUCLEUS}"/></svg>'
 )

@@ -1,6 +1,6 @@
-"""The plots of a report as PNG, drawn with Pillow: no browser and no plotting library is needed.
+"""The plots of a report as PNG, drawn with matplotlib: no browser and no screen is needed.
 
-Drawn at twice the size and reduced, which smooths lines that Pillow draws with hard edges.
+Only the command line imports this module: matplotlib takes half a second that no page waits for.
 """
 
 from __future__ import annotations
@@ -8,24 +8,46 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from functools import cache
-from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
-from PIL import Image, ImageDraw, ImageFont
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.font_manager import get_font
+from matplotlib.lines import Line2D
+from PIL import Image
 
-from her2core.charts.plots import IntervalPlot, LinePlot, Plot, TablePlot, figure_text, report_plots
-from her2core.charts.verdicts import readable_on
+from her2core.charts.plots import IntervalPlot, LinePlot, Plot, TablePlot, report_plots
+from her2core.charts.theme import readable_on, style_of
+from her2core.charts.words import figure_text
+from her2core.common.palette import GRID_OPACITY, LIGHT, mixed
+from her2core.evaluation.intervals import Interval
 from her2core.evaluation.report import Report
 from her2core.scores import CLASS_LABELS
 
-WIDTH = 1000
-_SCALE = 2
-_TEXT, _FAINT, _GRID = (40, 44, 54), (95, 100, 112), (222, 225, 230)
-_COLOURS = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (138, 106, 0), (170, 68, 153), (85, 85, 85))
-_DASHES = ((), (14, 8), (4, 6), (14, 6, 4, 6), (24, 8), (24, 6, 4, 6))
-_TOP, _BOTTOM, _ROW = 64, 70, 30
-_EMPTY, _FULL = (240, 245, 250), (8, 69, 148)
-
-Point = tuple[float, float]
+_INCHES, _DOTS = 10.0, 100
+_MOST_LETTERS, _MOST_OF_A_LABEL = 90, 60
+_FONT = Path(mpl.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
+_LOOK: Any = {  # keys are typed one by one in matplotlib
+    "font.family": "DejaVu Sans",
+    "font.size": 11,
+    "text.parse_math": False,  # a dollar sign in a name is a dollar sign
+    "text.color": LIGHT.text,
+    "axes.titlesize": 13,
+    "axes.titlelocation": "left",
+    "axes.titlepad": 12,
+    "axes.labelcolor": LIGHT.text,
+    "axes.edgecolor": LIGHT.grid,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "xtick.color": LIGHT.faint,
+    "ytick.color": LIGHT.faint,
+    "grid.color": LIGHT.grid,
+    "grid.alpha": GRID_OPACITY,
+    "legend.frameon": False,
+}
 
 
 def report_pictures(report: Report) -> Iterator[tuple[str, bytes]]:
@@ -36,242 +58,162 @@ def report_pictures(report: Report) -> Iterator[tuple[str, bytes]]:
 
 def picture(plot: Plot) -> bytes:
     """A plot as PNG on white, 1000 pixels wide."""
-    if isinstance(plot, TablePlot):
-        canvas = _table(plot)
-    elif isinstance(plot, IntervalPlot):
-        canvas = _intervals(plot)
-    else:
-        canvas = _lines(plot)
-    stream = io.BytesIO()
-    # few colours are in it, so a palette of 64 looks the same at a quarter of the size
-    canvas.finished().quantize(64, dither=Image.Dither.NONE).save(stream, "PNG", optimize=True)
+    with mpl.rc_context(_LOOK):
+        figure = Figure(figsize=(_INCHES, 5.0), dpi=_DOTS, layout="constrained")
+        if isinstance(plot, TablePlot):
+            _table(figure, plot)
+        elif isinstance(plot, IntervalPlot):
+            _intervals(figure, plot)
+        else:
+            _lines(figure, plot)
+        full, stream = io.BytesIO(), io.BytesIO()
+        figure.savefig(full, format="png")
+    # few colours are in it, so a palette of 64 looks the same at a third of the size
+    colours = Image.open(full).convert("RGB").quantize(64, dither=Image.Dither.NONE)
+    colours.save(stream, "PNG", optimize=True)
     return stream.getvalue()
 
 
-@cache
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    # Pillow unpacks its own font anew at every call.
-    return ImageFont.load_default(size)
-
-
-class _Canvas:
-    """A white picture with a title, drawn on in output pixels."""
-
-    def __init__(self, height: int, title: str) -> None:
-        self._image = Image.new("RGB", (WIDTH * _SCALE, height * _SCALE), "white")
-        self._draw = ImageDraw.Draw(self._image)
-        self.text((24, 30), title, size=20, anchor="lm")
-
-    def finished(self) -> Image.Image:
-        """The picture at its final size."""
-        width, height = self._image.size
-        return self._image.resize((width // _SCALE, height // _SCALE), Image.Resampling.LANCZOS)
-
-    def text(
-        self,
-        at: Point,
-        words: str,
-        *,
-        size: int = 16,
-        anchor: str = "mm",
-        fill: tuple[int, int, int] = _TEXT,
-    ) -> None:
-        """One line of text; too long ones are made smaller until they fit the picture."""
-        room = WIDTH - 16 if anchor[0] == "m" else WIDTH - at[0] - 8 if anchor[0] == "l" else at[0]
-        font = _font(size * _SCALE)
-        while size > 9 and font.getlength(words) > room * _SCALE:
-            size -= 1
-            font = _font(size * _SCALE)
-        self._draw.text(_scaled(at), words, fill=fill, font=font, anchor=anchor)
-
-    def line(
-        self,
-        points: Sequence[Point],
-        fill: tuple[int, int, int],
-        width: float = 2,
-        dash: Sequence[int] = (),
-    ) -> None:
-        """A line through the points, dashed by lengths of ink and gap in pixels."""
-        for start, end in _dashed(points, dash) if dash else pairwise(points):
-            self._draw.line(
-                (*_scaled(start), *_scaled(end)), fill=fill, width=round(width * _SCALE)
-            )
-
-    def box(
-        self,
-        corner: Point,
-        opposite: Point,
-        *,
-        fill: tuple[int, int, int] | None = None,
-        outline: tuple[int, int, int] | None = None,
-    ) -> None:
-        """A rectangle."""
-        ends = (*_scaled(corner), *_scaled(opposite))
-        self._draw.rectangle(ends, fill=fill, outline=outline, width=_SCALE)
-
-    def marker(self, at: Point, style: int, size: float = 5) -> None:
-        """A marker whose shape, like its colour, goes with the style."""
-        x, y = at
-        fill = _COLOURS[style % len(_COLOURS)]
-        if style % 3 == 0:
-            self._draw.ellipse(
-                (*_scaled((x - size, y - size)), *_scaled((x + size, y + size))), fill=fill
-            )
-        elif style % 3 == 1:
-            self.box((x - size, y - size), (x + size, y + size), fill=fill)
-        else:
-            far = 1.4 * size
-            corners = ((x, y - far), (x + far, y), (x, y + far), (x - far, y))
-            self._draw.polygon([_scaled(corner) for corner in corners], fill=fill)
-
-
-class _Axes:
-    """A rectangle of the canvas with numeric axes."""
-
-    def __init__(
-        self,
-        canvas: _Canvas,
-        box: tuple[float, float, float, float],
-        x_range: tuple[float, float],
-        y_range: tuple[float, float],
-    ) -> None:
-        self._canvas, self._box = canvas, box
-        self._x_range, self._y_range = x_range, y_range
-
-    def at(self, x: float, y: float) -> Point:
-        """Where a value lies, in pixels."""
-        left, top, right, bottom = self._box
-        low_x, high_x = self._x_range
-        low_y, high_y = self._y_range
-        return (
-            left + (right - left) * (x - low_x) / (high_x - low_x),
-            bottom - (bottom - top) * (y - low_y) / (high_y - low_y),
-        )
-
-    def frame(self, x_title: str, y_title: str, *, y_ticks: bool = True) -> None:
-        """Grid, ticks and titles."""
-        left, top, right, bottom = self._box
-        for value in _ticks(self._x_range):
-            x, _ = self.at(value, self._y_range[0])
-            self._canvas.line([(x, top), (x, bottom)], _GRID, 1)
-            self._canvas.text((x, bottom + 16), f"{value:g}", size=14, fill=_FAINT)
-        for value in _ticks(self._y_range) if y_ticks else ():
-            _, y = self.at(self._x_range[0], value)
-            self._canvas.line([(left, y), (right, y)], _GRID, 1)
-            self._canvas.text((left - 10, y), f"{value:g}", size=14, anchor="rm", fill=_FAINT)
-        self._canvas.text(((left + right) / 2, bottom + 42), x_title)
-        if y_title:
-            self._canvas.text((left, top - 14), y_title, anchor="lm")
-
-
-def _lines(plot: LinePlot) -> _Canvas:
-    height = 560 + _ROW * len(plot.series)
-    canvas = _Canvas(height, plot.title)
-    axes = _Axes(canvas, (80, _TOP + 24, WIDTH - 40, 560 - _BOTTOM), plot.x_range, plot.y_range)
-    axes.frame(plot.x_title, plot.y_title)
+def _lines(figure: Figure, plot: LinePlot) -> None:
+    counted = [one for one in plot.series if one.counts]
+    figure.set_figheight(5.0 + 0.3 * len(plot.series) + (1.2 if counted else 0.0))
+    if counted:
+        axes, below = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
+        _counts(below, plot)
+    else:
+        axes = below = figure.subplots()
+    axes.set_title(_drawable(plot.title))
+    axes.grid(visible=True)
+    axes.set_ylabel(plot.y_title)
+    below.set_xlabel(plot.x_title)
+    axes.set_xlim(*_wider(plot.x_range))
+    axes.set_ylim(*_wider(plot.y_range))
     if plot.diagonal:
-        canvas.line([axes.at(0, 0), axes.at(1, 1)], _FAINT, 1, (4, 6))
+        axes.plot((0, 1), (0, 1), color=LIGHT.faint, linewidth=1, linestyle=":")
     if plot.note:
-        canvas.text((WIDTH / 2, 280), plot.note)
-    for row, one in enumerate(plot.series):
-        colour = _COLOURS[one.style % len(_COLOURS)]
-        dash = _DASHES[one.style % len(_DASHES)]
-        places = [axes.at(x, y) for x, y in zip(one.x, one.y, strict=True)]
-        canvas.line(places, colour, 2.5, dash)
-        for x, low, high in zip(one.x, one.low, one.high, strict=False):
-            if low is not None and high is not None:
-                floor = max(low, plot.y_range[0])
-                canvas.line([axes.at(x, floor), axes.at(x, high)], colour, 1.5)
-        for place in places if one.points else ():
-            canvas.marker(place, one.style)
-        y = 560 + _ROW * row
-        canvas.line([(80, y), (130, y)], colour, 2.5, dash)
-        if one.points:
-            canvas.marker((105, y), one.style)
-        canvas.text((142, y), one.name, anchor="lm")
-    return canvas
+        axes.text(0.5, 0.5, plot.note, transform=axes.transAxes, ha="center")
+    for one, aside in zip(plot.series, plot.asides, strict=True):
+        style = style_of(one.style)
+        axes.errorbar(
+            [x + aside for x in one.x],
+            one.y,
+            yerr=_reaches(one.intervals) if one.intervals else None,
+            color=style.colour.light,
+            linestyle=style.picture_dash,
+            marker=style.picture_marker if one.points else "",
+            elinewidth=1.2,
+            capsize=2,
+        )
+    _legend(figure, [(one.style, one.name) for one in plot.series], points=_points(plot))
 
 
-def _intervals(plot: IntervalPlot) -> _Canvas:
-    step = 24 * len(plot.readers) + 16
-    bottom = _TOP + step * len(plot.labels)
-    canvas = _Canvas(bottom + 60 + _ROW * len(plot.readers), plot.title)
-    axes = _Axes(
-        canvas, (400, _TOP, WIDTH - 250, bottom), plot.x_range, (len(plot.labels) - 0.5, -0.5)
-    )
-    axes.frame("", "", y_ticks=False)
-    for i, (label, values) in enumerate(zip(plot.labels, plot.values, strict=True)):
-        _, middle = axes.at(0, i)
-        canvas.text((388, middle), label.replace("\n", ": "), anchor="rm")
-        for r, value in enumerate(values):
-            y = middle + 24 * (r - (len(values) - 1) / 2)
-            words = figure_text(value) if value.value is not None else "not defined"
-            canvas.text((WIDTH - 238, y), words, size=15, anchor="lm", fill=_FAINT)
-            if value.value is None:
-                continue
-            x, _ = axes.at(value.value, i)
-            if value.low is not None and value.high is not None:
-                ends = [(axes.at(end, i)[0], y) for end in (value.low, value.high)]
-                canvas.line(ends, _COLOURS[r % len(_COLOURS)], 2)
-            canvas.marker((x, y), r)
-    for r, reader in enumerate(plot.readers):
-        y = bottom + 58 + _ROW * r
-        canvas.marker((400, y), r)
-        canvas.text((418, y), reader, anchor="lm")
-    return canvas
+def _counts(axes: Axes, plot: LinePlot) -> None:
+    """How many patches stand behind each point, as bars side by side."""
+    width = 0.028
+    for one in plot.series:
+        left = [x + width * (one.style - (len(plot.series) - 1) / 2) for x in one.x]
+        bars = axes.bar(left, one.counts, width, color=style_of(one.style).colour.light)
+        axes.bar_label(bars, fontsize=7, padding=1)
+    axes.set_ylabel("Patches")
+    axes.margins(y=0.25)
 
 
-def _table(plot: TablePlot) -> _Canvas:
-    cell, left, top = 150, 200, _TOP + 8
-    canvas = _Canvas(top + 4 * cell // 2 + 100, plot.title)
-    for i, (counts, shares) in enumerate(zip(plot.counts, plot.shares, strict=True)):
-        y = top + i * cell // 2
-        canvas.text((left - 20, y + cell / 4), CLASS_LABELS[i], anchor="rm")
-        canvas.text((left + (i + 0.5) * cell, top + 2 * cell + 22), CLASS_LABELS[i])
-        for j, (count, share) in enumerate(zip(counts, shares, strict=True)):
-            part = share or 0.0
-            red, green, blue = (
-                round(a + (b - a) * part) for a, b in zip(_EMPTY, _FULL, strict=True)
+def _intervals(figure: Figure, plot: IntervalPlot) -> None:
+    count = len(plot.readers)
+    figure.set_figheight(1.2 + (0.24 * count + 0.16) * len(plot.labels) + 0.3 * count)
+    axes = figure.subplots()
+    axes.set_title(_drawable(plot.title))
+    axes.grid(visible=True, axis="x")
+    low, high = plot.x_range
+    axes.set_xlim(low - 0.02, high + 0.02)
+    axes.set_xlabel(plot.x_title)
+    axes.set_ylim(len(plot.labels) - 0.5, -0.5)
+    labels = [_drawable(label.replace("\n", ": "), _MOST_OF_A_LABEL) for label in plot.labels]
+    axes.set_yticks(range(len(labels)), labels)
+    for number in range(count):
+        style = style_of(number)
+        for row, values in enumerate(plot.values):
+            value, y = values[number], row + (number - (count - 1) / 2) * 0.8 / count
+            words = "not defined" if value.value is None else figure_text(value)
+            axes.annotate(
+                words,
+                (1.02, y),
+                xycoords=("axes fraction", "data"),
+                va="center",
+                color=LIGHT.faint,
+                fontsize=10,
+                annotation_clip=False,
             )
-            x = left + j * cell
-            canvas.box((x + 2, y + 2), (x + cell - 2, y + cell // 2 - 2), fill=(red, green, blue))
-            ink = (17, 17, 17) if readable_on((red, green, blue)) == "#111111" else (255, 255, 255)
-            words = f"{count}  ({'–' if share is None else f'{100 * share:.0f} %'})"
-            canvas.text((x + cell / 2, y + cell / 4), words, fill=ink)
-    canvas.text((left + 2 * cell, top + 2 * cell + 54), f"called by {plot.x_title}")
-    canvas.text((24, top + cell), plot.y_title, anchor="lm")
-    return canvas
-
-
-def _scaled(at: Point) -> Point:
-    return at[0] * _SCALE, at[1] * _SCALE
-
-
-def _ticks(ends: tuple[float, float]) -> list[float]:
-    """Four to six round values within the ends, in either order."""
-    low, high = sorted(ends)
-    step = next(s for s in (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10) if (high - low) / s <= 5.01)
-    first = round(low / step + 0.49999)
-    values = [round((first + i) * step, 6) for i in range(7)]
-    return [value for value in values if value <= high + 1e-9]
-
-
-def _dashed(points: Sequence[Point], dash: Sequence[int]) -> Iterator[tuple[Point, Point]]:
-    """The inked pieces of a line; the pattern goes on round its corners."""
-    index, left, ink = 0, float(dash[0]), True
-    for (x0, y0), (x1, y1) in pairwise(points):
-        length = ((x1 - x0) ** 2 + (y1 - y0) ** 2) ** 0.5
-        done = 0.0
-        while length - done > 1e-9:
-            piece = min(left, length - done)
-            if ink:
-                a, b = done / length, (done + piece) / length
-                yield (
-                    (x0 + a * (x1 - x0), y0 + a * (y1 - y0)),
-                    (x0 + b * (x1 - x0), y0 + b * (y1 - y0)),
+            if value.value is not None:
+                axes.errorbar(
+                    value.value,
+                    y,
+                    xerr=_reaches([value]),
+                    color=style.colour.light,
+                    marker=style.picture_marker,
+                    capsize=2,
                 )
-            done += piece
-            left -= piece
-            if left <= 1e-9:
-                index = (index + 1) % len(dash)
-                left, ink = float(dash[index]), not ink
+    _legend(figure, list(enumerate(plot.readers)), points=True, lines=False)
+
+
+def _table(figure: Figure, plot: TablePlot) -> None:
+    axes = figure.subplots()
+    axes.set_title(_drawable(plot.title))
+    ground = [[mixed(LIGHT.empty, LIGHT.full, s or 0.0) for s in row] for row in plot.shares]
+    axes.imshow(ground, aspect="auto")
+    for i, (counts, shares) in enumerate(zip(plot.counts, plot.shares, strict=True)):
+        for j, (count, share) in enumerate(zip(counts, shares, strict=True)):
+            part = "no patch" if share is None else f"{100 * share:.0f} %"
+            words = f"{count}  ({part})" if plot.percent else f"{count}"
+            ink = readable_on(ground[i][j])
+            axes.text(j, i, words, ha="center", va="center", color=ink)
+    axes.set_xticks(range(4), CLASS_LABELS)
+    axes.set_yticks(range(4), CLASS_LABELS)
+    axes.set_xlabel(_drawable(f"called by {plot.x_title}"))
+    axes.set_ylabel(_drawable(plot.y_title, _MOST_OF_A_LABEL))
+
+
+def _legend(
+    figure: Figure, entries: Sequence[tuple[int, str]], *, points: bool, lines: bool = True
+) -> None:
+    """One entry to a line under the plot."""
+    handles = [
+        Line2D(
+            [],
+            [],
+            color=style_of(number).colour.light,
+            linestyle=style_of(number).picture_dash if lines else "",
+            marker=style_of(number).picture_marker if points else "",
+        )
+        for number, _ in entries
+    ]
+    # names are set afterwards: matplotlib leaves out those that begin with an underscore
+    legend = figure.legend(handles, ["name"] * len(entries), loc="outside lower left")
+    for text, (_, name) in zip(legend.get_texts(), entries, strict=True):
+        text.set_text(_drawable(name))
+
+
+def _reaches(values: Sequence[Interval]) -> list[list[float]]:
+    """How far each interval goes below and above its figure, as `errorbar` takes it: (2, n)."""
+    reaches = [value.reach for value in values]
+    return [[below for below, _ in reaches], [above for _, above in reaches]]
+
+
+def _points(plot: LinePlot) -> bool:
+    return any(one.points for one in plot.series)
+
+
+def _wider(ends: tuple[float, float]) -> tuple[float, float]:
+    room = 0.02 * (ends[1] - ends[0])
+    return ends[0] - room, ends[1] + room
+
+
+@cache
+def _characters() -> frozenset[int]:
+    return frozenset(get_font(_FONT).get_charmap())
+
+
+def _drawable(words: str, most: int = _MOST_LETTERS) -> str:
+    """The words, cut to the picture's width, with "?" for what the font would draw as a box."""
+    words = words if len(words) <= most else words[:most] + "…"
+    return "".join(c if ord(c) in _characters() and c.isprintable() else "?" for c in words)

@@ -1,20 +1,23 @@
 """What each plot of a report shows, free of any drawing library.
 
-charts.py draws these with plotly for the page, pictures.py as PNG: one description, so that both
-show the same. Every series says its n and its interval in its name or at its points.
+plotly_figures.py draws these for pages, pictures.py as PNG: one description, so that both show the
+same. Every series says its n and its interval in its name or at its points.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from her2core.evaluation.agreement import Interval
+from her2core.charts.words import figure_text
+from her2core.evaluation.agreement import Confusion
+from her2core.evaluation.curves import Curve
+from her2core.evaluation.intervals import Interval, undefined
 from her2core.evaluation.names import CUT_OFFS, TITLES
 from her2core.evaluation.report import ReaderEvaluation
 from her2core.scores import CLASS_LABELS
 
-MAIN_FIGURES = (
+_MAIN_FIGURES = (
     "accuracy",
     "balanced_accuracy",
     "within_one",
@@ -24,6 +27,7 @@ MAIN_FIGURES = (
     "kappa",
 )
 Values = tuple[float, ...]
+_ASIDE = 0.008
 
 
 @dataclass(frozen=True)
@@ -34,19 +38,20 @@ class Series:
         name: for the legend.
         style: number of colour, dash and marker, from 0.
         x, y: the points.
-        low, high: interval of each y; None where there is none.
+        intervals: of each y; empty for none.
         points: draw markers.
         texts: what to say of each point; empty for none.
+        counts: patches behind each point, shown below it in pictures; empty for none.
     """
 
     name: str
     style: int
     x: Values
     y: Values
-    low: tuple[float | None, ...] = ()
-    high: tuple[float | None, ...] = ()
+    intervals: tuple[Interval, ...] = ()
     points: bool = False
     texts: tuple[str, ...] = ()
+    counts: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,7 @@ class LinePlot:
     """Lines over two numeric axes.
 
     Attributes:
-        diagonal: "up" draws the line from (0, 0) to (1, 1), "" none.
+        diagonal: draw the line from (0, 0) to (1, 1).
         note: why nothing is drawn; empty where something is.
     """
 
@@ -64,8 +69,17 @@ class LinePlot:
     series: tuple[Series, ...]
     x_range: tuple[float, float] = (0.0, 1.0)
     y_range: tuple[float, float] = (0.0, 1.0)
-    diagonal: str = ""
+    diagonal: bool = False
     note: str = ""
+
+    @property
+    def asides(self) -> tuple[float, ...]:
+        """How far each series stands aside, so that intervals at one place hide no other."""
+        beside = [one for one in self.series if one.intervals]
+        middle = (len(beside) - 1) / 2
+        return tuple(
+            _ASIDE * (beside.index(one) - middle) if one in beside else 0.0 for one in self.series
+        )
 
 
 @dataclass(frozen=True)
@@ -74,7 +88,7 @@ class IntervalPlot:
 
     Attributes:
         labels: rows from top to bottom; a line break may divide one.
-        readers: names in the legend.
+        readers: names in the legend; "" for one that needs none.
         values: per row, per reader.
     """
 
@@ -82,6 +96,7 @@ class IntervalPlot:
     labels: tuple[str, ...]
     readers: tuple[str, ...]
     values: tuple[tuple[Interval, ...], ...]
+    x_title: str = ""
 
     @property
     def x_range(self) -> tuple[float, float]:
@@ -98,37 +113,31 @@ class IntervalPlot:
 
 @dataclass(frozen=True)
 class TablePlot:
-    """A confusion matrix: 4 x 4 counts with the shares of each row, truth in rows."""
+    """A confusion matrix.
+
+    Attributes:
+        x_title, y_title: who gives the columns, and who the rows.
+        counts: 4 x 4; row i is drawn as the i-th row from the top.
+        shares: how deep each cell is coloured, in [0, 1]; None in a row without patches.
+        percent: write the shares, too.
+    """
 
     title: str
     x_title: str
     y_title: str
-    counts: tuple[tuple[int, ...], ...]
+    counts: Confusion
     shares: tuple[tuple[float | None, ...], ...]
+    percent: bool = True
 
 
 Plot = LinePlot | IntervalPlot | TablePlot
 
 
-def figure_text(value: Interval) -> str:
-    """A figure with its interval: "0.912 (0.887 to 0.934)", "0.912 (no interval)" or "–"."""
-    if value.value is None:
-        return "–"
-    if value.low is None or value.high is None:
-        return f"{value.value:.3f} (no interval)"
-    return f"{value.value:.3f} ({value.low:.3f} to {value.high:.3f})"
-
-
 def confusion_plot(reader: ReaderEvaluation) -> TablePlot:
     """Counts and row shares."""
     n = sum(map(sum, reader.confusion))
-    return TablePlot(
-        f"{reader.title}: confusion (n = {n})",
-        f"{reader.title}",
-        "Label",
-        reader.confusion,
-        reader.row_shares,
-    )
+    title = f"{reader.title}: confusion (n = {n})"
+    return TablePlot(title, reader.title, "Label", reader.confusion, reader.row_shares)
 
 
 def roc_plot(reader: ReaderEvaluation) -> LinePlot:
@@ -137,32 +146,27 @@ def roc_plot(reader: ReaderEvaluation) -> LinePlot:
         f"{reader.title}: ROC of each class",
         "False positive rate",
         "True positive rate",
-        _class_lines(reader, "roc"),
-        diagonal="up",
+        _class_lines(reader, reader.roc, "roc_auc"),
+        diagonal=True,
         note=_no_curve(reader),
     )
 
 
 def pr_plot(reader: ReaderEvaluation) -> LinePlot:
     """One precision-recall curve for each class against the rest."""
-    return LinePlot(
-        f"{reader.title}: precision and recall",
-        "Recall",
-        "Precision",
-        _class_lines(reader, "pr"),
-        note=_no_curve(reader),
-    )
+    title = f"{reader.title}: precision and recall"
+    lines = _class_lines(reader, reader.pr, "pr_auc")
+    return LinePlot(title, "Recall", "Precision", lines, note=_no_curve(reader))
 
 
 def reliability_plot(reader: ReaderEvaluation) -> LinePlot:
     """Confidence against accuracy, before and after temperature scaling."""
     series = []
-    for style, (bins, key, words) in enumerate(
-        (
-            (reader.reliability, "ece", "after temperature"),
-            (reader.reliability_before, "ece_before", "before temperature"),
-        )
-    ):
+    both = (
+        (reader.reliability, "ece", "after temperature"),
+        (reader.reliability_before, "ece_before", "before temperature"),
+    )
+    for style, (bins, key, words) in enumerate(both):
         if not bins:
             continue
         figure = reader.figure(key)
@@ -175,6 +179,7 @@ def reliability_plot(reader: ReaderEvaluation) -> LinePlot:
                 tuple(one.accuracy for one in bins),
                 points=True,
                 texts=tuple(f"n = {one.n}" for one in bins),
+                counts=tuple(one.n for one in bins),
             )
         )
     n = sum(one.n for one in reader.reliability)
@@ -183,7 +188,7 @@ def reliability_plot(reader: ReaderEvaluation) -> LinePlot:
         "Confidence",
         "Share that is right",
         tuple(series),
-        diagonal="up",
+        diagonal=True,
     )
 
 
@@ -195,8 +200,7 @@ def coverage_plot(readers: Sequence[ReaderEvaluation]) -> LinePlot:
             style,
             tuple(point.coverage for point in reader.coverage),
             tuple(point.accuracy.value or 0.0 for point in reader.coverage),
-            tuple(point.accuracy.low for point in reader.coverage),
-            tuple(point.accuracy.high for point in reader.coverage),
+            intervals=tuple(point.accuracy for point in reader.coverage),
             points=True,
             texts=tuple(
                 f"{figure_text(point.accuracy)}, n = {point.accuracy.n}, "
@@ -206,7 +210,9 @@ def coverage_plot(readers: Sequence[ReaderEvaluation]) -> LinePlot:
         )
         for style, reader in enumerate(readers)
     )
-    ends = [end for one in series for end in (*one.y, *one.low) if end is not None]
+    ends = [
+        y - value.reach[0] for one in series for y, value in zip(one.y, one.intervals, strict=True)
+    ]
     floor = max(0.0, min(0.9, min(ends, default=0.0)) - 0.05)
     n = readers[0].coverage[0].accuracy.n if readers else 0
     return LinePlot(
@@ -221,71 +227,68 @@ def coverage_plot(readers: Sequence[ReaderEvaluation]) -> LinePlot:
 
 def main_plot(readers: Sequence[ReaderEvaluation]) -> IntervalPlot:
     """The overall figures of all readers."""
-    return _intervals("Overall figures", readers, [(name, "") for name in MAIN_FIGURES])
+    keys = [(TITLES[name], name, "") for name in _MAIN_FIGURES]
+    return _intervals("Overall figures", readers, keys)
 
 
-def class_plot(readers: Sequence[ReaderEvaluation], name: str) -> IntervalPlot:
-    """One per-class figure ("recall", ...) of all readers."""
-    return _intervals(
-        f"{TITLES[name]} of each class", readers, [(name, label) for label in CLASS_LABELS], by="of"
-    )
+def recall_plot(readers: Sequence[ReaderEvaluation]) -> IntervalPlot:
+    """The recall of each class by all readers."""
+    keys = [(label, "recall", label) for label in CLASS_LABELS]
+    return _intervals(f"{TITLES['recall']} of each class", readers, keys)
 
 
 def cut_off_plot(readers: Sequence[ReaderEvaluation]) -> IntervalPlot:
     """Sensitivity and specificity at the clinical cut-offs."""
-    keys = [(name, cut.name) for cut in CUT_OFFS for name in ("sensitivity", "specificity")]
-    return _intervals("Clinical cut-offs", readers, keys, by="both")
+    keys = [
+        (f"{cut.name}\n{TITLES[name].lower()}", name, cut.name)
+        for cut in CUT_OFFS
+        for name in ("sensitivity", "specificity")
+    ]
+    return _intervals("Clinical cut-offs", readers, keys)
 
 
 def report_plots(readers: Sequence[ReaderEvaluation]) -> list[tuple[str, Plot]]:
     """Every plot of a report with a file name for it, without extension."""
     plots: list[tuple[str, Plot]] = [
         ("overall", main_plot(readers)),
-        ("recall", class_plot(readers, "recall")),
+        ("recall", recall_plot(readers)),
         ("cut-offs", cut_off_plot(readers)),
         ("coverage", coverage_plot(readers)),
     ]
-    for reader in readers:
-        plots += [
-            (f"confusion-{reader.key}", confusion_plot(reader)),
-            (f"roc-{reader.key}", roc_plot(reader)),
-            (f"precision-recall-{reader.key}", pr_plot(reader)),
-            (f"reliability-{reader.key}", reliability_plot(reader)),
-        ]
-    return plots
+    of_one: dict[str, Callable[[ReaderEvaluation], Plot]] = {
+        "confusion": confusion_plot,
+        "roc": roc_plot,
+        "precision-recall": pr_plot,
+        "reliability": reliability_plot,
+    }
+    return plots + [(f"{n}-{r.key}", plot(r)) for r in readers for n, plot in of_one.items()]
 
 
-def _class_lines(reader: ReaderEvaluation, kind: str) -> tuple[Series, ...]:
-    found = []
-    for style, curve in enumerate(reader.roc if kind == "roc" else reader.pr):
-        figure = reader.figure(f"{kind}_auc", curve.of)
-        positives = reader.figure("recall", curve.of)
-        if not curve.x or figure is None or positives is None:
-            continue
-        name = f"{curve.of}: area {figure_text(figure.value)}, n = {positives.value.n}"
-        found.append(Series(name, style, curve.x, curve.y))
-    return tuple(found)
+def _class_lines(
+    reader: ReaderEvaluation, curves: Sequence[Curve], area: str
+) -> tuple[Series, ...]:
+    lines = []
+    for style, curve in enumerate(curves):
+        figure, recall = reader.figure(area, curve.of), reader.figure("recall", curve.of)
+        if curve.x and figure and recall:
+            name = f"{curve.of}: area {figure_text(figure.value)}, n = {recall.value.n}"
+            lines.append(Series(name, style, curve.x, curve.y))
+    return tuple(lines)
 
 
 def _no_curve(reader: ReaderEvaluation) -> str:
-    missing = [curve.of for curve in reader.roc if not curve.x]
-    if len(missing) == len(reader.roc):
-        return "No curve: all patches carry one label."
-    return ""
+    return "" if any(curve.x for curve in reader.roc) else "No curve: all patches carry one label."
 
 
 def _intervals(
-    title: str,
-    readers: Sequence[ReaderEvaluation],
-    keys: Sequence[tuple[str, str]],
-    by: str = "name",
+    title: str, readers: Sequence[ReaderEvaluation], keys: Sequence[tuple[str, str, str]]
 ) -> IntervalPlot:
-    nothing = Interval(None, None, None, 0, "Not measured.")
+    """A row for each (words, name, of) of the figures."""
+    nothing = undefined(0, "Not measured.")
     labels, values = [], []
-    for name, of in keys:
+    for words, name, of in keys:
         figures = [reader.figure(name, of) for reader in readers]
         row = tuple(figure.value if figure else nothing for figure in figures)
-        words = {"name": TITLES[name], "of": of, "both": f"{of}\n{TITLES[name].lower()}"}[by]
         counts = sorted({value.n for value in row})
         span = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
         labels.append(f"{words} (n = {span})")

@@ -14,29 +14,37 @@ from pathlib import Path
 from PIL import Image
 from plotly.offline import get_plotlyjs
 
-from her2core.charts.evaluation import draw
-from her2core.charts.plots import figure_text, report_plots
-from her2core.charts.third_reader import group_rows, third_reader_lines
-from her2core.charts.words import gallery_line, pair_lines, report_facts
+from her2core.charts.plotly_figures import plotly_figure
+from her2core.charts.plots import report_plots
+from her2core.charts.words import (
+    figure_text,
+    gallery_line,
+    group_rows,
+    pair_lines,
+    report_facts,
+    third_reader_lines,
+)
+from her2core.common import palette
 from her2core.common.text import encodable
 from her2core.evaluation.names import AT_CUT_OFF, CUT_OFFS, OVERALL, PER_CLASS, TITLES
 from her2core.evaluation.report import Evaluation, ReaderEvaluation, Report
-from her2core.scores import CLASS_LABELS, RESEARCH_NOTICE
+from her2core.scores import CLASS_LABELS, RESEARCH_NOTICE, RULE_TEXT
 
 _THUMBNAIL = 224
-_STYLE = """
-:root { color-scheme: light; }
-body { font: 15px/1.45 "Source Sans 3", "Segoe UI", Arial, sans-serif; color: #17252b;
-  background: #fff; margin: 2rem auto; max-width: 1180px; padding: 0 1rem; }
-h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2rem; }
-table { border-collapse: collapse; margin: .6rem 0; font-variant-numeric: tabular-nums; }
-th, td { border-bottom: 1px solid #cfd9dc; padding: .25rem .7rem .25rem 0; text-align: left;
-  vertical-align: top; }
-.caution { border-left: 4px solid #d55e00; padding: .5rem 1rem; background: #fff5ec; }
-.faint { color: #5c6070; } .plots { display: grid; gap: 1rem;
-  grid-template-columns: repeat(auto-fit, minmax(480px, 1fr)); }
-.gallery { display: flex; flex-wrap: wrap; gap: 1rem; } figure { margin: 0; width: 224px; }
-figcaption { font-size: .85rem; }
+_STYLE = f"""
+:root {{ color-scheme: light; }}
+body {{ font: 15px/1.45 "Source Sans 3", "Segoe UI", Arial, sans-serif; background: #fff;
+  color: {palette.PAGE_TEXT}; margin: 2rem auto; max-width: 1180px; padding: 0 1rem; }}
+h1 {{ font-size: 1.6rem; }} h2 {{ font-size: 1.2rem; margin-top: 2rem; }}
+table {{ border-collapse: collapse; margin: .6rem 0; font-variant-numeric: tabular-nums; }}
+th, td {{ border-bottom: 1px solid {palette.PAGE_LINE}; padding: .25rem .7rem .25rem 0;
+  text-align: left; vertical-align: top; }}
+.caution {{ border-left: 4px solid {palette.CAUTION}; padding: .5rem 1rem;
+  background: {palette.CAUTION_GROUND}; }}
+.faint {{ color: {palette.PAGE_FAINT}; }} .plots {{ display: grid; gap: 1rem;
+  grid-template-columns: repeat(auto-fit, minmax(480px, 1fr)); }}
+.gallery {{ display: flex; flex-wrap: wrap; gap: 1rem; }} figure {{ margin: 0; width: 224px; }}
+figcaption {{ font-size: .85rem; }}
 """
 
 
@@ -45,37 +53,37 @@ def report_html(report: Report, pictures: Path | None = None) -> str:
 
     Args:
         report: what to show.
-        pictures: folder of the gallery's <sha256>.png; entries without a picture there are told
-            in words.
+        pictures: folder of the gallery's <sha256>.png; entries without a picture there are
+            described in words.
     """
-    found = report.evaluation
+    evaluation = report.evaluation
     parts = [
         f"<h1>{_text(report.title)}</h1>",
         f"<p><b>{_text(RESEARCH_NOTICE)}</b></p>",
         *(f"<p>{_text(line)}</p>" for line in report_facts(report)),
-        *(f'<p class="caution">{_text(n)}</p>' for n in (found.caution, *report.notes) if n),
+        *(f'<p class="caution">{_text(n)}</p>' for n in (evaluation.caution, *report.notes) if n),
         "<h2>Overall</h2>",
-        _table("Figure", found.readers, [(TITLES[n], n, "") for n in OVERALL]),
-        *(f"<p>{_text(line)}</p>" for line in pair_lines(found)),
+        _table("Figure", evaluation.readers, [(TITLES[n], n, "") for n in OVERALL]),
+        *(f"<p>{_text(line)}</p>" for line in pair_lines(evaluation)),
         "<h2>Clinical cut-offs</h2>",
         _table(
             "Cut-off",
-            found.readers,
+            evaluation.readers,
             [(f"{c.name}: {TITLES[n].lower()}", n, c.name) for c in CUT_OFFS for n in AT_CUT_OFF],
         ),
         "<h2>Each class</h2>",
         _table(
             "Class",
-            found.readers,
+            evaluation.readers,
             [(f"{of}: {TITLES[n]}", n, of) for of in CLASS_LABELS for n in PER_CLASS],
         ),
-        *_group_part(found),
-        *_third_reader_part(found),
+        *_group_part(evaluation),
+        *_third_reader_part(evaluation),
         "<h2>Plots</h2>",
         '<div class="plots">',
         *(
-            draw(plot).to_html(full_html=False, include_plotlyjs=False, config=_CONFIG)
-            for _, plot in report_plots(found.readers)
+            plotly_figure(plot).to_html(full_html=False, include_plotlyjs=False, config=_CONFIG)
+            for _, plot in report_plots(evaluation.readers)
         ),
         "</div>",
         *_gallery_part(report, pictures),
@@ -120,11 +128,11 @@ def _table(
     return f"<table><tr><th>{_text(head)}</th>{titles}</tr>{''.join(lines)}</table>"
 
 
-def _group_part(found: Evaluation) -> list[str]:
-    levels = [(reader, reader.group_level) for reader in found.readers if reader.group_level]
+def _group_part(evaluation: Evaluation) -> list[str]:
+    levels = [(reader, reader.group_level) for reader in evaluation.readers if reader.group_level]
     if not levels:
         return []
-    lines = ["<h2>Groups, by the rule of more than 10 % of their patches</h2>", "<table>"]
+    lines = [f"<h2>Groups, by the rule of more than {RULE_TEXT} of their patches</h2>", "<table>"]
     lines.append("<tr><th>Reader</th><th>Exact</th><th>Within one grade</th></tr>")
     for reader, level in levels:
         if level is not None:
@@ -135,13 +143,13 @@ def _group_part(found: Evaluation) -> list[str]:
     return [*lines, "</table>"]
 
 
-def _third_reader_part(found: Evaluation) -> list[str]:
-    if found.third_reader is None:
+def _third_reader_part(evaluation: Evaluation) -> list[str]:
+    if evaluation.third_reader is None:
         return []
     return [
         "<h2>Third reader: the stain measurement, without any network</h2>",
-        *(f"<p>{_text(line)}</p>" for line in third_reader_lines(found)),
-        _plain_table(group_rows(found.third_reader)),
+        *(f"<p>{_text(line)}</p>" for line in third_reader_lines(evaluation)),
+        _plain_table(group_rows(evaluation.third_reader)),
     ]
 
 

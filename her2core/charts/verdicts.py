@@ -1,39 +1,20 @@
-"""Plotly figures of verdicts and heat-map scales, and the looks all figures share. No streamlit.
+"""Plotly figures of verdicts and of heat-map scales; looks: `her2core.charts.theme`.
 
-Every figure has a transparent ground and takes `dark`, so that it reads on either theme. Models
-are told apart by colour (Okabe and Ito's colour-blind safe palette), by hatching and by name.
-Show them with the caller's own theme switched off (`theme=None`): the colours are set here.
+Models are told apart by colour, by hatching and by name.
 """
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
+from her2core.charts.theme import label_text, lay_out, theme_of
+from her2core.common.palette import MODELS, OTHER_MODEL
 from her2core.common.text import percent
 from her2core.models.verdict import Verdict
 from her2core.scores import CLASS_LABELS, HER2Score
 from her2core.xai.explanation import Method
-
-_FONT = '"Source Sans", "Source Sans Pro", "Segoe UI", Arial, sans-serif'
-
-
-@dataclass(frozen=True)
-class Theme:
-    """Colours of a ground: text, faint text, grid, and the ends of a scale of shares."""
-
-    text: str
-    faint: str
-    grid: str
-    empty: tuple[int, int, int]
-    full: tuple[int, int, int]
-
-
-_LIGHT = Theme("#31333F", "#5C6070", "rgba(110,115,130,0.28)", (240, 245, 250), (8, 69, 148))
-_DARK = Theme("#FAFAFA", "#B4B8C4", "rgba(160,165,180,0.28)", (30, 38, 50), (158, 202, 225))
 
 _LEGEND_ENDS: dict[bool, dict[float, str]] = {
     False: {0.0: "0", 0.5: "speaks for the class", 1.0: "most"},
@@ -41,23 +22,13 @@ _LEGEND_ENDS: dict[bool, dict[float, str]] = {
 }
 
 
-@dataclass(frozen=True)
-class _ModelStyle:
-    name: str
-    light: str
-    dark: str
-    pattern: str
-
-
-_MODELS = {
-    "cnn": _ModelStyle("CNN", "#0072B2", "#56B4E9", ""),
-    "densenet121": _ModelStyle("DenseNet121", "#D55E00", "#E69F00", "/"),
-}
+_NAMES = {"cnn": "CNN", "densenet121": "DenseNet121"}
+_HATCHES = {"cnn": "", "densenet121": "/"}
 
 
 def model_name(architecture: str) -> str:
     """How an architecture is written for people, e.g. "DenseNet121"."""
-    return _MODELS[architecture].name if architecture in _MODELS else architecture
+    return _NAMES.get(architecture, architecture)
 
 
 def probability_figure(verdicts: Sequence[Verdict], *, dark: bool = False) -> go.Figure:
@@ -72,8 +43,8 @@ def probability_figure(verdicts: Sequence[Verdict], *, dark: bool = False) -> go
     """
     figure = go.Figure()
     for verdict in verdicts:
-        style = _style(verdict.architecture)
-        colour = model_colour(verdict.architecture, dark)
+        name = label_text(model_name(verdict.architecture))
+        colour = MODELS.get(verdict.architecture, OTHER_MODEL).on(dark)
         texts = [
             f"<b>{label_text(percent(p))}</b>"
             if HER2Score(i) == verdict.score
@@ -83,7 +54,7 @@ def probability_figure(verdicts: Sequence[Verdict], *, dark: bool = False) -> go
         figure.add_bar(
             x=list(CLASS_LABELS),
             y=[100 * p for p in verdict.probabilities],
-            name=label_text(style.name),
+            name=name,
             text=texts,
             textposition="outside",
             cliponaxis=False,
@@ -91,14 +62,14 @@ def probability_figure(verdicts: Sequence[Verdict], *, dark: bool = False) -> go
                 "color": colour,
                 "line": {"color": colour, "width": 1},
                 "pattern": {
-                    "shape": style.pattern,
+                    "shape": _HATCHES.get(verdict.architecture, "x"),
                     "fillmode": "overlay",
-                    "fgcolor": "#1B1B1B" if dark else "#FFFFFF",
+                    "fgcolor": theme_of(dark).hatch,
                     "size": 7,
                     "solidity": 0.3,
                 },
             },
-            hovertemplate=label_text(style.name) + ": %{y:.1f} % for %{x}<extra></extra>",
+            hovertemplate=name + ": %{y:.1f} % for %{x}<extra></extra>",
         )
     lay_out(figure, dark, height=240)
     figure.update_layout(
@@ -147,7 +118,7 @@ def legend_figure(method: Method, *, dark: bool = False) -> go.Figure:
             z=[steps],
             x=steps,
             y=[""],
-            colorscale=[[(stop.value - low) / (high - low), rgb_text(stop.rgb)] for stop in stops],
+            colorscale=[[(stop.value - low) / (high - low), f"rgb{stop.rgb}"] for stop in stops],
             zmin=low,
             zmax=high,
             showscale=False,
@@ -166,60 +137,3 @@ def legend_figure(method: Method, *, dark: bool = False) -> go.Figure:
     )
     figure.update_yaxes(visible=False)
     return figure
-
-
-def readable_on(rgb: tuple[int, int, int]) -> str:
-    """Near-black or white, whichever contrasts more with the colour (WCAG relative luminance)."""
-    linear = [(c / 255) / 12.92 if c <= 10 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in rgb]
-    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-    return "#111111" if (luminance + 0.05) ** 2 > 0.0525 * 1.05 else "#FFFFFF"
-
-
-def model_colour(architecture: str, dark: bool) -> str:
-    """The colour that stands for a model, as "#rrggbb"."""
-    style = _style(architecture)
-    return style.dark if dark else style.light
-
-
-def _style(architecture: str) -> _ModelStyle:
-    unknown = _ModelStyle(architecture, "#009E73", "#009E73", "x")
-    return _MODELS.get(architecture, unknown)
-
-
-def theme_of(dark: bool) -> Theme:
-    """The colours of text, grid and ground for a light or a dark page."""
-    return _DARK if dark else _LIGHT
-
-
-def lay_out(figure: go.Figure, dark: bool, *, height: int) -> None:
-    """Give a figure the looks all of them share; `height` in pixels."""
-    theme = _DARK if dark else _LIGHT
-    figure.update_layout(
-        template="none",
-        height=height,
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"family": _FONT, "size": 13, "color": theme.text},
-        hoverlabel={"font": {"family": _FONT}},
-        separators=". ",
-    )
-    shared = {
-        "gridcolor": theme.grid,
-        "linecolor": theme.grid,
-        "zerolinecolor": theme.grid,
-        "automargin": True,
-        "fixedrange": True,
-        "title": {"font": {"size": 13, "color": theme.faint}, "standoff": 6},
-    }
-    figure.update_xaxes(**shared)
-    figure.update_yaxes(**shared)
-
-
-def label_text(words: str) -> str:
-    """Words for a label: plotly reads a little HTML, which a name must not smuggle in."""
-    return html.escape(words)
-
-
-def rgb_text(colour: tuple[int, int, int]) -> str:
-    """A colour as plotly writes it."""
-    return f"rgb({colour[0]},{colour[1]},{colour[2]})"

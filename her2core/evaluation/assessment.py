@@ -8,11 +8,12 @@ from itertools import combinations
 
 import numpy as np
 
-from her2core.evaluation.bootstrap import group_codes, weight_blocks
+from her2core.evaluation.agreement import confusions
 from her2core.evaluation.curves import coverage_curve, pr_curves, reliability, roc_curves
-from her2core.evaluation.figures import Floats, Sample, confusions, measure
+from her2core.evaluation.figures import Sample, measure
 from her2core.evaluation.gallery import GalleryEntry, largest_disagreements, worst_errors
 from her2core.evaluation.group_level import NO_TISSUE, group_level
+from her2core.evaluation.intervals import Floats, patch_codes, weight_blocks
 from her2core.evaluation.pairs import compare
 from her2core.evaluation.report import (
     MEAN,
@@ -72,7 +73,7 @@ def evaluate(
     """
     if not rows:
         raise ValueError("There is no patch to evaluate.")
-    codes = group_codes([("group", row.group) if row.group else row.sha256 for row in rows])
+    codes = patch_codes([row.group for row in rows], [row.sha256 for row in rows])
     samples = {model.key: _sample(rows, (model,), codes) for model in models}
     titles = {model.key: model.title for model in models}
     if len(models) > 1:
@@ -129,16 +130,18 @@ def gallery(
     """Each model's `count` worst errors and each pair's `count` largest disagreements."""
     sha256 = [row.sha256 for row in rows]
     labels = np.array([row.label for row in rows], np.int64)
-    said = {model.key: _probabilities(rows, model.key) for model in models}
+    predictions = {model.key: _probabilities(rows, model.key) for model in models}
     errors = [
         entry
         for model in models
-        for entry in worst_errors(model.key, sha256, labels, said[model.key], count)
+        for entry in worst_errors(model.key, sha256, labels, predictions[model.key], count)
     ]
     apart = [
         entry
         for one, two in combinations([model.key for model in models], 2)
-        for entry in largest_disagreements((one, two), sha256, labels, said[one], said[two], count)
+        for entry in largest_disagreements(
+            (one, two), sha256, labels, predictions[one], predictions[two], count
+        )
     ]
     return (*errors, *apart)
 
@@ -148,20 +151,20 @@ def _probabilities(rows: Sequence[PatchRow], key: str) -> Floats:
 
 
 def _sample(rows: Sequence[PatchRow], models: tuple[ReportModel, ...], codes: np.ndarray) -> Sample:
-    """What one model, or the mean of several, said of the rows."""
-    said = [_probabilities(rows, model.key) for model in models]
+    """What one model, or the mean of several, predicts for the rows."""
+    predictions = [_probabilities(rows, model.key) for model in models]
     before = [
         without_temperature(probabilities, model.temperature)
-        for probabilities, model in zip(said, models, strict=True)
+        for probabilities, model in zip(predictions, models, strict=True)
         if model.temperature is not None
     ]
     sets = models[0].conformal if len(models) == 1 else None
     return Sample(
         labels=np.array([row.label for row in rows], np.int64),
-        probabilities=np.mean(said, axis=0),
+        probabilities=np.mean(predictions, axis=0),
         before=np.mean(before, axis=0) if len(before) == len(models) else None,
         codes=codes,
-        members=None if sets is None else prediction_sets(said[0], sets),
+        members=None if sets is None else prediction_sets(predictions[0], sets),
     )
 
 

@@ -1,4 +1,4 @@
-"""Are the probabilities what they claim to be? Calibration error and Brier score.
+"""Are the probabilities what they claim to be? Calibration error.
 
 Expected calibration error as in Guo et al., "On Calibration of Modern Neural Networks", ICML 2017.
 """
@@ -32,8 +32,3 @@ def expected_calibration_error(
         if (which == b).any()
     ]
     return float(np.sum(gaps))
-
-
-def brier_score(probabilities: Floats, labels: Labels) -> float:
-    """Mean squared distance, in [0, 2], between probabilities and one-hot labels (Brier 1950)."""
-    return float(((probabilities - np.eye(4)[labels]) ** 2).sum(axis=1).mean())

@@ -12,10 +12,9 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-from her2core.evaluation.agreement import Interval
 from her2core.evaluation.calibration import CALIBRATION_BINS, bin_numbers
-from her2core.evaluation.figures import Floats, Sample
-from her2core.evaluation.intervals import interval_of
+from her2core.evaluation.figures import Sample
+from her2core.evaluation.intervals import Floats, Interval, interval_of, resample
 from her2core.scores import CLASS_LABELS
 
 MAX_POINTS = 120
@@ -92,20 +91,19 @@ def coverage_curve(sample: Sample, blocks: Iterable[Floats]) -> tuple[CoveragePo
     """Accuracy of the most certain 100 %, 95 %, 90 %, ... 10 % of the patches.
 
     Args:
-        sample: what the reader said.
+        sample: what the reader predicted.
         blocks: resampling weights as `weight_blocks` gives them.
     """
     confidence = sample.probabilities.max(axis=1)
     order = np.argsort(-confidence, kind="stable")
     right = (sample.predicted == sample.labels)[order].astype(float)
     own = _accuracy_at(right, np.ones((1, len(right))))[0]
-    parts = [_accuracy_at(right, weights[:, order]) for weights in blocks]
-    drawn = np.concatenate(parts) if parts else np.empty((0, len(COVERAGES)))
+    resampled = resample(lambda weights: _accuracy_at(right, weights[:, order]), blocks)
     points = []
     for i, coverage in enumerate(COVERAGES):
         kept = max(1, int(np.ceil(round(coverage * len(right), 9))))
         groups = len(np.unique(sample.codes[order[:kept]]))
-        accuracy = interval_of(float(own[i]), drawn[:, i], kept, groups, share=True)
+        accuracy = interval_of(float(own[i]), resampled[:, i], kept, groups, share=True)
         points.append(CoveragePoint(coverage, float(confidence[order[kept - 1]]), accuracy))
     return tuple(points)
 

@@ -13,22 +13,22 @@ interpolation (Davis and Goadrich, ICML 2006). Calibration: see calibration.py.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from her2core.evaluation.agreement import Interval, quadratic_kappa
+from her2core.evaluation.agreement import confusions, quadratic_kappa
 from her2core.evaluation.calibration import CALIBRATION_BINS, bin_numbers
-from her2core.evaluation.intervals import interval_of
-from her2core.evaluation.names import AT_CUT_OFF, CUT_OFFS, OVERALL, PER_CLASS
+from her2core.evaluation.intervals import Floats, Interval, interval_of, undefined
+from her2core.evaluation.names import AT_CUT_OFF, CUT_OFFS, MACROS, OVERALL, PER_CLASS
 from her2core.scores import CLASS_LABELS
 
-Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Key = tuple[str, str]
 
 _CLASSES = range(len(CLASS_LABELS))
+_PRESENT = "_present"
 _SUMS_OF_GAPS = ("ece", "ece_before")
 
 
@@ -49,7 +49,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Sample:
-    """What a reader said of n labelled patches.
+    """What a reader predicted for n labelled patches.
 
     Attributes:
         labels: int (n,), true classes 0 to 3; n >= 1.
@@ -70,6 +70,10 @@ class Sample:
         """The most probable class; on an exact tie the lower one, as in `Verdict.score`."""
         return np.asarray(self.probabilities.argmax(axis=1))
 
+    def groups(self, among: Bools) -> int:
+        """Number of groups among the patches (n,) that are marked."""
+        return len(np.unique(self.codes[among]))
+
 
 @dataclass(frozen=True)
 class Share:
@@ -84,36 +88,33 @@ def measure(sample: Sample, blocks: Iterable[Floats]) -> tuple[Figure, ...]:
     """All figures of a reader, each with its 95 % interval.
 
     Args:
-        sample: what the reader said.
+        sample: what the reader predicted.
         blocks: resampling weights as `weight_blocks` gives them.
 
     Returns:
         One figure for each of OVERALL, PER_CLASS and class, AT_CUT_OFF and cut-off; the figures of
-        prediction sets only where the sample has sets.
+        prediction sets only where the sample has sets, means over the classes present only where
+        a class is absent.
     """
     shares = _shares(sample)
     ones = np.ones((1, len(sample.labels)))
     values = {key: float(value[0]) for key, value in _all(sample, shares, ones).items()}
-    drawn: dict[Key, list[Floats]] = {key: [] for key in values}
-    for weights in blocks:
-        for key, part in _all(sample, shares, weights).items():
-            drawn[key].append(part)
-    found = []
+    blockwise = [_all(sample, shares, weights) for weights in blocks]
+    figures = []
     for key, value in values.items():
-        resampled = np.concatenate(drawn[key]) if drawn[key] else np.empty(0)
-        if key[0] in _SUMS_OF_GAPS:
+        resampled = np.concatenate([np.empty(0), *(block[key] for block in blockwise)])
+        if key[0] in _SUMS_OF_GAPS and len(resampled):
             resampled = _unbiased(resampled, value)
         share = shares.get(key)
         base = np.ones(len(sample.labels), bool) if share is None else share.base
         n = _n(key, sample) if share is None else int(base.sum())
         if not np.isfinite(value):
-            reason = _why_undefined(key, sample) if share is None else share.empty
-            interval = Interval(None, None, None, n, reason)
+            interval = undefined(n, _why_undefined(key, sample) if share is None else share.empty)
         else:
-            n_groups = len(np.unique(sample.codes[base]))
+            n_groups = _groups(key, sample) if share is None else sample.groups(base)
             interval = interval_of(value, resampled, n, n_groups, share=share is not None)
-        found.append(Figure(*key, interval))
-    return tuple(found)
+        figures.append(Figure(*key, interval))
+    return tuple(figures)
 
 
 def _unbiased(resampled: Floats, value: float) -> Floats:
@@ -123,18 +124,7 @@ def _unbiased(resampled: Floats, value: float) -> Floats:
     resamples lie too high on average, which is the bootstrap's estimate of bias (Efron and
     Tibshirani, An Introduction to the Bootstrap, 1993, chapter 10).
     """
-    defined = resampled[np.isfinite(resampled)]
-    if not len(defined):
-        return resampled
-    return np.asarray(np.maximum(resampled - (defined.mean() - value), 0.0))
-
-
-def confusions(
-    labels: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64], weights: Floats
-) -> Floats:
-    """Counts (b, 4, 4) of weighted patches, truth in rows."""
-    cells = np.eye(16)[labels * 4 + predicted]
-    return np.asarray((weights @ cells).reshape(-1, 4, 4))
+    return np.asarray(np.maximum(resampled - (resampled.mean() - value), 0.0))
 
 
 def areas(scores: Floats, positive: Bools, weights: Floats) -> tuple[Floats, Floats]:
@@ -172,14 +162,18 @@ def _all(sample: Sample, shares: dict[Key, Share], weights: Floats) -> dict[Key,
     sums = weights @ masks
     share_values = {key: _ratio(sums[:, 2 * i], sums[:, 2 * i + 1]) for i, key in enumerate(shares)}
     counts = confusions(sample.labels, sample.predicted, weights)
-    found: dict[Key, Floats] = {**_of_counts(counts), **_of_areas(sample, weights)}
-    found |= _of_calibration(sample, weights) | share_values
-    recalls = np.stack([found["recall", label] for label in CLASS_LABELS])
-    found["balanced_accuracy", ""] = recalls.mean(axis=0)
+    values: dict[Key, Floats] = {**_of_counts(counts), **_of_areas(sample, weights)}
+    values |= _of_calibration(sample, weights) | share_values
+    present = _present(sample)
+    for macro, name in MACROS.items():
+        each = np.stack([values[name, label] for label in CLASS_LABELS])
+        values[macro, ""] = each.mean(axis=0)
+        if len(present) < len(CLASS_LABELS):
+            values[macro + _PRESENT, ""] = each[present].mean(axis=0)
     if sample.members is not None:
         sizes = sample.members.sum(axis=1).astype(float)
-        found["set_size", ""] = _ratio(weights @ sizes, weights.sum(axis=1))
-    return {key: found[key] for key in _order() if key in found}
+        values["set_size", ""] = _ratio(weights @ sizes, weights.sum(axis=1))
+    return {key: values[key] for key in _order() if key in values}
 
 
 def _order() -> list[Key]:
@@ -195,7 +189,7 @@ def _shares(sample: Sample) -> dict[Key, Share]:
     labels, predicted = sample.labels, sample.predicted
     everything = np.ones(len(labels), bool)
     gap = np.abs(labels - predicted)
-    found: dict[Key, Share] = {
+    shares: dict[Key, Share] = {
         ("accuracy", ""): Share(gap == 0, everything, ""),
         ("within_one", ""): Share(gap <= 1, everything, ""),
         ("far_errors", ""): Share(gap >= 2, everything, ""),
@@ -204,9 +198,9 @@ def _shares(sample: Sample) -> dict[Key, Share]:
         is_it, says_it = labels == k, predicted == k
         none, only = f"No patch is labelled {label}.", f"Every patch is labelled {label}."
         never = f"No patch was called {label}."
-        found["recall", label] = Share(says_it & is_it, is_it, none)
-        found["specificity", label] = Share(~says_it & ~is_it, ~is_it, only)
-        found["precision", label] = Share(says_it & is_it, says_it, never)
+        shares["recall", label] = Share(says_it & is_it, is_it, none)
+        shares["specificity", label] = Share(~says_it & ~is_it, ~is_it, only)
+        shares["precision", label] = Share(says_it & is_it, says_it, never)
     for cut in CUT_OFFS:
         counted = np.isin(labels, cut.among)
         is_it, says_it = np.isin(labels, cut.positive), np.isin(predicted, cut.positive)
@@ -216,56 +210,73 @@ def _shares(sample: Sample) -> dict[Key, Share]:
             ("ppv", is_it, says_it, "No patch was called positive here."),
             ("npv", ~is_it, ~says_it, "No patch was called negative here."),
         ):
-            found[name, cut.name] = Share(hit & base & counted, base & counted, empty)
+            shares[name, cut.name] = Share(hit & base & counted, base & counted, empty)
     if sample.members is not None:
         held = sample.members[np.arange(len(labels)), labels]
-        found["set_coverage", ""] = Share(held, everything, "")
-        for k, label in enumerate(CLASS_LABELS):
-            is_it = labels == k
-            none = f"No patch is labelled {label}."
-            found["set_coverage", label] = Share(held & is_it, is_it, none)
-    return found
+        shares["set_coverage", ""] = Share(held, everything, "")
+        for label in CLASS_LABELS:
+            base = shares["recall", label].base
+            shares["set_coverage", label] = replace(shares["recall", label], hit=held & base)
+    return shares
 
 
 def _of_counts(counts: Floats) -> dict[Key, Floats]:
     truth, called = counts.sum(axis=-1), counts.sum(axis=-2)
     right = np.einsum("...ii->...i", counts)
     f1 = np.where(truth > 0, _ratio(2 * right, truth + called), np.nan)
-    found: dict[Key, Floats] = {("kappa", ""): quadratic_kappa(counts)}
-    found["macro_f1", ""] = f1.mean(axis=1)
-    return found | {("f1", label): f1[:, k] for k, label in enumerate(CLASS_LABELS)}
+    kappa: dict[Key, Floats] = {("kappa", ""): quadratic_kappa(counts)}
+    return kappa | {("f1", label): f1[:, k] for k, label in enumerate(CLASS_LABELS)}
 
 
 def _of_areas(sample: Sample, weights: Floats) -> dict[Key, Floats]:
-    found: dict[Key, Floats] = {}
-    pairs = []
+    values: dict[Key, Floats] = {}
     for k, label in enumerate(CLASS_LABELS):
-        pair = areas(sample.probabilities[:, k], sample.labels == k, weights)
-        found["roc_auc", label], found["pr_auc", label] = pair
-        pairs.append(pair)
-    found["macro_roc_auc", ""] = np.mean([roc for roc, _ in pairs], axis=0)
-    found["macro_pr_auc", ""] = np.mean([pr for _, pr in pairs], axis=0)
-    return found
+        values["roc_auc", label], values["pr_auc", label] = areas(
+            sample.probabilities[:, k], sample.labels == k, weights
+        )
+    return values
 
 
 def _of_calibration(sample: Sample, weights: Floats) -> dict[Key, Floats]:
-    found: dict[Key, Floats] = {}
+    values: dict[Key, Floats] = {}
     total = weights.sum(axis=1)
     for suffix, probabilities in (("_before", sample.before), ("", sample.probabilities)):
         if probabilities is None:
             continue
         distance = ((probabilities - np.eye(4)[sample.labels]) ** 2).sum(axis=1)
-        found["brier" + suffix, ""] = _ratio(weights @ distance, total)
+        values["brier" + suffix, ""] = _ratio(weights @ distance, total)
         confidence = probabilities.max(axis=1)
         surplus = confidence - (probabilities.argmax(axis=1) == sample.labels)
         in_bin = np.eye(CALIBRATION_BINS)[bin_numbers(confidence)]
         gaps = np.abs(weights @ (in_bin * surplus[:, None]))
-        found["ece" + suffix, ""] = _ratio(gaps.sum(axis=1), total)
-    return found
+        values["ece" + suffix, ""] = _ratio(gaps.sum(axis=1), total)
+    return values
 
 
 def _ratio(top: Floats, bottom: Floats) -> Floats:
     return np.asarray(np.divide(top, bottom, out=np.full(np.shape(top), np.nan), where=bottom > 0))
+
+
+def _present(sample: Sample) -> list[int]:
+    """The classes that patches are labelled with."""
+    return [k for k in _CLASSES if (sample.labels == k).any()]
+
+
+def _groups(key: Key, sample: Sample) -> int:
+    """Independent groups behind a figure that is no share, as `MIN_GROUPS` asks for them.
+
+    A figure of one class rests on the groups that hold it (an area under the ROC curve also on
+    those that hold others), as its recall does; a mean over classes on the fewest of any class.
+    """
+    name, of = key
+    macro = name.removesuffix(_PRESENT)
+    if macro in MACROS:
+        return min(_groups((MACROS[macro], CLASS_LABELS[k]), sample) for k in _present(sample))
+    if not of:
+        return sample.groups(np.ones(len(sample.labels), bool))
+    is_it = sample.labels == CLASS_LABELS.index(of)
+    groups = sample.groups(is_it)
+    return min(groups, sample.groups(~is_it)) if name == "roc_auc" else groups
 
 
 def _n(key: Key, sample: Sample) -> int:
@@ -279,7 +290,10 @@ def _why_undefined(key: Key, sample: Sample) -> str:
     name, of = key
     if name == "kappa":
         return "Kappa is undefined: only one score occurs."
-    missing = [label for k, label in enumerate(CLASS_LABELS) if not (sample.labels == k).any()]
+    present = _present(sample)
+    missing = [label for k, label in enumerate(CLASS_LABELS) if k not in present]
+    if name.endswith(_PRESENT):
+        return f"Every patch is labelled {CLASS_LABELS[present[0]]}."
     if of and of not in missing:
         return f"Every patch is labelled {of}."
     named = [of] if of else missing or list(CLASS_LABELS)

@@ -8,17 +8,21 @@ measure: 0 against 3+ weighs no more than 0 against 1+.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 
-from her2core.evaluation.agreement import Interval
-from her2core.evaluation.bootstrap import weight_blocks
-from her2core.evaluation.intervals import interval_of
+from her2core.evaluation.intervals import (
+    Floats,
+    Interval,
+    group_codes,
+    interval_of,
+    resample,
+    undefined,
+    weight_blocks,
+)
 from her2core.reviews.records import Review
 from her2core.scores import HER2Score
-
-Floats = npt.NDArray[np.float64]
 
 
 def fleiss_kappa(counts: Floats, weights: Floats) -> Floats:
@@ -63,17 +67,15 @@ def reviewers_kappa(
     shared = {place: scores for place, scores in latest.items() if len(scores) > 1}
     people = len({name for scores in shared.values() for name in scores})
     if not shared:
-        reason = "No patch has been scored by two reviewers yet."
-        return Interval(None, None, None, 0, reason), 0
+        return undefined(0, "No patch has been scored by two reviewers yet."), 0
     counts = np.array(
         [np.bincount(list(map(int, s.values())), minlength=4) for s in shared.values()], float
     )
-    patches = list(dict.fromkeys(sha256 for sha256, _ in shared))
-    codes = np.array([patches.index(sha256) for sha256, _ in shared])
+    codes = group_codes(sha256 for sha256, _ in shared)
     n = len(shared)
     value = float(fleiss_kappa(counts, np.ones((1, n)))[0])
     if not np.isfinite(value):
-        return Interval(None, None, None, n, "Undefined: all gave one and the same score."), people
-    drawn = [fleiss_kappa(counts, weights) for weights in weight_blocks(codes, n_boot, seed)]
-    found = interval_of(value, np.concatenate(drawn), n, len(patches), share=False, units="patches")
-    return found, people
+        return undefined(n, "Undefined: all gave one and the same score."), people
+    resampled = resample(partial(fleiss_kappa, counts), weight_blocks(codes, n_boot, seed))
+    patches = int(codes.max()) + 1
+    return interval_of(value, resampled, n, patches, share=False, units="patches"), people

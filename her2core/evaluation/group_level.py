@@ -1,6 +1,6 @@
-"""One verdict for each group (core, slide, patient) from its patches, by the 10 % rule.
+"""One verdict for each group (core, slide, patient) from its patches, by the rule of shares.
 
-A group has the highest score that more than 10 % of its patches reach (`metrics.core_score`). The
+A group has the highest score that enough of its patches reach (`scores.highest_reached`). The
 same rule makes the true score of the group, which is the patches' label where all carry one.
 Patches with hardly any tissue do not count: the rule is about tissue.
 """
@@ -8,16 +8,13 @@ Patches with hardly any tissue do not count: the rule is about tissue.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from her2core.evaluation.agreement import Interval
-from her2core.evaluation.bootstrap import weight_blocks
-from her2core.evaluation.intervals import interval_of
-from her2core.evaluation.metrics import core_score
-from her2core.scores import HER2Score
+from her2core.evaluation.intervals import Interval, interval_of, resample, weight_blocks
+from her2core.scores import HER2Score, highest_reached
 
 NO_TISSUE = frozenset({"blank", "little_tissue"})
 
@@ -69,23 +66,21 @@ def group_level(
     for index, group in enumerate(groups):
         if group and tissue[index]:
             members.setdefault(group, []).append(index)
-    found = []
+    verdicts = []
     for group, mine in members.items():
         if len(mine) > 1:
             truth, verdict = (
-                core_score([HER2Score(int(score)) for score in scores[mine]])
+                highest_reached([HER2Score(int(score)) for score in scores[mine]])
                 for scores in (labels, predicted)
             )
-            found.append(GroupVerdict(group, len(mine), int(truth), int(verdict)))
-    if not found:
+            verdicts.append(GroupVerdict(group, len(mine), int(truth), int(verdict)))
+    if not verdicts:
         return None
-    gap = np.array([abs(one.truth - one.verdict) for one in found])
-    blocks = list(weight_blocks(np.arange(len(found)), n_boot, seed))
+    n = len(verdicts)
+    gap = np.array([abs(one.truth - one.verdict) for one in verdicts])
 
     def share(hit: npt.NDArray[np.bool_]) -> Interval:
-        drawn = np.concatenate([weights @ hit / len(found) for weights in blocks])
-        n = len(found)
-        interval = interval_of(float(hit.mean()), drawn, n, n, share=True)
-        return replace(interval, reason=interval.reason.replace("patch counts", "group counts"))
+        resampled = resample(lambda w: w @ hit / n, weight_blocks(np.arange(n), n_boot, seed))
+        return interval_of(float(hit.mean()), resampled, n, n, share=True, counted="group")
 
-    return GroupLevel(share(gap == 0), share(gap <= 1), tuple(found))
+    return GroupLevel(share(gap == 0), share(gap <= 1), tuple(verdicts))

@@ -8,17 +8,17 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-from her2core.evaluation.bootstrap import group_codes, weight_blocks
 from her2core.evaluation.figures import Sample, measure
+from her2core.evaluation.intervals import patch_codes, weight_blocks
 from her2core.models.bundles.card import Metric
 from her2core.models.conformal import COVERAGE, SET_SIZE, ConformalSets, prediction_sets
-from her2core.scores import HER2Score
 
 _TITLES = MappingProxyType(
     {
         "accuracy": "exact",
         "within_one": "within one grade",
         "macro_f1": "macro F1",
+        "macro_f1_present": "macro F1 of the classes present",
         "kappa": "quadratic-weighted kappa",
         "ece_before": "calibration error before temperature",
         "ece": "calibration error",
@@ -55,42 +55,26 @@ def set_metrics(
         One metric for each figure that is defined: kappa is not where only one score occurs, macro
         F1 not where a class is missing.
     """
-    codes = group_codes([group or index for index, group in enumerate(groups)])
+    codes = patch_codes(groups, range(len(groups)))
     members = None if sets is None else prediction_sets(probabilities, sets)
     sample = Sample(labels, probabilities, before, codes, members)
-    found = {
+    figures = {
         (figure.name, figure.of): figure.value
         for figure in measure(sample, weight_blocks(codes, n_boot, 0))
     }
     titles = list(_TITLES)
     ordered = sorted(
-        (key for key in found if key[0] in _TITLES), key=lambda key: titles.index(key[0])
+        (key for key in figures if key[0] in _TITLES), key=lambda key: titles.index(key[0])
     )
     return tuple(
         Metric(
             f"{_TITLES[what]} of {of}" if of else _TITLES[what],
             name,
             value,
-            found[what, of].low,
-            found[what, of].high,
-            found[what, of].n,
+            figures[what, of].low,
+            figures[what, of].high,
+            figures[what, of].n,
         )
         for what, of in ordered
-        if (value := found[what, of].value) is not None
+        if (value := figures[what, of].value) is not None
     )
-
-
-def core_score(predicted: Sequence[HER2Score]) -> HER2Score:
-    """The core's score from its tissue patches: the highest reached by more than 10 % of them.
-
-    The ASCO/CAP 10 % rule, applied to patches in place of cells.
-
-    Raises:
-        ValueError: there is no patch; a core without tissue has no score.
-    """
-    if not predicted:
-        raise ValueError("A core without tissue patches has no score.")
-    for score in reversed(HER2Score):
-        if sum(p >= score for p in predicted) > 0.10 * len(predicted):
-            return score
-    raise AssertionError("every patch reaches 0")

@@ -13,6 +13,10 @@ TITLES = {
     "macro_f1": "Macro F1",
     "macro_roc_auc": "Macro ROC AUC",
     "macro_pr_auc": "Macro PR AUC",
+    "balanced_accuracy_present": "Balanced accuracy of the classes present",
+    "macro_f1_present": "Macro F1 of the classes present",
+    "macro_roc_auc_present": "Macro ROC AUC of the classes present",
+    "macro_pr_auc_present": "Macro PR AUC of the classes present",
     "ece_before": "Calibration error before temperature",
     "ece": "Calibration error",
     "brier_before": "Brier score before temperature",
@@ -29,7 +33,14 @@ TITLES = {
     "ppv": "Positive predictive value",
     "npv": "Negative predictive value",
 }
-OVERALL = tuple(TITLES)[:14]
+OVERALL = tuple(TITLES)[:18]
+# means over the four classes, of which figure; "_present" takes only the classes that patches have
+MACROS = {
+    "balanced_accuracy": "recall",
+    "macro_f1": "f1",
+    "macro_roc_auc": "roc_auc",
+    "macro_pr_auc": "pr_auc",
+}
 PER_CLASS = ("recall", "specificity", "precision", "f1", "roc_auc", "pr_auc", "set_coverage")
 AT_CUT_OFF = ("sensitivity", "specificity", "ppv", "npv")
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy.stats import binomtest
 
-from her2core.evaluation.agreement import Interval, quadratic_kappa
-from her2core.evaluation.figures import Floats, Sample, confusions
-from her2core.evaluation.intervals import interval_of
+from her2core.evaluation.agreement import confusions, quadratic_kappa
+from her2core.evaluation.figures import Sample
+from her2core.evaluation.intervals import Floats, Interval, interval_of, resample, undefined
 
 
 @dataclass(frozen=True)
@@ -47,15 +48,14 @@ def compare(
 
     Args:
         names: keys of the readers.
-        first, second: what they said of the same patches, in the same order.
+        first, second: what they predicted for the same patches, in the same order.
         blocks: resampling weights; each resample is used for both readers.
     """
     first_right = first.predicted == first.labels
     second_right = second.predicted == second.labels
     ones = np.ones((1, len(first.labels)))
     own = _differences(first, second, ones)
-    parts = [_differences(first, second, weights) for weights in blocks]
-    drawn = np.concatenate(parts) if parts else np.empty((0, 2))
+    resampled = resample(partial(_differences, first, second), blocks)
     groups = int(first.codes.max()) + 1
     only_first = int((first_right & ~second_right).sum())
     only_second = int((second_right & ~first_right).sum())
@@ -63,9 +63,8 @@ def compare(
     def interval(column: int) -> Interval:
         value = float(own[0, column])
         if not np.isfinite(value):
-            reason = "Kappa is undefined: only one score occurs."
-            return Interval(None, None, None, len(first.labels), reason)
-        return interval_of(value, drawn[:, column], len(first.labels), groups, share=False)
+            return undefined(len(first.labels), "Kappa is undefined: only one score occurs.")
+        return interval_of(value, resampled[:, column], len(first.labels), groups, share=False)
 
     return PairComparison(
         first=names[0],

@@ -10,6 +10,7 @@ import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal, NoReturn
 
@@ -29,6 +30,7 @@ SCHEMA: Schema = "her2review-evaluation/1"
 REPORT_FILE = "report.json"
 PATCH_FOLDER = "patches"
 MEAN = "mean"
+_compact = partial(json.dumps, ensure_ascii=False, allow_nan=False)
 _MAX_REPORT_BYTES = 512 * 1024 * 1024
 
 
@@ -38,7 +40,7 @@ class ReportError(ValueError):
 
 @dataclass(frozen=True)
 class PatchRow:
-    """One labelled patch and what each model said of it.
+    """One labelled patch and what each model predicted.
 
     Attributes:
         sha256: of the file's bytes.
@@ -48,7 +50,7 @@ class PatchRow:
         probabilities: model key -> four class probabilities, as shown to people.
         warnings: codes of the quality warnings (her2core.preprocessing.quality.assessment).
         tissue: share of the square that is not empty glass, in [0, 1].
-        stain: what the stain measurement said; None in reports made before it took part.
+        stain: what was measured without a network; None in reports made before it took part.
     """
 
     sha256: str
@@ -69,7 +71,7 @@ class ReportModel:
         key: what rows and readers call it, the model id.
         title: what people call it here, e.g. "CNN".
         temperature: divided the logits, > 0; None where the rows come from several models of the
-            same kind, each with its own, so that nothing can be said of before.
+            same kind, each with its own, so that what was before is unknown.
         measured: the coverage of its prediction sets as the card states it; None without.
         Others: as in the card.
     """
@@ -140,7 +142,7 @@ class Evaluation:
 
     @property
     def caution(self) -> str:
-        """What must be said beside every figure where groups are unknown, else empty."""
+        """What must stand beside every figure where groups are unknown, else empty."""
         if not self.ungrouped:
             return ""
         which = (
@@ -235,16 +237,12 @@ def find_reports(folders: tuple[Path, ...]) -> dict[str, Path]:
 
     A name met twice (an own report called like a shipped one) gets its folder's parent in front.
     """
-    found: dict[str, Path] = {}
+    reports: dict[str, Path] = {}
     for root in folders:
         for path in sorted(root.glob(f"*/{REPORT_FILE}")):
             name = path.parent.name
-            found[name if name not in found else f"{root.parent.name}/{name}"] = path
-    return found
-
-
-def _compact(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+            reports[name if name not in reports else f"{root.parent.name}/{name}"] = path
+    return reports
 
 
 def _refuse(name: str, reason: str) -> NoReturn:

@@ -15,12 +15,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import spearmanr
 
-from her2core.evaluation.agreement import Interval, quadratic_kappa
-from her2core.evaluation.bootstrap import group_codes, weight_blocks
-from her2core.evaluation.figures import confusions
-from her2core.evaluation.intervals import interval_of
-from her2core.evaluation.metrics import core_score
-from her2core.scores import HER2Score
+from her2core.evaluation.agreement import Confusion, agreement
+from her2core.evaluation.intervals import Interval, patch_codes, undefined
+from her2core.scores import HER2Score, highest_reached
 from her2core.stain.reading import Counts, StainReading, pooled_score
 from her2core.stain.report import FOREIGN_COLOURS
 from her2core.stain.thresholds import StainThresholds
@@ -28,13 +25,11 @@ from her2core.stain.thresholds import StainThresholds
 FAR_APART = 2
 _MOST_NAMED = 60
 _LEAST_RANKED = 4
-Floats = npt.NDArray[np.float64]
-Table = tuple[tuple[int, int, int, int], ...]
 
 
 @dataclass(frozen=True)
 class StainRow:
-    """What the third reader said of one patch; fields as in `StainReading`."""
+    """What the third reader measured on one patch; fields as in `StainReading`."""
 
     method: str
     score: int | None
@@ -85,7 +80,7 @@ class PooledGroup:
 
     Attributes:
         group: its name; n: patches.
-        truth: its score, from its patches' labels by the 10 % rule.
+        truth: its score, from its patches' labels by the guideline's rule of shares.
         score: by the ASCO/CAP rule on its cells; None below the fewest cells.
         ultralow: a 0 with staining in some cells.
         counts: cells per pattern.
@@ -128,7 +123,7 @@ class ThirdReader:
     exact: Interval
     within_one: Interval
     kappa: Interval
-    confusion: Table
+    confusion: Confusion
     differences: tuple[Difference, ...]
     groups: tuple[PooledGroup, ...]
     groups_exact: float | None
@@ -168,9 +163,11 @@ def third_reader(
     measured = [row for row in rows if row.stain is not None]
     if not measured:
         return None
-    said = [(row, row.stain.score) for row in measured if row.stain and row.stain.score is not None]
-    scored = [row for row, _ in said]
-    scores = np.array([score for _, score in said], np.int64)
+    pairs = [
+        (row, row.stain.score) for row in measured if row.stain and row.stain.score is not None
+    ]
+    scored = [row for row, _ in pairs]
+    scores = np.array([score for _, score in pairs], np.int64)
     labels = np.array([row.label for row in scored], np.int64)
     exact, within_one, kappa, table = _figures(scored, labels, scores, n_boot, seed)
     groups = _pooled(measured)
@@ -198,38 +195,21 @@ def _figures(
     scores: npt.NDArray[np.int64],
     n_boot: int,
     seed: int,
-) -> tuple[Interval, Interval, Interval, Table]:
+) -> tuple[Interval, Interval, Interval, Confusion]:
     if not rows:
-        none = Interval(None, None, None, 0, "No patch got a score.")
+        none = undefined(0, "No patch got a score.")
         return none, none, none, ((0, 0, 0, 0),) * 4
-    codes = group_codes([("group", row.group) if row.group else row.sha256 for row in rows])
-    gap = np.abs(labels - scores)
-    whole = confusions(labels, scores, np.ones((1, len(rows))))[0]
-    drawn = [
-        (weights @ (gap == 0), weights @ (gap <= 1), weights.sum(axis=1), table)
-        for weights in weight_blocks(codes, n_boot, seed)
-        for table in [quadratic_kappa(confusions(labels, scores, weights))]
-    ]
-    total = np.concatenate([block[2] for block in drawn])
-    groups, n = int(codes.max()) + 1, len(rows)
-
-    def share(which: int, value: float) -> Interval:
-        resampled = np.concatenate([block[which] for block in drawn]) / total
-        return interval_of(value, resampled, n, groups, share=True)
-
-    kappa = float(quadratic_kappa(whole))
-    agreed = (
-        interval_of(kappa, np.concatenate([b[3] for b in drawn]), n, groups, share=False)
-        if np.isfinite(kappa)
-        else Interval(None, None, None, n, "Only one score occurs.")
+    codes = patch_codes([row.group for row in rows], [row.sha256 for row in rows])
+    report = agreement(
+        [HER2Score(int(label)) for label in labels],
+        [HER2Score(int(score)) for score in scores],
+        groups=codes.tolist(),
+        n_boot=n_boot,
+        seed=seed,
+        units="groups",
+        counted_as="patch",
     )
-    table = tuple((int(a), int(b), int(c), int(d)) for a, b, c, d in whole)
-    return (
-        share(0, float((gap == 0).mean())),
-        share(1, float((gap <= 1).mean())),
-        agreed,
-        table,
-    )
+    return report.exact, report.within_one, report.kappa, report.confusion
 
 
 def _difference(
@@ -259,14 +239,14 @@ def _pooled(rows: Sequence[Row]) -> tuple[PooledGroup, ...]:
     for row in rows:
         if row.group:
             members.setdefault(row.group, []).append(row)
-    found = []
+    pooled = []
     for group, mine in members.items():
         if len(mine) < 2:
             continue
         counts: list[Counts] = [row.stain.counts for row in mine if row.stain is not None]
         score, ultralow, together = pooled_score(counts, StainThresholds())
-        truth = core_score([HER2Score(row.label) for row in mine])
-        found.append(
+        truth = highest_reached([HER2Score(row.label) for row in mine])
+        pooled.append(
             PooledGroup(
                 group,
                 len(mine),
@@ -276,7 +256,7 @@ def _pooled(rows: Sequence[Row]) -> tuple[PooledGroup, ...]:
                 together,
             )
         )
-    return tuple(found)
+    return tuple(pooled)
 
 
 def _share(groups: Sequence[PooledGroup], grades: int) -> float | None:

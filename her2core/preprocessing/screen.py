@@ -9,10 +9,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from her2core.common.palette import FRAME, FRAME_EDGE
 from her2core.preprocessing.patches import Patch
-
-_FRAME = (255, 255, 255)
-_FRAME_EDGE = (11, 105, 112)
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -70,6 +68,6 @@ def framed(patch: Patch, longest: int = 1400) -> bytes:
     shown[top:bottom, left:right] = small[top:bottom, left:right]
     thick = max(2, max(size) // 300)
     corner, opposite = (left, top), (right - 1, bottom - 1)
-    cv2.rectangle(shown, corner, opposite, _FRAME, 2 * thick)
-    cv2.rectangle(shown, corner, opposite, _FRAME_EDGE, thick)
+    cv2.rectangle(shown, corner, opposite, FRAME, 2 * thick)
+    cv2.rectangle(shown, corner, opposite, FRAME_EDGE, thick)
     return png(shown, longest, shortest=448)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from her2core.reviews.records import Review
 from her2core.reviews.schema import utc_text
 from her2core.reviews.worklist import model_gap, reader_gap
-from her2core.scores import RESEARCH_NOTICE, HER2Score
+from her2core.scores import RESEARCH_NOTICE, RULE_TEXT, HER2Score
 from her2core.stain.cells import Pattern
 from her2core.stain.reading import StainReading
 
@@ -95,7 +95,7 @@ _STAIN = (
     ),
     Column(
         "stain_ultralow",
-        "yes: a 0 with membrane staining in some cells, 10 % at most (HER2-ultralow).",
+        f"yes: a 0 with membrane staining in some cells, {RULE_TEXT} at most (HER2-ultralow).",
         _of_stain(lambda reading: _yes_no(reading.ultralow)),
     ),
     Column(

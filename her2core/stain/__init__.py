@@ -7,6 +7,7 @@ tumour from other cells (tumour.py), says how completely and how densely each ri
 report can be drawn (drawing.py), and what is kept of it is a reading (reading.py).
 """
 
+from her2core.common.optics import DAB, HAEMATOXYLIN
 from her2core.stain.cells import Pattern
 from her2core.stain.density import StainReport, measure, separate
 from her2core.stain.drawing import draw_cells, legend
@@ -14,7 +15,7 @@ from her2core.stain.reading import StainReading, method_id, pooled_score, readin
 from her2core.stain.report import MembraneReport, Spread, measure_membranes
 from her2core.stain.rule import is_ultralow, score_of
 from her2core.stain.thresholds import StainThresholds
-from her2core.stain.vectors import DAB, HAEMATOXYLIN, StainVectors, estimate_vectors
+from her2core.stain.vectors import StainVectors, estimate_vectors
 
 __all__ = [
     "DAB",

@@ -111,7 +111,7 @@ def measure_cells(
     hidden = hidden_nuclei(
         haematoxylin, dab, lines > thresholds.clear_line, nuclei.labels, rims.outlines
     )
-    found = len(nuclei)
+    visible = len(nuclei)
     rims = joined((rims, find_rims(hidden, lines, dab)))
     if not len(rims.outlines):
         return NO_CELLS
@@ -123,10 +123,10 @@ def measure_cells(
     pattern = classify(completeness, intensity, thresholds)
     # stroma cells do not express HER2: what is stained all the way round is a tumour cell
     tumour = completeness >= thresholds.complete
-    tumour[:found] |= odds >= thresholds.tumour_odds
+    tumour[:visible] |= odds >= thresholds.tumour_odds
     whole = inside.mean(axis=1) >= _LEAST_RIM_INSIDE
     # without a nucleus nothing but a complete ring says that there is a cell
-    whole[found:] &= completeness[found:] >= thresholds.complete
+    whole[visible:] &= completeness[visible:] >= thresholds.complete
     return MeasuredCells(
         rims.outlines[whole],
         completeness[whole].astype(np.float32),

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from her2core.stain.vectors import FITTED, StainVectors, glass_of, optical_density
+from her2core.common.optics import optical_density
+from her2core.stain.vectors import FITTED, StainVectors, glass_of
 
 FAINT_DENSITY = 0.08
 MODERATE_DENSITY = 0.25

@@ -6,20 +6,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from her2core.common.palette import CELLS, EDGE, NOT_COUNTED, Colour
 from her2core.stain.cells import Pattern
 from her2core.stain.report import MembraneReport
 
-Colour = tuple[int, int, int]
-
-# Okabe & Ito, "Color Universal Design" (2008); they also differ in lightness from brown and blue
-COLOURS: dict[Pattern, Colour] = {
-    Pattern.NONE: (86, 180, 233),
-    Pattern.FAINT_INCOMPLETE: (240, 228, 66),
-    Pattern.MODERATE_COMPLETE: (0, 158, 115),
-    Pattern.INTENSE_COMPLETE: (204, 121, 167),
-}
-_NOT_COUNTED: Colour = (150, 150, 150)
-_EDGE: Colour = (20, 20, 20)
 _SHIFT = 4
 
 
@@ -33,26 +23,26 @@ def draw_cells(rgb: npt.NDArray[np.uint8], report: MembraneReport) -> npt.NDArra
     Returns:
         A new uint8 (H, W, 3).
     """
-    drawn = np.ascontiguousarray(rgb).copy()
+    outlined = np.ascontiguousarray(rgb).copy()
     width = max(1, round(0.5 / report.um_per_pixel))
     points = np.round(report.cells.outlines * (1 << _SHIFT)).astype(np.int32)
     order = np.argsort(report.cells.pattern, kind="stable")
     for index in order:
         outline = [points[index]]
         if not report.cells.tumour_like[index]:
-            cv2.polylines(drawn, outline, True, _NOT_COUNTED, 1, cv2.LINE_AA, _SHIFT)
+            cv2.polylines(outlined, outline, True, NOT_COUNTED, 1, cv2.LINE_AA, _SHIFT)
             continue
-        colour = COLOURS[Pattern(int(report.cells.pattern[index]))]
+        colour = CELLS[report.cells.pattern[index]]
         # a dark edge keeps the colour apart from whatever lies under it
-        cv2.polylines(drawn, outline, True, _EDGE, width + 2, cv2.LINE_AA, _SHIFT)
-        cv2.polylines(drawn, outline, True, colour, width, cv2.LINE_AA, _SHIFT)
-    return drawn
+        cv2.polylines(outlined, outline, True, EDGE, width + 2, cv2.LINE_AA, _SHIFT)
+        cv2.polylines(outlined, outline, True, colour, width, cv2.LINE_AA, _SHIFT)
+    return outlined
 
 
 def legend() -> list[tuple[str, str]]:
     """Rows (colour as "#rrggbb", what it means), strongest staining first."""
-    rows = [(_hex(COLOURS[pattern]), pattern.label) for pattern in reversed(Pattern)]
-    return [*rows, (_hex(_NOT_COUNTED), "not counted: looks like stroma or debris")]
+    rows = [(_hex(CELLS[pattern]), pattern.label) for pattern in reversed(Pattern)]
+    return [*rows, (_hex(NOT_COUNTED), "not counted: looks like stroma or debris")]
 
 
 def _hex(colour: Colour) -> str:

@@ -33,7 +33,7 @@ class StainReading:
             intense complete.
         score: by the ASCO/CAP rule; None where it cannot be told.
         reason: why there is no score, one sentence; None where there is one.
-        ultralow: a 0 with membrane staining in some cells, 10 % at most.
+        ultralow: a 0 with membrane staining in some cells, too few for a 1+.
         completeness: median share of the rim that is stained, over stained cells, [0, 1]; None
             without any.
         intensity: median DAB optical density of stained rims; None without any.

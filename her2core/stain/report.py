@@ -47,7 +47,7 @@ class MembraneReport:
         intensity: DAB optical density of the stained rim, over stained cells; None without any.
         score: by the ASCO/CAP rule, or None where it cannot be told; never a default.
         reason: why there is no score, one sentence; None where there is one.
-        ultralow: a 0 with membrane staining in some cells, 10 % at most.
+        ultralow: a 0 with membrane staining in some cells, too few for a 1+.
         um_per_pixel: the scale that was used, and `scale_source` where it comes from.
         thresholds: what counted as stained, complete and intense.
         cells: every cell, for drawing.
@@ -122,12 +122,12 @@ def measure_membranes(
     glass = glass_of(rgb)
     scale, source = _scale(rgb, um_per_pixel, vectors, glass)
     side = max(1, round(_TILE_UM / scale))
-    found = [
+    tiles = [
         _tile(rgb[y : y + side, x : x + side], scale, thresholds, vectors, glass).placed(1.0, x, y)
         for y in range(0, rgb.shape[0], side)
         for x in range(0, rgb.shape[1], side)
     ]
-    report = report_of(pooled(found), scale, source, thresholds)
+    report = report_of(pooled(tiles), scale, source, thresholds)
     thumbnail = rgb[:: max(1, rgb.shape[0] // 512), :: max(1, rgb.shape[1] // 512)]
     if foreign_share(thumbnail, vectors) > thresholds.foreign_share:
         return replace(report, score=None, ultralow=False, reason=FOREIGN_COLOURS)

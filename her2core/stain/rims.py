@@ -24,7 +24,7 @@ DIRECTIONS = 32
 _STEP_UM = 0.5
 # how far from its nucleus' border a membrane is looked for
 REACH_UM = 8.0
-# where a membrane is supposed as long as none is seen
+# where a membrane is supposed as long as none is visible
 _SUPPOSED_UM = 3.5
 _OVER_THE_BORDER_UM = 3.0
 _MOST_RADIUS_UM = 17.0
@@ -134,14 +134,14 @@ def _costs(
     radii: FloatImage,
 ) -> FloatImage:
     """Cost (n, directions, radii) of a rim running through each sample."""
-    seen = line / (line + _HALF_LINE + _PLATEAU * dab)
+    membrane = line / (line + _HALF_LINE + _PLATEAU * dab)
     index = np.arange(len(radii))
     edge_um = edge * _STEP_UM
     border_um = (border + 0.5) * _STEP_UM
     supposed = np.minimum(edge_um + _SUPPOSED_UM, border_um)[..., None]
-    cost = -seen + _FAR * np.abs(radii - supposed)
+    cost = -membrane + _FAR * np.abs(radii - supposed)
     # a membrane that has been crossed was the cell's own; its width of about 1 µm does not count
-    strong = np.maximum(seen - 0.45, 0)
+    strong = np.maximum(membrane - 0.45, 0)
     crossed = np.cumsum(strong, axis=2)
     crossed = np.concatenate([np.zeros_like(crossed[..., :2]), crossed[..., :-2]], axis=2)
     cost += _CROSSED * crossed
@@ -209,11 +209,11 @@ def _along(
     inner = np.maximum(inner, 0)
     inner_line = np.take_along_axis(line, inner, 2) * cytoplasm
     samples = np.maximum(cytoplasm.sum(axis=(1, 2)), 1)
-    seen = cytoplasm & in_image(
+    counted = cytoplasm & in_image(
         np.take_along_axis(x, inner, 2), np.take_along_axis(y, inner, 2), shape
     )
-    inner_brown = (np.take_along_axis(brown, inner, 2) * seen).sum(axis=(1, 2))
-    count = seen.sum(axis=(1, 2))
+    inner_brown = (np.take_along_axis(brown, inner, 2) * counted).sum(axis=(1, 2))
+    count = counted.sum(axis=(1, 2))
     outlines = np.concatenate(
         [np.take_along_axis(x, here, 2), np.take_along_axis(y, here, 2)], axis=2
     )
@@ -230,8 +230,8 @@ def _along(
 def _sample(image: FloatImage, x: FloatImage, y: FloatImage) -> FloatImage:
     """Bilinear samples; what lies outside the image is 0."""
     flat = (x.reshape(len(x), -1), y.reshape(len(y), -1))
-    found = cv2.remap(image, *flat, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-    return np.asarray(found.reshape(x.shape), dtype=np.float32)
+    values = cv2.remap(image, *flat, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    return np.asarray(values.reshape(x.shape), dtype=np.float32)
 
 
 def _sample_labels(

@@ -1,12 +1,12 @@
-"""The ASCO/CAP 2018 rule (affirmed 2023) on shares of cells, and HER2-ultralow.
+"""The ASCO/CAP 2018 rule (affirmed 2023; `her2core.scores`) on shares of cells, and HER2-ultralow.
 
 Source: Wolff et al., J Clin Oncol 2018;36:2105 and 2023;41:3867. Ultralow as in DESTINY-Breast06
-(Bardia et al., N Engl J Med 2024;391:2110): IHC 0 with faint staining in some cells, up to 10 %.
+(Bardia et al., N Engl J Med 2024;391:2110): IHC 0 with faint staining in some cells.
 """
 
 from __future__ import annotations
 
-from her2core.scores import HER2Score
+from her2core.scores import HER2Score, score_of_cells
 from her2core.stain.thresholds import StainThresholds
 
 Shares = tuple[float, float, float, float]
@@ -17,20 +17,13 @@ def score_of(shares: Shares, thresholds: StainThresholds) -> HER2Score:
 
     Args:
         shares: none, faint or incomplete, weak to moderate complete, intense complete; sum 1.
-        thresholds: `positive_share` is the guideline's 10 %; intense complete staining below
+        thresholds: `positive_share` is the guideline's share; intense complete staining below
             `noise_share` is not believed.
     """
-    _, faint, moderate, intense = shares
-    if intense > thresholds.positive_share:
-        return HER2Score.THREE_PLUS
-    if moderate + intense > thresholds.positive_share or intense > thresholds.noise_share:
-        return HER2Score.TWO_PLUS
-    if faint + moderate + intense > thresholds.positive_share:
-        return HER2Score.ONE_PLUS
-    return HER2Score.ZERO
+    return score_of_cells(*shares[1:], thresholds.positive_share, thresholds.noise_share)
 
 
 def is_ultralow(shares: Shares, thresholds: StainThresholds) -> bool:
-    """Whether a 0 is a HER2-ultralow: membrane staining in some cells, but in 10 % at most."""
+    """Whether a 0 is a HER2-ultralow: membrane staining in some cells, too few for a 1+."""
     stained = 1 - shares[0]
     return score_of(shares, thresholds) is HER2Score.ZERO and stained > thresholds.noise_share

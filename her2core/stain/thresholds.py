@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from her2core.scores import RULE_SHARE
+
 
 @dataclass(frozen=True)
 class StainThresholds:
     """What counts as stained, complete, intense, and as enough.
 
-    The rule's 10 % is the guideline's. The guideline describes staining in words ("faint, barely
-    perceptible", "weak to moderate", "intense"), so the densities are this project's: chosen so
-    that synthetic patches of known truth and eleven real cores from one scanner both come out
-    right (`python -m benchmarks.stain`). Another stainer or scanner may need others.
+    The rule's share is the guideline's (`her2core.scores`). The guideline describes staining in
+    words ("faint, barely perceptible", "weak to moderate", "intense"), so the densities are this
+    project's: chosen so that synthetic patches of known truth and eleven real cores from one
+    scanner both come out right (`python -m benchmarks.stain`). Another stainer or scanner may need
+    others.
 
     Attributes:
         line_density: least DAB optical density by which a line must stand out of its surroundings
@@ -36,7 +39,7 @@ class StainThresholds:
             overlaps and tangentially cut membranes leave gaps in every circumferential ring.
         moderate_density, intense_density: DAB optical density (70th percentile over the stained
             rim) from which a complete membrane is weak to moderate, and intense.
-        positive_share: the 10 % of ASCO/CAP 2018 (Wolff et al., J Clin Oncol 36:2105), affirmed
+        positive_share: the share of ASCO/CAP 2018 (Wolff et al., J Clin Oncol 36:2105), affirmed
             2023 (J Clin Oncol 41:3867); a pattern counts when *more* than this share shows it.
         noise_share: a share below it is measuring noise and decides nothing.
         foreign_share: an image whose absorption is explained less than this well by the two
@@ -58,7 +61,7 @@ class StainThresholds:
     complete: float = 0.65
     moderate_density: float = 0.30
     intense_density: float = 0.75
-    positive_share: float = 0.10
+    positive_share: float = RULE_SHARE
     noise_share: float = 0.01
     foreign_share: float = 0.10
     least_cells: int = 20

@@ -1,7 +1,7 @@
 """The colours of haematoxylin and DAB: fitted once, or estimated from the image itself.
 
-A stain vector is the optical density that one unit of stain adds in R, G and B, at unit length.
-The fixed vectors were fitted to real HER2 slides. Estimation follows Macenko et al. (ISBI 2009,
+A stain vector is the optical density that one unit of stain adds in R, G and B, at unit length; the
+fixed ones stand in `her2core.common.optics`. Estimation follows Macenko et al. (ISBI 2009,
 1107-1110): the densities of a two-stain slide lie in a plane, and the two extreme directions of
 the cloud are the stains. On HER2 patches that alone goes wrong as a rule, because most of them
 hold hardly any DAB and their browner extreme is then grey cytoplasm; so a direction is believed
@@ -15,10 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-HAEMATOXYLIN = (0.674, 0.630, 0.385)
-DAB = (0.390, 0.570, 0.723)
-
-Vector = tuple[float, float, float]
+from her2core.common.optics import DAB, HAEMATOXYLIN, Vector, optical_density
 
 # fixed in Macenko's paper: fainter pixels have no direction, and the extremes are percentiles
 _LEAST_DENSITY = 0.15
@@ -63,16 +60,6 @@ def glass_of(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     return np.maximum(np.percentile(sample, 99, axis=0), 160).astype(np.float32)
 
 
-def optical_density(
-    rgb: npt.NDArray[np.uint8], glass: npt.NDArray[np.float32]
-) -> npt.NDArray[np.float32]:
-    """Optical density (H, W, 3) to base 10 against `glass` (3,); negative where brighter."""
-    # 256 grey levels have 256 logarithms
-    levels = np.log10(np.maximum(np.arange(256, dtype=np.float32), 1))
-    density = np.log10(glass) - levels[rgb]
-    return np.asarray(density, dtype=np.float32)
-
-
 def foreign_share(rgb: npt.NDArray[np.uint8], vectors: StainVectors = FITTED) -> float:
     """Share in [0, 1] of an image's absorption that neither stain explains; 0 without any.
 
@@ -110,7 +97,7 @@ def estimate_vectors(rgb: npt.NDArray[np.uint8]) -> StainVectors:
     haematoxylin = _plausible(ends[0], HAEMATOXYLIN, 1 - share_dab)
     dab = _plausible(ends[1], DAB, share_dab)
     estimated = [
-        name for name, found in (("haematoxylin", haematoxylin), ("dab", dab)) if found is not None
+        name for name, end in (("haematoxylin", haematoxylin), ("dab", dab)) if end is not None
     ]
     return StainVectors(haematoxylin or HAEMATOXYLIN, dab or DAB, tuple(estimated))
 

@@ -199,7 +199,7 @@ def _answer(model: Any) -> Callable[[Any], Any]:
 
 
 def _validate(phase: Phase, answer: Callable[[Any], Any], machines: Machines) -> dict[str, float]:
-    """Mean loss and accuracy; each machine answers for every so-manieth batch."""
+    """Mean loss and accuracy; the machines share the batches in turn."""
     inputs, labels = phase.validation
     each = max(1, phase.batch // machines.count)
     sums = np.zeros(3)

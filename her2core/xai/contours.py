@@ -10,17 +10,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from her2core.common.palette import CONTOUR, CONTOUR_AGAINST, CONTOUR_FOR, EDGE
 from her2core.xai.explanation import Explanation
 from her2core.xai.methods import METHODS
 
 Pixels = npt.NDArray[np.uint8]
-Colour = tuple[int, int, int]
 
 # Shares of the map's maximum: the thin line and the thick one.
 LEVELS = (0.4, 0.75)
-# Okabe and Ito's yellow, vermilion and sky blue: apart for colour-blind eyes, and from the stains.
-FOR, FOR_SIGNED, AGAINST = (240, 228, 66), (255, 110, 60), (86, 180, 233)
-_EDGE: Colour = (20, 20, 20)
 # Of maps of single pixels: a line around each would be a scribble.
 _SMOOTHING = 6.0
 # Of the 224: what is smaller is noise of the map, not a region.
@@ -42,11 +39,13 @@ def draw_contours(rgb: Pixels, explanation: Explanation) -> Pixels:
     thin = max(1, round(min(height, width) / 220))
     edge = 2 * max(1, round(thin / 2))
     heat = _smooth(explanation)
-    sides = [(heat, FOR_SIGNED), (-heat, AGAINST)] if explanation.signed else [(heat, FOR)]
+    sides = (
+        [(heat, CONTOUR_FOR), (-heat, CONTOUR_AGAINST)] if explanation.signed else [(heat, CONTOUR)]
+    )
     for side, colour in sides:
         for level, thickness in zip(LEVELS, (thin, 2 * thin), strict=True):
             lines = _lines(side, level, width, height)
-            cv2.polylines(drawn, lines, True, _EDGE, thickness + edge, cv2.LINE_AA)
+            cv2.polylines(drawn, lines, True, EDGE, thickness + edge, cv2.LINE_AA)
             cv2.polylines(drawn, lines, True, colour, thickness, cv2.LINE_AA)
     return drawn
 

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from her2core.common import palette
 from her2core.common.text import percent
 from her2core.models.verdict import Verdict
 from her2core.scores import CLASS_LABELS, RESEARCH_NOTICE
@@ -41,26 +42,6 @@ class ColourStop:
     cover: float
 
 
-_COLOURS: dict[bool, tuple[tuple[float, tuple[int, int, int]], ...]] = {
-    # Dark violet over teal to yellow, rising steadily in lightness.
-    False: (
-        (0.0, (68, 1, 84)),
-        (0.25, (59, 82, 139)),
-        (0.5, (33, 145, 140)),
-        (0.75, (94, 201, 98)),
-        (1.0, (253, 231, 37)),
-    ),
-    # Signed: blue against, red for; nothing in between.
-    True: (
-        (-1.0, (0, 68, 204)),
-        (-0.5, (66, 133, 244)),
-        (0.0, (245, 245, 245)),
-        (0.5, (240, 80, 90)),
-        (1.0, (200, 0, 40)),
-    ),
-}
-
-
 def colour_stops(method: Method, *, signed: bool | None = None) -> tuple[ColourStop, ...]:
     """The colours of a method's map, lowest heat first, for drawing its legend.
 
@@ -70,7 +51,7 @@ def colour_stops(method: Method, *, signed: bool | None = None) -> tuple[ColourS
     """
     return tuple(
         ColourStop(value, rgb, float(_cover(method, np.array([value], np.float32))[0]))
-        for value, rgb in _COLOURS[is_signed(method) if signed is None else signed]
+        for value, rgb in _scale(is_signed(method) if signed is None else signed)
     )
 
 
@@ -145,9 +126,9 @@ def annotate(
     lines = [
         (line, colour)
         for texts, colour in (
-            (title, (20, 20, 20)),
-            (verdicts, (20, 20, 20)),
-            ([*warnings, RESEARCH_NOTICE], (150, 30, 30)),
+            (title, palette.CAPTION),
+            (verdicts, palette.CAPTION),
+            ([*warnings, RESEARCH_NOTICE], palette.CAPTION_WARNING),
         )
         for text in texts
         for line in _wrapped(text, font, room)
@@ -159,6 +140,10 @@ def annotate(
     for row, (line, colour) in enumerate(lines):
         draw.text((margin, height + margin + row * step), line, fill=colour, font=font)
     return np.asarray(canvas)
+
+
+def _scale(signed: bool) -> tuple[tuple[float, palette.Colour], ...]:
+    return palette.SIGNED_HEAT if signed else palette.HEAT
 
 
 def _resized(heat: npt.NDArray[np.float32], width: int, height: int) -> npt.NDArray[np.float32]:
@@ -183,7 +168,7 @@ def _cover(method: Method, heat: npt.NDArray[np.float32]) -> npt.NDArray[np.floa
 
 
 def _colours(signed: bool, heat: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    values, colours = zip(*_COLOURS[signed], strict=True)
+    values, colours = zip(*_scale(signed), strict=True)
     table = np.array(colours, dtype=np.float32)
     channels = [np.interp(heat, values, table[:, channel]) for channel in range(3)]
     return np.stack(channels, axis=-1).astype(np.float32)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from her2core.charts import agreement as charts
-from her2core.charts.words import count_of
+from her2core.charts.plotly_figures import agreement_intervals, agreement_table, plotly_figure
+from her2core.charts.words import count_of, figure_text
 from her2core.common.text import cell_text
-from her2core.evaluation.agreement import AgreementReport, Interval
+from her2core.evaluation.agreement import AgreementReport
 from her2core.evaluation.comparisons import (
     Reading,
     by_reviewer,
@@ -16,6 +16,7 @@ from her2core.evaluation.comparisons import (
     model_with_reviewers,
     models_with_each_other,
 )
+from her2core.evaluation.intervals import Interval
 from her2core.reviews.records import Review
 from pages.evaluation_parts import over_time
 from pages.shell import ui
@@ -146,9 +147,9 @@ def _overview(titled: dict[str, tuple[AgreementReport, str, str]]) -> None:
                 "Comparison": title,
                 "Pairs": report.n,
                 "Patches": report.groups,
-                "Same score": charts.interval_text(report.exact, as_percent=True),
-                "At most one grade apart": charts.interval_text(report.within_one, as_percent=True),
-                "Weighted kappa": charts.interval_text(report.kappa),
+                "Same score": figure_text(report.exact, as_percent=True),
+                "At most one grade apart": figure_text(report.within_one, as_percent=True),
+                "Weighted kappa": figure_text(report.kappa, digits=2),
             }
             for title, (report, _, _) in titled.items()
         ],
@@ -167,9 +168,8 @@ def _overview(titled: dict[str, tuple[AgreementReport, str, str]]) -> None:
         st.caption(note)
     rows = [(title, report.kappa) for title, (report, _, _) in titled.items()]
     if any(figure.value is not None for _, figure in rows):
-        figure = charts.agreement_interval_figure(
-            rows, x_title="Quadratic-weighted kappa with 95 % interval", dark=ui.is_dark()
-        )
+        plot = agreement_intervals(rows, "Quadratic-weighted kappa with 95 % interval")
+        figure = plotly_figure(plot, dark=ui.is_dark())
         st.plotly_chart(
             ui.on_page_ground(figure),
             theme=None,
@@ -199,7 +199,8 @@ def _confusion(title: str, report: AgreementReport, rows: str, columns: str) -> 
     if report.n == 0:
         st.caption("There is nothing to compare yet.")
         return
-    figure = charts.confusion_figure(report.confusion, columns, rows, dark=ui.is_dark())
+    plot = agreement_table(report.confusion, columns, rows)
+    figure = plotly_figure(plot, dark=ui.is_dark())
     st.plotly_chart(
         ui.on_page_ground(figure),
         theme=None,
@@ -240,7 +241,7 @@ def _row(label: str, report: AgreementReport) -> dict[str, object]:
         "Model": label,
         "Pairs": report.n,
         "Patches": report.groups,
-        "Same score": charts.interval_text(report.exact, as_percent=True),
-        "At most one grade apart": charts.interval_text(report.within_one, as_percent=True),
-        "Weighted kappa": charts.interval_text(report.kappa),
+        "Same score": figure_text(report.exact, as_percent=True),
+        "At most one grade apart": figure_text(report.within_one, as_percent=True),
+        "Weighted kappa": figure_text(report.kappa, digits=2),
     }

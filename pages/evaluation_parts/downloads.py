@@ -11,11 +11,11 @@ from pathlib import Path
 import streamlit as st
 
 from her2core.charts.report_page import report_html
-from her2core.charts.unnamed import unnamed, unnamed_rows
 from her2core.charts.words import rows_csv
 from her2core.common.text import markdown_text
 from her2core.evaluation.blinding import told_of
 from her2core.evaluation.report import PATCH_FOLDER, PatchRow, Report
+from her2core.evaluation.unnamed import unnamed, unnamed_rows
 from her2core.people.access import Desk
 from pages.shell import seen, ui
 

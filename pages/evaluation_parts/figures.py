@@ -7,24 +7,23 @@ from functools import partial
 
 import streamlit as st
 
-from her2core.charts.evaluation import draw as chart
+from her2core.charts.plotly_figures import plotly_figure
 from her2core.charts.plots import (
     Plot,
-    class_plot,
     confusion_plot,
     coverage_plot,
     cut_off_plot,
-    figure_text,
     main_plot,
     pr_plot,
+    recall_plot,
     reliability_plot,
     roc_plot,
 )
-from her2core.charts.words import METHOD, pair_lines
+from her2core.charts.words import METHOD, figure_text, pair_lines
 from her2core.common.text import cell_text, markdown_text, printable
 from her2core.evaluation.names import AT_CUT_OFF, CUT_OFFS, OVERALL, PER_CLASS, TITLES
 from her2core.evaluation.report import Evaluation, ReaderEvaluation
-from her2core.scores import CLASS_LABELS
+from her2core.scores import CLASS_LABELS, RULE_TEXT
 from pages.shell import ui
 
 Titled = Sequence[tuple[str, Evaluation]]
@@ -74,7 +73,7 @@ def draw(reports: Titled) -> None:
         reports,
         [
             ("cut-offs", lambda found: cut_off_plot(found.readers)),
-            ("recall", lambda found: class_plot(found.readers, "recall")),
+            ("recall", lambda found: recall_plot(found.readers)),
         ],
     )
     with st.expander("All figures of each class"):
@@ -125,7 +124,7 @@ def _side_by_side(
 
 
 def _chart(name: str, report_title: str, plot: Plot) -> None:
-    figure = chart(plot, dark=ui.is_dark())
+    figure = plotly_figure(plot, dark=ui.is_dark())
     if report_title:
         st.markdown(f":gray[{markdown_text(report_title)}]")
     st.plotly_chart(
@@ -205,8 +204,8 @@ def _groups(reports: Titled) -> None:
         return
     st.subheader("Groups of several patches", divider=False, anchor=False)
     st.caption(
-        "A group (core, slide, patient) has the highest score that more than 10 % of its patches "
-        "with tissue reach."
+        f"A group (core, slide, patient) has the highest score that more than {RULE_TEXT} of its "
+        "patches with tissue reach."
     )
     st.dataframe(rows, hide_index=True, key="report_table_groups", alt="Verdicts on groups")
     with st.expander("Each group"):

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from her2core.charts import agreement as charts
-from her2core.charts.evaluation import drift_chart
-from her2core.charts.words import count_of
+from her2core.charts.plotly_figures import drift_figure
+from her2core.charts.words import count_of, figure_text
 from her2core.evaluation.drift import Period, drift
 from her2core.evaluation.fleiss import reviewers_kappa
 from her2core.reviews.records import Review
@@ -28,7 +27,7 @@ def several_reviewers(reviews: Sequence[Review]) -> None:
         )
         return
     st.markdown(
-        f"Fleiss' kappa **{charts.interval_text(kappa)}** of {count_of(people, 'reviewer')} over "
+        f"Fleiss' kappa **{figure_text(kappa, digits=2)}** of {count_of(people, 'reviewer')} over "
         f"{count_of(kappa.n, 'patch', 'patches')} that two or more scored."
     )
     st.caption(
@@ -56,7 +55,7 @@ def drift_section(
     if not any(points for _, points in lines):
         st.caption("No review carries a verdict of a model yet.")
         return
-    figure = drift_chart(lines, dark=ui.is_dark())
+    figure = drift_figure(lines, dark=ui.is_dark())
     st.plotly_chart(
         ui.on_page_ground(figure),
         theme=None,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from her2core.charts.third_reader import far_patches, group_rows, third_reader_lines
+from her2core.charts.words import far_patches, group_rows, third_reader_lines
 from her2core.common.text import cell_text, markdown_text
 from her2core.evaluation.report import PATCH_FOLDER, Evaluation, PatchRow, Report
 

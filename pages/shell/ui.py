@@ -15,6 +15,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from her2core.charts.verdicts import model_name
+from her2core.common.palette import GROUND
 from her2core.common.text import markdown_text
 from her2core.preprocessing.patches import Patch
 from her2core.reviews.store import StoreError
@@ -125,7 +126,7 @@ def is_dark() -> bool:
 
 def on_page_ground(figure: go.Figure) -> go.Figure:
     """The plot on the page's own colour: legible when it is saved, or the system turns dark."""
-    return figure.update_layout(paper_bgcolor="#12191d" if is_dark() else "#fbfcfc")
+    return figure.update_layout(paper_bgcolor=GROUND.on(is_dark()))
 
 
 def chart_config(name: str) -> dict[str, object]:

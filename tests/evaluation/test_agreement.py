@@ -121,11 +121,12 @@ def test_nothing_to_compare_is_said_not_invented():
 
 
 def test_complete_agreement_does_not_claim_certainty():
-    report = agreement([ZERO, ONE, TWO], [ZERO, ONE, TWO])
+    five = [ZERO, ONE, TWO, THREE, TWO]
+    report = agreement(five, five)
     assert report.exact.value == 1
     assert report.exact.high == 1
-    # Exact binomial: a true share of 0.2924 gives 3 of 3 with probability 0.025.
-    assert report.exact.low**3 == pytest.approx(0.025)
+    # Exact binomial: a true share of 0.478 gives 5 of 5 with probability 0.025.
+    assert report.exact.low**5 == pytest.approx(0.025)
     assert "binomial" in report.exact.reason
     assert report.kappa.value == 1
     assert report.kappa.low is None
@@ -144,7 +145,7 @@ def test_few_patches_give_no_interval():
     report = agreement([ONE, TWO], [ONE, ONE], groups=["a", "a"])
     assert report.exact.value == 0.5
     assert report.exact.low is None
-    assert report.exact.reason == "No interval: 1 patch of the 5 it needs at least."
+    assert report.exact.reason == "No interval: 1 of the 5 patches it needs at least."
 
 
 def test_a_reader_with_a_single_score_is_pointed_out():

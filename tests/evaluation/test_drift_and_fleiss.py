@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 import numpy as np
 import pytest
 
-from her2core.charts.evaluation import drift_chart
+from her2core.charts.plotly_figures import drift_figure
 from her2core.evaluation.drift import drift
 from her2core.evaluation.fleiss import fleiss_kappa, reviewers_kappa
 from tests.evaluation.test_agreement import ONE, THREE, TWO, ZERO, review
@@ -85,17 +85,17 @@ def test_the_axis_of_time_names_periods_and_nothing_between():
         "month",
         n_boot=100,
     )
-    axis = drift_chart([("CNN", one)]).layout.xaxis
+    axis = drift_figure([("CNN", one)]).layout.xaxis
     assert (list(axis.tickvals), axis.tickformat) == (["2026-10-01"], "%d %b %Y")
     log = [
         replace(review(n, patch=str(n), own=ONE, cnn=ONE), recorded_at=day + timedelta(weeks=n))
         for n in range(30)
     ]
     weeks = drift(log, "cnn", "week", n_boot=100)
-    shown = drift_chart([("CNN", weeks)]).layout.xaxis.tickvals
+    shown = drift_figure([("CNN", weeks)]).layout.xaxis.tickvals
     assert set(shown) <= {week.start.isoformat() for week in weeks}
     assert len(shown) == 8
-    assert drift_chart([("CNN", [])]).layout.xaxis.tickvals is None
+    assert drift_figure([("CNN", [])]).layout.xaxis.tickvals is None
 
 
 def test_agreement_is_told_for_each_month_and_each_week_in_utc():

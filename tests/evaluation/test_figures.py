@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,13 +12,12 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from her2core.evaluation.assessment import RowFilter, evaluate, gallery
-from her2core.evaluation.bootstrap import group_codes, weight_blocks
-from her2core.evaluation.calibration import brier_score, expected_calibration_error
+from her2core.evaluation.calibration import expected_calibration_error
 from her2core.evaluation.curves import COVERAGES, coverage_curve, pr_curves, reliability, roc_curves
 from her2core.evaluation.figures import Sample, areas, measure
 from her2core.evaluation.group_level import group_level
-from her2core.evaluation.intervals import interval_of
-from her2core.evaluation.names import AT_CUT_OFF, CUT_OFFS, OVERALL, PER_CLASS
+from her2core.evaluation.intervals import group_codes, interval_of, weight_blocks
+from her2core.evaluation.names import AT_CUT_OFF, CUT_OFFS, MACROS, OVERALL, PER_CLASS, TITLES
 from her2core.evaluation.pairs import compare, mcnemar_p
 from her2core.models.conformal import prediction_sets
 from her2core.models.temperature import probabilities as tempered
@@ -25,6 +25,7 @@ from her2core.models.temperature import without_temperature
 from her2core.scores import CLASS_LABELS
 from tests.report_samples import MODELS, SETS, a_model, some_rows
 
+brier_score = partial(sk.brier_score_loss, labels=[0, 1, 2, 3], scale_by_half=False)
 TWO_GRADES_OFF = ("far_errors", "")
 
 
@@ -64,8 +65,8 @@ def test_figures_are_those_of_scikit_learn(seed):
         ("macro_pr_auc", ""): sk.average_precision_score(np.eye(4)[labels], p, average="macro"),
         ("ece", ""): expected_calibration_error(p, labels),
         ("ece_before", ""): expected_calibration_error(sample.before, labels),
-        ("brier", ""): brier_score(p, labels),
-        ("brier_before", ""): brier_score(sample.before, labels),
+        ("brier", ""): brier_score(labels, p),
+        ("brier_before", ""): brier_score(labels, sample.before),
     }
     for k, of in enumerate(CLASS_LABELS):
         is_it, says_it = labels == k, predicted == k
@@ -298,7 +299,8 @@ def test_sets_are_measured_where_the_model_has_them():
     assert one.figure("set_size").value.value == pytest.approx(members.sum(axis=1).mean())
     assert two.figure("set_coverage") is None
     assert mean.figure("set_size") is None
-    assert [f.name for f in one.figures if not f.of] == list(OVERALL)
+    names = [name for name in OVERALL if not name.endswith("_present")]  # no class is absent
+    assert [f.name for f in one.figures if not f.of] == names
     assert {f.name for f in one.figures if f.of in CLASS_LABELS} == set(PER_CLASS)
 
 
@@ -389,3 +391,48 @@ def test_the_interval_of_the_calibration_error_lies_about_it():
         assert "ece_before" not in found
         error = found["ece"]
         assert 0 <= error.low < error.value < error.high
+
+
+def test_one_rule_for_the_fewest_groups_holds_for_every_figure_of_a_class():
+    """Three groups hold a 3+, seven the rest: nothing that rests on the 3+ gets an interval."""
+    rng = np.random.default_rng(3)
+    labels = np.array([3] * 12 + [0, 1, 2] * 20)
+    codes = np.array([0, 1, 2] * 4 + [3 + i % 7 for i in range(60)])
+    sample = Sample(labels, rng.dirichlet(np.ones(4), len(labels)), None, codes)
+    figures = {(f.name, f.of): f.value for f in measure(sample, weight_blocks(codes, 200, 0))}
+
+    for name in ("recall", "f1", "roc_auc", "pr_auc"):
+        assert figures[name, "3+"].low is None
+        assert figures[name, "3+"].reason == "No interval: 3 of the 5 groups it needs at least."
+        assert figures[name, "0"].low is not None
+    for name in ("balanced_accuracy", "macro_f1", "macro_roc_auc", "macro_pr_auc"):
+        assert figures[name, ""].low is None
+    assert figures["accuracy", ""].low is not None
+    assert figures["kappa", ""].low is not None
+
+
+def test_means_over_the_classes_present_stand_beside_the_undefined_ones():
+    rng = np.random.default_rng(4)
+    labels = np.array([0, 2, 3] * 20)
+    sample = Sample(labels, rng.dirichlet(np.ones(4), 60), None, np.arange(60))
+    figures = {
+        (f.name, f.of): f.value for f in measure(sample, weight_blocks(sample.codes, 200, 0))
+    }
+
+    assert figures["macro_f1", ""].value is None
+    assert figures["macro_f1", ""].reason == "No patch is labelled 1+."
+    for macro, name in MACROS.items():
+        of_classes = [figures[name, label].value for label in ("0", "2+", "3+")]
+        present = figures[f"{macro}_present", ""]
+        assert present.value == pytest.approx(np.mean(of_classes))
+        assert present.low < present.value < present.high
+        assert "of the classes present" in TITLES[f"{macro}_present"]
+
+
+def test_with_one_class_alone_what_needs_two_says_so():
+    sample = Sample(np.ones(9, np.int64), np.full((9, 4), 0.25), None, np.arange(9))
+    figures = {
+        (f.name, f.of): f.value for f in measure(sample, weight_blocks(sample.codes, 100, 0))
+    }
+    assert figures["macro_roc_auc_present", ""].reason == "Every patch is labelled 1+."
+    assert figures["balanced_accuracy_present", ""].value == 0.0

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from her2core.charts.evaluation import draw
 from her2core.charts.pictures import picture
+from her2core.charts.plotly_figures import plotly_figure
 from her2core.charts.plots import report_plots
 from her2core.charts.report_page import report_html
 from her2core.charts.words import pair_lines, rows_csv
@@ -135,7 +135,7 @@ def test_every_plot_is_drawn_light_and_dark_and_as_a_picture():
     gaps = a_report("Gaps", some_rows(6, classes=(0, 2), per_group=0), n_boot=100)
     for report, dark in ((REPORT, False), (gaps, True)):
         for _, plot in report_plots(report.evaluation.readers[:1]):
-            assert plot.title in draw(plot, dark=dark).layout.title.text
+            assert plot.title in plotly_figure(plot, dark=dark).layout.title.text
             image = Image.open(io.BytesIO(picture(plot)))
             assert image.width == 1000
             assert len(image.convert("RGB").getcolors(10**6)) > 8

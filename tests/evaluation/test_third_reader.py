@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from her2core.charts.report_page import report_html
-from her2core.charts.third_reader import (
+from her2core.charts.words import (
     difference_line,
     far_patches,
     group_rows,
+    rows_csv,
     third_reader_lines,
 )
-from her2core.charts.words import rows_csv
 from her2core.evaluation.assessment import evaluate
 from her2core.evaluation.report import PatchRow, Report, ReportError
 from her2core.evaluation.third_reader import StainRow, row_of, third_reader

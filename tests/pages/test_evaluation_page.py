@@ -18,7 +18,7 @@ from streamlit.testing.v1 import AppTest
 
 from her2core.accounts.records import Identity, NotAllowedError
 from her2core.accounts.store import AccountStore
-from her2core.charts.plots import figure_text
+from her2core.charts.words import figure_text
 from her2core.evaluation.assessment import RowFilter, evaluate
 from her2core.evaluation.report import PATCH_FOLDER, REPORT_FILE, Report
 from her2core.people.access import Desk

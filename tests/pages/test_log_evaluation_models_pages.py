@@ -19,7 +19,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Element
 
-from her2core.charts import agreement as agreement_charts
+from her2core.charts.words import figure_text
 from her2core.evaluation.comparisons import current_reviews, model_with_reviewers
 from her2core.models.bundles.card import ModelCard
 from her2core.models.bundles.registry import CHOICE_FILE, choose
@@ -412,9 +412,9 @@ def test_what_the_log_showed_is_not_blind_any_more_at_any_server(here):
 def figures(reviews: list[Review], architecture: str) -> list[str]:
     report = model_with_reviewers(reviews, architecture)
     return [
-        agreement_charts.interval_text(report.exact, as_percent=True),
-        agreement_charts.interval_text(report.within_one, as_percent=True),
-        agreement_charts.interval_text(report.kappa),
+        figure_text(report.exact, as_percent=True),
+        figure_text(report.within_one, as_percent=True),
+        figure_text(report.kappa, digits=2),
     ]
 
 

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from her2core.common.optics import optical_density
 from her2core.scores import HER2Score
 from her2core.settings import load_settings
 from her2core.stain import (
@@ -25,7 +26,7 @@ from her2core.stain import (
 )
 from her2core.stain.cells import classify
 from her2core.stain.membranes import membrane_lines
-from her2core.stain.vectors import StainVectors, optical_density
+from her2core.stain.vectors import StainVectors
 from her2core.training.synthetic import GeneratorConfig, make_patch
 
 UM = 0.4

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.figure import at_least, publish
-from her2core.charts.plots import figure_text
+from her2core.charts.words import figure_text
 from her2core.evaluation.report import REPORT_FILE
 from her2core.models.bundles.card import Metric
 from her2core.settings import PROJECT_ROOT

@@ -7,9 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from her2core.common.palette import CONTOUR as FOR
+from her2core.common.palette import CONTOUR_AGAINST as AGAINST
+from her2core.common.palette import CONTOUR_FOR as FOR_SIGNED
 from her2core.scores import HER2Score
 from her2core.training.synthetic import GeneratorConfig, make_patch
-from her2core.xai.contours import AGAINST, FOR, FOR_SIGNED, draw_contours
+from her2core.xai.contours import draw_contours
 from her2core.xai.explanation import Explanation, Method
 from her2core.xai.whereabouts import Parts, find_parts, in_words, whereabouts
 

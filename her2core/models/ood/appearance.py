@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from her2core.common.optics import density_of_light
 from her2core.preprocessing.quality.mixture_line import summed
 from her2core.stain.vectors import FITTED
 
@@ -41,7 +42,7 @@ def appearance(pixels: Floats) -> Floats:
 def _figures(whole: Floats) -> npt.NDArray[np.float64]:
     # every second pixel tells the colours as well; the grain needs them all
     image = np.ascontiguousarray(whole[::2, ::2])
-    density = -np.log10(np.maximum(image, np.float32(1 / 255)))
+    density = density_of_light(image)
     amounts = density.reshape(-1, 3) @ FITTED.unmixing()
     total = summed(np.abs(amounts))
     absorbing = summed(density).ravel() > _LEAST_DENSITY

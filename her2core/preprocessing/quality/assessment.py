@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from her2core.common.optics import optical_density
 from her2core.common.text import percent_text
 from her2core.preprocessing.patches import MODEL_SIDE, Patch
 from her2core.preprocessing.quality.findings import (
@@ -94,8 +95,8 @@ def assess(patch: Patch) -> QualityReport:
     # After smoothing, every second pixel tells as much of the colours as all of them.
     step = 2 if len(rgb) >= _ENOUGH_PIXELS else 1
     smooth = np.ascontiguousarray(cv2.GaussianBlur(rgb, (0, 0), 1.0)[::step, ::step])
-    density = _optical_density(smooth)
-    overview = _optical_density(_reduced(rgb, _OVERVIEW_SIDE))
+    density = _absorption(smooth)
+    overview = _absorption(_reduced(rgb, _OVERVIEW_SIDE))
     grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
     fine = np.asarray(cv2.GaussianBlur(grey, (0, 0), 1.0), np.float32)
     tissue = _tissue_share(fine, summed(density), 4.0 / step)
@@ -104,7 +105,7 @@ def assess(patch: Patch) -> QualityReport:
     if ink.mean() > _MOST_INK:
         ink = np.zeros_like(ink)
     light = _light_of(rgb)
-    colours = colours_of(_density_against(smooth, light), _enlarged(~ink, density.shape[0]))
+    colours = colours_of(_against(smooth, light), _enlarged(~ink, density.shape[0]))
     if tissue < _BLANK_SHARE:
         seen: tuple[Finding | None, ...] = (BLANK,)
     else:
@@ -211,22 +212,20 @@ def _enlarged(mask: npt.NDArray[np.bool_], side: int) -> npt.NDArray[np.bool_]:
     return np.asarray(sized, bool)
 
 
-def _optical_density(rgb: npt.NDArray[np.uint8]) -> FloatArray:
+def _absorption(rgb: npt.NDArray[np.uint8]) -> FloatArray:
     """Base-10 optical density per channel against the brightest glass in view (at least 220)."""
     glass = np.clip([_percentile(channel, 99) for channel in cv2.split(rgb)], 220, 255)
-    return _density_against(rgb, glass)
+    return _against(rgb, glass)
+
+
+def _against(rgb: npt.NDArray[np.uint8], glass: npt.NDArray[np.float64]) -> FloatArray:
+    return np.maximum(optical_density(rgb, np.asarray(glass, np.float32)), 0)
 
 
 def _light_of(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
     """What glass looks like in each channel, also under a lamp of another colour."""
     brightest = np.array([_percentile(channel, 99) for channel in cv2.split(rgb)], np.float64)
     return np.clip(brightest, max(_LEAST_GLASS, _LEAST_OF_BRIGHTEST * brightest.max()), 255)
-
-
-def _density_against(rgb: npt.NDArray[np.uint8], glass: npt.NDArray[np.float64]) -> FloatArray:
-    levels = np.maximum(np.arange(256), 1)[:, None]
-    table = np.maximum(np.log10(glass / levels), 0).astype(np.float32)
-    return np.asarray(cv2.LUT(rgb, table[None]), np.float32)
 
 
 def _brightest(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

@@ -1,7 +1,7 @@
 """Where colours lie against all mixtures of haematoxylin and DAB.
 
-Stain colours as shares of optical density in red, green and blue (Ruifrok & Johnston, Anal Quant
-Cytol Histol 2001;23:291). All mixtures of the two stains lie between them on one line.
+Colours are shares of optical density in red, green and blue; all mixtures of the two stains lie
+between theirs on one line.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+from her2core.common.optics import PUBLISHED_DAB, PUBLISHED_HAEMATOXYLIN
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -28,7 +30,7 @@ _MOST_SCATTER = 0.18
 _DARK_DENSITY, _GREYISH, _DARK_SCATTER = 1.1, (0.3, 0.65), 0.12
 _MOST_TOO_DARK = 0.6
 _DENSEST_H_AND_E = 2.0
-_STAINS = np.array([[0.65, 0.70, 0.29], [0.27, 0.57, 0.78]], np.float32)
+_STAINS = np.array([PUBLISHED_HAEMATOXYLIN, PUBLISHED_DAB], np.float32)
 _HAEMATOXYLIN, _DAB = _STAINS / _STAINS.sum(axis=1, keepdims=True)
 _ALONG = _DAB - _HAEMATOXYLIN
 _ACROSS = np.cross(np.ones(3, np.float32), _ALONG)  # towards green density, that is towards pink

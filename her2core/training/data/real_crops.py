@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from her2core.scores import HER2Score
+from her2core.scores import HER2Score, passes_rule
 from her2core.stain import DAB, StainReport, measure, separate
 
 LEAST_TISSUE = 0.55
@@ -62,9 +62,9 @@ def recolour(rgb: npt.NDArray[np.uint8], factor: float) -> npt.NDArray[np.uint8]
 
 def recoloured_label(factor: float, stain: StainReport) -> HER2Score | None:
     """The label of a recoloured crop of a membrane-stained core; None where in doubt."""
-    if factor > 1 and stain.intense >= 0.10:
+    if factor > 1 and passes_rule(stain.intense):
         return HER2Score.THREE_PLUS
-    if factor < 1 and stain.faint >= 0.10 and stain.moderate < 0.02:
+    if factor < 1 and passes_rule(stain.faint) and stain.moderate < 0.02:
         return HER2Score.ONE_PLUS
     return None
 

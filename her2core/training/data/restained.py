@@ -14,16 +14,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from her2core.stain import DAB, HAEMATOXYLIN, measure, separate
+from her2core.common.optics import AEC, DAB, EOSIN, FAST_RED, HAEMATOXYLIN
+from her2core.stain import measure, separate
 from her2core.stain.membranes import membrane_lines
 from her2core.stain.nuclei import find_nuclei
 
 Image8 = npt.NDArray[np.uint8]
 Densities = npt.NDArray[np.float32]
-# optical densities of one unit in R, G, B (Ruifrok & Johnston 2001; AEC as in ImageJ's tables)
-EOSIN = (0.072, 0.990, 0.105)
-AEC = (0.274, 0.680, 0.680)
-FAST_RED = (0.214, 0.851, 0.478)
 # share of the tissue that must be brown for a red chromogen to show
 _ENOUGH_DAB = 0.05
 

@@ -1,7 +1,7 @@
 """Which tumour cells stain, how completely and how strongly, per ASCO/CAP class.
 
 The shares of cells follow the ASCO/CAP 2018 criteria (see her2core.scores). A gap is left on both
-sides of the 10 % rule, because no reader can tell 9 % from 11 % on a patch of thirty cells.
+sides of the 10 % of the rule, because no reader can tell 9 % from 11 % on a patch of thirty cells.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from her2core.scores import HER2Score
+from her2core.scores import HER2Score, score_of_cells
 
 NONE, FAINT_INCOMPLETE, MODERATE_COMPLETE, INTENSE_COMPLETE = 0, 1, 2, 3
 
@@ -29,13 +29,7 @@ class StainTruth:
     @property
     def score(self) -> HER2Score:
         """The score which the ASCO/CAP rule gives for these shares."""
-        if self.intense_complete > 0.10:
-            return HER2Score.THREE_PLUS
-        if self.moderate_complete + self.intense_complete > 0.10 or self.intense_complete > 0:
-            return HER2Score.TWO_PLUS
-        if self.faint_incomplete + self.moderate_complete > 0.10:
-            return HER2Score.ONE_PLUS
-        return HER2Score.ZERO
+        return score_of_cells(self.faint_incomplete, self.moderate_complete, self.intense_complete)
 
 
 @dataclass(frozen=True)

@@ -19,14 +19,14 @@ _QUOTED = re.compile("“.*”", re.DOTALL)
 def unnamed(report: Report) -> Report:
     """The report with numbered groups, no file names, and no name quoted in its notes."""
     numbers = _numbers(report)
-    found = report.evaluation
-    third = found.third_reader
+    evaluation = report.evaluation
+    third = evaluation.third_reader
     if third is not None:
         third = replace(third, groups=_numbered(third.groups, numbers))
-    readers = tuple(_unnamed_reader(reader, numbers) for reader in found.readers)
+    readers = tuple(_unnamed_reader(reader, numbers) for reader in evaluation.readers)
     return replace(
         report,
-        evaluation=replace(found, readers=readers, third_reader=third),
+        evaluation=replace(evaluation, readers=readers, third_reader=third),
         rows=unnamed_rows(report.rows, report),
         notes=tuple(_QUOTED.sub("“…”", note) for note in report.notes),
     )

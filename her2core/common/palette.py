@@ -1,0 +1,121 @@
+"""Every colour that the product draws, by what it marks; another palette is a change of this file.
+
+Hues are Okabe and Ito's ("Color Universal Design", 2008) and relatives of theirs that read on a
+light or a dark ground: apart for colour-blind eyes. Streamlit takes the pages' own theme from
+.streamlit/config.toml alone; GROUND and FRAME_EDGE repeat what plots and pictures need of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+Colour = tuple[int, int, int]
+
+
+class Pair(NamedTuple):
+    """A colour for a light and for a dark ground, as "#rrggbb"."""
+
+    light: str
+    dark: str
+
+    def on(self, dark: bool) -> str:
+        """The one for this ground."""
+        return self.dark if dark else self.light
+
+
+def rgb_of(colour: str) -> Colour:
+    """Red, green and blue, 0 to 255, of "#rrggbb"."""
+    red, green, blue = bytes.fromhex(colour.removeprefix("#"))
+    return red, green, blue
+
+
+def mixed(low: str, high: str, share: float) -> Colour:
+    """The colour at `share` in [0, 1] of the way between two."""
+    red, green, blue = (
+        round(a + (b - a) * share) for a, b in zip(rgb_of(low), rgb_of(high), strict=True)
+    )
+    return red, green, blue
+
+
+_BLUE, _VERMILION, _GREEN = "#0072B2", "#D55E00", "#009E73"
+_SKY, _ORANGE, _YELLOW, _PINK = "#56B4E9", "#E69F00", "#F0E442", "#CC79A7"
+_DIM = Pair("#5C6070", "#B4B8C4")
+
+# ---- plots --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Theme:
+    """Colours of a ground: text, faint text, grid, the ends of a scale of shares, hatching."""
+
+    text: str
+    faint: str
+    grid: str
+    empty: str
+    full: str
+    hatch: str
+
+
+GRID_OPACITY = 0.28
+LIGHT = Theme("#31333F", _DIM.light, "#6E7382", "#F0F5FA", "#084594", "#FFFFFF")
+DARK = Theme("#FAFAFA", _DIM.dark, "#A0A5B4", "#1E2632", "#9ECAE1", "#1B1B1B")
+GROUND = Pair("#fbfcfc", "#12191d")
+INK_ON_PALE, INK_ON_DEEP = "#111111", "#FFFFFF"
+
+# lines and points of a report, in order
+SERIES = (
+    Pair(_BLUE, _SKY),
+    Pair(_VERMILION, "#FF9A4D"),
+    Pair(_GREEN, "#2FD0A0"),
+    Pair("#8A6A00", _YELLOW),
+    Pair("#AA4499", "#E29AC8"),
+    Pair("#555555", "#CCCCCC"),
+)
+MODELS = {"cnn": Pair(_BLUE, _SKY), "densenet121": Pair(_VERMILION, _ORANGE)}
+OTHER_MODEL = Pair(_GREEN, _GREEN)
+MAP_METHODS = {
+    "grad_cam": Pair(_BLUE, _SKY),
+    "grad_cam_plus_plus": Pair(_GREEN, "#2FD0A5"),
+    "hires_cam": Pair(_PINK, "#E5A5C7"),
+    "shap": Pair(_VERMILION, _ORANGE),
+    "random": Pair("#8A8F9C", "#858A97"),
+}
+OTHER_METHOD = _DIM
+
+# ---- the HTML report ----------------------------------------------------------------------------
+
+PAGE_TEXT, PAGE_LINE, PAGE_FAINT = "#17252b", "#cfd9dc", _DIM.light
+CAUTION, CAUTION_GROUND = _VERMILION, "#fff5ec"
+
+# ---- on the tissue ------------------------------------------------------------------------------
+
+EDGE = (20, 20, 20)  # beside a line, so that it shows on any ground
+FRAME, FRAME_EDGE = (255, 255, 255), (11, 105, 112)
+CAPTION, CAPTION_WARNING = (20, 20, 20), (150, 30, 30)
+
+# cells by pattern of staining, none to intense; they also differ in lightness from brown and blue
+CELLS = (rgb_of(_SKY), rgb_of(_YELLOW), rgb_of(_GREEN), rgb_of(_PINK))
+NOT_COUNTED = (150, 150, 150)
+
+# contours of a heat map: for the class; of a signed map for and against it
+CONTOUR, CONTOUR_FOR, CONTOUR_AGAINST = rgb_of(_YELLOW), (255, 110, 60), rgb_of(_SKY)
+# heat and its colour: dark violet over teal to yellow, rising steadily in lightness
+HEAT = (
+    (0.0, (68, 1, 84)),
+    (0.25, (59, 82, 139)),
+    (0.5, (33, 145, 140)),
+    (0.75, (94, 201, 98)),
+    (1.0, (253, 231, 37)),
+)
+# of a signed map: blue against, red for; nothing in between
+SIGNED_HEAT = (
+    (-1.0, (0, 68, 204)),
+    (-0.5, (66, 133, 244)),
+    (0.0, (245, 245, 245)),
+    (0.5, (240, 80, 90)),
+    (1.0, (200, 0, 40)),
+)
+
+# the icon in the browser's tab: a nucleus in a stained membrane
+ICON_CELL, ICON_MEMBRANE, ICON_NUCLEUS = "#f6e7d6", "#9a5a22", "#3f62a8"
