@@ -33,6 +33,7 @@ __all__ = [
     "ImageFormat",
     "RGBArray",
     "UnreadableImageError",
+    "format_by_content",
     "format_names",
     "read_image",
     "read_image_file",
@@ -87,6 +88,11 @@ def format_names(conjunction: str = "or") -> str:
     return f"{', '.join(others)} {conjunction} {last}"
 
 
+def format_by_content(start: bytes) -> ImageFormat | None:
+    """The format of a file that begins with these bytes, of which 16 are enough."""
+    return next((one for one in FORMATS if re.match(one.signature, start, re.DOTALL)), None)
+
+
 def read_image(data: bytes, max_pixels: int, min_side: int) -> DecodedImage:
     """Decode the picture of a file of one of the `FORMATS`.
 
@@ -119,7 +125,7 @@ def read_image_file(
     file.seek(0)
     start = file.read(_SIGNATURE_BYTES)
     file.seek(0)
-    kind = next((one for one in FORMATS if re.match(one.signature, start, re.DOTALL)), None)
+    kind = format_by_content(start)
     if kind is None:
         raise UnreadableImageError(
             f"is not a {format_names()} image; export the patch as one of these and upload that."

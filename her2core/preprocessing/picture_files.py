@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from her2core.common.text import printable
-from her2core.preprocessing.image_formats import EXTENSIONS
+from her2core.preprocessing.image_formats import EXTENSIONS, format_by_content
 
 NAMED = 3
 _SYSTEM = frozenset(
@@ -30,17 +30,8 @@ _SYSTEM = frozenset(
     }
 )
 _SYSTEM_PART = re.compile(r"@syno|SYNO(?:PHOTO|FILE)_|thumbs\.db:|trash-\d+$|~\$", re.IGNORECASE)
-# What a file begins with, at an offset, and what it then is.
+# What files of formats that are not read begin with, at an offset.
 _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
-    (0, b"\x89PNG\r\n\x1a\n", "PNG"),
-    (0, b"\xff\xd8\xff", "JPEG"),
-    (0, b"II*\0", "TIFF"),
-    (0, b"MM\0*", "TIFF"),
-    (0, b"II+\0", "TIFF"),
-    (0, b"MM\0+", "TIFF"),
-    (0, b"BM", "BMP"),
-    (0, b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
-    (0, b"\xff\x4f\xff\x51", "JPEG 2000"),
     (8, b"WEBP", "WebP"),
     (4, b"ftypheic", "HEIC"),
     (4, b"ftypheix", "HEIC"),
@@ -61,8 +52,6 @@ _OTHER_PICTURES: Mapping[str, str] = {
     **dict.fromkeys((".heic", ".heif", ".hif"), "HEIC"),
     **dict.fromkeys((".avif",), "AVIF"),
     **dict.fromkeys((".gif",), "GIF"),
-    **dict.fromkeys((".bmp", ".dib"), "BMP"),
-    **dict.fromkeys((".jp2", ".j2k", ".jpx", ".jpf", ".jpc", ".j2c"), "JPEG 2000"),
     **dict.fromkeys((".jxl",), "JPEG XL"),
     **dict.fromkeys((".psd", ".psb"), "Photoshop"),
     **dict.fromkeys((".dcm", ".dicom"), "DICOM"),
@@ -215,9 +204,10 @@ def _other_file(path: Path, ending: str) -> LeftOut:
 def _content(path: Path) -> str | None:
     with open(path, "rb", opener=_at_once) as file:
         start = file.read(_SIGNATURE_BYTES)
+    if known := format_by_content(start):
+        return known.name
     for at, mark, kind in _SIGNATURES:
-        # a text may begin with BM, too
-        if start[at : at + len(mark)] == mark and (kind != "BMP" or start[6:10] == bytes(4)):
+        if start[at : at + len(mark)] == mark:
             return kind
     return None
 
