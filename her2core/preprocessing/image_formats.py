@@ -23,6 +23,7 @@ from her2core.preprocessing.formats.decoded_image import (
     damaged,
 )
 from her2core.preprocessing.formats.other_images import read_bmp, read_jpeg, read_jpeg_2000
+from her2core.preprocessing.formats.pillow_images import read_by_pillow
 from her2core.preprocessing.formats.png_images import read_png
 from her2core.preprocessing.formats.tiff_images import read_tiff
 
@@ -78,6 +79,7 @@ FORMATS = (
         rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51",
         read_jpeg_2000,
     ),
+    ImageFormat("WebP", (".webp",), rb"RIFF.{4}WEBP", read_by_pillow("WEBP")),
 )
 EXTENSIONS = {extension: kind.name for kind in FORMATS for extension in kind.extensions}
 

@@ -32,7 +32,6 @@ _SYSTEM = frozenset(
 _SYSTEM_PART = re.compile(r"@syno|SYNO(?:PHOTO|FILE)_|thumbs\.db:|trash-\d+$|~\$", re.IGNORECASE)
 # What files of formats that are not read begin with, at an offset.
 _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
-    (8, b"WEBP", "WebP"),
     (4, b"ftypheic", "HEIC"),
     (4, b"ftypheix", "HEIC"),
     (4, b"ftypmif1", "HEIC"),
@@ -48,7 +47,6 @@ _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
 )
 # Endings of pictures that are left out, with what they are.
 _OTHER_PICTURES: Mapping[str, str] = {
-    **dict.fromkeys((".webp",), "WebP"),
     **dict.fromkeys((".heic", ".heif", ".hif"), "HEIC"),
     **dict.fromkeys((".avif",), "AVIF"),
     **dict.fromkeys((".gif",), "GIF"),
@@ -69,7 +67,7 @@ class LeftOut:
 
     Attributes:
         path: of it.
-        reason: completes "left out: ...", e.g. "WebP, which is not read".
+        reason: completes "left out: ...", e.g. "HEIC, which is not read".
         picture: it is, or seems to be, a picture somebody may have wanted read.
     """
 

@@ -367,20 +367,43 @@ def test_a_jpeg_2000_cut_short_is_refused_wherever_it_is_cut():
 
 
 def test_a_new_format_is_one_entry(monkeypatch):
-    webp = ImageFormat("WebP", (".webp",), rb"RIFF.{4}WEBP", read_by_pillow("WEBP"))
-    data = hostile.encoded(PICTURE, "WEBP", lossless=True)
-    with pytest.raises(UnreadableImageError, match="is not a PNG, JPEG, TIFF, BMP or JPEG 2000"):
+    pixmap = ImageFormat("Netpbm", (".ppm",), rb"P6", read_by_pillow("PPM"))
+    data = hostile.encoded(PICTURE, "PPM")
+    with pytest.raises(UnreadableImageError, match="is not a PNG, JPEG, TIFF, BMP, JPEG 2000 or"):
         read(data)
-    monkeypatch.setattr(image_formats, "FORMATS", (*FORMATS, webp))
+    monkeypatch.setattr(image_formats, "FORMATS", (*FORMATS, pixmap))
     assert np.array_equal(read(data).rgb, PICTURE)
-    assert read(data).format == "WebP"
-    assert format_names() == "PNG, JPEG, TIFF, BMP, JPEG 2000 or WebP"
+    assert read(data).format == "Netpbm"
+    assert format_names() == "PNG, JPEG, TIFF, BMP, JPEG 2000, WebP or Netpbm"
+
+
+def test_webp_is_read_lossless_and_its_transparent_parts_are_glass():
+    decoded = read(hostile.encoded(PICTURE, "WEBP", lossless=True))
+    assert np.array_equal(decoded.rgb, PICTURE)
+    assert (decoded.format, decoded.notes) == ("WebP", ())
+    clear = hostile.encoded(Image.fromarray(CLEAR_TOP), "WEBP", lossless=True, exact=True)
+    assert off(clear, WHITE_TOP) == 0
+
+
+def test_of_an_animated_webp_the_first_picture_is_shown_and_that_is_said():
+    others = [Image.fromarray(255 - PICTURE)]
+    data = hostile.encoded(PICTURE, "WEBP", lossless=True, save_all=True, append_images=others)
+    decoded = read(data)
+    assert np.array_equal(decoded.rgb, PICTURE)
+    assert any("several pictures" in note for note in decoded.notes)
+
+
+def test_a_webp_cut_short_is_refused_wherever_it_is_cut():
+    data = hostile.encoded(PICTURE, "WEBP", lossless=True)
+    for length in np.linspace(20, len(data) - 8, 12).astype(int):
+        with pytest.raises(UnreadableImageError):
+            read(data[:length])
 
 
 def test_extensions_name_the_formats():
     assert EXTENSIONS[".jpeg"] == "JPEG"
-    assert {".bmp", ".jp2", ".tif", ".png"} <= set(EXTENSIONS)
-    assert ".webp" not in EXTENSIONS
+    assert {".bmp", ".jp2", ".tif", ".png", ".webp"} <= set(EXTENSIONS)
+    assert ".heic" not in EXTENSIONS
 
 
 def test_text_that_begins_like_a_bmp_is_no_bmp():

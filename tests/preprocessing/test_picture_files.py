@@ -69,7 +69,7 @@ def test_endings_count_in_any_letter_case(tmp_path, ending):
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
-        ("p.webp", b"", "WebP, which is not read"),
+        ("p.avif", b"", "AVIF, which is not read"),
         ("p.HEIC", b"", "HEIC, which is not read"),
         ("p.svs", b"", "slide, which is not read"),
         ("p", PNG, "PNG by content but without an ending; rename to have it read"),
@@ -127,20 +127,20 @@ def test_a_folder_that_cannot_be_opened_is_named(tmp_path, monkeypatch):
 
 def test_many_are_counted_and_a_few_named(tmp_path):
     for number in range(5):
-        (tmp_path / f"{number}\n.webp").touch()
+        (tmp_path / f"{number}\n.avif").touch()
     left_out = walk(tmp_path).left_out
     (line,) = left_out_lines(left_out, tmp_path)
     assert (
-        line == "5 left out: WebP, which is not read: “0 .webp”, “1 .webp”, “2 .webp” and 2 more."
+        line == "5 left out: AVIF, which is not read: “0 .avif”, “1 .avif”, “2 .avif” and 2 more."
     )
-    assert counted_reasons(left_out) == "5 WebP, which is not read"
+    assert counted_reasons(left_out) == "5 AVIF, which is not read"
     assert format_names().startswith("PNG, JPEG")
 
 
 @settings(max_examples=60)
 @given(
     st.lists(
-        st.sampled_from(["p.png", "q.JPG", "w.webp", "n.txt", ".h.png", "Thumbs.db", "noending"]),
+        st.sampled_from(["p.png", "q.JPG", "w.avif", "n.txt", ".h.png", "Thumbs.db", "noending"]),
         unique=True,
     ),
     st.lists(st.sampled_from(["a", "a/b", "@eaDir", ".git", "a/#recycle"]), unique=True),

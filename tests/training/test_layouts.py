@@ -380,7 +380,7 @@ def test_what_is_left_out_is_named_and_the_system_s_own_is_no_class(four):
     a_picture(four / "1+" / "deep" / "p9.png")
     a_picture(four / "1+" / "p.png").rename(four / "1+" / "noending")
     (four / "2+" / "._p2.png").write_bytes(b"resource fork")
-    (four / "2+" / "scan.webp").write_bytes(b"RIFF....WEBP")
+    (four / "2+" / "scan.avif").write_bytes(b"....ftypavif")
     (four / "Thumbs.db").touch()
     layout = read_layout(four)
     assert sorted(file.path.name for file in layout.files) == [
@@ -392,7 +392,7 @@ def test_what_is_left_out_is_named_and_the_system_s_own_is_no_class(four):
         "1 left out: in no class folder: “stray.png”.",
         "1 left out: PNG by content but without an ending; rename to have it read: “1+/noending”.",
         "1 left out: hidden: “2+/._p2.png”.",
-        "1 left out: WebP, which is not read: “2+/scan.webp”.",
+        "1 left out: AVIF, which is not read: “2+/scan.avif”.",
     }
 
 

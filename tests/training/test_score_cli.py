@@ -165,7 +165,7 @@ def test_what_is_left_out_is_counted_and_named(
     save(folder / "@eaDir" / "good.png", 2)
     save(folder / ".Trash-1000" / "files" / "old.png", 3)
     save(folder / "noending.png", 4).rename(folder / "noending")
-    (folder / "phone.webp").write_bytes(b"RIFF____WEBP")
+    (folder / "phone.avif").write_bytes(b"____ftypavif")
     (folder / "IMG_0001.HEIC").write_bytes(b"....ftypheic")
     (folder / "notes.txt").touch()
     out = tmp_path / "o.csv"
@@ -176,15 +176,15 @@ def test_what_is_left_out_is_counted_and_named(
         "- 1 left out: hidden: “.Trash-1000”.",
         "- 1 left out: the system's own, not data: “@eaDir”.",
         "- 1 left out: HEIC, which is not read: “IMG_0001.HEIC”.",
-        "- 1 left out: WebP, which is not read: “phone.webp”.",
+        "- 1 left out: AVIF, which is not read: “phone.avif”.",
         "- 1 left out: PNG by content but without an ending; rename to have it read: “noending”.",
         "- 1 left out: no picture: “notes.txt”.",
     ):
         assert said.count(line) == 1
     rows = read(out)
-    assert [row["file"] for row in rows] == ["IMG_0001.HEIC", "good.png", "noending", "phone.webp"]
+    assert [row["file"] for row in rows] == ["IMG_0001.HEIC", "good.png", "noending", "phone.avif"]
     assert [row["status"] for row in rows] == ["not scored", "scored", "not scored", "not scored"]
-    assert rows[3]["message"] == "“phone.webp” was left out: WebP, which is not read."
+    assert rows[3]["message"] == "“phone.avif” was left out: AVIF, which is not read."
 
 
 def test_the_system_s_own_files_make_no_result_incomplete(tmp_path: Path) -> None:
@@ -199,9 +199,9 @@ def test_the_system_s_own_files_make_no_result_incomplete(tmp_path: Path) -> Non
 def test_a_folder_of_pictures_that_are_not_read_is_said_to_hold_none(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "phone.webp").write_bytes(b"RIFF____WEBP")
+    (tmp_path / "phone.avif").write_bytes(b"____ftypavif")
     assert main([str(tmp_path), "--out", str(tmp_path / "o.csv"), "--models", "cnn"]) == 1
-    assert "file.\n- 1 left out: WebP, which is not read: “phone.webp”." in capsys.readouterr().err
+    assert "file.\n- 1 left out: AVIF, which is not read: “phone.avif”." in capsys.readouterr().err
 
 
 def test_the_command_explains_itself_without_loading_tensorflow() -> None:
