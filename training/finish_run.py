@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from her2core import __version__
-from her2core.models.bundles.card import CARD_FILE, Metric, ModelCard
+from her2core.models.bundles.card import CARD_FILE, Metric, ModelCard, ModelInput
 from her2core.models.conformal import ConformalSets
 from her2core.models.temperature import NEUTRAL, Temperature
 from her2core.preprocessing.patches import MODEL_SIDE
@@ -95,6 +95,7 @@ def draft_card(
         code_version=__version__,
         demo=False,
         notes=tuple(notes),
+        input=ModelInput(white_balance=recipe.white_balance),
     )
 
 
@@ -128,6 +129,9 @@ def finish_run(
     ) -> tuple[Metric, ...]:
         return measure_set(stored, temperature, sets, test, HELD_OUT) if len(test) else ()
 
+    train, validation, test = (
+        part.prepared(recipe.white_balance) for part in (train, validation, test)
+    )
     background = choose_background(train, BACKGROUND_PATCHES)
     draft = draft_card(recipe, prepared, text, out.name, start)
     return assemble(model, draft, background, validation, measure, out)

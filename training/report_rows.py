@@ -124,10 +124,11 @@ def _scored(
     classifiers: Sequence[Classifier],
     known: Mapping[str, Novelty | None],
 ) -> Iterator[PatchRow]:
-    pixels = np.stack([read.patch.pixels() for read in batch])
     said: dict[str, npt.NDArray[np.float32]] = {}
     strange = np.zeros(len(batch), np.bool_)
     for model in classifiers:
+        white_balance = model.bundle.card.input.white_balance
+        pixels = np.stack([read.patch.pixels(white_balance) for read in batch])
         said[model.model_id], features = model.infer(pixels)
         novelty = known.get(model.model_id)
         if novelty is not None:

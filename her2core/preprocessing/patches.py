@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from her2core.common.text import printable
+from her2core.preprocessing.glass import WhiteBalance, prepared
 from her2core.preprocessing.image_formats import (
     EXTENSIONS,
     DecodedImage,
@@ -104,15 +105,18 @@ class Patch:
         top, left, size = self.square.y, self.square.x, self.square.size
         return self.rgb[top : top + size, left : left + size].copy()
 
-    def pixels(self) -> npt.NDArray[np.float32]:
-        """The models' input: the square resized, float32 (224, 224, 3) in [0, 1]."""
+    def pixels(self, white_balance: WhiteBalance | None = None) -> npt.NDArray[np.float32]:
+        """A model's input: the square resized, float32 (224, 224, 3) in [0, 1].
+
+        `white_balance` is what the model's card asks for.
+        """
         size = self.square.size
         field = self.field()
         if size != MODEL_SIDE:
             how = cv2.INTER_AREA if size > MODEL_SIDE else cv2.INTER_CUBIC
             # Resized as uint8: cubic overshoot saturates, and a large square needs no float copy.
             field = cv2.resize(field, (MODEL_SIDE, MODEL_SIDE), interpolation=how)
-        return field.astype(np.float32) / np.float32(255)
+        return prepared(field, white_balance).astype(np.float32) / np.float32(255)
 
     def with_square(self, square: Square) -> Patch:
         """The same image with another square.

@@ -104,10 +104,14 @@ class LoadedModel:
         """What runs the network, as its verdicts name it."""
         return self._reader.backend
 
+    def pixels(self, patch: Patch) -> Floats:
+        """What the network sees of a patch, float32 (224, 224, 3)."""
+        return patch.pixels(self.card.input.white_balance)
+
     def read(self, patch: Patch) -> Reading:
         """Read one patch, or hand out what was read of it before."""
         known = self._readings.get(patch.key)
-        return known or self.read_many([(patch.key, patch.pixels())])[0]
+        return known or self.read_many([(patch.key, self.pixels(patch))])[0]
 
     def read_many(self, patches: Sequence[tuple[str, Floats]]) -> list[Reading]:
         """Readings of (key, pixels) pairs; what is not known yet is read in one go and kept."""
@@ -159,7 +163,7 @@ class LoadedModel:
         with self._explaining:
             kept = self._maps.get(key)  # another session may just have asked for the same
             made = kept or self._shap_explainer()(
-                patch.pixels(), target, against=against, progress=progress
+                self.pixels(patch), target, against=against, progress=progress
             )
             self._maps.put(key, made)
             return made
@@ -180,10 +184,12 @@ class LoadedModel:
         """
 
         def look(key: str, pixels: Floats) -> Floats:
-            known = self._appearances.get(key)
+            # two models may see the same patch in different colours
+            name = f"{self.card.input.white_balance}:{key}"
+            known = self._appearances.get(name)
             if known is None:
                 known = appearance(pixels[None])[0]
-                self._appearances.put(key, known)
+                self._appearances.put(name, known)
             return known
 
         if self._novelty is None:

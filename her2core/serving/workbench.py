@@ -126,8 +126,10 @@ class Workbench:
         models = tuple(self._usable().values())
 
         def begun(chunk: list[Patch]) -> list[Future[list[Reading]]]:
-            inputs = [(patch.key, patch.pixels()) for patch in chunk]
-            return [pool.submit(model.read_many, inputs) for model in models]
+            return [
+                pool.submit(model.read_many, [(patch.key, model.pixels(patch)) for patch in chunk])
+                for model in models
+            ]
 
         # One thread for each model: while one still reads its last patches, the other goes on.
         with ThreadPoolExecutor(len(models)) as pool:

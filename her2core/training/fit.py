@@ -136,6 +136,7 @@ def fit(
     """
     check(recipe)
     mixture.by_class()
+    validation = validation.prepared(recipe.white_balance)
     machines = machines or this_machine()
     machines.rows(recipe.batch)
     run = Run(folder).of_machine(machines)
@@ -177,7 +178,8 @@ def _train_head(
             bar.total = total
             bar.update(done - bar.n)
 
-        learnt = [cache.features(model, part.images, tell) for part in mixture.sets]
+        sets = [part.prepared(recipe.white_balance) for part in mixture.sets]
+        learnt = [cache.features(model, part.images, tell) for part in sets]
         bar.reset()
         checked = cache.features(model, validation.images, tell)
     with machines.strategy.scope():

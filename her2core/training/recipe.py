@@ -9,8 +9,9 @@ import sys
 import tomllib
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+from her2core.preprocessing.glass import WhiteBalance
 from her2core.training.data.augment import Augmentation
 
 HEAD_EPOCHS = 20
@@ -53,6 +54,8 @@ class Recipe:
             changes, with batch normalisation in inference mode; 5: all of them and the stem.
             None: 1 after frozen epochs, otherwise the whole network.
         fine_tune_rate: learning rate of the fine-tuning that follows frozen epochs.
+        white_balance: how pictures are brought to one colour before the network, in training and
+            ever after (her2core.preprocessing.glass); None: not at all.
         augmentation: ranges of the random changes.
     """
 
@@ -77,6 +80,7 @@ class Recipe:
     frozen_epochs: int | None = None
     fine_tune_blocks: int | None = None
     fine_tune_rate: float = 1e-4
+    white_balance: WhiteBalance | None = None
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     def as_dict(self) -> dict[str, Any]:
@@ -177,6 +181,8 @@ def check(recipe: Recipe) -> None:
         raise RecipeError(
             "fine_tune_blocks must be 1 to 5: DenseNet121 has four dense blocks and a stem."
         )
+    if recipe.white_balance not in (None, *get_args(WhiteBalance)):
+        raise RecipeError(f"white_balance must be one of {', '.join(get_args(WhiteBalance))}.")
     _check_augmentation(recipe.augmentation)
 
 
@@ -185,6 +191,8 @@ def _check_augmentation(augmentation: Augmentation) -> None:
         value = getattr(augmentation, name)
         if not _number(value) or not 0 <= value < 1:
             raise RecipeError(f"augmentation.{name} must be a number from 0 to below 1.")
+    if not _number(augmentation.microscopes) or not 0 <= augmentation.microscopes <= 1:
+        raise RecipeError("augmentation.microscopes must be a number from 0 to 1.")
     if not _number(augmentation.rotation) or not 0 <= augmentation.rotation <= 180:
         raise RecipeError("augmentation.rotation must be a number of degrees from 0 to 180.")
     if not _number(augmentation.shear) or augmentation.shear < 0:

@@ -10,7 +10,7 @@ import dataclasses
 import hashlib
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date as calendar_date
 from pathlib import Path
 from typing import Any, NoReturn
@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 from her2core.common import strict_json
 from her2core.models.conformal import COVERAGE, ConformalSets
 from her2core.models.temperature import Temperature, is_valid
+from her2core.preprocessing.glass import WhiteBalance
 from her2core.scores import CLASS_LABELS
 
 CARD_FILE = "card.json"
@@ -81,11 +82,16 @@ class KnownPatches:
 
 @dataclass(frozen=True)
 class ModelInput:
-    """What the network takes: a square of `size` pixels, values in `range`, in `colour`."""
+    """What the network takes: a square of `size` pixels, values in `range`, in `colour`.
+
+    `white_balance` says how the square is brought to one colour before (her2core.preprocessing.glass); None, and
+    then the field is not in card.json: not at all.
+    """
 
     size: int = 224
     range: tuple[float, float] = (0.0, 1.0)
     colour: str = "RGB"
+    white_balance: WhiteBalance | None = None
 
 
 @dataclass(frozen=True)
@@ -203,6 +209,8 @@ class ModelCard:
         for name in ("conformal", "novelty"):
             if fields[name] is None:
                 del fields[name]
+        if self.input.white_balance is None:
+            del fields["input"]["white_balance"]
         return json.dumps(fields, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -231,7 +239,7 @@ def _check(card: ModelCard) -> None:
     """What each field may hold beyond its type."""
     if card.classes != CLASS_LABELS:
         raise strict_json.ShapeError("its classes are not 0, 1+, 2+, 3+ in this order")
-    if card.input != ModelInput():
+    if replace(card.input, white_balance=None) != ModelInput():
         raise strict_json.ShapeError("its input is not 224 pixels, RGB, in [0, 1]")
     if not is_valid(card.temperature):
         raise strict_json.ShapeError("its temperature is not above zero")

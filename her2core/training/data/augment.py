@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from her2core.stain import StainVectors
+from her2core.training.data.microscopes import seen_by_another
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class Augmentation:
         colour: beyond the study: each channel's gain strays by up to this share.
         stain: beyond the study: the densities of haematoxylin and of DAB stray, each for itself,
             by up to this share. Keep it small: density is what tells 1+ from 2+.
+        microscopes: beyond the study: share of the pictures that are shown as another microscope
+            might have shown them (her2core.training.data.microscopes).
     """
 
     rotation: float = 40.0
@@ -38,6 +41,7 @@ class Augmentation:
     brightness: tuple[float, float] = (0.8, 1.2)
     colour: float = 0.0
     stain: float = 0.0
+    microscopes: float = 0.0
 
 
 NO_AUGMENTATION = Augmentation(0.0, 0.0, 0.0, 0.0, False, (1.0, 1.0), 0.0)
@@ -90,8 +94,12 @@ def augment(
     )
     if augmentation.stain > 0:
         changed = restained(warped, 1 + rng.uniform(-augmentation.stain, augmentation.stain, 2))
-        return np.asarray(np.clip(changed * gain.astype(np.float32), 0, 1))
-    return _brightened(warped, gain)
+        picture = np.asarray(np.clip(changed * gain.astype(np.float32), 0, 1))
+    else:
+        picture = _brightened(warped, gain)
+    if augmentation.microscopes > 0 and rng.random() < augmentation.microscopes:
+        return seen_by_another(picture, rng).astype(np.float32) / np.float32(255)
+    return picture
 
 
 def restained(

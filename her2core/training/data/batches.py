@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from her2core.preprocessing.glass import prepared
 from her2core.training.data.augment import augment
 from her2core.training.data.datasets import DatasetError, PatchSet
 from her2core.training.recipe import Recipe
@@ -115,7 +116,8 @@ def draw_batch(
     targets = np.zeros((each, 4), np.float32)
     for row, (source, patch) in enumerate(chosen):
         rng = np.random.default_rng([recipe.seed, step, first + row])
-        pixels[row] = augment(mixture.sets[source].images[patch], recipe.augmentation, rng)
+        changed = augment(mixture.sets[source].images[patch], recipe.augmentation, rng)
+        pixels[row] = _prepared(changed, recipe)
         targets[row, mixture.sets[source].labels[patch]] = 1.0
     if recipe.mixup > 0:
         rng = np.random.default_rng([recipe.seed, step, _MIXUP])
@@ -124,6 +126,14 @@ def draw_batch(
         _mix(pixels, kept)
         _mix(targets, kept)
     return pixels, targets
+
+
+def _prepared(picture: npt.NDArray[np.float32], recipe: Recipe) -> npt.NDArray[np.float32]:
+    """A changed picture as the network will see others: after the recipe's white balance."""
+    if recipe.white_balance is None:
+        return picture
+    stored = np.round(picture * 255).astype(np.uint8)
+    return prepared(stored, recipe.white_balance).astype(np.float32) / np.float32(255)
 
 
 def _mix(values: npt.NDArray[np.float32], kept: npt.NDArray[np.float32]) -> None:

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from her2core.preprocessing.glass import WhiteBalance, prepared
 from her2core.preprocessing.patches import MODEL_SIDE, PatchError, decode
 from her2core.preprocessing.picture_files import LeftOut
 from her2core.scores import HER2Score
@@ -74,6 +75,13 @@ class PatchSet:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def prepared(self, white_balance: WhiteBalance | None) -> PatchSet:
+        """The same patches as a network with this white balance sees them."""
+        if white_balance is None or not len(self):
+            return self
+        images = np.stack([prepared(image, white_balance) for image in self.images])
+        return PatchSet(images, self.labels, self.groups)
 
 
 def load_patches(

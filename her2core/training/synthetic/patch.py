@@ -36,7 +36,7 @@ class GeneratorConfig:
     field_um: tuple[float, float] = (50.0, 300.0)
     cell_um: tuple[float, float] = (9.0, 19.0)
     variety: float = 1.0
-    stroma_only: float = 0.2
+    stroma_only: float = 0.25
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ def _paint(
         ground += tissue.draw_red_cells(rng, side, mpp, ~tumour)
 
     membranes = _membranes(rng, cells, stain, side, mpp)
-    dab = membranes + _cytoplasmic_brown(rng, cells, stain, side, mpp, nuclei)
+    dab = membranes + _cytoplasmic_brown(rng, score, cells, stain, side, mpp, nuclei)
     # dense chromogen hides the counterstain beneath it, as unmixing real slides shows
     haematoxylin = haematoxylin * np.exp(-np.float32(4.0) * dab)
     ground = ground * np.exp(-np.float32(1.5) * dab)
@@ -202,7 +202,7 @@ def _membranes(
     rng: np.random.Generator, cells: cell_plane.Cells, stain: MembraneStain, side: int, mpp: float
 ) -> Field:
     """Membrane DAB with the beads, thin stretches and blur of a real chromogen."""
-    width = float(rng.uniform(0.5, 1.15))
+    width = float(rng.uniform(0.5, 1.15) if rng.random() < 0.75 else rng.uniform(1.1, 1.9))
     sharp = cell_plane.draw_membranes(cells, stain, side, mpp, width, rng)
     if rng.random() < 0.6:
         # a section is thicker than a membrane: one that leans shows as a fainter, shifted double
@@ -218,6 +218,7 @@ def _membranes(
 
 def _cytoplasmic_brown(
     rng: np.random.Generator,
+    score: HER2Score,
     cells: cell_plane.Cells,
     stain: MembraneStain,
     side: int,
@@ -227,11 +228,14 @@ def _cytoplasmic_brown(
     """Brown inside the cells: what accompanies strong membranes, and what stands without any."""
     count = len(cells.centres)
     level = stain.density * rng.uniform(0.0, 0.32)
-    if rng.random() < 0.25:
+    faint = score <= HER2Score.ONE_PLUS
+    if rng.random() < (0.5 if faint else 0.3):
         # cytoplasmic staining without membranes fools readers, in every class
-        level = level + rng.uniform(0.02, 0.14) * np.exp(rng.normal(0, 0.3, count))
+        most = 0.32 if faint and rng.random() < 0.5 else 0.14
+        level = level + rng.uniform(0.02, most) * np.exp(rng.normal(0, 0.3, count))
         # where a membrane is stained it still stands out, or no reader could score it
-        level = np.where(stain.density > 0, np.minimum(level, 0.45 * stain.density), level)
+        least = (0.8 if faint else 0.45) * stain.density
+        level = np.where(stain.density > 0, np.minimum(level, least), level)
     brown = cell_plane.fill(cells.outlines, level.astype(np.float32), side, mpp)
     grain = 1 + rng.uniform(0.1, 0.7) * smooth_noise(rng, side, rng.uniform(0.8, 2.5) / mpp)
     spared = 1 - rng.uniform(0.3, 0.9) * (nuclei > 0)

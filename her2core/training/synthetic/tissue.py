@@ -8,10 +8,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from her2core.training.synthetic.breast import fat, filled_ducts
 from her2core.training.synthetic.cells import fill
 from her2core.training.synthetic.noise import Field, fibres, smooth_noise
 
 Mask = npt.NDArray[np.bool_]
+_GROWTHS = ("solid", "nests", "cords", "islands", "ducts")
+_GROWTH_SHARES = (0.36, 0.23, 0.15, 0.14, 0.12)
 _ELLIPSE = np.linspace(0, 2 * np.pi, 16, endpoint=False)
 
 
@@ -36,7 +39,7 @@ class Layout:
 def lay_out_tissue(
     rng: np.random.Generator, side: int, mpp: float, *, tumour_wanted: bool
 ) -> Layout:
-    """Draw solid growth, nests, cords, glands with lumens, an edge of tissue, or stroma alone."""
+    """Draw solid growth, nests, cords, filled ducts, lumens, fat, an edge, or no tumour."""
     nothing = np.zeros((side, side), dtype=bool)
     glass = nothing
     if rng.random() < 0.35:
@@ -50,11 +53,19 @@ def lay_out_tissue(
         yy, xx = np.mgrid[0:side, 0:side] - side / 2
         edge = np.cos(angle) * xx + np.sin(angle) * yy + smooth_noise(rng, side, 25 / mpp) * 4 / mpp
         glass = glass | (edge > offset)
+    fatty = nothing
+    if rng.random() < (0.15 if tumour_wanted else 0.35):
+        fatty, holes = fat(rng, side, mpp)
+        glass = glass | holes
     if not tumour_wanted:
         return _with_duct(rng, Layout(nothing, glass), mpp, chance=0.35)
-    kind = rng.choice(["solid", "nests", "cords", "islands"], p=[0.45, 0.25, 0.15, 0.15])
+    kind = rng.choice(_GROWTHS, p=_GROWTH_SHARES)
     if kind == "solid":
         tumour = ~nothing
+    elif kind == "ducts":
+        tumour, hollow = filled_ducts(rng, side, mpp)
+        # a hollow duct shows glass, a dead middle shows as stroma without fibres would
+        glass = (glass & ~tumour) | (hollow if rng.random() < 0.6 else nothing)
     elif kind == "cords":
         tumour = fibres(rng, side, rng.uniform(12, 25) / mpp, rng.uniform(0, np.pi)) > rng.uniform(
             -0.6, 0.3
@@ -64,7 +75,7 @@ def lay_out_tissue(
         tumour = smooth_noise(rng, side, period / mpp) > rng.uniform(-0.9, 0.5)
     if kind != "solid" and rng.random() < 0.3:
         glass = glass | _retraction(rng, tumour, mpp)
-    return _with_duct(rng, Layout(tumour, glass), mpp, chance=0.12)
+    return _with_duct(rng, Layout(tumour & ~fatty, glass), mpp, chance=0.12)
 
 
 def _retraction(rng: np.random.Generator, tumour: Mask, mpp: float) -> Mask:
@@ -142,7 +153,9 @@ def draw_stroma(
     spindle_count = int(field_um**2 * rng.uniform(0.4, 2.2) / 1000)
     round_count = 0
     if rng.random() < 0.55:
-        round_count = int(field_um**2 * rng.uniform(0.2, 5.0) / 1000)
+        # now and then lymphocytes side by side, as in a follicle
+        most = 18.0 if rng.random() < 0.25 else 5.0
+        round_count = int(field_um**2 * rng.uniform(0.2, most) / 1000)
     spindles = _ellipses(
         rng,
         spindle_count,

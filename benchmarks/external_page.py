@@ -1,0 +1,58 @@
+"""The external benchmark as the Markdown tables of docs/external.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+_HEAD = (
+    ("accuracy", "exact"),
+    ("within_one", "within one"),
+    ("macro_f1", "macro F1"),
+    ("kappa", "kappa"),
+    ("ece", "ECE"),
+)
+
+
+def page_lines(results: Mapping[str, Any]) -> list[str]:
+    """The lines of the page from what `benchmarks.external` wrote."""
+    lines = [f"Read by {', '.join(results['models'])}."]
+    for selection in dict.fromkeys(row["selection"] for row in results["rows"]):
+        rows = [row for row in results["rows"] if row["selection"] == selection]
+        lines += ["", f"**{selection[0].upper()}{selection[1:]}**", "", *_table(rows)]
+    return lines
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    names = [name for _, name in _HEAD]
+    yield f"| source | reader | n | {' | '.join(names)} | 0 ↔ 3+ | unfamiliar | no score |"
+    yield f"| --- | --- | --- |{' --- |' * (len(names) + 3)}"
+    for row in sorted(rows, key=lambda row: _place(rows, row)):
+        figures = " | ".join(_figure(row["figures"].get(name)) for name, _ in _HEAD)
+        yield (
+            f"| {row['source']} | {row['reader']} | {row['scored']} of {row['labelled']} "
+            f"| {figures} | {row['far']} | {_share(row['unfamiliar'])} "
+            f"| {_share(row['without_score'])} |"
+        )
+
+
+def _place(rows: Sequence[Mapping[str, Any]], row: Mapping[str, Any]) -> int:
+    """Readers of one source side by side, sources in the order they first occur."""
+    sources = list(dict.fromkeys(each["source"] for each in rows))
+    return sources.index(row["source"])
+
+
+def _figure(value: Any) -> str:
+    if value is None:
+        return "–"
+    figure = value if isinstance(value, Mapping) else vars(value)
+    if figure["value"] is None:
+        return "–"
+    text = f"{figure['value']:.2f}"
+    if figure["low"] is not None:
+        text += f" ({figure['low']:.2f}–{figure['high']:.2f})"
+    return text
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"

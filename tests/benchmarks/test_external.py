@@ -1,0 +1,131 @@
+"""A folder of real fields is measured as its table says, or refused in one sentence."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmarks import external
+from benchmarks.external import ALL, ALL_SOURCES, FITTING, MEAN, STAIN, Answer, rows_of
+from benchmarks.external_fields import COLUMNS, ExternalDataError, read_fields
+from her2core.models.verdict import Verdict
+from her2core.scores import HER2Score
+from her2core.stain import StainReading
+
+ROW = {"file": "a.png", "source": "clinic", "label": "1+", "label_fits_picture": "yes", "group": ""}
+
+
+def write(folder, rows, columns=COLUMNS):
+    Image.fromarray(np.full((64, 64, 3), 230, np.uint8)).save(folder / "a.png")
+    with (folder / "fields.csv").open("w", newline="", encoding="utf-8") as handle:
+        table = csv.DictWriter(handle, columns, extrasaction="ignore")
+        table.writeheader()
+        table.writerows(rows)
+    return folder
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_a_missing_column_is_named(tmp_path, column):
+    folder = write(tmp_path, [ROW], [name for name in COLUMNS if name != column])
+    with pytest.raises(ExternalDataError, match=f"lacks the column {column}\\.$"):
+        read_fields(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"file": "b.png"}, "line 2: there is no file “b.png”"),
+        ({"file": "../a.png"}, "outside the folder"),
+        ({"file": "/etc/hostname"}, "outside the folder"),
+        ({"file": ""}, "the file is missing"),
+        ({"source": " "}, "the source is missing"),
+        ({"label": "4+"}, "“4\\+” is no score"),
+        ({"label": "unclear"}, "“unclear” is no score"),
+        ({"label_fits_picture": "maybe"}, "“maybe”"),
+        ({"um_per_pixel": "0,39"}, "“0,39” is no number"),
+        ({"um_per_pixel": "nan"}, "“nan” is no number"),
+        ({"membrane_mask": "m.png"}, "there is no file “m.png”"),
+    ],
+)
+def test_what_cannot_be_used_is_told_and_nothing_is_guessed(tmp_path, change, sentence):
+    folder = write(tmp_path, [ROW | change], (*COLUMNS, "um_per_pixel", "membrane_mask"))
+    with pytest.raises(ExternalDataError, match=sentence):
+        read_fields(folder)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\xff\xfe\x00", b'file,source\n"open'])
+def test_a_table_that_cannot_be_read_ends_the_command_with_a_sentence(tmp_path, capsys, content):
+    if content is not None:
+        (tmp_path / "fields.csv").write_bytes(content)
+    out = tmp_path / "out.json"
+    assert external.main(["--data", str(tmp_path), "--out", str(out)]) == 1
+    said = capsys.readouterr().err.strip()
+    assert "fields.csv" in said
+    assert "\n" not in said
+    assert not out.exists()
+
+
+def test_a_table_without_rows_and_one_that_names_a_picture_twice_are_refused(tmp_path):
+    with pytest.raises(ExternalDataError, match="lists no picture"):
+        read_fields(write(tmp_path, []))
+    with pytest.raises(ExternalDataError, match="twice"):
+        read_fields(write(tmp_path, [ROW, ROW]))
+
+
+def test_an_empty_label_is_no_label(tmp_path):
+    (field,) = read_fields(write(tmp_path, [ROW | {"label": "", "label_fits_picture": ""}]))
+    assert field.label is None
+    assert field.fits is None
+
+
+def test_a_picture_that_is_none_is_named(tmp_path, capsys):
+    write(tmp_path, [ROW])
+    (tmp_path / "a.png").write_bytes(b"no picture")
+    assert external.main(["--data", str(tmp_path), "--out", str(tmp_path / "out.json")]) == 1
+    assert "a.png" in capsys.readouterr().err
+
+
+def answer(folder, called, label, source="clinic", fits=True, novelty=0.5, stain=None):
+    """What two agreeing networks and the stain measurement said of one field."""
+    (field,) = read_fields(
+        write(folder, [ROW | {"source": source, "label": label, "label_fits_picture": ""}])
+    )
+    chances = tuple(0.7 if k == called else 0.1 for k in range(4))
+    verdicts = tuple(Verdict(n, f"{n}-1", chances, True, novelty) for n in ("cnn", "densenet121"))
+    reading = StainReading("m", (30, 0, 0, 0), stain, None if stain is not None else "Why.")
+    object.__setattr__(field, "fits", fits)
+    object.__setattr__(field, "path", field.path.with_name(f"{source}-{id(verdicts)}"))
+    return Answer(field, verdicts, reading)
+
+
+def test_the_figures_are_those_of_each_source_and_selection(tmp_path):
+    answers = [
+        answer(tmp_path, 0, "0", stain=HER2Score.ZERO),
+        answer(tmp_path, 3, "0", fits=False, novelty=1.5),
+        answer(tmp_path, 2, "2+", source="other"),
+        answer(tmp_path, 1, "", source="unlabelled"),
+    ]
+    rows = {(r.source, r.reader, r.selection): r for r in rows_of(answers)}
+    clinic = rows["clinic", MEAN, ALL]
+    assert (clinic.fields, clinic.labelled, clinic.scored) == (2, 2, 2)
+    assert clinic.figures["accuracy"].value == 0.5
+    assert clinic.far == 1
+    assert clinic.unfamiliar == 0.5
+    assert rows["clinic", MEAN, FITTING].figures["accuracy"].value == 1.0
+    assert rows[ALL_SOURCES, MEAN, ALL].figures["accuracy"].value == 0.75
+    assert rows["unlabelled", MEAN, ALL].figures == {}
+    stain = rows["clinic", STAIN, ALL]
+    assert stain.scored == 1
+    assert stain.without_score == 0.5
+    assert stain.unfamiliar is None
+    assert "ece" not in stain.figures
+
+
+def test_nothing_that_is_written_names_a_picture(tmp_path):
+    answers = [answer(tmp_path, 0, "0"), answer(tmp_path, 1, "2+")]
+    text = json.dumps([external.asdict(row) for row in rows_of(answers)])
+    assert "a.png" not in text
+    assert str(tmp_path) not in text
+    assert not any(str(each.field.path.name) in text for each in answers)
