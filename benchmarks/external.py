@@ -1,6 +1,6 @@
 """Real tissue from elsewhere, source by source: `python -m benchmarks.external --data FOLDER`.
 
-FOLDER holds pictures and fields.csv (benchmarks.external_fields). Every field is read as a page
+FOLDER holds pictures and fields.csv (her2core.evaluation.fields). Every field is read as a page
 reads it: its centred square, by both networks and by the stain measurement. Writes external.json
 and the table of docs/external.md: figures only, no picture and no name of one.
 """
@@ -18,13 +18,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.external_fields import ExternalDataError, Field, read_fields
 from benchmarks.external_page import page_lines
 from benchmarks.figure import ROOT
 from her2core.common.files import write_atomically
-from her2core.evaluation.agreement import Interval
-from her2core.evaluation.bootstrap import group_codes, weight_blocks
+from her2core.evaluation.fields import ExternalDataError, Field, read_fields
 from her2core.evaluation.figures import Sample, measure
+from her2core.evaluation.intervals import Interval, group_codes, weight_blocks
 from her2core.models.verdict import Verdict
 from her2core.preprocessing.patches import Patch, PatchError, decode
 from her2core.serving.workbench import NoModelError, Workbench

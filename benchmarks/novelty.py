@@ -21,6 +21,7 @@ import numpy.typing as npt
 from benchmarks.figure import ROOT, Figure, add_cores, at_least, at_most, publish, rgb_of, told
 from benchmarks.unfamiliar import unfamiliar
 from her2core.models.ood.novelty_file import load_novelty
+from her2core.preprocessing.glass import prepared
 from her2core.scores import HER2Score
 from her2core.training.data.real_crops import cut_crops
 from her2core.training.synthetic import GeneratorConfig, make_patch
@@ -70,7 +71,11 @@ def measured(bundle: Path, cores: Path, number: int, seed: int) -> list[Figure]:
     def values(images: Sequence[Image8]) -> Distances:
         parts = []
         for start in range(0, len(images), _BATCH):
-            pixels = np.stack(images[start : start + _BATCH]).astype(np.float32) / np.float32(255)
+            seen = [
+                prepared(image, card.input.white_balance)
+                for image in images[start : start + _BATCH]
+            ]
+            pixels = np.stack(seen).astype(np.float32) / np.float32(255)
             parts.append(novelty.measure(pixels, classifier.infer(pixels)[1]))
         return np.concatenate(parts)
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from her2core.common.text import markdown_text, spaced_percent
+from her2core.models.assessable import asks_for_cells, assess_tumour
 from her2core.models.ood.novelty import warning as novelty_warning
 from her2core.models.verdict import Verdict
 from her2core.preprocessing.patches import Patch, PatchError
@@ -95,7 +96,9 @@ def _workplace(here: ui.Services, items: list[WorklistItem], item: WorklistItem)
         elif readings and not hidden:
             if ui.blind_mode() and review is None:
                 _not_blind()
-            verdicts.draw(readings, here.workbench.cards())
+            cells = here.stain.reading(patch) if asks_for_cells(readings) else None
+            tumour = assess_tumour(readings, cells, patch.square.size)
+            verdicts.draw(readings, here.workbench.cards(), tumour)
             stain_panel.draw(here.stain, patch, readings, shown_review)
         if shown_review is not None:
             recorded.draw(shown_review, next_unreviewed(items, item.patch.sha256), hidden)

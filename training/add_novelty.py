@@ -1,14 +1,15 @@
 """Teach a finished bundle what it knows, so that it can say when an input is unlike all of it.
 
     python -m training.add_novelty --bundle BUNDLE --known DIR[,DIR] --calibration DIR[,DIR] \\
-        [--calibration-groups CORE,CORE]
+        [--calibration-groups CORE,CORE] [--fields DIR] [--microscopes SHARE]
 
 Writes novelty.safetensors into the bundle and names it in its card; the weights stay as they are.
 KNOWN are patches like those the network learnt from; of some of them other stains are made, to be
 told apart. CALIBRATION are patches of patients, slides or
 cores that are not among the known, and synthetic ones that are not either; measure on neither of
 them afterwards (the card names their groups, and `python -m benchmarks.novelty` leaves them out).
-A folder that tells no groups apart counts as one.
+A folder that tells no groups apart counts as one. FIELDS are real fields with fields.csv, which
+calibrate too, each source counting as a group.
 """
 
 from __future__ import annotations
@@ -30,9 +31,10 @@ from her2core.models.ood.appearance import appearance
 from her2core.models.ood.novelty import FEATURE_COMPONENTS, Novelty, calibrated, known_space, pooled
 from her2core.models.ood.novelty_file import from_bytes, save_novelty, to_bytes
 from her2core.models.ood.other_stains import told_apart
-from her2core.training.data.datasets import DatasetError, LabelledFile, load_patches
+from her2core.training.data.datasets import DatasetError, LabelledFile, PatchSet, load_patches
+from her2core.training.data.real_fields import labelled_fields
 from her2core.training.data.restained import Image8, restained
-from training.novelty_patches import Patches, choose_patches
+from training.novelty_patches import Patches, Views, choose_patches
 
 if TYPE_CHECKING:
     from her2core.models.classifier import Classifier
@@ -80,6 +82,15 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument(
         "--calibration-groups", default="", help="take only these groups of them, by commas"
     )
+    found.add_argument("--fields", type=Path, help="real fields with fields.csv to calibrate on")
+    found.add_argument(
+        "--microscopes",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="share of the known patches that are shown as other microscopes would have shown "
+        "them, as in the recipe of the training (default %(default)s)",
+    )
     found.add_argument(
         "--most",
         type=int,
@@ -117,16 +128,18 @@ def run(args: argparse.Namespace) -> ModelCard:
     from her2core.models.classifier import Classifier
 
     patches = read_patches(args)
+    fields = None if args.fields is None else labelled_fields(args.fields)
     classifier = Classifier(load_bundle(args.bundle))
-    seen = look(patches, network_features(classifier), args.others, args.seed)
+    views = Views(classifier.bundle.card.input.white_balance, args.microscopes)
+    seen = look(patches, network_features(classifier), args.others, args.seed, views, fields)
     novelty = learnt(seen, args.flagged)
     # as they are stored: float16 moves distances a little
     stored = from_bytes(to_bytes(novelty))
     facts = KnownPatches(
         sha256="",
         known=len(patches.known),
-        calibration=len(patches.held_out),
-        groups=patches.groups,
+        calibration=len(seen.groups),
+        groups=tuple(sorted({*patches.groups, *(fields.groups if fields else ())})),
         flagged=round(float((stored.of(*seen.held_out) > 1).mean()), 4),
     )
     return save_novelty(args.bundle, classifier.bundle.card, novelty, facts)
@@ -172,7 +185,14 @@ def network_features(classifier: Classifier) -> Reader:
     return lambda pixels: pooled(classifier.infer(pixels)[1])
 
 
-def look(patches: Patches, features: Reader, others: int, seed: int) -> Seen:
+def look(
+    patches: Patches,
+    features: Reader,
+    others: int,
+    seed: int,
+    views: Views | None = None,
+    fields: PatchSet | None = None,
+) -> Seen:
     """Read all patches, and other stains made of the known ones.
 
     Args:
@@ -180,21 +200,32 @@ def look(patches: Patches, features: Reader, others: int, seed: int) -> Seen:
         features: pooled last features (n, c) of pixels float32 (n, 224, 224, 3).
         others: patches to make of every other stain.
         seed: of making them.
+        views: how pictures are shown; as they are by default.
+        fields: real fields that are held out as well.
 
     Raises:
         DatasetError: a patch cannot be read.
         ValueError: there are none.
     """
+    views = views or Views()
     images = _images(patches.known)
     made: Mapping[str, list[Image8]] = {}
+    rng = np.random.default_rng(seed)
     if others:
-        rng = np.random.default_rng(seed)
         made = restained([images[at] for at in rng.permutation(len(images))], others, rng)
+    images = views.elsewhere(images, rng)
+    held_out, groups = _images(patches.held_out), [file.group for file in patches.held_out]
+    if fields is not None:
+        held_out, groups = [*held_out, *fields.images], [*groups, *fields.groups]
     return Seen(
-        vectors(images, features),
-        vectors(_images(patches.held_out), features),
-        tuple(file.group for file in patches.held_out),
-        {kind: vectors(of_kind, features) for kind, of_kind in made.items() if of_kind},
+        vectors(views.shown(images), features),
+        vectors(views.shown(held_out), features),
+        tuple(groups),
+        {
+            kind: vectors(views.shown(views.elsewhere(of_kind, rng)), features)
+            for kind, of_kind in made.items()
+            if of_kind
+        },
     )
 
 

@@ -1,7 +1,8 @@
 """Make a model bundle of trained weights: fit the temperature and the sets, measure, write.
 
     python -m training.make_bundle --arch cnn --weights RUN/best.weights.h5 --name "..." \\
-        --validation DIR --test DIR --background DIR [--cores-test DIR] --text CARD.toml --out DIR
+        --validation DIR --test DIR --background DIR [--cores-test DIR] [--fields DIR] \\
+        [--white-balance glass-1] --text CARD.toml --out DIR
 
 The figures are measured on the weights as they are stored (float16), on patches no training saw.
 """
@@ -17,20 +18,23 @@ import tomllib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from her2core import __version__
 from her2core.evaluation.metrics import set_metrics
-from her2core.models.bundles.card import BundleError, Metric, ModelCard
+from her2core.models.bundles.card import BundleError, Metric, ModelCard, ModelInput
 from her2core.models.conformal import ConformalSets, calibrate
 from her2core.models.temperature import NEUTRAL, Temperature, fit_temperature, probabilities
+from her2core.preprocessing.glass import WhiteBalance
 from her2core.scores import RULE_TEXT, HER2Score, highest_reached
-from her2core.training.checkpoint import CheckpointError, load_weights
+from her2core.training.checkpoint import CheckpointError
 from her2core.training.data.datasets import DatasetError, PatchSet, load_patches
 from her2core.training.data.layouts import read_layout
+from her2core.training.data.real_fields import labelled_fields
+from her2core.training.start import load_start
 
 BACKGROUND_PATCHES = 20
 
@@ -40,7 +44,9 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m training.make_bundle", description=__doc__.splitlines()[0]
     )
     parser.add_argument("--arch", required=True, choices=("cnn", "densenet121"))
-    parser.add_argument("--weights", required=True, type=Path, help="best.weights.h5 of a run")
+    parser.add_argument(
+        "--weights", required=True, type=Path, help="best.weights.h5 of a run, or a bundle"
+    )
     parser.add_argument(
         "--validation",
         required=True,
@@ -49,6 +55,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--test", required=True, type=Path, help="class folders no training saw")
     parser.add_argument("--background", required=True, type=Path, help="SHAP's background patches")
+    parser.add_argument(
+        "--fields",
+        type=Path,
+        help="real fields with fields.csv, which fit the temperature instead: each source counts "
+        "the same (never train on them)",
+    )
+    parser.add_argument(
+        "--white-balance", choices=get_args(WhiteBalance), help="as in the recipe of the training"
+    )
     parser.add_argument("--cores-test", type=Path, help="crops of held-out cores (crop_cores)")
     parser.add_argument(
         "--text", required=True, type=Path, help="TOML: name, training_data, licence, split, notes"
@@ -120,10 +135,8 @@ def make_bundle(args: argparse.Namespace) -> ModelCard:
 
     text = tomllib.loads(args.text.read_text(encoding="utf-8"))
     model = ARCHITECTURES[args.arch].build()
-    load_weights(model, args.weights)
-    background = choose_background(
-        load_patches(read_layout(args.background).files), BACKGROUND_PATCHES
-    )
+    load_start(model, args.weights, args.arch)
+    background = choose_background(_seen(args.background, args), BACKGROUND_PATCHES)
     draft = ModelCard(
         name=text["name"],
         architecture=args.arch,
@@ -136,15 +149,22 @@ def make_bundle(args: argparse.Namespace) -> ModelCard:
         code_version=__version__,
         demo=args.demo,
         notes=tuple(text.get("notes", ())),
+        input=ModelInput(white_balance=args.white_balance),
     )
-    validation = load_patches(read_layout(args.validation).files)
+    validation = _seen(args.validation, args)
+    fields = labelled_fields(args.fields).prepared(args.white_balance) if args.fields else None
 
     def measure(
         stored: object, temperature: Temperature, sets: ConformalSets
     ) -> tuple[Metric, ...]:
         return _measure(stored, temperature, sets, args)
 
-    return assemble(model, draft, background, validation, measure, args.out)
+    return assemble(model, draft, background, validation, measure, args.out, fields)
+
+
+def _seen(folder: Path, args: argparse.Namespace) -> PatchSet:
+    """The patches of class folders as the network sees them."""
+    return load_patches(read_layout(folder).files).prepared(args.white_balance)
 
 
 def assemble(
@@ -154,6 +174,7 @@ def assemble(
     validation: PatchSet,
     measure: Callable[[Any, float, ConformalSets], tuple[Metric, ...]],
     out: Path,
+    fields: PatchSet | None = None,
 ) -> ModelCard:
     """Fit the temperature, measure and write a bundle.
 
@@ -161,9 +182,11 @@ def assemble(
         model: trained network.
         draft: card without temperature and metrics.
         background: uint8 (k, 224, 224, 3), for SHAP.
-        validation: patches that fit the temperature.
+        validation: patches that fit the prediction sets, and the temperature.
         measure: figures of (stored model, temperature, prediction sets).
         out: folder of the bundle.
+        fields: real patches from elsewhere that fit the temperature instead, each group counting
+            the same.
 
     Raises:
         BundleError: the bundle cannot be written.
@@ -175,8 +198,11 @@ def assemble(
         write_bundle(model, draft, Path(scratch) / "bundle", background)
         stored = load_bundle(Path(scratch) / "bundle").model
     logits = _logits(stored, validation.images)
-    temperature = fit_temperature(logits, validation.labels)
-    # The same patches fitted the temperature: what that costs is measured below.
+    if fields is None:
+        temperature = fit_temperature(logits, validation.labels)
+    else:
+        temperature = fit_temperature(_logits(stored, fields.images), fields.labels, fields.groups)
+    # The same patches fitted one number, the temperature: what that costs is measured below.
     sets = calibrate(probabilities(logits, temperature), validation.labels, "validation patches")
     metrics = measure(stored, temperature, sets)
     finished = replace(draft, temperature=temperature, metrics=metrics, conformal=sets)
@@ -186,10 +212,10 @@ def assemble(
 def _measure(
     model: Any, temperature: Temperature, sets: ConformalSets, args: argparse.Namespace
 ) -> tuple[Metric, ...]:
-    test = load_patches(read_layout(args.test).files)
+    test = _seen(args.test, args)
     found = measure_set(model, temperature, sets, test, "fresh synthetic patches")
     if args.cores_test is not None:
-        cores = load_patches(read_layout(args.cores_test).files)
+        cores = _seen(args.cores_test, args)
         calls = _logits(model, cores.images).argmax(axis=1)
         found += _cores_metrics(calls, cores)
     return found

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from her2core.preprocessing.glass import WhiteBalance, prepared
 from her2core.training.data.datasets import LabelledFile
 from her2core.training.data.layouts import read_layout
+from her2core.training.data.microscopes import seen_by_another
+from her2core.training.data.restained import Image8
 
 # a synthetic set has a group for each patch, whose names tell nobody anything
 _MOST_NAMES = 200
@@ -34,6 +37,32 @@ class Patches(NamedTuple):
     known: Sequence[LabelledFile]
     held_out: Sequence[LabelledFile]
     groups: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Views:
+    """How pictures are shown to the network, as in its training.
+
+    Attributes:
+        white_balance: as in its card.
+        microscopes: share of the known patches that are shown as other microscopes would have.
+    """
+
+    white_balance: WhiteBalance | None = None
+    microscopes: float = 0.0
+
+    def elsewhere(self, images: Sequence[Image8], rng: np.random.Generator) -> list[Image8]:
+        """The pictures, some as other microscopes would have shown them."""
+        return [
+            seen_by_another(image.astype(np.float32) / np.float32(255), rng)
+            if rng.random() < self.microscopes
+            else image
+            for image in images
+        ]
+
+    def shown(self, images: Sequence[Image8]) -> list[Image8]:
+        """The pictures as they reach the network."""
+        return [prepared(image, self.white_balance) for image in images]
 
 
 def choose_patches(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,9 @@ from tqdm import tqdm
 from her2core.common.text import printable
 from her2core.evaluation.report import PatchRow
 from her2core.evaluation.third_reader import StainRow, row_of
+from her2core.models.bundles.card import ModelInput
 from her2core.models.ood.novelty import Novelty
+from her2core.models.reading_grid import squares_read, strongest
 from her2core.preprocessing.patches import Patch, PatchError, decode
 from her2core.preprocessing.picture_files import counted_reasons
 from her2core.preprocessing.quality.assessment import QualityReport, assess
@@ -127,9 +130,13 @@ def _scored(
     said: dict[str, npt.NDArray[np.float32]] = {}
     strange = np.zeros(len(batch), np.bool_)
     for model in classifiers:
-        white_balance = model.bundle.card.input.white_balance
-        pixels = np.stack([read.patch.pixels(white_balance) for read in batch])
-        said[model.model_id], features = model.infer(pixels)
+        views = [_views(read.patch, model.bundle.card.input) for read in batch]
+        firsts = [0, *accumulate(len(parts) for parts in views)]
+        everything = np.concatenate(views)
+        answers, maps = model.infer(everything)
+        chosen = [first + strongest(answers[first:end]) for first, end in pairwise(firsts)]
+        pixels, features = everything[chosen], maps[chosen]
+        said[model.model_id] = answers[chosen]
         novelty = known.get(model.model_id)
         if novelty is not None:
             strange |= novelty.measure(pixels, features) > 1
@@ -146,6 +153,12 @@ def _scored(
             tissue=round(read.quality.tissue_share, 4),
             stain=read.stain,
         )
+
+
+def _views(patch: Patch, wanted: ModelInput) -> npt.NDArray[np.float32]:
+    """What a model reads of a patch, as the page has it read: (k, 224, 224, 3)."""
+    squares = squares_read(patch, wanted.reading)
+    return np.stack([patch.with_square(square).pixels(wanted.white_balance) for square in squares])
 
 
 def _four(row: npt.NDArray[np.float32]) -> tuple[float, float, float, float]:

@@ -6,6 +6,7 @@ One row per file and model: file, sha256, model, p_0, p_1plus, p_2plus, p_3plus,
 status, message, backend. Novelty above 1 means that the patch is unlike what the model knows. A
 file that cannot be read is a row with status "not scored", not an end; so is a picture that is left
 out, as for its format. What else lies in the folder is named when the command ends.
+A field with too few tumour cells for a score has the status "not assessable".
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from tqdm import tqdm
 
 from her2core.common.parallel import cores, mapped
 from her2core.common.text import cell_text, printable
+from her2core.models.assessable import NOT_ASSESSABLE, asks_for_cells, assess_tumour
 from her2core.models.bundles.registry import ARCHITECTURES
 from her2core.models.ood.novelty import warning
 from her2core.models.verdict import Verdict
@@ -32,8 +34,10 @@ from her2core.preprocessing.patches import Patch, PatchError, safe_name
 from her2core.preprocessing.picture_files import Listing, left_out_lines, walk
 from her2core.preprocessing.quality.assessment import assess
 from her2core.scores import RESEARCH_NOTICE
+from her2core.serving.stain_service import StainReader
 from her2core.serving.workbench import NoModelError, Workbench
 from her2core.settings import Settings, UploadLimits, load_settings
+from her2core.stain import StainThresholds
 from training.score_table import (
     NOT_SCORED,
     SCORED,
@@ -68,7 +72,10 @@ def find_files(source: Path) -> Listing:
 
 
 def score_files(
-    files: Iterable[tuple[str, Path]], workbench: Workbench, limits: UploadLimits
+    files: Iterable[tuple[str, Path]],
+    workbench: Workbench,
+    limits: UploadLimits,
+    stain: StainReader | None = None,
 ) -> Iterator[list[Row]]:
     """The rows of each file, in the order of the files.
 
@@ -76,16 +83,18 @@ def score_files(
         files: (name to write, path) pairs.
         workbench: reads the patches.
         limits: what a file may be.
+        stain: looks for tumour cells where the models see hardly any staining.
 
     Raises:
         NoModelError: no model can be loaded.
     """
+    stain = stain or StainReader(StainThresholds())
     state = workbench.wait()
     cards = workbench.cards()
     broken = [
         (model.architecture, model.sentence) for model in state.models if model.phase == "failed"
     ]
-    seen: deque[Seen] = deque()
+    seen: deque[tuple[Seen, Patch | None]] = deque()
 
     def read(file: tuple[str, Path]) -> tuple[Seen, Patch | None]:
         return _read(*file, limits)
@@ -93,27 +102,29 @@ def score_files(
     def patches() -> Iterator[Patch]:
         # The next files are decoded and looked at while the networks read those before.
         for entry, patch in mapped(read, files, workers=cores(), ahead=_FILES_AHEAD):
-            seen.append(entry)
+            seen.append((entry, patch))
             if patch is not None:
                 yield patch
 
-    def rows_of(entry: Seen, verdicts: Sequence[Verdict]) -> list[Row]:
-        if entry.readable:
+    def rows_of(entry: Seen, patch: Patch | None, verdicts: Sequence[Verdict]) -> list[Row]:
+        if patch is not None:
+            cells = stain.reading(patch) if asks_for_cells(verdicts) else None
+            found = assess_tumour(verdicts, cells, patch.square.size)
             strange = warning(verdicts)
             told = (
                 replace(entry, message=f"{entry.message} {strange}".strip()) if strange else entry
             )
-            rows = [scored_row(told, verdict) for verdict in verdicts]
+            rows = [scored_row(told, verdict, found) for verdict in verdicts]
         else:
             rows = [unscored_row(entry, card.model_id, entry.message) for card in cards.values()]
         return rows + [unscored_row(entry, name, sentence) for name, sentence in broken]
 
     for verdicts in workbench.score_batch(patches()):
-        while not seen[0].readable:
-            yield rows_of(seen.popleft(), ())
-        yield rows_of(seen.popleft(), verdicts)
-    for entry in seen:
-        yield rows_of(entry, ())
+        while seen[0][1] is None:
+            yield rows_of(*seen.popleft(), ())
+        yield rows_of(*seen.popleft(), verdicts)
+    for entry, patch in seen:
+        yield rows_of(entry, patch, ())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -212,7 +223,7 @@ def _tables(
     """The rows of every file, with a progress bar where somebody watches."""
     print("Loading the models…", file=sys.stderr)
     named = [(file.relative_to(root).as_posix(), file) for file in found.pictures]
-    scored = score_files(named, workbench, settings.limits)
+    scored = score_files(named, workbench, settings.limits, StainReader(settings.stain))
     tables = list(tqdm(scored, total=len(named), unit="file", disable=None))
     of_file = dict(zip(found.pictures, tables, strict=True))
     for path, message in _missed(found).items():
@@ -225,9 +236,12 @@ def _tables(
 def _summary(tables: Sequence[Sequence[Row]], root: Path, found: Listing, target: Path) -> int:
     failed = [row for rows in tables for row in rows if row["status"] == NOT_SCORED]
     complete = sum(all(row["status"] == SCORED for row in rows) for rows in tables)
+    without = sum(any(row["status"] == NOT_ASSESSABLE for row in rows) for rows in tables)
+    told = f", {without} not assessable" if without else ""
     left = f"; {len(tables) - len(found.pictures)} left out" * (len(tables) > len(found.pictures))
     print(
-        f"{complete} of {len(tables)} files scored by every model{left}; {_shown(target)} written.",
+        f"{complete} of {len(tables)} files scored by every model{told}{left}; "
+        f"{_shown(target)} written.",
         file=sys.stderr,
     )
     # those left out are named below, by reason

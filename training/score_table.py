@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from her2core.common.text import cell_text
+from her2core.models.assessable import ASSESSABLE, NOT_ASSESSABLE, Assessability
 from her2core.models.verdict import Verdict
 from her2core.scores import HER2Score
 
@@ -39,14 +40,20 @@ class Seen:
     readable: bool
 
 
-def scored_row(entry: Seen, verdict: Verdict) -> Row:
-    """The row of a file and a model that read it."""
+def scored_row(entry: Seen, verdict: Verdict, assessability: Assessability = ASSESSABLE) -> Row:
+    """The row of a file and a model that read it.
+
+    A field that is not assessable has no score; what the model said stays in the probabilities.
+    """
+    status, message = SCORED, entry.message
+    if not assessability.assessable:
+        status, message = NOT_ASSESSABLE, f"{assessability.reason} {entry.message}".strip()
     chances = dict(zip(COLUMNS[3:7], verdict.probabilities, strict=True))
     return {
-        **_row(entry, verdict.model_id, SCORED, entry.message),
+        **_row(entry, verdict.model_id, status, message),
         # Nine digits carry a float32 exactly.
         **{column: f"{chance:.9g}" for column, chance in chances.items()},
-        "score": verdict.score.label,
+        "score": verdict.score.label if assessability.assessable else "",
         "novelty": "" if verdict.novelty is None else f"{verdict.novelty:.3f}",
         "backend": verdict.backend,
     }

@@ -7,6 +7,8 @@ kind (one for each class, say) is a change of this file and of the card's field.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -43,19 +45,25 @@ def without_temperature(shown: Floats, temperature: Temperature) -> Floats:
     return probabilities(logits, 1.0 / temperature)
 
 
-def fit_temperature(logits: Floats, labels: npt.NDArray[np.int64]) -> Temperature:
+def fit_temperature(
+    logits: Floats, labels: npt.NDArray[np.int64], groups: Sequence[str] = ()
+) -> Temperature:
     """The temperature in [0.05, 20] that minimises the negative log likelihood.
 
     Args:
         logits: float (n, 4), scores before softmax, n >= 1.
         labels: int (n,), true classes 0 to 3.
+        groups: (n,), each counts the same however many patches it has; none: each patch does.
     """
     from scipy.optimize import minimize_scalar  # slow to import, and only training fits
     from scipy.special import log_softmax
 
+    sizes = Counter(groups)
+    weights = [1 / sizes[group] for group in groups] if groups else np.ones(len(labels))
+
     def loss(log_temperature: float) -> float:
         rows = log_softmax(logits / np.exp(log_temperature), axis=1)
-        return float(-rows[np.arange(len(labels)), labels].mean())
+        return float(-np.average(rows[np.arange(len(labels)), labels], weights=weights))
 
     best = minimize_scalar(loss, bounds=(np.log(0.05), np.log(20.0)), method="bounded")
     return float(np.exp(best.x))

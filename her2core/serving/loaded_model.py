@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ from her2core.models.head import Head
 from her2core.models.ood.appearance import appearance
 from her2core.models.ood.novelty import pooled
 from her2core.models.ood.novelty_file import load_novelty
+from her2core.models.reading_grid import squares_read, strongest
 from her2core.models.verdict import Verdict, verdict_of
 from her2core.preprocessing.patches import Patch
 from her2core.scores import HER2Score
@@ -49,8 +51,8 @@ class Reading:
 
     Attributes:
         verdict: what the model says.
-        features: float32 (h, w, c), the last feature map.
-        hidden: float32 (units,), the hidden layer after its ReLU.
+        features: float32 (h, w, c), the last feature map of the whole square.
+        hidden: float32 (units,), the hidden layer after its ReLU, of the whole square.
     """
 
     verdict: Verdict
@@ -105,27 +107,44 @@ class LoadedModel:
         return self._reader.backend
 
     def pixels(self, patch: Patch) -> Floats:
-        """What the network sees of a patch, float32 (224, 224, 3)."""
+        """What the network sees of a patch's square, float32 (224, 224, 3)."""
         return patch.pixels(self.card.input.white_balance)
+
+    def inputs(self, patch: Patch) -> Floats:
+        """The square and, of a wide field, its parts (models.reading_grid): (k, 224, 224, 3)."""
+        squares = squares_read(patch, self.card.input.reading)
+        return np.stack([self.pixels(patch.with_square(square)) for square in squares])
 
     def read(self, patch: Patch) -> Reading:
         """Read one patch, or hand out what was read of it before."""
         known = self._readings.get(patch.key)
-        return known or self.read_many([(patch.key, self.pixels(patch))])[0]
+        return known or self.read_many([(patch.key, self.inputs(patch))])[0]
 
     def read_many(self, patches: Sequence[tuple[str, Floats]]) -> list[Reading]:
-        """Readings of (key, pixels) pairs; what is not known yet is read in one go and kept."""
+        """Readings of (key, inputs) pairs; what is not known yet is read in one go and kept.
+
+        Args:
+            patches: `Patch.key`, and what `inputs` gives.
+        """
         with self._reading:
             kept = {key: self._readings.get(key) for key, _ in patches}
-            new = {key: pixels for key, pixels in patches if kept[key] is None}
+            new = {key: inputs for key, inputs in patches if kept[key] is None}
             if new:
                 looks = self._looks(new)
-                columns = self._reader.read(np.stack(list(new.values())))
-                strange = self._novelties(looks, columns.features)
-                for key, row, features, hidden, novelty in zip(new, *columns, strange, strict=True):
+                seen = self._reader.read(np.concatenate(list(new.values())))
+                firsts = [0, *accumulate(len(inputs) for inputs in new.values())]
+                # the verdict, and whether its input is familiar, is the strongest part's
+                chosen = [
+                    first + strongest(seen.probabilities[first:end])
+                    for first, end in pairwise(firsts)
+                ]
+                strange = self._novelties(looks, chosen, seen.features)
+                for key, first, part, novelty in zip(new, firsts, chosen, strange, strict=False):
+                    row = seen.probabilities[part]
                     verdict = verdict_of(self.card, row, self.backend, novelty)
                     # Copies: views would keep the whole batch in memory.
-                    reading = Reading(verdict, features.copy(), hidden.copy())
+                    features, hidden = seen.features[first].copy(), seen.hidden[first].copy()
+                    reading = Reading(verdict, features, hidden)
                     self._readings.put(key, reading)
                     kept[key] = reading
         return [known for key, _ in patches if (known := kept[key]) is not None]
@@ -178,14 +197,14 @@ class LoadedModel:
             self._shap_explainer()
 
     def _looks(self, new: Mapping[str, Floats]) -> list[Future[Floats]]:
-        """How each new patch looks, found out while the network reads: it waits for memory a lot.
+        """How each new input looks, found out while the network reads: it waits for memory a lot.
 
         Empty where the bundle cannot tell the unfamiliar anyway.
         """
 
-        def look(key: str, pixels: Floats) -> Floats:
+        def look(key: str, place: int, pixels: Floats) -> Floats:
             # two models may see the same patch in different colours
-            name = f"{self.card.input.white_balance}:{key}"
+            name = f"{self.card.input.white_balance}:{place}:{key}"
             known = self._appearances.get(name)
             if known is None:
                 known = appearance(pixels[None])[0]
@@ -194,14 +213,21 @@ class LoadedModel:
 
         if self._novelty is None:
             return []
-        return [self._beside.submit(look, key, pixels) for key, pixels in new.items()]
+        return [
+            self._beside.submit(look, key, place, pixels)
+            for key, inputs in new.items()
+            for place, pixels in enumerate(inputs)
+        ]
 
-    def _novelties(self, looks: Sequence[Future[Floats]], features: Floats) -> list[float | None]:
-        """How unlike the known patches each new one is; None where the bundle cannot tell."""
+    def _novelties(
+        self, looks: Sequence[Future[Floats]], chosen: Sequence[int], features: Floats
+    ) -> list[float | None]:
+        """How unlike the known patches each chosen input is; None where the bundle cannot tell."""
         if self._novelty is None:
-            return [None] * len(features)
-        seen = np.stack([look.result() for look in looks])
-        return [float(value) for value in self._novelty.of(pooled(features), seen)]
+            return [None] * len(chosen)
+        seen = np.stack([looks[place].result() for place in chosen])
+        of_network = pooled(features[list(chosen)])
+        return [float(value) for value in self._novelty.of(of_network, seen)]
 
     def _shap_explainer(self) -> ShapExplainer:
         if self._shap is None:

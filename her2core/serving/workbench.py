@@ -127,7 +127,7 @@ class Workbench:
 
         def begun(chunk: list[Patch]) -> list[Future[list[Reading]]]:
             return [
-                pool.submit(model.read_many, [(patch.key, model.pixels(patch)) for patch in chunk])
+                pool.submit(model.read_many, [(patch.key, model.inputs(patch)) for patch in chunk])
                 for model in models
             ]
 

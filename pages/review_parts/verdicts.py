@@ -8,6 +8,7 @@ import streamlit as st
 
 from her2core.charts.verdicts import probability_figure
 from her2core.common.text import markdown_text, percent
+from her2core.models.assessable import ASSESSABLE, Assessability
 from her2core.models.bundles.card import ModelCard
 from her2core.models.conformal import prediction_set, set_text
 from her2core.models.verdict import Verdict
@@ -16,18 +17,27 @@ from her2core.scores import HER2Score
 from pages.shell import ui
 
 
-def draw(verdicts: Sequence[Verdict], cards: Mapping[str, ModelCard]) -> None:
+def draw(
+    verdicts: Sequence[Verdict],
+    cards: Mapping[str, ModelCard],
+    tumour: Assessability = ASSESSABLE,
+) -> None:
     """The verdicts and everything that follows from them.
 
     Args:
         verdicts: one per model.
         cards: architecture -> card of the bundle in use.
+        tumour: whether the field holds enough tumour cells for a score.
     """
+    if not tumour.assessable:
+        st.warning(markdown_text(tumour.reason or ""), icon=":material/search_off:")
     for column, verdict in zip(st.columns(len(verdicts), gap="small"), verdicts, strict=True):
         with column.container(border=True, gap="xxsmall", key=f"verdict-{verdict.architecture}"):
-            _card(verdict)
-            _set_line(verdict, cards.get(verdict.architecture))
-    agreement_line(verdicts)
+            _card(verdict, tumour)
+            if tumour.assessable:
+                _set_line(verdict, cards.get(verdict.architecture))
+    if tumour.assessable:
+        agreement_line(verdicts)
     figure = probability_figure(verdicts, dark=ui.is_dark())
     figure.update_layout(height=185)
     figure.update_xaxes(title_text=None)
@@ -39,7 +49,7 @@ def draw(verdicts: Sequence[Verdict], cards: Mapping[str, ModelCard]) -> None:
         alt=_in_words(verdicts),
         key="probabilities",
     )
-    meanings = dict.fromkeys(verdict.score.meaning for verdict in verdicts)
+    meanings = dict.fromkeys(v.score.meaning for v in verdicts if tumour.assessable)
     st.caption("**Research information.** " + " ".join(meanings))
 
 
@@ -74,7 +84,7 @@ def compared(own: HER2Score, verdict: Verdict) -> str:
     return f":{colour}[:material/{sign}:] {title} says {verdict.score.label}, {grades} {where}"
 
 
-def _card(verdict: Verdict) -> None:
+def _card(verdict: Verdict, tumour: Assessability) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(
             f"**{ui.model_title(verdict.architecture)}**",
@@ -90,6 +100,9 @@ def _card(verdict: Verdict) -> None:
                 color="violet",
                 help="Trained for demonstration only; see the Models page.",
             )
+    if not tumour.assessable:
+        st.markdown("**Not assessable**  \n:gray[no score; the probabilities are below]")
+        return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.title(verdict.score.label, anchor=False, width="content")
         st.markdown(

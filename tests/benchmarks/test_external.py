@@ -9,7 +9,7 @@ from PIL import Image
 
 from benchmarks import external
 from benchmarks.external import ALL, ALL_SOURCES, FITTING, MEAN, STAIN, Answer, rows_of
-from benchmarks.external_fields import COLUMNS, ExternalDataError, read_fields
+from her2core.evaluation.fields import COLUMNS, ExternalDataError, read_fields
 from her2core.models.verdict import Verdict
 from her2core.scores import HER2Score
 from her2core.stain import StainReading

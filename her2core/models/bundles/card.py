@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass, replace
 from datetime import date as calendar_date
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 from her2core.common import strict_json
 from her2core.models.conformal import COVERAGE, ConformalSets
@@ -33,6 +33,8 @@ _SHIPPED_BEFORE = {
     "34e2dd9a8d5b2fac1fdf21a21030d4342f3f6166807d90be4a6d6c81065ae0fd": "3324ce95752f",
     "2060fd32568dc7bcbfb57721c6eb4cedcab2d335685eaf9f52ffed3100e22a87": "f5050191f93b",
 }
+# names of how a wide field is read in parts; a change of the method gets a new one
+PartReading = Literal["grid-1"]
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 
 
@@ -84,14 +86,16 @@ class KnownPatches:
 class ModelInput:
     """What the network takes: a square of `size` pixels, values in `range`, in `colour`.
 
-    `white_balance` says how the square is brought to one colour before (her2core.preprocessing.glass); None, and
-    then the field is not in card.json: not at all.
+    `white_balance` says how the square is brought to one colour before (preprocessing.glass) and
+    `reading` how a wide field is read in parts (models.reading_grid). Where they are None they are
+    not done, and not in card.json.
     """
 
     size: int = 224
     range: tuple[float, float] = (0.0, 1.0)
     colour: str = "RGB"
     white_balance: WhiteBalance | None = None
+    reading: PartReading | None = None
 
 
 @dataclass(frozen=True)
@@ -209,8 +213,9 @@ class ModelCard:
         for name in ("conformal", "novelty"):
             if fields[name] is None:
                 del fields[name]
-        if self.input.white_balance is None:
-            del fields["input"]["white_balance"]
+        for name in ("white_balance", "reading"):
+            if fields["input"][name] is None:
+                del fields["input"][name]
         return json.dumps(fields, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -239,7 +244,7 @@ def _check(card: ModelCard) -> None:
     """What each field may hold beyond its type."""
     if card.classes != CLASS_LABELS:
         raise strict_json.ShapeError("its classes are not 0, 1+, 2+, 3+ in this order")
-    if replace(card.input, white_balance=None) != ModelInput():
+    if replace(card.input, white_balance=None, reading=None) != ModelInput():
         raise strict_json.ShapeError("its input is not 224 pixels, RGB, in [0, 1]")
     if not is_valid(card.temperature):
         raise strict_json.ShapeError("its temperature is not above zero")

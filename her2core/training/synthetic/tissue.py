@@ -44,9 +44,9 @@ def lay_out_tissue(
     glass = nothing
     if rng.random() < 0.35:
         # lumens, vessels and tears
-        holes = smooth_noise(rng, side, rng.uniform(18, 45) / mpp)
-        holes = holes + 0.15 * smooth_noise(rng, side, 6 / mpp)
-        glass = holes > rng.uniform(1.1, 2.0)
+        gaps = smooth_noise(rng, side, rng.uniform(18, 45) / mpp)
+        gaps = gaps + 0.15 * smooth_noise(rng, side, 6 / mpp)
+        glass = gaps > rng.uniform(1.1, 2.0)
     if rng.random() < 0.18:
         # the edge of the tissue
         angle, offset = rng.uniform(0, 2 * np.pi), rng.uniform(0.1, 0.45) * side

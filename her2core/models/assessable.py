@@ -1,0 +1,78 @@
+"""Whether a field can be scored at all: a score of 0 needs tumour cells that do not stain.
+
+Fat, stroma and lymphocytes do not stain either, and no network was taught to say that there is no
+tumour. So where the networks see hardly any staining, the stain measurement must find tumour-like
+cells; otherwise the field is not assessable. Clear staining proves tumour cells by itself.
+"Not assessable" is no fifth grade: it stands beside the readers' probabilities, which are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from her2core.models.verdict import Verdict
+from her2core.stain.reading import StainReading
+
+# mean grade over the networks, 0 to 3, up to which a field counts as hardly stained. Chosen on real
+# fields of breast, as the numbers below were (docs/external.md)
+LITTLE_STAINING = 0.75
+# fewer tumour-like cells cannot carry a 0
+LEAST_CELLS = 15
+# fewer tumour-like cells in 10,000 µm² are found in stroma, fat and at a torn edge; a solid tumour
+# has 20 to 50
+SPARSE, SPARSE_STAINING = 9.0, 1.05
+_LEAST_AREA_UM2 = 10_000.0
+
+NOT_ASSESSABLE = "not assessable"
+
+
+@dataclass(frozen=True)
+class Assessability:
+    """Whether a field may be given a score, and if not, why: one sentence."""
+
+    assessable: bool
+    reason: str | None = None
+
+
+ASSESSABLE = Assessability(True)
+
+
+def mean_grade(verdicts: Sequence[Verdict]) -> float:
+    """The grade that the networks expect on average, in [0, 3]."""
+    grades = [sum(grade * chance for grade, chance in enumerate(v.probabilities)) for v in verdicts]
+    return sum(grades) / len(grades)
+
+
+def asks_for_cells(verdicts: Sequence[Verdict]) -> bool:
+    """Whether the networks see so little staining that tumour cells must be found."""
+    return bool(verdicts) and mean_grade(verdicts) < SPARSE_STAINING
+
+
+def assess_tumour(
+    verdicts: Sequence[Verdict], stain: StainReading | None, side: int
+) -> Assessability:
+    """Say whether a field holds enough tumour cells for a score.
+
+    Args:
+        verdicts: of the networks; without any nothing is said against the field.
+        stain: of the same square; None, or one without a scale, says nothing either.
+        side: of the square in pixels.
+    """
+    if not asks_for_cells(verdicts) or stain is None or stain.um_per_pixel is None:
+        return ASSESSABLE
+    grade, cells = mean_grade(verdicts), stain.cells
+    area = (side * stain.um_per_pixel) ** 2
+    few = grade < LITTLE_STAINING and cells < LEAST_CELLS
+    sparse = area >= _LEAST_AREA_UM2 and cells / area * 10_000 < SPARSE
+    if not (few or sparse):
+        return ASSESSABLE
+    noun = "cell was" if cells == 1 else "cells were"
+    return Assessability(
+        False,
+        f"Not assessable: hardly any staining, and only {cells or 'no'} tumour-like {noun} found, "
+        "too few for a score of 0; choose a field with more tumour."
+        if cells
+        else "Not assessable: hardly any staining, and no tumour-like cells were found; choose a "
+        "field with tumour.",
+    )
