@@ -154,7 +154,8 @@ def test_a_written_bundle_loads_with_weights_rounded_to_float16_once() -> None:
     assert (stored["hidden/kernel"].astype(np.float32).view(np.uint32) & 0xFFFF).any()
     assert loaded.card.parameters == 19_265_348
     sha256 = hashlib.sha256((folder / WEIGHTS_FILE).read_bytes()).hexdigest()
-    assert loaded.card.model_id == f"cnn-{sha256[:12]}"
+    assert loaded.card.weights_sha256 == sha256
+    assert loaded.card.model_id == f"cnn-{loaded.card.decisive_digest[:12]}"
     assert np.array_equal(loaded.background, noise(6, seed=99))
     for weight in loaded.model.weights:
         assert np.array_equal(weight.numpy(), stored[weight.path].astype(np.float32))
