@@ -16,7 +16,7 @@ help:
 	@echo "make lint         ruff, types and import contracts only"
 	@echo "make bench        speed against the plain way, into benchmarks/results.json (ten minutes)"
 	@echo "make explanations  do the bundles' heat maps tell the truth? (benchmarks/explanations.json)"
-	@echo "make evaluation   the shipped bundles on fresh patches, reports and the README's figures"
+	@echo "make evaluation   the shipped bundles on fresh patches, reports and docs/figures.md"
 	@echo "make screenshots  every page, light and dark, into build/screenshots"
 	@echo "make audit        known vulnerabilities, licences and a list of all parts, into build/audit"
 

@@ -2,7 +2,7 @@
 
 FOLDER holds pictures and fields.csv (her2core.evaluation.fields). Every field is read as a page
 reads it: its centred square, by both networks and by the stain measurement. Writes external.json
-and the table of docs/external.md: figures only, no picture and no name of one.
+and the tables of docs/external.md and README.md: figures only, no picture and no name of one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.external_page import page_lines
+from benchmarks.external_page import page_lines, readme_lines
 from benchmarks.figure import ROOT
 from her2core.common.files import write_atomically
 from her2core.evaluation.fields import ExternalDataError, Field, read_fields
@@ -81,6 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True, help="folder with fields.csv")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "external.json")
     parser.add_argument("--page", type=Path, default=ROOT / "docs" / "external.md")
+    parser.add_argument("--readme", type=Path, default=ROOT / "README.md")
     options = parser.parse_args(arguments)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
@@ -90,7 +91,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         text = json.dumps(written, indent=1, ensure_ascii=False)
         write_atomically(options.out, f"{text}\n".encode())
         lines = page_lines(written)
-        write_atomically(options.page, with_block(options.page, "\n".join(lines)).encode())
+        pages = ((options.page, lines), (options.readme, readme_lines(written)))
+        for page, text in [(page, with_block(page, "\n".join(lines))) for page, lines in pages]:
+            write_atomically(page, text.encode())
     except (ExternalDataError, FiguresError, NoModelError) as error:
         print(error, file=sys.stderr)
         return 1

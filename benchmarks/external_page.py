@@ -1,4 +1,4 @@
-"""The external benchmark as the Markdown tables of docs/external.md."""
+"""The external benchmark as the Markdown tables of docs/external.md and README.md."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ _HEAD = (
     ("kappa", "kappa"),
     ("ece", "ECE"),
 )
+_SHORT = tuple(column for column in _HEAD if column[0] != "macro_f1")
 
 
 def page_lines(results: Mapping[str, Any]) -> list[str]:
@@ -23,12 +24,21 @@ def page_lines(results: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _table(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    names = [name for _, name in _HEAD]
+def readme_lines(results: Mapping[str, Any]) -> list[str]:
+    """The lines of the README: all fields with a label, source by source, and their mean."""
+    first = results["rows"][0]["selection"] if results["rows"] else ""
+    rows = [row for row in results["rows"] if row["selection"] == first and row["labelled"]]
+    return list(_table(rows, _SHORT))
+
+
+def _table(
+    rows: Sequence[Mapping[str, Any]], columns: Sequence[tuple[str, str]] = _HEAD
+) -> Iterator[str]:
+    names = [name for _, name in columns]
     yield f"| source | reader | n | {' | '.join(names)} | 0 ↔ 3+ | unfamiliar | no score |"
     yield f"| --- | --- | --- |{' --- |' * (len(names) + 3)}"
     for row in sorted(rows, key=lambda row: _place(rows, row)):
-        figures = " | ".join(_figure(row["figures"].get(name)) for name, _ in _HEAD)
+        figures = " | ".join(_figure(row["figures"].get(name)) for name, _ in columns)
         yield (
             f"| {row['source']} | {row['reader']} | {row['scored']} of {row['labelled']} "
             f"| {figures} | {row['far']} | {_share(row['unfamiliar'])} "

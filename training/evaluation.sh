@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the reports that come with the project, and the README's figures from them.
+# Makes the reports that come with the project, and the figures of docs/figures.md from them.
 # The synthetic set has other cameras, stains and fields than the training sets of demo.sh. Where
 # HER2_REAL_CORES names the folder of the real cores, crops of those which no training saw are
 # evaluated too; no image of them is written.

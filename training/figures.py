@@ -3,8 +3,8 @@
     python -m training.figures
 
 Reads data/reports/*/report.json, data/bundles/*/card.json and benchmarks/*.json, and replaces what
-stands between the two markers of README.md (the main ones) and docs/figures.md (all). What is
-missing is left out and said to be.
+stands between the two markers of docs/figures.md. What is missing is left out and said to be.
+(The README's table is written by `python -m benchmarks.external`.)
 """
 
 from __future__ import annotations
@@ -40,7 +40,6 @@ _ROWS = (
     ("sensitivity", CUT_OFFS[0].name),
     ("specificity", CUT_OFFS[0].name),
 )
-_SHORT = ("accuracy", "within_one", "macro_f1", "kappa", "ece")
 # benchmarks whose figures have no peer
 _MEASURED = {
     "stain": "The stain measurement",
@@ -59,14 +58,13 @@ _CARD_FIGURES = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command. Returns 0 when the README holds the figures, 1 otherwise."""
+    """Run the command. Returns 0 when the page holds the figures, 1 otherwise."""
     parser = argparse.ArgumentParser(
         prog="python -m training.figures", description=__doc__.splitlines()[0]
     )
     parser.add_argument("--root", type=Path, default=PROJECT_ROOT, help="folder of the project")
     root: Path = parser.parse_args(arguments).root
     try:
-        _write(root / "README.md", short_block(root))
         _write(root / "docs" / "figures.md", block(root))
     except (FiguresError, ReportError, BundleError) as error:
         print(error, file=sys.stderr)
@@ -74,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(f"{error.filename}: {error.strerror}.", file=sys.stderr)
         return 1
-    print("README.md and docs hold the figures of reports, cards and benchmarks.")
+    print("docs/figures.md holds the figures of reports, cards and benchmarks.")
     return 0
 
 
@@ -96,37 +94,6 @@ def with_block(page: Path, text: str) -> str:
         )
     first_line = readme[start : readme.index("\n", start)]
     return f"{readme[:start]}{first_line}\n\n{text.strip()}\n\n{readme[end:]}"
-
-
-def short_block(root: Path) -> str:
-    """The main figures, a line for each reader of each report, as Markdown.
-
-    Raises:
-        ReportError: a report is there and cannot be read.
-    """
-    reports = [Report.read(path) for path in find_reports((root / "data" / "reports",)).values()]
-    if not reports:
-        return "No report has been made yet: `make evaluation` makes it."
-    titles = [TITLES[name] for name in _SHORT]
-    lines = [
-        f"| Patches | Reader | {' | '.join(titles)} | Cores exact by the {RULE_TEXT} rule |",
-        "| --- | --- |" + " --- |" * len(titles) + " --- |",
-    ]
-    for report in reports:
-        found = report.evaluation
-        for reader in found.readers:
-            figures = [reader.figure(name) for name in _SHORT]
-            cells = ["–" if figure is None else figure_text(figure.value) for figure in figures]
-            level = reader.group_level
-            exact = None if level is None else level.exact
-            cores = "–"
-            if exact is not None and exact.value is not None:
-                cores = f"{exact.value * exact.n:.0f} of {exact.n}"
-            where = f"{cell(report.title)} (n = {found.n}, groups {found.groups})"
-            lines.append(f"| {where} | {cell(reader.title)} | {' | '.join(cells)} | {cores} |")
-    return "\n".join(
-        [*lines, "", METHOD, "All figures, with speed: [docs/figures.md](docs/figures.md)."]
-    )
 
 
 def block(root: Path) -> str:
