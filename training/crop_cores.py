@@ -1,6 +1,6 @@
 """Cut labelled patches from whole tissue-microarray cores that carry one HER2 score each.
 
-    python -m training.crop_cores --cores DIR --out DIR --per-core N [--only ID,ID] [--recolour 0.5]
+    python -m training.crop_cores --data DIR --out DIR --per-core N [--only ID,ID] [--recolour 0.5]
 
 DIR holds cores.csv with the columns core, file, ihc_score and stain_matches_score; cores whose
 stain does not match their score are left out. Writes class folders and truth.csv, whose `group`
@@ -28,7 +28,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m training.crop_cores", description=__doc__.splitlines()[0]
     )
-    parser.add_argument("--cores", type=Path, required=True, help="folder with cores.csv")
+    parser.add_argument(
+        "--data", "--cores", type=Path, required=True, dest="cores", help="folder with cores.csv"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     parser.add_argument("--per-core", type=int, default=100, help="crops for each core")
     parser.add_argument("--only", default="", help="core ids joined by commas (default: all)")

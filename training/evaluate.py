@@ -1,6 +1,6 @@
 """Evaluate model bundles on labelled patches: report.json, pictures and one HTML page.
 
-    python -m training.evaluate --data DIR[,DIR] --models BUNDLE[,BUNDLE] --out REPORT
+    python -m training.evaluate --data DIR[,DIR] --bundles BUNDLE[,BUNDLE] --out REPORT
 
 DIR is read in every layout that training reads; where it brings a split of its own, only its test
 part is evaluated. The `group` column of truth.csv or of the table, or --group-pattern, names the
@@ -99,7 +99,9 @@ def _parser() -> argparse.ArgumentParser:
         "--group-pattern",
         help="regular expression with one group, which finds patient, slide or core in a file name",
     )
-    parser.add_argument("--models", required=True, help="bundle folders, joined by commas")
+    parser.add_argument(
+        "--bundles", "--models", required=True, dest="models", help="bundle folders, with commas"
+    )
     parser.add_argument("--out", required=True, type=Path, help="folder of the report")
     parser.add_argument("--title", default="", help="what to call the report")
     parser.add_argument(

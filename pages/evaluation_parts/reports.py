@@ -114,7 +114,7 @@ def _how_to_make_one(here: ui.Services) -> None:
         icon=":material/lab_profile:",
     )
     st.code(
-        ".venv/bin/python -m training.evaluate --data PATCHES --models BUNDLE,BUNDLE \\\n"
+        ".venv/bin/python -m training.evaluate --data PATCHES --bundles BUNDLE,BUNDLE \\\n"
         f"    --out {here.settings.home / 'reports' / 'my-report'}",
         language="bash",
     )
