@@ -101,13 +101,10 @@ def test_a_file_as_large_as_the_settings_allow_can_be_sent(home, monkeypatch, li
 def test_a_session_waits_for_its_browser_for_longer_than_it_may_idle(
     home, monkeypatch, minutes, seconds
 ):
-    command: list[str] = []
-    monkeypatch.setattr(os, "execv", lambda _, parts: command.extend(parts))
-    monkeypatch.setattr(os, "chdir", lambda _: None)
     monkeypatch.delenv("HER2_IDLE_MINUTES", raising=False)
     if minutes is not None:
         monkeypatch.setenv("HER2_IDLE_MINUTES", str(minutes))
-    serve.main([])
+    command = serve.streamlit_options("127.0.0.1")
     assert ("--server.disconnectedSessionTTL", seconds) in pairwise(command)
     config = tomllib.loads((serve.ROOT / ".streamlit" / "config.toml").read_text())
     assert config["server"]["disconnectedSessionTTL"] == 60 * (SignInSettings.idle_minutes + 1)
