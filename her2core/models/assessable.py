@@ -14,14 +14,12 @@ from dataclasses import dataclass
 from her2core.models.verdict import Verdict
 from her2core.stain.reading import StainReading
 
-# mean grade over the networks, 0 to 3, up to which a field counts as hardly stained. Chosen on real
-# fields of breast, as the numbers below were (docs/external.md)
-LITTLE_STAINING = 0.75
+# These numbers were chosen on real fields of breast (docs/external.md).
 # fewer tumour-like cells cannot carry a 0
 LEAST_CELLS = 15
 # fewer tumour-like cells in 10,000 µm² are found in stroma, fat and at a torn edge; a solid tumour
-# has 20 to 50
-SPARSE, SPARSE_STAINING = 9.0, 1.05
+# has 20 to 50. Below this mean grade, 0 to 3, such a field has hardly any staining either
+SPARSE, LITTLE_STAINING = 9.0, 1.3
 _LEAST_AREA_UM2 = 10_000.0
 
 NOT_ASSESSABLE = "not assessable"
@@ -38,15 +36,9 @@ class Assessability:
 ASSESSABLE = Assessability(True)
 
 
-def mean_grade(verdicts: Sequence[Verdict]) -> float:
-    """The grade that the networks expect on average, in [0, 3]."""
-    grades = [sum(grade * chance for grade, chance in enumerate(v.probabilities)) for v in verdicts]
-    return sum(grades) / len(grades)
-
-
 def asks_for_cells(verdicts: Sequence[Verdict]) -> bool:
     """Whether the networks see so little staining that tumour cells must be found."""
-    return bool(verdicts) and mean_grade(verdicts) < SPARSE_STAINING
+    return bool(verdicts) and (_mean_grade(verdicts) < LITTLE_STAINING or _says_zero(verdicts))
 
 
 def assess_tumour(
@@ -61,18 +53,30 @@ def assess_tumour(
     """
     if not asks_for_cells(verdicts) or stain is None or stain.um_per_pixel is None:
         return ASSESSABLE
-    grade, cells = mean_grade(verdicts), stain.cells
-    area = (side * stain.um_per_pixel) ** 2
-    few = grade < LITTLE_STAINING and cells < LEAST_CELLS
+    cells, area = stain.cells, (side * stain.um_per_pixel) ** 2
+    few = _says_zero(verdicts) and cells < LEAST_CELLS
     sparse = area >= _LEAST_AREA_UM2 and cells / area * 10_000 < SPARSE
     if not (few or sparse):
         return ASSESSABLE
     noun = "cell was" if cells == 1 else "cells were"
     return Assessability(
         False,
-        f"Not assessable: hardly any staining, and only {cells or 'no'} tumour-like {noun} found, "
-        "too few for a score of 0; choose a field with more tumour."
-        if cells
-        else "Not assessable: hardly any staining, and no tumour-like cells were found; choose a "
-        "field with tumour.",
+        f"Not assessable: hardly any staining, and {cells or 'no'} tumour-like {noun} found, too "
+        "few for a score; choose a field with more tumour.",
     )
+
+
+def _mean(verdicts: Sequence[Verdict]) -> list[float]:
+    """Mean probability of each score over the networks."""
+    columns = zip(*(verdict.probabilities for verdict in verdicts), strict=True)
+    return [sum(column) / len(verdicts) for column in columns]
+
+
+def _mean_grade(verdicts: Sequence[Verdict]) -> float:
+    return sum(grade * chance for grade, chance in enumerate(_mean(verdicts)))
+
+
+def _says_zero(verdicts: Sequence[Verdict]) -> bool:
+    """Whether 0 is the most probable score to the networks together."""
+    chances = _mean(verdicts)
+    return chances[0] == max(chances)
