@@ -25,7 +25,7 @@ import numpy.typing as npt
 
 from her2core import __version__
 from her2core.evaluation.metrics import set_metrics
-from her2core.models.bundles.card import BundleError, Metric, ModelCard, ModelInput
+from her2core.models.bundles.card import BundleError, Metric, ModelCard, ModelInput, PartReading
 from her2core.models.conformal import ConformalSets, calibrate
 from her2core.models.temperature import NEUTRAL, Temperature, fit_temperature, probabilities
 from her2core.preprocessing.glass import WhiteBalance
@@ -63,6 +63,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--white-balance", choices=get_args(WhiteBalance), help="as in the recipe of the training"
+    )
+    parser.add_argument(
+        "--reading", choices=get_args(PartReading), help="how large squares are read in parts"
+    )
+    parser.add_argument(
+        "--lift",
+        type=float,
+        default=0.0,
+        metavar="B",
+        help="add B times the grade to the logits: undoes a lean to low or high grades "
+        "(default 0: none)",
     )
     parser.add_argument("--cores-test", type=Path, help="crops of held-out cores (crop_cores)")
     parser.add_argument(
@@ -136,6 +147,7 @@ def make_bundle(args: argparse.Namespace) -> ModelCard:
     text = tomllib.loads(args.text.read_text(encoding="utf-8"))
     model = ARCHITECTURES[args.arch].build()
     load_start(model, args.weights, args.arch)
+    _lift(model, args.lift)
     background = choose_background(_seen(args.background, args), BACKGROUND_PATCHES)
     draft = ModelCard(
         name=text["name"],
@@ -149,7 +161,7 @@ def make_bundle(args: argparse.Namespace) -> ModelCard:
         code_version=__version__,
         demo=args.demo,
         notes=tuple(text.get("notes", ())),
-        input=ModelInput(white_balance=args.white_balance),
+        input=ModelInput(white_balance=args.white_balance, reading=args.reading),
     )
     validation = _seen(args.validation, args)
     fields = labelled_fields(args.fields).prepared(args.white_balance) if args.fields else None
@@ -160,6 +172,13 @@ def make_bundle(args: argparse.Namespace) -> ModelCard:
         return _measure(stored, temperature, sets, args)
 
     return assemble(model, draft, background, validation, measure, args.out, fields)
+
+
+def _lift(model: Any, each: float) -> None:
+    """Add `each` times the grade to the bias of the logits."""
+    layer = model.get_layer("logits")
+    kernel, bias = layer.get_weights()
+    layer.set_weights([kernel, bias + each * np.arange(len(bias), dtype=bias.dtype)])
 
 
 def _seen(folder: Path, args: argparse.Namespace) -> PatchSet:

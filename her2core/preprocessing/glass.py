@@ -2,7 +2,8 @@
 
 Scanners and cameras show unstained glass burnt out to white, grey, or tinted. Light that a stain
 absorbs is a share of what comes through the glass, so dividing by the glass brings pictures of all
-of them to one appearance. It is a gain for each channel, as any camera's white balance is.
+of them to one appearance. It is a gain for each channel, as any camera's white balance is. Without
+glass a picture stays as it is: what is brightest in it may be pale tissue.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ import numpy.typing as npt
 WhiteBalance = Literal["glass-1"]
 Colour = tuple[float, float, float]
 
-WHITE = 255.0
+# what glass becomes, in every channel; a little below white, so that what is pale stays visible
+WHITE = 240.0
 _OVERVIEW_SIDE = 128
 # glass is nearly neutral, among the brightest of the picture, and even
 _MOST_TINT = 0.10
@@ -26,9 +28,6 @@ _NEAR_BRIGHTEST = 0.93
 _BRIGHTEST_PERCENT = 99.5
 _MOST_VARIATION = 3.0
 _LEAST_SHARE = 0.01
-# without glass nothing is known of the tint, and of the light only that glass is no darker than
-# the brightest tissue
-_MOST_GAIN_WITHOUT_GLASS = 1.15
 
 
 def find_glass(rgb: npt.NDArray[np.uint8]) -> Colour | None:
@@ -53,24 +52,10 @@ def find_glass(rgb: npt.NDArray[np.uint8]) -> Colour | None:
     return float(red), float(green), float(blue)
 
 
-def white_of(rgb: npt.NDArray[np.uint8]) -> Colour:
-    """What is to become white in a picture, uint8 (H, W, 3): its glass, or a safe guess.
-
-    Without glass the channels keep their proportions, and the picture gets lighter by 15 % at most:
-    what is brightest may be pale tissue.
-    """
-    glass = find_glass(rgb)
-    if glass is not None:
-        return glass
-    brightest = float(np.percentile(_overview(rgb).max(axis=2), _BRIGHTEST_PERCENT))
-    level = max(brightest, WHITE / _MOST_GAIN_WITHOUT_GLASS)
-    return level, level, level
-
-
-def balanced(rgb: npt.NDArray[np.uint8], white: Colour) -> npt.NDArray[np.uint8]:
-    """The picture, uint8 (H, W, 3), with the colour `white` made white, and what is brighter."""
+def balanced(rgb: npt.NDArray[np.uint8], glass: Colour) -> npt.NDArray[np.uint8]:
+    """The picture, uint8 (H, W, 3), with the colour `glass` made `WHITE` in every channel."""
     levels = np.arange(256, dtype=np.float32)[:, None] * (
-        np.float32(WHITE) / np.asarray(white, np.float32)
+        np.float32(WHITE) / np.asarray(glass, np.float32)
     )
     table = np.clip(np.round(levels), 0, 255).astype(np.uint8)
     return np.asarray(cv2.LUT(np.ascontiguousarray(rgb), table[None]), dtype=np.uint8)
@@ -78,7 +63,8 @@ def balanced(rgb: npt.NDArray[np.uint8], white: Colour) -> npt.NDArray[np.uint8]
 
 def prepared(rgb: npt.NDArray[np.uint8], how: WhiteBalance | None) -> npt.NDArray[np.uint8]:
     """The picture, uint8 (H, W, 3), as a network trained with this white balance sees it."""
-    return rgb if how is None else balanced(rgb, white_of(rgb))
+    glass = None if how is None else find_glass(rgb)
+    return rgb if glass is None else balanced(rgb, glass)
 
 
 def _overview(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
