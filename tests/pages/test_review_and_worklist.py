@@ -37,7 +37,7 @@ from pages.review_parts import viewer
 from pages.shell import ui
 from tests import hostile
 from tests.page_server import serve, services_of, text_of
-from tests.tiny_bundles import a_patch, bundle_root, noise
+from tests.tiny_bundles import bundle_root, classifier, noise, pixels
 
 ROOT = PROJECT_ROOT
 HOSTILE = "<img src=x onerror=alert(1)>.png"
@@ -144,21 +144,21 @@ def test_what_the_first_page_imports_loads_nothing_that_takes_its_time():
     assert done.stdout.strip() == "[]"
 
 
-def test_drawing_pages_clears_nothing_of_keras_under_the_networks(app, here):
-    def heat(key: str):
-        patch = replace(a_patch(), sha256=key * 64)  # each key is explained anew
-        return here.workbench.explain(patch, "cnn", "shap", HER2Score.TWO_PLUS).heat
-
-    before = heat("a")
+def test_drawing_pages_clears_nothing_of_keras_under_the_networks(app):
     import keras
 
+    from her2core.xai.shap_values import ShapExplainer
+
+    explainer = ShapExplainer(classifier("cnn"))
+    before = explainer(pixels(1), HER2Score.TWO_PLUS, samples=4).heat
     first = keras.layers.Dense(1).name
     with keras.name_scope("being_built"):
         app.run()
         app.switch_page(ui.MODELS_PAGE).run()
     assert not app.exception
     assert keras.layers.Dense(1).name != first, "names begin anew where all is cleared"
-    np.testing.assert_allclose(heat("b"), before, atol=1e-6)
+    after = explainer(pixels(1), HER2Score.TWO_PLUS, samples=4).heat
+    np.testing.assert_allclose(after, before, atol=1e-6)
 
 
 def test_an_empty_workspace_says_what_this_is_and_how_to_begin(app):
