@@ -60,7 +60,7 @@ def follow(sha256: str) -> None:
 
 
 def say(done: str) -> None:
-    """Let the header say what was just done, e.g. that a review was saved: it lies over no text."""
+    """Let the header say what was just done (Markdown), e.g. that a review was saved."""
     st.session_state[_DONE] = (done, None)
 
 
@@ -99,7 +99,7 @@ def header(items: Sequence[WorklistItem], item: WorklistItem) -> None:
         todo = f"{left} to review" if left else "all reviewed"
         st.markdown(f"**{at + 1} of {len(keys)}** · {todo}", width="content")
         if done := _just_done():
-            st.markdown(f":green[:material/check_circle: {markdown_text(done)}]", width="content")
+            st.markdown(f":green[:material/check_circle: {done}]", width="content")
         names = distinct_names({other.patch.sha256: other.patch.name for other in items})
         name, size = names[item.patch.sha256], f"{item.patch.width} × {item.patch.height} px"
         st.markdown(f"{markdown_text(name)} :gray[{size}]", width="stretch")

@@ -176,7 +176,7 @@ def test_blind_mode_shows_nothing_of_a_report_whose_patches_are_all_to_be_read(h
 def test_blind_mode_tells_the_known_patches_of_a_tiny_report_and_not_the_one_to_be_read(
     here, downloads
 ):
-    tiny = a_report("Four patches", ALPHA.rows[:4], n_boot=20, shown=2)
+    tiny = a_report("Four patches", ALPHA.rows[:4], n_boot=100, shown=2)
     put(here, "tiny", tiny)
     unread, *rest = tiny.rows
     here.store.showings.record("Ada", [row.sha256 for row in rest])
@@ -200,7 +200,7 @@ def test_blind_mode_tells_the_known_patches_of_a_tiny_report_and_not_the_one_to_
 @pytest.mark.parametrize("label", [None, *HER2Score])
 def test_no_filter_and_no_second_report_tells_what_is_to_be_read_blind(here, label):
     reports = {
-        name: a_report(name, ALPHA.rows[first : first + 30], n_boot=20, shown=0)
+        name: a_report(name, ALPHA.rows[first : first + 30], n_boot=100, shown=0)
         for name, first in (("one", 0), ("two", 15))
     }
     for name, report in reports.items():
@@ -312,7 +312,7 @@ def test_what_is_taken_along_of_a_report_is_audited_and_counts_as_seen(here, dow
 
 def test_what_is_taken_along_names_files_and_groups_only_on_purpose(here, downloads):
     whole = measured_rows()
-    report = a_report("With groups", whole, n_boot=20, shown=1)
+    report = a_report("With groups", whole, n_boot=100, shown=1)
     unread = "Files left out because they could not be read: 1. “Jane ”x” Doe.png” is empty."
     put(here, "alpha", replace(report, notes=(unread,)))
     app = opened(EVALUATION, reviewer="Ada")

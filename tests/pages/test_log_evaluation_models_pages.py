@@ -513,8 +513,8 @@ def test_a_broken_bundle_is_named_with_its_reason(here):
 def test_another_bundle_is_put_in_use(here, tmp_path):
     own = here.settings.home / "bundles" / "own"
     shutil.copytree(bundle_root() / "cnn", own)
-    card = json.loads((own / "card.json").read_text())
-    (own / "card.json").write_text(json.dumps(card | {"name": "<b>Own</b>", "demo": False}))
+    card = replace(ModelCard.read(own / "card.json"), name="<b>Own</b>", demo=False)
+    (own / "card.json").write_text(card.to_json())
     try:
         app = opened(MODELS)
         (button,) = [button for button in app.button if button.label == "Use this CNN"]
