@@ -158,6 +158,7 @@ def _table(here: Services) -> None:
             "Confidence": st.column_config.TextColumn(
                 help="Of the less sure model in its own verdict."
             ),
+            "Warnings": st.column_config.TextColumn(width="medium"),
             "Received (UTC)": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
         },
         alt="Patches of the worklist with verdicts and review state",

@@ -325,16 +325,23 @@ def test_a_saved_answer_is_recorded_and_the_next_unreviewed_patch_comes_up(app, 
     assert "**2 of 3** · 2 to review" in text_of(app)
 
 
-def test_nothing_is_saved_without_a_name_or_a_score_and_the_answer_stays(app, three, here):
+def test_nothing_is_saved_without_a_name_and_the_answer_stays(app, three, here):
+    earlier = AppTest.from_file(str(ROOT / "pages" / "main.py"), default_timeout=60)
+    earlier.query_params["patch"] = three[1]
+    sign_in(earlier)
+    button(earlier, "1+").click().run()
+    button(earlier, "Save").click().run()  # so that her name is among those to choose
+
+    app.query_params["patch"] = three[0]
     app.run()
     button(app, "Save").click().run()
     assert "name" in "\n".join(one.value for one in app.warning)
     button(app, "3+").click().run()
-    sign_in(app)
+    app.selectbox(key="reviewer").select("Dr. Ada").run()
     assert button(app, "3+").proto.type == "primary"
     button(app, "Save").click().run()
-    scores = [review.own_score for review in reviews(here)]
-    assert scores == [HER2Score.THREE_PLUS], text_of(app)
+    scores = {review.patch.sha256: review.own_score for review in reviews(here)}
+    assert scores == {three[0]: HER2Score.THREE_PLUS, three[1]: HER2Score.ONE_PLUS}, text_of(app)
 
 
 def test_when_the_store_fails_the_answer_is_kept_and_can_be_saved_later(
