@@ -172,7 +172,7 @@ def _filter(reports: Sequence[Report]) -> RowFilter:
     """What the reader wants to look at; the same for both reports."""
     rows = [row for report in reports for row in report.rows]
     groups = sorted({row.group for row in rows if row.group})
-    left, middle, right = st.columns([2, 2, 3], vertical_alignment="bottom")
+    left, middle, right = st.columns([2, 2, 3.4], vertical_alignment="bottom")
     labels = left.multiselect(
         "Labels",
         list(HER2Score),

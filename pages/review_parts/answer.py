@@ -212,7 +212,7 @@ def _try_to_save(
         return
     discard(here, patch.sha256, saved=True)
     st.session_state["just_saved"] = (patch.sha256, stays)
-    navigation.say(f"Saved: {review.own_score.label} by {markdown_text(review.reviewer)}")
+    navigation.say(f"Saved: {review.own_score.label}")
 
 
 def _give_up(here: Services, sha256: str) -> None:

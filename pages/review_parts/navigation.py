@@ -98,11 +98,14 @@ def header(items: Sequence[WorklistItem], item: WorklistItem) -> None:
         )
         todo = f"{left} to review" if left else "all reviewed"
         st.markdown(f"**{at + 1} of {len(keys)}** · {todo}", width="content")
-        if done := _just_done():
+        done = _just_done()
+        if done:
             st.markdown(f":green[:material/check_circle: {done}]", width="content")
         names = distinct_names({other.patch.sha256: other.patch.name for other in items})
         name, size = names[item.patch.sha256], f"{item.patch.width} × {item.patch.height} px"
-        st.markdown(f"{markdown_text(name)} :gray[{size}]", width="stretch")
+        # the size makes room meanwhile, so that on a narrow screen nothing below moves
+        shown = "" if done else f" :gray[{size}]"
+        st.markdown(f"{markdown_text(name)}{shown}", width="stretch")
 
 
 def to_review(sha256: str) -> None:
