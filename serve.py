@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(refused, file=sys.stderr)
         return refused.status
     logs.take_over()
-    from streamlit.web.cli import main as streamlit
+    from streamlit.web.cli import main as streamlit  # what the command `streamlit` calls
 
     streamlit(["run", "app.py", *streamlit_options(address, options.port, names)])
     return 0

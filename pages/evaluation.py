@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from her2core.reviews.records import Review
+from her2core.serving.services import Services
 from pages.evaluation_parts import agreement, cards, reports
 from pages.shell import seen, session, ui
 
@@ -30,7 +31,7 @@ def main() -> None:
             cards.draw(here)
 
 
-def _known(here: ui.Services, everything: list[Review]) -> tuple[list[Review], int]:
+def _known(here: Services, everything: list[Review]) -> tuple[list[Review], int]:
     """The entries a blind reader may know, and how many are withheld; the rule of the log."""
     if not ui.blind_mode():
         return everything, 0

@@ -14,7 +14,7 @@ from her2core.accounts.records import NotAllowedError
 from her2core.charts.icon import ICON
 from her2core.common.text import markdown_text
 from her2core.reviews.store import StoreError
-from pages.shell import chrome, drafts, gate, shared_models, ui
+from pages.shell import chrome, drafts, gate, ui
 
 _log = logging.getLogger(__name__)
 
@@ -24,7 +24,6 @@ st.set_page_config(
     layout="wide",
     initial_sidebar_state="auto",
 )
-shared_models.keep()
 chrome.draw()
 drafts.mark_begun()
 here = ui.started_or_stop()

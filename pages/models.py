@@ -11,6 +11,7 @@ from her2core.accounts.records import Permission
 from her2core.common.text import markdown_text
 from her2core.models.bundles.card import BundleError, ModelCard
 from her2core.models.bundles.registry import ARCHITECTURES, BundleEntry, chosen, find_bundles
+from her2core.serving.services import Services
 from pages.models_parts import map_fidelity, model_cards
 from pages.shell import session, ui
 
@@ -33,7 +34,7 @@ def main() -> None:
     _own_bundles(here)
 
 
-def _wanted(here: ui.Services) -> dict[str, Path]:
+def _wanted(here: Services) -> dict[str, Path]:
     """What a server that starts now loads; what this one has loaded is the workbench's to say."""
     try:
         return chosen(here.settings)
@@ -43,7 +44,7 @@ def _wanted(here: ui.Services) -> dict[str, Path]:
 
 
 def _architecture(
-    here: ui.Services, architecture: str, entries: tuple[BundleEntry, ...], wanted: Path | None
+    here: Services, architecture: str, entries: tuple[BundleEntry, ...], wanted: Path | None
 ) -> None:
     title = ARCHITECTURES[architecture].title
     st.subheader(title, anchor=False, divider="gray")
@@ -65,12 +66,12 @@ def _architecture(
         _bundle(here, entry, wanted=entry.folder == wanted)
 
 
-def _loaded_folder(here: ui.Services, architecture: str) -> Path | None:
+def _loaded_folder(here: Services, architecture: str) -> Path | None:
     models = here.workbench.state().models
     return next((one.folder for one in models if one.architecture == architecture), None)
 
 
-def _bundle(here: ui.Services, entry: BundleEntry, *, wanted: bool) -> None:
+def _bundle(here: Services, entry: BundleEntry, *, wanted: bool) -> None:
     """One bundle's card; `wanted`: a server that starts now loads it."""
     card = entry.card
     assert card is not None
@@ -126,7 +127,7 @@ def _checksum(card: ModelCard, folder: Path, *, in_use: bool, loading: bool, wan
         st.text(f"folder             {folder}")
 
 
-def _use(here: ui.Services, entry: BundleEntry) -> None:
+def _use(here: Services, entry: BundleEntry) -> None:
     card = entry.card
     assert card is not None
     try:
@@ -153,7 +154,7 @@ def _broken(entries: list[BundleEntry]) -> None:
         st.warning(markdown_text(entry.problem or ""), icon=":material/broken_image:")
 
 
-def _own_bundles(here: ui.Services) -> None:
+def _own_bundles(here: Services) -> None:
     st.subheader("Your own bundle", anchor=False, divider="gray")
     st.markdown(
         "Copy the whole bundle folder (card.json, weights.safetensors, background.safetensors) "

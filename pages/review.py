@@ -16,6 +16,7 @@ from her2core.preprocessing.quality.assessment import QualityReport, assess
 from her2core.reviews.records import Review, WorklistItem
 from her2core.reviews.store import StoreError
 from her2core.reviews.worklist import next_unreviewed, ordered
+from her2core.serving.services import Services
 from pages.review_parts import (
     answer,
     double_read,
@@ -60,7 +61,7 @@ def main() -> None:
     typing.listen()
 
 
-def _workplace(here: ui.Services, items: list[WorklistItem], item: WorklistItem) -> None:
+def _workplace(here: Services, items: list[WorklistItem], item: WorklistItem) -> None:
     """Image at the left, second readers and answer at the right."""
     desk = session.desk(here.store)
     review = desk.review(item.review_id) if item.review_id is not None else None
@@ -117,7 +118,7 @@ def _not_blind() -> None:
     )
 
 
-def _readings(here: ui.Services, patch: Patch, review: Review | None) -> tuple[Verdict, ...] | None:
+def _readings(here: Services, patch: Patch, review: Review | None) -> tuple[Verdict, ...] | None:
     """The verdicts for this square: as recorded for a review, else read now.
 
     Returns:

@@ -7,6 +7,7 @@ import streamlit as st
 from her2core.common.text import markdown_text
 from her2core.reviews.records import Review, ReviewFilter
 from her2core.reviews.store import ReviewStore
+from her2core.serving.services import Services
 from pages.log_parts import detail, exports, filters, table
 from pages.shell import seen, session, ui
 
@@ -57,9 +58,7 @@ def main() -> None:
     detail.draw(here, opened, table.shown_names(shown)[opened.patch.sha256])
 
 
-def _withhold(
-    here: ui.Services, reviews: list[Review], sealed: int
-) -> tuple[list[Review], int, int]:
+def _withhold(here: Services, reviews: list[Review], sealed: int) -> tuple[list[Review], int, int]:
     """Keep entries from a blind reviewer whose patch is still to be reviewed; note the others.
 
     Returns:

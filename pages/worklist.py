@@ -19,6 +19,7 @@ from her2core.reviews.worklist import (
     reader_gap,
     unfamiliar,
 )
+from her2core.serving.services import Services
 from her2core.stain.reading import StainReading
 from pages.review_parts import navigation
 from pages.shell import seen, session, ui
@@ -95,7 +96,7 @@ def _counts(patches: int, left: int, waiting: int, outdated: int) -> str:
     return " · ".join(parts)
 
 
-def _table(here: ui.Services) -> None:
+def _table(here: Services) -> None:
     desk = session.desk(here.store)
     plan = desk.plan()
     worklist = desk.worklist(here.workbench.state().model_ids)
@@ -157,6 +158,7 @@ def _table(here: ui.Services) -> None:
             "Confidence": st.column_config.TextColumn(
                 help="Of the less sure model in its own verdict."
             ),
+            "Warnings": st.column_config.TextColumn(width="medium"),
             "Received (UTC)": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
         },
         alt="Patches of the worklist with verdicts and review state",

@@ -9,18 +9,19 @@ from streamlit.testing.v1 import AppTest
 from her2core.preprocessing.image_store import ImageStore
 from her2core.reviews.store import ReviewStore
 from her2core.serving.reading_queue import ReadingQueue
+from her2core.serving.services import Services
 from her2core.serving.workbench import Workbench
 from her2core.settings import Settings
 from pages.shell import gate, ui
 
 
-def services_of(settings: Settings, workbench: Workbench) -> ui.Services:
+def services_of(settings: Settings, workbench: Workbench) -> Services:
     """The services of a server with an empty workspace; whoever asks closes the store."""
     store, images = ReviewStore(settings.database_url), ImageStore(settings.image_dir)
-    return ui.Services(settings, workbench, store, images, ReadingQueue(workbench, images, store))
+    return Services(settings, workbench, store, images, ReadingQueue(workbench, images, store))
 
 
-def serve(monkeypatch: pytest.MonkeyPatch, made: ui.Services) -> ui.Services:
+def serve(monkeypatch: pytest.MonkeyPatch, made: Services) -> Services:
     """Let the pages find these services."""
     st.cache_resource.clear()
     st.cache_data.clear()

@@ -11,7 +11,6 @@ from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
-from zxcvbn import zxcvbn  # type: ignore[import-untyped]
 
 from her2core.accounts.records import AccountError
 
@@ -60,6 +59,9 @@ def hashed(password: str, name: str = "") -> str:
 
 
 def _is_easy(password: str, name: str) -> bool:
+    # here only: its lists of words would be read at every start
+    from zxcvbn import zxcvbn  # type: ignore[import-untyped]
+
     parts = [part for part in re.split(r"[\W_]+", name.casefold()) if len(part) > 2]
     known = {"".join(parts), "".join(reversed(parts)), *parts, *_WORDS} - {""}
     guesses = zxcvbn(

@@ -7,11 +7,12 @@ import streamlit as st
 from her2core.common.text import markdown_text
 from her2core.models.bundles.card import BundleError
 from her2core.models.bundles.registry import chosen, find_bundles
+from her2core.serving.services import Services
 from pages.models_parts import model_cards
 from pages.shell import ui
 
 
-def draw(here: ui.Services) -> None:
+def draw(here: Services) -> None:
     """The figures of the cards of the models in use."""
     st.caption(
         "These are the figures each model's card states, measured by whoever trained it on the "

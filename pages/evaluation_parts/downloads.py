@@ -17,11 +17,12 @@ from her2core.evaluation.blinding import told_of
 from her2core.evaluation.report import PATCH_FOLDER, PatchRow, Report
 from her2core.evaluation.unnamed import unnamed, unnamed_rows
 from her2core.people.access import Desk
-from pages.shell import seen, ui
+from her2core.serving.services import Services
+from pages.shell import seen
 
 
 def draw(
-    here: ui.Services,
+    here: Services,
     desk: Desk,
     name: str,
     report: Report,

@@ -12,15 +12,16 @@ from her2core.common.text import markdown_text
 from her2core.evaluation.gallery import GalleryEntry
 from her2core.evaluation.report import PATCH_FOLDER, Report
 from her2core.serving.intake import take_in
+from her2core.serving.services import Services
 from pages.review_parts import navigation
-from pages.shell import seen, ui
+from pages.shell import seen
 
 COLUMNS = 6
 KINDS = {"error": "Worst errors", "disagreement": "Largest disagreements of the models"}
 
 
 def draw(
-    here: ui.Services, report: Report, folder: Path, selected: Collection[str], *, whole: bool
+    here: Services, report: Report, folder: Path, selected: Collection[str], *, whole: bool
 ) -> None:
     """The gallery.
 
@@ -60,7 +61,7 @@ def draw(
                     _entry(here, report, folder, entry, f"{folder.name}-{kind}-{start + number}")
 
 
-def _entry(here: ui.Services, report: Report, folder: Path, entry: GalleryEntry, key: str) -> None:
+def _entry(here: Services, report: Report, folder: Path, entry: GalleryEntry, key: str) -> None:
     line = gallery_line(report, entry)
     path = folder / PATCH_FOLDER / f"{entry.sha256}.png"
     known = here.store.patch(entry.sha256) is not None
@@ -77,7 +78,7 @@ def _entry(here: ui.Services, report: Report, folder: Path, entry: GalleryEntry,
         _open(here, report, path, entry, known)
 
 
-def _open(here: ui.Services, report: Report, path: Path, entry: GalleryEntry, known: bool) -> None:
+def _open(here: Services, report: Report, path: Path, entry: GalleryEntry, known: bool) -> None:
     """To the Review page; a patch not yet in the workspace is taken in as if uploaded."""
     sha256 = entry.sha256
     if not known:

@@ -22,6 +22,7 @@ from her2core.evaluation.report import (
 )
 from her2core.people.access import Desk
 from her2core.scores import HER2Score
+from her2core.serving.services import Services
 from pages.evaluation_parts import downloads, figures, gallery, third_reader
 from pages.shell import seen, session, ui
 
@@ -61,7 +62,7 @@ class Shown:
     evaluation: Evaluation
 
 
-def draw(here: ui.Services) -> None:
+def draw(here: Services) -> None:
     """The whole section."""
     paths = find_reports(here.settings.report_dirs)
     if not paths:
@@ -107,7 +108,7 @@ def draw(here: ui.Services) -> None:
         )
 
 
-def _how_to_make_one(here: ui.Services) -> None:
+def _how_to_make_one(here: Services) -> None:
     st.info(
         "No evaluation report was found. Evaluate model bundles on your own labelled patches "
         "(folders class_0, class_1+, class_2+ and class_3+) with this command:",
@@ -142,7 +143,7 @@ def _sealed(desk: Desk) -> frozenset[str]:
     )
 
 
-def _loaded(here: ui.Services, name: str, path: Path, sealed: frozenset[str]) -> Source | None:
+def _loaded(here: Services, name: str, path: Path, sealed: frozenset[str]) -> Source | None:
     """The report, or a sentence on the page that says why it cannot be used or shown."""
     try:
         changed = path.stat().st_mtime_ns
@@ -171,7 +172,7 @@ def _filter(reports: Sequence[Report]) -> RowFilter:
     """What the reader wants to look at; the same for both reports."""
     rows = [row for report in reports for row in report.rows]
     groups = sorted({row.group for row in rows if row.group})
-    left, middle, right = st.columns([2, 2, 3], vertical_alignment="bottom")
+    left, middle, right = st.columns([2, 2, 3.4], vertical_alignment="bottom")
     labels = left.multiselect(
         "Labels",
         list(HER2Score),

@@ -14,6 +14,7 @@ from her2core.preprocessing.patches import Patch, PatchError
 from her2core.reviews.records import Review
 from her2core.scores import HER2Score
 from her2core.serving.recorded_maps import OtherModelLoadedError, explain_recorded, overlay
+from her2core.serving.services import Services
 from her2core.xai.explanation import Method
 from her2core.xai.fidelity_report import read_report
 from her2core.xai.methods import METHODS, RECORDED
@@ -26,7 +27,7 @@ _log = logging.getLogger(__name__)
 _METHODS = {"none": "No overlay"} | {name: METHODS[name].title for name in RECORDED}
 
 
-def draw(here: ui.Services, review: Review, name: str) -> None:
+def draw(here: Services, review: Review, name: str) -> None:
     """Everything the log holds of one review; `name` is that of its patch, as the table has it."""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader(f"Entry {review.id}", anchor=False, width="content")
@@ -86,7 +87,7 @@ def _answer(review: Review) -> None:
         st.text("\n".join(printable(line) for line in review.comment.splitlines()))
 
 
-def _picture(here: ui.Services, review: Review) -> None:
+def _picture(here: Services, review: Review) -> None:
     try:
         patch = ui.load_patch(review.patch.sha256, review.patch.name).with_square(review.square)
     except (PatchError, ValueError) as error:
@@ -96,7 +97,7 @@ def _picture(here: ui.Services, review: Review) -> None:
 
 
 @st.fragment
-def _overlays(here: ui.Services, patch: Patch, review: Review) -> None:
+def _overlays(here: Services, patch: Patch, review: Review) -> None:
     """The image; with an overlay chosen, the maps of the recorded models below it."""
     method: Method = "none"
     if review.verdicts:
@@ -128,7 +129,7 @@ def _overlays(here: ui.Services, patch: Patch, review: Review) -> None:
             _map(here, patch, verdict, method, opacity / 100)
 
 
-def _map(here: ui.Services, patch: Patch, verdict: Verdict, method: Method, opacity: float) -> None:
+def _map(here: Services, patch: Patch, verdict: Verdict, method: Method, opacity: float) -> None:
     title = f"{ui.model_title(verdict.architecture)}, {_METHODS[method]} for {verdict.score.label}"
     try:
         with st.spinner(f"Computing {title}…"):
@@ -148,7 +149,7 @@ def _map(here: ui.Services, patch: Patch, verdict: Verdict, method: Method, opac
     st.caption(markdown_text(explanation.reading))
 
 
-def _history(here: ui.Services, review: Review) -> None:
+def _history(here: Services, review: Review) -> None:
     chain = _corrections(here, review)
     if len(chain) < 2:
         return
@@ -170,7 +171,7 @@ def _history(here: ui.Services, review: Review) -> None:
     )
 
 
-def _corrections(here: ui.Services, review: Review) -> list[Review]:
+def _corrections(here: Services, review: Review) -> list[Review]:
     """The entries that correct one another, this one among them, oldest first."""
     chain = [review]
     met = {review.id}

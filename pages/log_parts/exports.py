@@ -15,15 +15,16 @@ from her2core.reviews.archive import to_zip
 from her2core.reviews.export import ExportOptions, to_csv, to_json, to_xlsx
 from her2core.reviews.records import Review, ReviewFilter
 from her2core.serving.recorded_maps import exported_overlays
+from her2core.serving.services import Services
 from her2core.xai.fidelity_report import read_report
-from pages.shell import session, ui
+from pages.shell import session
 
 _log = logging.getLogger(__name__)
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _NAME = "her2-review-log"
 
 
-def draw(here: ui.Services, reviews: list[Review], wanted: ReviewFilter) -> None:
+def draw(here: Services, reviews: list[Review], wanted: ReviewFilter) -> None:
     """Buttons that export exactly these reviews.
 
     Args:
@@ -61,7 +62,7 @@ def draw(here: ui.Services, reviews: list[Review], wanted: ReviewFilter) -> None
 
 
 def _zip(
-    here: ui.Services, reviews: list[Review], wanted: ReviewFilter, options: ExportOptions
+    here: Services, reviews: list[Review], wanted: ReviewFilter, options: ExportOptions
 ) -> None:
     """Build the ZIP when asked; any click meanwhile, "Stop" among them, ends the building."""
     # the filter stands in the manifest: two that choose the same entries are two files

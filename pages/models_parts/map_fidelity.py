@@ -6,6 +6,7 @@ import streamlit as st
 
 from her2core.charts.fidelity import curves_figure
 from her2core.common.text import markdown_text
+from her2core.serving.services import Services
 from her2core.xai.fidelity_report import (
     BASELINES,
     Convergence,
@@ -29,7 +30,7 @@ _HOW_MEASURED = (
 )
 
 
-def draw(here: ui.Services, model_id: str, *, key: str) -> None:
+def draw(here: Services, model_id: str, *, key: str) -> None:
     """A folded section with the figures of one bundle, or the line that there are none."""
     report = read_report(here.settings.fidelity_file)
     found = report.of(model_id)

@@ -22,6 +22,7 @@ from her2core.reviews.records import Confidence, Review, ReviewDraft
 from her2core.reviews.store import ReviewRefusedError, StoreError
 from her2core.reviews.unsaved import Judged
 from her2core.scores import HER2Score
+from her2core.serving.services import Services
 from pages.review_parts import navigation
 from pages.review_parts.draft import comment_key, discard, draft_of, keep, warn_if_lost
 from pages.shell import session, ui
@@ -36,7 +37,7 @@ _KEYS = {"cnn": ("A", "D"), "densenet121": ("Shift+A", "Shift+D")}
 
 @st.fragment
 def form(
-    here: ui.Services, patch: Patch, verdicts: Sequence[Verdict], hidden: bool, blind: bool
+    here: Services, patch: Patch, verdicts: Sequence[Verdict], hidden: bool, blind: bool
 ) -> None:
     """The answer form; a fragment, so that a key press redraws this form alone.
 
@@ -102,7 +103,7 @@ def form(
             _remarks(draft, {} if hidden else draft.agrees(patch.square, verdicts), verdicts)
 
 
-def _saving(here: ui.Services, draft: Draft, sha256: str, attempt: Callable[[], None]) -> None:
+def _saving(here: Services, draft: Draft, sha256: str, attempt: Callable[[], None]) -> None:
     """Save, and for a correction the way back."""
     # saved before anything is drawn: the reviewer waits for no form that is to go away
     st.button(
@@ -134,7 +135,7 @@ def _remarks(draft: Draft, agrees: dict[str, bool], verdicts: Sequence[Verdict])
 
 
 def save(
-    here: ui.Services,
+    here: Services,
     patch: Patch,
     draft: Draft,
     verdicts: Sequence[Verdict],
@@ -144,8 +145,7 @@ def save(
     """Record the draft; durable when it returns.
 
     Raises:
-        ValueError: something is missing, wrong, or odd and not asked about yet; the message says
-            what.
+        ValueError: something is missing, wrong, or odd and not asked about yet; it says what.
         NotAllowedError: this person may not review this patch.
         SeenBeforeError: it cannot be recorded as blind.
         Exception: the store cannot be written to.
@@ -183,7 +183,7 @@ def save(
 
 
 def _try_to_save(
-    here: ui.Services,
+    here: Services,
     patch: Patch,
     draft: Draft,
     verdicts: Sequence[Verdict],
@@ -212,10 +212,10 @@ def _try_to_save(
         return
     discard(here, patch.sha256, saved=True)
     st.session_state["just_saved"] = (patch.sha256, stays)
-    navigation.say(f"Saved: {review.own_score.label} by {review.reviewer}")
+    navigation.say(f"Saved: {review.own_score.label}")
 
 
-def _give_up(here: ui.Services, sha256: str) -> None:
+def _give_up(here: Services, sha256: str) -> None:
     """Drop a correction; the whole page then shows the recorded review again."""
     _drop_problem()
     discard(here, sha256, saved=False)

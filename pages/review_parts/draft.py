@@ -16,6 +16,7 @@ from her2core.reviews.records import Review
 from her2core.reviews.store import StoreError
 from her2core.reviews.unsaved import Judged, UnsavedAnswer
 from her2core.scores import HER2Score
+from her2core.serving.services import Services
 from pages.shell import ui
 from pages.shell.drafts import Draft, all_drafts, new_token, stop_clocks
 
@@ -37,7 +38,7 @@ def draft_of(sha256: str) -> Draft:
     return drafts[key]
 
 
-def opened(here: ui.Services, sha256: str, review: Review | None) -> Draft:
+def opened(here: Services, sha256: str, review: Review | None) -> Draft:
     """The draft of the patch now in front: its clock runs, and no other one.
 
     What was begun elsewhere, or before this session, is taken up: as it is where this session
@@ -70,7 +71,7 @@ def opened(here: ui.Services, sha256: str, review: Review | None) -> Draft:
     return current
 
 
-def keep(here: ui.Services, sha256: str, draft: Draft) -> None:
+def keep(here: Services, sha256: str, draft: Draft) -> None:
     """Let the database hold the answer as it is now; nothing is written where it does.
 
     To be called when something is answered and when the form is drawn: it is tried again after a
@@ -109,7 +110,7 @@ def warn_if_lost(draft: Draft) -> None:
     )
 
 
-def discard(here: ui.Services, sha256: str, *, saved: bool) -> None:
+def discard(here: Services, sha256: str, *, saved: bool) -> None:
     """Forget the draft: it is given up, or saved, with which the database has forgotten it."""
     draft = all_drafts().pop((ui.reviewer(), sha256), None)
     if draft is None or draft.kept is None or (saved and draft.kept == draft.to_keep):

@@ -60,8 +60,18 @@ def follow(sha256: str) -> None:
 
 
 def say(done: str) -> None:
-    """Let the header say what was just done, e.g. that a review was saved: it lies over no text."""
-    st.session_state[_DONE] = (done, time.monotonic())
+    """Let the header say what was just done (Markdown), e.g. that a review was saved."""
+    st.session_state[_DONE] = (done, None)
+
+
+def _just_done() -> str:
+    """What was just done; its time runs from the first page that says it, however late that is."""
+    done, since = st.session_state.get(_DONE, ("", None))
+    now = time.monotonic()
+    if since is None:
+        st.session_state[_DONE] = (done, now)
+        return str(done)
+    return str(done) if now - since < _SAID_SECONDS else ""
 
 
 def header(items: Sequence[WorklistItem], item: WorklistItem) -> None:
@@ -88,12 +98,14 @@ def header(items: Sequence[WorklistItem], item: WorklistItem) -> None:
         )
         todo = f"{left} to review" if left else "all reviewed"
         st.markdown(f"**{at + 1} of {len(keys)}** · {todo}", width="content")
-        done, at_time = st.session_state.get(_DONE, ("", 0.0))
-        if done and time.monotonic() - at_time < _SAID_SECONDS:
-            st.markdown(f":green[:material/check_circle: {markdown_text(done)}]", width="content")
+        done = _just_done()
+        if done:
+            st.markdown(f":green[:material/check_circle: {done}]", width="content")
         names = distinct_names({other.patch.sha256: other.patch.name for other in items})
         name, size = names[item.patch.sha256], f"{item.patch.width} × {item.patch.height} px"
-        st.markdown(f"{markdown_text(name)} :gray[{size}]", width="stretch")
+        # the size makes room meanwhile, so that on a narrow screen nothing below moves
+        shown = "" if done else f" :gray[{size}]"
+        st.markdown(f"{markdown_text(name)}{shown}", width="stretch")
 
 
 def to_review(sha256: str) -> None:

@@ -10,13 +10,14 @@ import streamlit as st
 from her2core.common.text import markdown_text
 from her2core.preprocessing.image_formats import format_names
 from her2core.serving.intake import Taken, take_in
+from her2core.serving.services import Services
 from pages.review_parts import navigation
-from pages.shell import session, ui
+from pages.shell import session
 
 _LISTED = 20
 
 
-def empty_state(here: ui.Services) -> None:
+def empty_state(here: Services) -> None:
     """What this is, and the two ways to begin."""
     _, middle, _ = st.columns([1, 2.2, 1])
     with middle:
@@ -31,7 +32,7 @@ def empty_state(here: ui.Services) -> None:
         sample_button(here)
 
 
-def uploader(here: ui.Services) -> None:
+def uploader(here: Services) -> None:
     """The upload field; whatever was dropped is taken in before the page goes on."""
     limits = here.settings.limits
     round_no = st.session_state.setdefault("upload_round", 0)
@@ -76,7 +77,7 @@ def as_named(name: str) -> str:
     return name
 
 
-def sample_button(here: ui.Services) -> None:
+def sample_button(here: Services) -> None:
     """Load the shipped synthetic patches."""
     samples = _samples(str(here.settings.demo_dir))
     if st.button(

@@ -16,6 +16,7 @@ from her2core.models.verdict import Verdict
 from her2core.preprocessing import screen
 from her2core.preprocessing.patches import Patch, Square
 from her2core.scores import HER2Score
+from her2core.serving.services import Services
 from her2core.stain import StainThresholds
 from her2core.xai.explanation import Explanation, Method, is_signed
 from her2core.xai.fidelity_report import FidelityReport, read_report
@@ -49,7 +50,7 @@ class _Asked:
 
 
 @st.fragment
-def draw(here: ui.Services, patch: Patch, verdicts: Sequence[Verdict], hidden: bool) -> None:
+def draw(here: Services, patch: Patch, verdicts: Sequence[Verdict], hidden: bool) -> None:
     """The image with its controls; a fragment, so that an overlay redraws this half alone.
 
     Args:
@@ -104,7 +105,7 @@ def _position(column: DeltaGenerator, label: str, room: int, value: int, token: 
     )
 
 
-def _maps(here: ui.Services, patch: Patch, verdicts: Sequence[Verdict], method: Method) -> None:
+def _maps(here: Services, patch: Patch, verdicts: Sequence[Verdict], method: Method) -> None:
     """Original and question above, one map per model side by side below."""
     look = map_choices.look()
     first, second = st.columns(2, gap="small")
@@ -152,7 +153,7 @@ def _reading(name: str, explanation: Explanation, checked: FidelityReport) -> No
     st.caption(f"**{ui.model_title(name)}.** {markdown_text(explanation.reading)}")
 
 
-def _where(here: ui.Services, patch: Patch, explanation: Explanation) -> str:
+def _where(here: Services, patch: Patch, explanation: Explanation) -> str:
     """Which tissue holds the heat, measured without the network, as a second line."""
     found = whereabouts(explanation, _parts(patch.key, here.settings.stain, patch))
     if found is None:
@@ -162,7 +163,7 @@ def _where(here: ui.Services, patch: Patch, explanation: Explanation) -> str:
 
 
 def _requested(
-    here: ui.Services,
+    here: Services,
     patch: Patch,
     method: Method,
     wanted: Mapping[str, tuple[HER2Score, HER2Score | None]],

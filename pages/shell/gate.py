@@ -20,6 +20,7 @@ from her2core.accounts.store import AccountStore
 from her2core.common.text import markdown_text
 from her2core.reviews.store import StoreError
 from her2core.scores import RESEARCH_NOTICE
+from her2core.serving.services import Services
 from pages.shell import drafts, session, ui
 
 _log = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ class Entry:
     refusal: str = ""
 
 
-def look_or_stop(here: ui.Services) -> Entry:
+def look_or_stop(here: Services) -> Entry:
     """Whether the person is known; nothing is drawn, unless the database does not answer."""
     try:
         entry = _look(here)
@@ -55,7 +56,7 @@ def look_or_stop(here: ui.Services) -> Entry:
         ui.calm_stop(markdown_text(str(error)))
 
 
-def ask(here: ui.Services, entry: Entry) -> NoReturn:
+def ask(here: Services, entry: Entry) -> NoReturn:
     """Ask who it is, or say why nobody may come in; ends the page here."""
     accounts = AccountStore(here.store)
     settings = here.settings.sign_in
@@ -75,7 +76,7 @@ def ask(here: ui.Services, entry: Entry) -> NoReturn:
     st.stop()
 
 
-def sign_out_button(here: ui.Services) -> None:
+def sign_out_button(here: Services) -> None:
     """Who is signed in, and the way out; nothing where nobody signs in."""
     person = session.identity()
     if person.way == "open":
@@ -92,7 +93,7 @@ def sign_out_button(here: ui.Services) -> None:
     st.fragment(_watch, run_every=_WATCH_SECONDS)(here.settings.sign_in.idle_minutes)
 
 
-def _look(here: ui.Services) -> Entry:
+def _look(here: Services) -> Entry:
     accounts = AccountStore(here.store)
     settings = here.settings.sign_in
     try:

@@ -1,6 +1,7 @@
 """What the server's guard has to know of Streamlit: its messages, and how a session is ended.
 
-The messages are read with Streamlit's own protocol buffers; they have no public description.
+There is no public way to either: the messages are read with Streamlit's own protocol buffers, and
+a session is ended by its runtime. No other module of the product knows of them.
 """
 
 from __future__ import annotations

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 import streamlit as st
 
 from her2core.reviews.records import Review, ReviewFilter
+from her2core.serving.services import Services
 from pages.shell import session, ui
 
 
-def among(here: ui.Services, keys: Iterable[str]) -> frozenset[str]:
+def among(here: Services, keys: Iterable[str]) -> frozenset[str]:
     """Those whose verdicts were shown before: no longer to be read blind, whatever the switch says.
 
     The database knows it of this reviewer, the session of whatever name was chosen in it then.
@@ -22,9 +23,7 @@ def among(here: ui.Services, keys: Iterable[str]) -> frozenset[str]:
     return session.desk(here.store).seen(asked) | (asked & _seen_here())
 
 
-def known(
-    here: ui.Services, current: Sequence[Review], more: Sequence[Review] = ()
-) -> frozenset[str]:
+def known(here: Services, current: Sequence[Review], more: Sequence[Review] = ()) -> frozenset[str]:
     """The patches of these entries that a blind reader knows: reviewed by them, or shown before.
 
     Args:
@@ -41,7 +40,7 @@ def known(
     return among(here, others) | own
 
 
-def known_of(here: ui.Services, keys: Iterable[str]) -> frozenset[str]:
+def known_of(here: Services, keys: Iterable[str]) -> frozenset[str]:
     """Those of the patches that a blind reader knows: reviewed by them, or shown before.
 
     Raises:
@@ -53,7 +52,7 @@ def known_of(here: ui.Services, keys: Iterable[str]) -> frozenset[str]:
     return own | among(here, asked - own)
 
 
-def mark(here: ui.Services, keys: Iterable[str]) -> None:
+def mark(here: Services, keys: Iterable[str]) -> None:
     """Record that the verdicts of these patches are shown; call it before anything is drawn.
 
     Who does not read blind is shown them even where the database takes no changes just now.
@@ -64,7 +63,7 @@ def mark(here: ui.Services, keys: Iterable[str]) -> None:
     marker(here, insist=ui.blind_mode())(keys)
 
 
-def marker(here: ui.Services, *, insist: bool) -> Callable[[Iterable[str]], None]:
+def marker(here: Services, *, insist: bool) -> Callable[[Iterable[str]], None]:
     """What mark does, for a download: it is made when nothing of this session is at hand.
 
     Args:

@@ -21,8 +21,7 @@ from her2core.preprocessing.patches import Patch
 from her2core.reviews.store import StoreError
 from her2core.reviews.worklist import Order
 from her2core.scores import RESEARCH_NOTICE, HER2Score
-from her2core.serving.services import Services as Services
-from her2core.serving.services import services as services
+from her2core.serving.services import Services, services
 from pages.shell import drafts, session
 
 ARCHITECTURES = ("cnn", "densenet121")

@@ -20,6 +20,7 @@ from her2core.reviews.store import ReviewStore, StoreError
 from her2core.scores import HER2Score
 from her2core.serving.intake import take_in
 from her2core.serving.load_state import LoadState, ModelState
+from her2core.serving.services import Services
 from her2core.serving.workbench import Workbench
 from her2core.settings import PROJECT_ROOT, Settings
 from pages.shell import ui
@@ -57,7 +58,7 @@ class Readers(Workbench):
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ui.Services]:
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
     """A server whose readers have no networks, where nobody signs in."""
     settings = Settings(tmp_path, f"sqlite:///{tmp_path / 'reviews.sqlite3'}", ())
     made = serve(monkeypatch, services_of(settings, Readers(settings)))
@@ -67,7 +68,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ui.Service
 
 
 @pytest.fixture
-def patch(here: ui.Services, brown_patch_png: bytes) -> str:
+def patch(here: Services, brown_patch_png: bytes) -> str:
     """The sha256 of the one patch that was taken in."""
     limits = here.settings.limits
     return str(take_in(brown_patch_png, "p.png", here.images, here.store, limits).sha256)
@@ -99,12 +100,12 @@ def problems(app: AppTest) -> str:
     return "\n".join(one.value for one in app.warning).replace("\\", "")
 
 
-def reviews(here: ui.Services) -> list[Review]:
+def reviews(here: Services) -> list[Review]:
     """The whole log, the newest entry first."""
     return here.store.reviews(ReviewFilter(include_superseded=True))
 
 
-def elsewhere(here: ui.Services, sha256: str, score: HER2Score, **changes: object) -> Review:
+def elsewhere(here: Services, sha256: str, score: HER2Score, **changes: object) -> Review:
     """What the same reviewer saves meanwhile in another tab."""
     facts = {"square": here.images.load(sha256, "p.png").square, "own_score": score, "comment": ""}
     who = {"patch_sha256": sha256, "reviewer": "Dr. Ada", "verdicts": (), "agrees": {}}
@@ -340,7 +341,7 @@ def test_the_door_knows_of_an_answer_that_waits_behind_it(here, patch, monkeypat
 # beyond the session ------------------------------------------------------------------------------
 
 
-def database_away(here: ui.Services, monkeypatch: pytest.MonkeyPatch) -> None:
+def database_away(here: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     """Answers begun cannot be written; all else goes on."""
 
     def refuse(*_: object) -> bool:

@@ -33,20 +33,20 @@ def here(postgresql_url, tmp_path, monkeypatch):
 def test_the_answer_stays_while_the_database_is_away_and_is_saved_when_it_is_back(here, postgresql):
     app = AppTest.from_file(str(ROOT / "pages" / "main.py"), default_timeout=60)
     app.session_state["reviewer"] = "Dr. Ada"
-    _run(app)
-    _run(_button(app, "2+").click())
-    _run(app.text_area[0].set_value(COMMENT))
+    app.run()
+    _button(app, "2+").click().run()
+    app.text_area[0].set_value(COMMENT).run()
     postgresql.kill()
     try:
-        _run(_button(app, "Save").click())
+        _button(app, "Save").click().run()
         assert not app.exception
         said = "\n".join(str(one.value) for kind in (app.error, app.warning) for one in kind)
         assert "does not answer" in said
     finally:
         postgresql.start()
-    _run(_button(app, "Try again").click())
+    _button(app, "Try again").click().run()
     assert app.text_area[0].value == COMMENT
-    _run(_button(app, "Save").click())
+    _button(app, "Save").click().run()
     assert not app.exception
     (review,) = here.store.reviews()
     assert (review.own_score.label, review.comment, review.reviewer) == ("2+", COMMENT, "Dr. Ada")
@@ -87,13 +87,6 @@ def test_a_part_that_draws_itself_anew_says_it_in_one_sentence_too():
     assert not app.exception
     assert app.error[0].value.startswith("The review database does not answer")
     assert app.markdown[0].value == "the rest of the page"
-
-
-def _run(element):
-    """Run as a browser does: always through main.py (AppTest would go to pages/review.py)."""
-    app = element if isinstance(element, AppTest) else element.root._runner
-    app._page_hash = app._finished_page_script_hash = ""
-    return app.run()
 
 
 def _button(app, label):

@@ -24,9 +24,9 @@ from her2core.evaluation.report import PATCH_FOLDER, REPORT_FILE, Report
 from her2core.people.access import Desk
 from her2core.reviews.records import PatchRecord
 from her2core.scores import HER2Score
+from her2core.serving.services import Services
 from her2core.serving.workbench import Workbench
 from her2core.settings import Settings
-from pages.shell import ui
 from tests.evaluation.test_third_reader import measured_rows
 from tests.page_server import serve, services_of
 from tests.pages.test_log_evaluation_models_pages import EVALUATION, opened, rerun, shown_text
@@ -38,7 +38,7 @@ BETA = a_report("Own patches", some_rows(8, seed=2, per_group=0), n_boot=100, sh
 
 
 @pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ui.Services:
+def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Services:
     """A server without models whose reports lie in its home."""
     home = tmp_path / "home"
     home.mkdir()
@@ -48,7 +48,7 @@ def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ui.Services:
     return serve(monkeypatch, services_of(settings, Workbench(settings)))
 
 
-def put(here: ui.Services, name: str, report: Report) -> None:
+def put(here: Services, name: str, report: Report) -> None:
     """A report in the server's home, with the pictures of its gallery."""
     folder = here.settings.home / "reports" / name
     (folder / PATCH_FOLDER).mkdir(parents=True)
@@ -235,7 +235,7 @@ def test_what_figures_rest_on_counts_as_seen_with_the_copies_that_the_report_hol
     assert here.store.showings.seen("Ben", everything) == frozenset()
 
 
-def given_blind(here: ui.Services, sha256: str) -> None:
+def given_blind(here: Services, sha256: str) -> None:
     """This patch is in a blind double read of Ada and Ben; nobody has answered yet."""
     accounts = AccountStore(here.store)
     for name, role in (("Ada", "reviewer"), ("Ben", "reviewer"), ("Root", "administrator")):

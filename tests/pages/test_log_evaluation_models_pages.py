@@ -31,6 +31,7 @@ from her2core.reviews.store import ReviewStore
 from her2core.scores import HER2Score
 from her2core.serving import recorded_maps
 from her2core.serving.reading_queue import ReadingQueue
+from her2core.serving.services import Services
 from her2core.serving.workbench import Workbench
 from her2core.settings import PROJECT_ROOT, SHIPPED_DATA, Settings
 from her2core.xai.fidelity_report import (
@@ -52,17 +53,17 @@ COMMENT = "<script>alert(1)</script> **crush** artefact\nsecond line"
 HOSTILE_NAME = "=cmd|'/c calc'!A1 <img src=x onerror=alert(1)>.png"
 
 
-def services_of(home: Path, *bundle_dirs: Path) -> ui.Services:
+def services_of(home: Path, *bundle_dirs: Path) -> Services:
     """What a server with this workspace and these bundle folders holds; nothing loaded yet."""
     home.mkdir(parents=True)
     chosen = Settings(home, f"sqlite:///{home / 'reviews.sqlite3'}", bundle_dirs)
     workbench, store = Workbench(chosen), ReviewStore(chosen.database_url)
     images = ImageStore(chosen.image_dir)
-    return ui.Services(chosen, workbench, store, images, ReadingQueue(workbench, images, store))
+    return Services(chosen, workbench, store, images, ReadingQueue(workbench, images, store))
 
 
 @pytest.fixture(scope="module")
-def seeded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ui.Services]:
+def seeded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     """A server with both models, four patches and six entries, the models' verdicts real."""
     folder = tmp_path_factory.mktemp("log")
     bundles = folder / "bundles"
@@ -80,9 +81,7 @@ def seeded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ui.Services]:
 
 
 @pytest.fixture
-def here(
-    monkeypatch: pytest.MonkeyPatch, seeded: ui.Services, tmp_path: Path
-) -> Iterator[ui.Services]:
+def here(monkeypatch: pytest.MonkeyPatch, seeded: Services, tmp_path: Path) -> Iterator[Services]:
     """The seeded server with a copy of its database: what was shown to whom is never deleted."""
     copy = f"sqlite:///{tmp_path / 'copy.sqlite3'}"
     backup(seeded.settings.database_url, tmp_path / "copy.sqlite3")
@@ -91,7 +90,7 @@ def here(
     store.close()
 
 
-def seed(here: ui.Services) -> None:
+def seed(here: Services) -> None:
     """Ada reads four patches (one twice: a correction), Bo one of them blind."""
     when = datetime(2026, 3, 1, tzinfo=UTC)
     for number in range(4):
@@ -179,7 +178,7 @@ def test_a_table_has_no_download_of_its_own_and_its_text_is_inert(here):
     assert sum(str(name).startswith("'=cmd") for name in names) == 1
 
 
-def entries_of(here: ui.Services, wanted: ReviewFilter) -> list[int]:
+def entries_of(here: Services, wanted: ReviewFilter) -> list[int]:
     return [review.id for review in here.store.reviews(wanted)]
 
 
@@ -514,8 +513,8 @@ def test_a_broken_bundle_is_named_with_its_reason(here):
 def test_another_bundle_is_put_in_use(here, tmp_path):
     own = here.settings.home / "bundles" / "own"
     shutil.copytree(bundle_root() / "cnn", own)
-    card = json.loads((own / "card.json").read_text())
-    (own / "card.json").write_text(json.dumps(card | {"name": "<b>Own</b>", "demo": False}))
+    card = replace(ModelCard.read(own / "card.json"), name="<b>Own</b>", demo=False)
+    (own / "card.json").write_text(card.to_json())
     try:
         app = opened(MODELS)
         (button,) = [button for button in app.button if button.label == "Use this CNN"]
@@ -558,7 +557,7 @@ def test_in_use_is_what_the_server_has_loaded_whatever_it_would_load_next(here):
 
 
 @pytest.fixture
-def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ui.Services:
+def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Services:
     """A server without models and reviews."""
     made = services_of(tmp_path / "home", tmp_path / "home" / "bundles")
     made.workbench.wait()

@@ -15,6 +15,7 @@ from streamlit.testing.v1 import AppTest
 from her2core.accounts.store import AccountStore
 from her2core.reviews.store import ReviewStore
 from her2core.serving.intake import take_in
+from her2core.serving.services import Services
 from her2core.serving.workbench import Workbench
 from her2core.settings import PROJECT_ROOT, Settings, SignInSettings
 from pages.shell import ui
@@ -25,7 +26,7 @@ PASSWORD = "brown rings round blue nuclei"
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ui.Services]:
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
     """A server without any model, with two accounts."""
     settings = Settings(tmp_path, f"sqlite:///{tmp_path / 'reviews.sqlite3'}", ())
     workbench = Workbench(settings)
@@ -39,7 +40,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ui.Service
 
 
 @pytest.fixture
-def app(here: ui.Services, monkeypatch: pytest.MonkeyPatch) -> AppTest:
+def app(here: Services, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     return AppTest.from_file(str(ROOT / "pages" / "main.py"), default_timeout=60)
 
 
@@ -50,7 +51,7 @@ def sign_in(app: AppTest, name: str = "Dr. Ada", password: str = PASSWORD) -> Ap
     return app.run()
 
 
-def with_sign_in(here: ui.Services, monkeypatch: pytest.MonkeyPatch, **changes: object) -> None:
+def with_sign_in(here: Services, monkeypatch: pytest.MonkeyPatch, **changes: object) -> None:
     sign_in = replace(SignInSettings(), **changes)  # type: ignore[arg-type]
     made = replace(here, settings=replace(here.settings, sign_in=sign_in))
     monkeypatch.setattr(ui, "services", lambda: made)
@@ -197,7 +198,7 @@ class Vouched(dict[str, object]):
 
 
 @pytest.fixture
-def by_provider(here: ui.Services, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def by_provider(here: Services, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Dr. Bo is known to the provider; how often the browser was sent there to sign out."""
     with_sign_in(here, monkeypatch, oidc=True)
     AccountStore(here.store).add("Dr. Bo", "reviewer", login="bo@hospital.example")

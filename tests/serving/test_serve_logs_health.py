@@ -16,9 +16,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-import streamlit.config
 from sqlalchemy.engine import make_url
-from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
 import serve
 from her2core import health
@@ -26,6 +24,8 @@ from her2core.accounts.store import AccountStore
 from her2core.reviews.store import ReviewStore
 from her2core.serving import logs
 from her2core.settings import PROJECT_ROOT, SHIPPED_DATA, Settings, SignInSettings, load_settings
+from tests.browser.server import Server
+from tests.wire_client import Client
 
 ROOT = PROJECT_ROOT
 
@@ -76,16 +76,35 @@ def test_it_starts_once_an_account_exists_or_it_is_forced(home, monkeypatch):
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.5", "[::1]"])
-def test_without_sign_in_no_other_name_leads_to_the_server(home, address):
+def test_without_sign_in_only_names_of_this_machine_are_let_in(home, address):
     command = serve.streamlit_options(address, names=serve.check(address))
-    names = [after for told, after in pairwise(command) if told == "--server.allowedHosts"]
-    streamlit.config.set_option("server.allowedHosts", names)
+    names = {after for told, after in pairwise(command) if told == "--server.allowedHosts"}
+    assert names == {"localhost", "127.0.0.1", "::1", address.strip("[]")}
+
+
+def test_without_sign_in_no_other_name_leads_to_the_server(tmp_path):
+    server = Server(tmp_path / "home", tmp_path)
+    server.home.mkdir()
+    server.start(120)
+    handshake = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "MDEyMzQ1Njc4OWFiY2RlZg==",
+    }
     try:
-        for host in ("localhost:8501", "127.0.0.1:8501", "[::1]:8501", f"{address}:8501"):
-            assert is_host_allowed(host), host
-        assert not is_host_allowed("evil.example:8501")
+        browser = Client(server.url).open_page()
+
+        def status(host: str) -> int:
+            asked = handshake | {"Host": f"{host}:{server.port}"}
+            return browser.ask("/_stcore/stream", headers=asked).status
+
+        for host in ("localhost", "127.0.0.1", "[::1]"):
+            assert status(host) == 101, host
+        for host in ("evil.example", "localhost.evil.example", "127.0.0.2"):
+            assert status(host) == 403, host
     finally:
-        streamlit.config.set_option("server.allowedHosts", [])
+        server.kill()
 
 
 @pytest.mark.parametrize(("limit", "told"), [(None, "200"), (300 * 2**20 + 1, "301"), (9, "1")])

@@ -15,10 +15,10 @@ from her2core.models.bundles.registry import ARCHITECTURES
 from her2core.preprocessing.image_store import ImageStore
 from her2core.reviews.store import ReviewStore
 from her2core.serving.reading_queue import ReadingQueue
+from her2core.serving.services import Services
 from her2core.serving.workbench import Workbench
 from her2core.settings import Settings
 from her2core.training import loop
-from pages.shell import ui
 from tests.page_server import serve
 from tests.pages.test_log_evaluation_models_pages import EVALUATION, opened, shown_text
 from training import evaluate, make_synthetic, train
@@ -80,7 +80,7 @@ def test_train_resume_evaluate_and_show(tmp_path: Path, monkeypatch: pytest.Monk
     workbench, store = Workbench(settings), ReviewStore(settings.database_url)
     images = ImageStore(settings.image_dir)
     queue = ReadingQueue(workbench, images, store)
-    serve(monkeypatch, ui.Services(settings, workbench, store, images, queue))
+    serve(monkeypatch, Services(settings, workbench, store, images, queue))
     app = opened(EVALUATION)
     assert "**8 patches** of 8 groups" in shown_text(app)
     assert list(app.dataframe[0].value.columns[1:]) == [r.title for r in report.evaluation.readers]

@@ -15,11 +15,11 @@ from her2core.preprocessing.patches import Patch
 from her2core.reviews.store import ReviewStore
 from her2core.scores import HER2Score
 from her2core.serving.reading_queue import ReadingQueue
+from her2core.serving.services import Services
 from her2core.serving.workbench import Workbench
 from her2core.settings import Settings
 from her2core.xai.fidelity_report import FidelityReport, Measured, MethodFidelity, ModelFidelity
 from her2core.xai.methods import CLASS_ACTIVATION, METHODS
-from pages.shell import ui
 from tests.tiny_bundles import a_patch, bundle_root
 
 GOOD = Measured(0.9, 0.8, 1.0, 9)
@@ -36,7 +36,7 @@ def workbench(tmp_path_factory: pytest.TempPathFactory) -> Workbench:
 
 
 @pytest.fixture
-def here(workbench: Workbench, tmp_path: Path) -> Iterator[ui.Services]:
+def here(workbench: Workbench, tmp_path: Path) -> Iterator[Services]:
     """A server with the CNN, where no bundle has been checked."""
     chosen = Settings(
         tmp_path,
@@ -46,11 +46,11 @@ def here(workbench: Workbench, tmp_path: Path) -> Iterator[ui.Services]:
     )
     store, images = ReviewStore(chosen.database_url), ImageStore(chosen.image_dir)
     st.cache_data.clear()
-    yield ui.Services(chosen, workbench, store, images, ReadingQueue(workbench, images, store))
+    yield Services(chosen, workbench, store, images, ReadingQueue(workbench, images, store))
     store.close()
 
 
-def opened(here: ui.Services, patch: Patch, **state: object) -> AppTest:
+def opened(here: Services, patch: Patch, **state: object) -> AppTest:
     """The viewer alone, with these choices made."""
 
     def page(here, patch, hidden):  # runs as a script of its own
@@ -85,7 +85,7 @@ def control(app: AppTest, key: str):
     return next(one for one in app.button_group if one.key == key)
 
 
-def report(here: ui.Services, method: str, **figures: Measured) -> None:
+def report(here: Services, method: str, **figures: Measured) -> None:
     """Let the benchmark have found these figures for the CNN in use."""
     found = MethodFidelity(method, figures, (1.0, 0.0), (0.0, 1.0))
     model_id = here.workbench.cards()["cnn"].model_id

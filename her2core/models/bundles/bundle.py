@@ -38,6 +38,12 @@ from her2core.models.bundles.card import CARD_FILE, BundleError, ModelCard
 from her2core.models.bundles.compact import compact
 from her2core.models.bundles.registry import ARCHITECTURES
 
+# Streamlit calls this after every run of a page, for scripts that build their networks anew each
+# time. Here networks are built in other threads meanwhile and live as long as the server: clearing
+# takes the names from under one being built, which then fails, and collects all of TensorFlow's
+# garbage. Whoever means it calls keras.utils.clear_session.
+keras.backend.clear_session = lambda free_memory=True: None
+
 __all__ = [
     "BACKGROUND_FILE",
     "WEIGHTS_FILE",
