@@ -81,6 +81,12 @@ def colour_rows(name: str, images: Sequence[RGBArray]) -> list[Figure]:
         "as they are": lambda image: image,
         "in warm light": lambda image: _scaled(image, (1, 0.93, 0.82)),
         "in cool light": lambda image: _scaled(image, (0.86, 0.95, 1)),
+        "under-exposed by a stop": lambda image: _scaled(image, 0.72),
+        "each channel stretched": _stretched,
+        "colours 1.5 times as vivid": _vivid,
+        "half as large": lambda image: cv2.resize(
+            image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA
+        ),
         "sharpened": lambda image: cv2.addWeighted(
             image, 2.5, cv2.GaussianBlur(image, (0, 0), 1.5), -1.5, 0
         ),
@@ -131,6 +137,16 @@ def speed_row(image: RGBArray) -> Figure:
 
 def _scaled(image: RGBArray, by: float | tuple[float, ...]) -> RGBArray:
     return np.asarray(np.clip(image * np.array(by), 0, 255), np.uint8)
+
+
+def _stretched(image: RGBArray) -> RGBArray:
+    low, high = np.percentile(image, (1, 99), axis=(0, 1))
+    return np.asarray(np.clip((image - low) / np.maximum(high - low, 1) * 255, 0, 255), np.uint8)
+
+
+def _vivid(image: RGBArray) -> RGBArray:
+    grey = image.mean(axis=2, keepdims=True)
+    return np.asarray(np.clip(grey + 1.5 * (image - grey), 0, 255), np.uint8)
 
 
 def _synthetic(count: int, seed: int) -> list[RGBArray]:

@@ -12,10 +12,10 @@ from her2core.models.assessable import asks_for_cells, assess_tumour
 from her2core.models.ood.novelty import warning as novelty_warning
 from her2core.models.verdict import Verdict
 from her2core.preprocessing.patches import Patch, PatchError
-from her2core.preprocessing.quality.assessment import QualityReport, assess
 from her2core.reviews.records import Review, WorklistItem
 from her2core.reviews.store import StoreError
 from her2core.reviews.worklist import next_unreviewed, ordered
+from her2core.serving.patch_warnings import warnings_of
 from her2core.serving.services import Services
 from pages.review_parts import (
     answer,
@@ -163,22 +163,22 @@ def _with_square(patch: Patch, draft: Draft, review: Review | None) -> Patch:
 
 def _quality(patch: Patch, centred: Patch, item: WorklistItem, readings: Sequence[Verdict]) -> None:
     """What the reviewer should know of the image before trusting any verdict."""
-    report = _assessed(patch.key, patch)
+    told_of_square = _assessed(patch.key, patch)
     strange = novelty_warning(readings)
     # Those kept with the patch: of the file, which hold for every square, and of the centred one.
     # An earlier version may have written them: each is told once.
     kept = [spaced_percent(sentence) for sentence in item.patch.warnings]
     if patch.square != centred.square:
-        of_centred = _assessed(centred.key, centred).warnings
+        of_centred = _assessed(centred.key, centred)
         kept = [sentence for sentence in kept if sentence not in of_centred]
-    warnings = dict.fromkeys(filter(None, (strange, *report.warnings, *kept)))
+    warnings = dict.fromkeys(filter(None, (strange, *told_of_square, *kept)))
     if warnings:
         st.warning("  \n".join(map(markdown_text, warnings)), icon=":material/report:")
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
-def _assessed(key: str, _patch: Patch) -> QualityReport:
-    return assess(_patch)
+def _assessed(key: str, _patch: Patch) -> tuple[str, ...]:
+    return warnings_of(_patch)
 
 
 def _advance_after_saving(items: list[WorklistItem]) -> None:

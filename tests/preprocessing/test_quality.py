@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_sample_image
 
-from benchmarks import artefacts
+from benchmarks import artefacts, unfamiliar
 from her2core.preprocessing.patches import Patch, Square
 from her2core.preprocessing.quality.assessment import QualityReport, assess
 from her2core.preprocessing.quality.mixture_line import stain_amounts
@@ -127,16 +127,16 @@ def test_the_same_patches_out_of_focus_are_told(real_images):
 
 @pytest.mark.real_images
 @pytest.mark.parametrize(
-    ("code", "change"),
+    ("code", "change", "least"),
     [
-        ("grey", lambda image: np.repeat(image.mean(axis=2, keepdims=True), 3, axis=2)),
-        ("dark", lambda image: image * 0.5),
-        ("overexposed", lambda image: image * 1.3),
-        ("not_ihc", lambda image: 255 - image),
+        ("grey", lambda image: np.repeat(image.mean(axis=2, keepdims=True), 3, axis=2), 0.95),
+        ("dark", lambda image: image * 0.5, 0.95),
+        ("overexposed", lambda image: image * 1.3, 0.95),
+        ("not_ihc", lambda image: 255 - image, 0.9),
     ],
 )
-def test_spoilt_real_patches_are_told(real_images, code, change):
-    assert rate(real_images[::16], code, change) >= 0.9
+def test_spoilt_real_patches_are_told(real_images, code, change, least):
+    assert rate(real_images[::16], code, change) >= least
 
 
 @pytest.mark.real_images
@@ -169,6 +169,47 @@ def test_real_breast_tissue_is_not_taken_for_another_stain(source):
     for light in ((1, 1, 1), (1, 0.93, 0.82), (0.86, 0.95, 1), (0.85, 0.85, 0.85)):
         found = [codes(image * light) & {"not_ihc", "h_and_e"} for image in images]
         assert np.mean([bool(each) for each in found]) <= 0.03, light
+
+
+def stretched(image: np.ndarray) -> np.ndarray:
+    low, high = np.percentile(image, (1, 99), axis=(0, 1))
+    return (image - low) / np.maximum(high - low, 1) * 255
+
+
+def vivid(image: np.ndarray) -> np.ndarray:
+    grey = image.mean(axis=2, keepdims=True)
+    return grey + 1.5 * (image - grey)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda image: as_poor_jpeg(np.repeat(image.mean(axis=2, keepdims=True), 3, axis=2)),
+        lambda image: image * (1.03, 0.97, 1.02),
+        lambda image: image * 0.72,
+        lambda image: cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA),
+        lambda image: cv2.addWeighted(image, 2.5, cv2.GaussianBlur(image, (0, 0), 1.5), -1.5, 0),
+        vivid,
+        stretched,
+    ],
+    ids=["grey jpeg", "balance", "a stop darker", "half size", "sharpened", "vivid", "stretched"],
+)
+def test_an_edited_export_of_real_tissue_is_not_taken_for_another_stain(change):
+    files = [path for path in sorted(BREAST.glob("*/*")) if "membrane" not in path.stem]
+    files = [path for path in files if path.suffix in (".png", ".jpg", ".jpeg", ".tif")]
+    if not files:
+        pytest.skip(f"no real breast tissue in {BREAST}; set HER2_REAL_BREAST")
+    images = [cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB) for path in files[::3]]
+    assert rate(images, "not_ihc", change) + rate(images, "h_and_e", change) <= (
+        # each channel stretched on its own moves the hues themselves: 3 of 52 are told
+        0.06 if change is stretched else 0.03
+    )
+
+
+def as_poor_jpeg(image: np.ndarray) -> np.ndarray:
+    """The picture after a JPEG of quality 50."""
+    _, data = cv2.imencode(".jpg", image.astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, 50])
+    return cv2.imdecode(data, cv2.IMREAD_COLOR)
 
 
 @pytest.mark.parametrize("yellower", [(0.27, 0.57, 0.78), (0.17, 0.50, 0.85), (0.35, 0.6, 0.72)])
@@ -222,6 +263,15 @@ def test_synthetic_ihc_passes_and_synthetic_h_and_e_does_not():
 @pytest.mark.parametrize("name", ["china.jpg", "flower.jpg"])
 def test_photographs_are_not_ihc(name):
     assert "not_ihc" in codes(load_sample_image(name))
+
+
+def test_photographs_get_a_reason_that_fits():
+    pictures = unfamiliar.photographs()
+    assert len(pictures) >= 2
+    rng = np.random.default_rng(8)
+    found = [codes(crop) for each in pictures for crop in unfamiliar.crops(each, 5, rng)]
+    fits = {"not_ihc", "h_and_e", "dark", "grey", "blank", "overexposed"}
+    assert np.mean([bool(each & fits) for each in found]) >= 0.9
 
 
 def test_saturated_colours_are_not_ihc():

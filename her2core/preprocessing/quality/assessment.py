@@ -3,8 +3,8 @@
 Plain measurements of the square, no network: is it tissue, is it a DAB and haematoxylin stain, is
 it sharp, is it well exposed, is it of a size the models can use, does ink or a fold lie on it. Each
 finding is one sentence that says what to do. Thresholds were set on 201 real HER2 patches from 14
-cores (40x), those of the colours on breast tissue of four more sources too, with one source left
-out at a time; benchmarks/quality.json says what they catch and what they leave alone.
+cores (40x), those of the colours on breast tissue of four more sources too: no source was kept out
+of that choice. benchmarks/quality.json says what they catch and what they leave alone.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from her2core.preprocessing.quality.findings import (
     warning,
 )
 from her2core.preprocessing.quality.mixture_line import Colours, colours_of, summed
-from her2core.preprocessing.quality.pen_marks import ink_mask
+from her2core.preprocessing.quality.pen_marks import ink_mask, is_of_many_colours
 from her2core.preprocessing.quality.stain_range import stain_range
 from her2core.preprocessing.quality.tissue_folds import fold_contrast
 
@@ -58,9 +58,11 @@ _CLIPPED_SHARE, _NEAR_WHITE = 0.5, 180
 # Glass is the brightest in view; how coloured its light may be, and how dark.
 _LEAST_OF_BRIGHTEST, _LEAST_GLASS = 0.8, 170
 # Where neither glass nor any blue is seen, brown may be anything.
-_GLASS_IN_VIEW, _ALL_BROWN = 215, 0.6
+_GLASS_IN_VIEW, _ALL_BROWN = 215, 0.75
 # A patch all of one odd colour is not IHC under ink.
 _MOST_INK = 0.6
+# Less may be a few dark nuclei.
+_CLEAR_INK = 0.1
 # Real patches: 99 % below it; the same with a fold: 96 % above it. In a small field a row of large
 # nuclei is as wide as a fold.
 _FOLD_CONTRAST, _FOLD_CONTRAST_CLOSE, _CLOSE_SIDE = 0.35, 0.50, 300
@@ -113,6 +115,8 @@ def assess(patch: Patch) -> QualityReport:
         # Clipping shifts colours: what they would say is no news after "over-exposed".
         no_glass = light.max() < _GLASS_IN_VIEW
         subject = None if exposure is CLIPPED else _subject(rgb, tissue, colours, no_glass)
+        if subject is None and exposure is None and _is_no_ink(overview, ink, colours):
+            subject = NOT_IHC
         blurred = BLURRED if focus < _SHARP_FOCUS else None
         spoilt = None if subject or exposure else _spoilt(overview, ink, patch.square.size)
         seen = (subject, exposure, blurred, spoilt)
@@ -158,6 +162,13 @@ def _spoilt(overview: FloatArray, ink: npt.NDArray[np.bool_], size: int) -> Find
             "scan it again, or move the square off the ink.",
         )
     return _fold(overview, size) or stains
+
+
+def _is_no_ink(overview: FloatArray, ink: npt.NDArray[np.bool_], colours: Colours | None) -> bool:
+    """Dark things of a photograph, not strokes over tissue."""
+    if ink.mean() < _CLEAR_INK or colours is None:
+        return False
+    return colours.scatter_beside_ink or is_of_many_colours(overview, ink)
 
 
 def _stains(density: FloatArray) -> Finding | None:

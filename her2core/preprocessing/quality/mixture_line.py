@@ -24,10 +24,12 @@ _ENOUGH_TO_SCATTER = 50
 # across 0.02 and more.
 _ALONG_LIMITS, _ACROSS_LIMITS = (-0.3, 1.7), (-0.19, 0.015)
 _LEAST_SHARE, _PINK_SHARE, _H_AND_E_SHARE = 0.85, 0.2, 0.8
-# Width of the band round the line: real patches 0.03 to 0.1, 0.15 with contrast stretched.
-_MOST_SCATTER = 0.18
+# Colours made more vivid leave the line at its ends, and stay in a narrow band.
+_LEAST_SHARE_NARROW, _NARROW = 0.75, 0.11
+# Width of the band round the line: real patches 0.02 to 0.1, 0.2 with each channel stretched.
+_MOST_SCATTER, _MOST_SCATTER_UNDER_INK = 0.2, 0.14
 # A dark picture that is grey or of many colours; dense stain is blue or brown, and nothing else.
-_DARK_DENSITY, _GREYISH, _DARK_SCATTER = 1.1, (0.3, 0.65), 0.12
+_DARK_DENSITY, _GREYISH, _DARK_SCATTER = 1.1, (0.3, 0.65), 0.145
 _MOST_TOO_DARK = 0.6
 _DENSEST_H_AND_E = 2.0
 _STAINS = np.array([PUBLISHED_HAEMATOXYLIN, PUBLISHED_DAB], np.float32)
@@ -90,8 +92,16 @@ class Colours:
     def are_the_stain_s(self) -> bool:
         """Haematoxylin and DAB, as far as they are not too dark to tell."""
         greyish = _GREYISH[0] < self.along < _GREYISH[1]
-        of_dark_things = self.density > _DARK_DENSITY and (greyish or self.scatter > _DARK_SCATTER)
-        return self.ihc >= _LEAST_SHARE and self.scatter <= _MOST_SCATTER and not of_dark_things
+        dark = self.density > _DARK_DENSITY
+        of_dark_things = dark and (greyish or self.scatter > _DARK_SCATTER)
+        narrow = self.scatter <= _NARROW and not dark
+        enough = self.ihc >= (_LEAST_SHARE_NARROW if narrow else _LEAST_SHARE)
+        return enough and self.scatter <= _MOST_SCATTER and not of_dark_things
+
+    @property
+    def scatter_beside_ink(self) -> bool:
+        """More colours than tissue has beside a pen stroke: what looks like ink is a dark thing."""
+        return self.scatter > _MOST_SCATTER_UNDER_INK
 
     @property
     def are_brown(self) -> bool:
