@@ -38,6 +38,11 @@ class Column:
     description: str
     value: Callable[[Review, ExportOptions], Value]
 
+    @property
+    def title(self) -> str:
+        """Its name in words, as a page heads it."""
+        return self.name.replace("_", " ").capitalize()
+
 
 def _yes_no(answer: bool | None) -> str | None:
     return None if answer is None else ("yes" if answer else "no")
@@ -120,7 +125,7 @@ _STAIN = (
         _of_stain(lambda reading: reading.um_per_pixel),
     ),
 )
-_ANSWER = (
+_GAPS = (
     Column(
         "model_gap",
         "Grades (0 to 3) between the models' scores; empty with fewer than two models.",
@@ -132,6 +137,9 @@ _ANSWER = (
         "fewer than two scores.",
         lambda r, _: reader_gap(r.verdicts, r.stain),
     ),
+)
+# the fields of an answer, in exports and on the pages of the log
+ANSWER = (
     Column("own_score", "The reviewer's own score.", lambda r, _: r.own_score.label),
     Column(
         "confidence", "How sure the reviewer was: low, medium, high.", lambda r, _: r.confidence
@@ -142,6 +150,8 @@ _ANSWER = (
         "a spreadsheet might take for a formula.",
         lambda r, _: r.comment,
     ),
+)
+_RECORD = (
     Column("seconds", "Time spent on the patch, in seconds.", lambda r, _: r.seconds),
     Column(
         "blind",
@@ -235,10 +245,17 @@ def _of_model(architecture: str) -> tuple[Column, ...]:
 def columns_for(architectures: Iterable[str]) -> tuple[Column, ...]:
     """The columns when these architectures take part."""
     models = (column for name in architectures for column in _of_model(name))
-    return (*_ENTRY, *models, *_STAIN, *_ANSWER)
+    return (*_ENTRY, *models, *_STAIN, *_GAPS, *ANSWER, *_RECORD)
 
 
 COLUMNS = columns_for(ARCHITECTURES)
+
+
+def answer_texts(review: Review) -> dict[str, str]:
+    """Field of the answer -> its value as an export has it; "" where it was not answered."""
+    options = ExportOptions()
+    values = {column.name: column.value(review, options) for column in ANSWER}
+    return {name: "" if value is None else str(value) for name, value in values.items()}
 
 
 def columns_of(reviews: Sequence[Review]) -> tuple[Column, ...]:

@@ -19,6 +19,7 @@ from her2core import __version__
 from her2core.common.csv_table import csv_table
 from her2core.common.text import encodable, spreadsheet_text
 from her2core.models.verdict import Verdict
+from her2core.reviews.answer import values_of
 from her2core.reviews.columns import (
     ARCHITECTURES,
     COLUMNS,
@@ -175,9 +176,7 @@ def _as_json(review: Review, options: ExportOptions) -> dict[str, Any]:
         "square": {"x": review.square.x, "y": review.square.y, "size": review.square.size},
         "verdicts": [_verdict_json(verdict, review) for verdict in review.verdicts],
         "stain": None if review.stain is None else _stain_json(review.stain),
-        "own_score": review.own_score.label,
-        "confidence": review.confidence,
-        "comment": review.comment,
+        **{**values_of(review), "own_score": review.own_score.label},
         "seconds": review.seconds,
         "blind": review.blind,
         "supersedes": review.supersedes,

@@ -20,6 +20,7 @@ from itertools import takewhile
 from her2core.models.verdict import Verdict
 from her2core.preprocessing.patches import Square, safe_name
 from her2core.reviews import validation
+from her2core.reviews.answer import values_of
 from her2core.reviews.chain import (
     ChainEntry,
     ChainHead,
@@ -282,9 +283,7 @@ def _check_entry(entry: StudyEntry, patches: Mapping[str, PatchRecord]) -> None:
                 for v in facts.verdicts
             ),
             agrees={v.architecture: v.agrees for v in facts.verdicts},
-            own_score=HER2Score(facts.own_score),
-            confidence=facts.confidence,  # type: ignore[arg-type]  # checked by check_draft
-            comment=facts.comment,
+            **{**values_of(facts), "own_score": HER2Score(facts.own_score)},
             seconds=facts.seconds,
             blind=facts.blind,
             supersedes=facts.supersedes,

@@ -576,14 +576,25 @@ def test_empty_pages_say_what_to_do_next(bare):
     assert str(bare.settings.home / "bundles") in models.code[0].value
 
 
+def answered(patch: Patch) -> ReviewDraft:
+    """Ada's 1+, without verdicts."""
+    return ReviewDraft(
+        patch_sha256=patch.sha256,
+        square=patch.square,
+        reviewer="Ada",
+        verdicts=(),
+        agrees={},
+        own_score=HER2Score.ONE_PLUS,
+        confidence="low",
+    )
+
+
 def test_a_log_changed_from_outside_is_said_aloud(bare, tmp_path):
     patch = a_patch(1)
     bare.store.add_patch(
         PatchRecord(patch.sha256, "x.png", patch.width, patch.height, datetime.now(UTC))
     )
-    bare.store.save_review(
-        ReviewDraft(patch.sha256, patch.square, "Ada", (), {}, HER2Score.ONE_PLUS, "low")
-    )
+    bare.store.save_review(answered(patch))
     assert "Log intact: 1 entry" in shown_text(opened(LOG))
 
     tamper(tmp_path, "UPDATE review SET own_score = 3")
@@ -598,9 +609,7 @@ def test_a_lost_image_does_not_hide_its_entry(bare):
     bare.store.add_patch(
         PatchRecord(patch.sha256, "x.png", patch.width, patch.height, datetime.now(UTC))
     )
-    bare.store.save_review(
-        ReviewDraft(patch.sha256, patch.square, "Ada", (), {}, HER2Score.ONE_PLUS, "low")
-    )
+    bare.store.save_review(answered(patch))
     app = opened(LOG)
     app.query_params["review"] = "1"
     rerun(app)

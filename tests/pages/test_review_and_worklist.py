@@ -388,9 +388,9 @@ def test_a_click_away_that_comes_as_a_run_of_the_form_draws_the_other_patch(
     # a key answers the patch that is shown, not the one before it
     button(app, "3+").click().run()
     drafts = app.session_state["drafts"]
-    assert drafts["Dr. Ada", three[0]].comment == "typed last"
-    assert drafts["Dr. Ada", three[0]].score is None
-    assert drafts["Dr. Ada", three[1]].score is HER2Score.THREE_PLUS
+    assert drafts["Dr. Ada", three[0]].answer.comment == "typed last"
+    assert drafts["Dr. Ada", three[0]].answer.own_score is None
+    assert drafts["Dr. Ada", three[1]].answer.own_score is HER2Score.THREE_PLUS
 
 
 def test_what_was_wrong_with_the_answer_is_dropped_once_it_changes(app, three):
