@@ -26,7 +26,7 @@ from her2core.accounts.rows import (
     known_row,
     name_key,
 )
-from her2core.people.schema import AccountRow, AuditRow
+from her2core.accounts.tables import AccountRow, AuditRow
 from her2core.reviews.errors import ReviewRefusedError
 from her2core.reviews.store import ReviewStore
 from her2core.reviews.validation import reviewer_name

@@ -12,8 +12,9 @@ from typing import cast
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
+from her2core.accounts.tables import AccountRow
 from her2core.people.double_reading import Answer, DoubleRead, Kind, Plan, blinded_answers, latest
-from her2core.people.schema import AccountRow, AssignmentRow, DoubleReadRow
+from her2core.people.tables import AssignmentRow, DoubleReadRow
 from her2core.reviews.schema import PatchRow, ReviewerRow, ReviewRow
 from her2core.scores import HER2Score
 

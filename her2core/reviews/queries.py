@@ -12,6 +12,7 @@ from her2core.models.verdict import Verdict
 from her2core.preprocessing.patches import Square
 from her2core.reviews import answer, latest, stain_rows
 from her2core.reviews.chain import ChainEntry, ChainHead, EntryFacts, VerdictFacts
+from her2core.reviews.errors import ReviewNotFoundError
 from her2core.reviews.records import PatchRecord, Review, ReviewFilter, WorklistItem
 from her2core.reviews.schema import (
     HEAD_ID,
@@ -62,6 +63,18 @@ def reviews_where(session: Session, *conditions: ColumnElement[bool]) -> list[Re
     ):
         measured[review_id] = reading
     return [_review(row, answers[row[0].id], measured.get(row[0].id)) for row in rows]
+
+
+def review_with_id(session: Session, review_id: int) -> Review:
+    """One review.
+
+    Raises:
+        ReviewNotFoundError: there is none with this number.
+    """
+    reviews = reviews_where(session, ReviewRow.id == review_id)
+    if not reviews:
+        raise ReviewNotFoundError(f"The review log has no entry {review_id}.")
+    return reviews[0]
 
 
 def sql_conditions(wanted: ReviewFilter) -> list[ColumnElement[bool]]:

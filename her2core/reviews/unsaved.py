@@ -21,12 +21,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from her2core.common import strict_json
-from her2core.people.schema import UnsavedAnswerRow
 from her2core.preprocessing.patches import Square
 from her2core.reviews import validation
 from her2core.reviews.answer import Answer, trimmed
 from her2core.reviews.errors import ReviewRefusedError
 from her2core.reviews.records import ReviewDraft
+from her2core.reviews.schema import UnsavedAnswerRow
 
 Transaction = Callable[[], AbstractContextManager[Session]]
 Kind = TypeVar("Kind", "UnsavedAnswer", "Place")

@@ -25,6 +25,7 @@ from her2core.models.bundles.card import ModelCard
 from her2core.models.bundles.registry import CHOICE_FILE, choose
 from her2core.models.verdict import Verdict
 from her2core.preprocessing.image_store import ImageStore
+from her2core.preprocessing.patches import Patch
 from her2core.reviews.backup import backup
 from her2core.reviews.records import PatchRecord, Review, ReviewDraft, ReviewFilter
 from her2core.reviews.store import ReviewStore
@@ -402,7 +403,7 @@ def test_no_filter_tells_a_blind_reviewer_what_the_hidden_entries_hold(here):
 def test_what_the_log_showed_is_not_blind_any_more_at_any_server(here):
     opened(LOG, reviewer="Cy")
     keys = [patch.sha256 for patch in here.store.patches()]
-    with closing(ReviewStore(here.store._engine.url.render_as_string())) as other:
+    with closing(ReviewStore(here.settings.database_url)) as other:
         assert other.showings.seen("Cy", keys) == set(keys)
 
 
