@@ -32,11 +32,19 @@ class ExportOptions:
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its name, what it means, and how its value is read; None is an empty cell."""
+    """A column of the export; another one is an entry here and nothing else.
+
+    Attributes:
+        name: stable, in lower case.
+        description: what it means.
+        value: how its value is read; None is an empty cell.
+        width: in characters, of a spreadsheet; None: as its name needs.
+    """
 
     name: str
     description: str
     value: Callable[[Review, ExportOptions], Value]
+    width: int | None = None
 
     @property
     def title(self) -> str:
@@ -57,12 +65,13 @@ _ENTRY = (
     Column("review_id", "Number of the entry in the review log.", lambda r, _: r.id),
     Column("recorded_at", "When it was recorded: ISO 8601, UTC.", lambda r, _: utc_iso(r)),
     Column("reviewer", "Name of the reviewer.", lambda r, _: r.reviewer),
-    Column("patch_sha256", "sha256 of the uploaded file.", lambda r, _: r.patch.sha256),
+    Column("patch_sha256", "sha256 of the uploaded file.", lambda r, _: r.patch.sha256, 20),
     Column(
         "file_name",
         "Name of the uploaded file; empty unless names were asked for, as they may identify "
         "patients.",
         lambda r, options: r.patch.name if options.include_names else None,
+        30,
     ),
     Column("square_x", "Left edge of the reviewed square, in pixels.", lambda r, _: r.square.x),
     Column("square_y", "Upper edge of the reviewed square, in pixels.", lambda r, _: r.square.y),
@@ -97,6 +106,7 @@ _STAIN = (
         "stain_reason",
         "Why the stain measurement gave no score.",
         _of_stain(lambda reading: reading.reason),
+        40,
     ),
     Column(
         "stain_ultralow",
@@ -149,6 +159,7 @@ ANSWER = (
         "The reviewer's comment; JSON has it to the letter, CSV with an apostrophe before whatever "
         "a spreadsheet might take for a formula.",
         lambda r, _: r.comment,
+        60,
     ),
 )
 _RECORD = (
@@ -174,8 +185,9 @@ _RECORD = (
         "entry_hash",
         "sha256 over this entry and the hash of the one before it; shows a changed log.",
         lambda r, _: r.entry_hash,
+        20,
     ),
-    Column("notice", "What the log may be used for.", lambda _, __: RESEARCH_NOTICE),
+    Column("notice", "What the log may be used for.", lambda _, __: RESEARCH_NOTICE, 30),
 )
 
 
