@@ -105,10 +105,10 @@ class Desk:
         current ones.
         """
         # the log before the plan: an answer given between the two is sealed, not shown
-        found = self._store.reviews(wanted)
+        log = self._store.reviews(wanted)
         sealed = {read.sha256 for read in self.plan().double_reads.values() if read.sealed}
         current = self._store.reviews() if sealed else []
-        shown = [review for review in found if review.patch.sha256 not in sealed]
+        shown = [review for review in log if review.patch.sha256 not in sealed]
         return shown, sum(review.patch.sha256 in sealed for review in current)
 
     def audit(self, limit: int = 500) -> list[AuditEntry]:

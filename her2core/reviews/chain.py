@@ -70,7 +70,7 @@ class EntryFacts(Answer):
 
 @dataclass(frozen=True)
 class ChainEntry:
-    """An entry as found in the database, which may have been tampered with."""
+    """An entry as it stands in the database, which may have been tampered with."""
 
     id: int
     facts: EntryFacts
@@ -148,25 +148,25 @@ def verify(entries: Sequence[ChainEntry], head: ChainHead | None) -> list[str]:
     Returns:
         One sentence per changed, missing or moved entry; empty when the log is intact.
     """
-    found: list[str] = []
+    sentences: list[str] = []
     position = {entry.entry_hash: entry.id for entry in entries}
     before = ChainHead(0, GENESIS)
     explained = False  # the entry before this one is known to be changed or missing
     for entry in entries:
         gap = _missing(before.last_id + 1, entry.id - 1)
-        found += gap
+        sentences += gap
         explained = explained or bool(gap)
         changed = entry_hash(entry.facts, entry.previous_hash) != entry.entry_hash
         if changed:
-            found.append(
+            sentences.append(
                 f"Entry {entry.id} was changed after it was recorded: "
                 "its content no longer matches its hash."
             )
         elif entry.previous_hash != before.last_hash:
-            found += _broken_link(entry, before, position, explained=explained)
+            sentences += _broken_link(entry, before, position, explained=explained)
         before = ChainHead(entry.id, entry.entry_hash)
         explained = changed
-    return found + _end(before, head, explained=explained)
+    return sentences + _end(before, head, explained=explained)
 
 
 def _missing(first: int, last: int) -> list[str]:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import column, event, insert, select, table, update
+from sqlalchemy import Select, column, event, insert, select, table, update
 from sqlalchemy.orm import Session, UOWTransaction
 
 from her2core.reviews.chain import GENESIS, ChainHead
@@ -128,14 +128,14 @@ def check(session: Session) -> list[str]:
         session: of one transaction that sees one state of the database.
     """
     rows = dict(_rows(session))
-    said: list[str] = []
+    sentences: list[str] = []
     number, previous = 0, GENESIS
     registered: set[Row] = set()
     for line in session.execute(select(RegisterRow).order_by(RegisterRow.id)).scalars():
-        said += _missing_lines(number + 1, line.id - 1)
+        sentences += _missing_lines(number + 1, line.id - 1)
         own_hash = _line_hash(previous, line.id, line.subject, line.key, line.row_hash)
         if line.line_hash != own_hash and line.id == number + 1:
-            said.append(
+            sentences.append(
                 f"Line {line.id} of the register was changed after it was recorded, "
                 "or the one before it was."
             )
@@ -143,19 +143,19 @@ def check(session: Session) -> list[str]:
         row = (line.subject, line.key)
         registered.add(row)
         if row not in rows:
-            said.append(f"{_words(row)} is missing.")
+            sentences.append(f"{_words(row)} is missing.")
         elif rows[row] != line.row_hash:
-            said.append(f"{_words(row)} was changed after it was recorded.")
-    said += [
+            sentences.append(f"{_words(row)} was changed after it was recorded.")
+    sentences += [
         f"{_words(row)} was added outside this program." for row in rows if row not in registered
     ]
-    return said + _end(session, number, previous)
+    return sentences + _end(session, number, previous)
 
 
 def head(session: Session) -> ChainHead | None:
     """Number and hash of the last line; None where the log does not say where it ends."""
-    found = session.execute(select(LogHeadRow.register_id, LogHeadRow.register_hash)).one_or_none()
-    return None if found is None else ChainHead(found[0], found[1])
+    end = session.execute(select(LogHeadRow.register_id, LogHeadRow.register_hash)).one_or_none()
+    return None if end is None else ChainHead(end[0], end[1])
 
 
 def has_line(session: Session, line_hash: str) -> bool:
@@ -185,7 +185,8 @@ def _rows(session: Session) -> Iterator[tuple[Row, str]]:
     for subject in _SUBJECTS:
         # columns without a type come as the database holds them: what is no time, no truth and no
         # JSON must not stop a check
-        wanted = select(*map(column, subject.columns)).select_from(table(subject.table))
+        wanted: Select[Any] = select(*map(column, subject.columns))
+        wanted = wanted.select_from(table(subject.table))
         if subject.only:
             name, value = subject.only
             wanted = wanted.where(column(name) == value)

@@ -200,8 +200,8 @@ class ReviewStore:
         """The reviews that pass the filter, newest first; without one, all current reviews."""
         wanted = wanted or ReviewFilter()
         with self.reading() as session:
-            found = queries.reviews_where(session, *queries.sql_conditions(wanted))
-        return [review for review in found if queries.matches(review, wanted)]
+            candidates = queries.reviews_where(session, *queries.sql_conditions(wanted))
+        return [review for review in candidates if queries.matches(review, wanted)]
 
     def reviewers(self) -> list[str]:
         """Names of all who have recorded a review, in alphabetical order."""

@@ -169,8 +169,8 @@ class StudyReader:
 
     def images(self) -> list[str]:
         """sha256 of the patches whose image is in the archive."""
-        found = (_IMAGE.fullmatch(name) for name in self._files)
-        return [match.group(1) for match in found if match]
+        matches = (_IMAGE.fullmatch(name) for name in self._files)
+        return [match.group(1) for match in matches if match]
 
     def image(self, sha256: str) -> bytes:
         """The PNG of one patch, its sum checked.
