@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import get_args
+from typing import Any, get_args
 
 import streamlit as st
 
@@ -225,7 +225,7 @@ def _give_up(here: ui.Services, sha256: str) -> None:
 
 
 def _keep_comment(draft: Draft) -> None:
-    draft.set(comment=st.session_state.get(comment_key(draft), draft.answer.comment))
+    draft.change(comment=st.session_state.get(comment_key(draft), draft.answer.comment))
 
 
 def _answered(kept: Callable[[], None], change: Callable[[], None]) -> None:
@@ -279,9 +279,9 @@ def _choice(label: str, options: Sequence[Option], kept: Callable[[], None]) -> 
             )
 
 
-def _set(draft: Draft, **changed: object) -> None:
+def _set(draft: Draft, **changed: Any) -> None:
     _drop_problem()
-    draft.set(**changed)
+    draft.change(**changed)
 
 
 def _judge(draft: Draft, architecture: str, said: Judged) -> None:

@@ -166,12 +166,12 @@ def _taken_up(answer: UnsavedAnswer, review: Review | None, before: Draft) -> Dr
 def _complete(draft: Draft, earlier: UnsavedAnswer) -> None:
     """Add to what was answered without a name what had been begun under the name given then."""
     open_fields = [name for name in FIELDS if getattr(draft.answer, name) is None]
-    draft.set(**{name: getattr(earlier, name) for name in open_fields})
+    draft.change(**{name: getattr(earlier, name) for name in open_fields})
     draft.judged = {**earlier.judged, **draft.judged}
     draft.square = draft.square or earlier.square
     typed = draft.answer.comment
     if earlier.comment.strip() and earlier.comment not in typed:
-        draft.set(comment="\n".join(filter(None, (earlier.comment, typed))))
+        draft.change(comment="\n".join(filter(None, (earlier.comment, typed))))
         st.session_state[comment_key(draft)] = draft.answer.comment
 
 

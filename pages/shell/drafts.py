@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import streamlit as st
 
@@ -53,7 +54,7 @@ class Draft:
     seconds: float = 0.0
     kept: UnsavedAnswer | None = None
 
-    def set(self, **changed: object) -> None:
+    def change(self, **changed: Any) -> None:
         """Answer these fields anew."""
         self.answer = replace(self.answer, **changed)
 
