@@ -263,7 +263,7 @@ def _check_links(entry: StudyEntry, readings: Sequence[StudyReading]) -> None:
 
 def _check_entry(entry: StudyEntry, patches: Mapping[str, PatchRecord]) -> None:
     facts = entry.facts
-    square = Square(*facts.square)
+    square, answer = Square(*facts.square), values_of(facts)
     validation.check_square(square, patches[facts.patch_sha256])
     validation.check_token(entry.token)
     if validation.reviewer_name(facts.reviewer) != facts.reviewer:
@@ -283,7 +283,7 @@ def _check_entry(entry: StudyEntry, patches: Mapping[str, PatchRecord]) -> None:
                 for v in facts.verdicts
             ),
             agrees={v.architecture: v.agrees for v in facts.verdicts},
-            **{**values_of(facts), "own_score": HER2Score(facts.own_score)},
+            **{**answer, "own_score": HER2Score(answer["own_score"])},
             seconds=facts.seconds,
             blind=facts.blind,
             supersedes=facts.supersedes,
