@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, column, event, insert, select, table, update
+from sqlalchemy import ColumnElement, column, event, insert, select, table, update
 from sqlalchemy.orm import Session, UOWTransaction
 
 from her2core.reviews.chain import GENESIS, ChainHead
@@ -185,8 +185,8 @@ def _rows(session: Session) -> Iterator[tuple[Row, str]]:
     for subject in _SUBJECTS:
         # columns without a type come as the database holds them: what is no time, no truth and no
         # JSON must not stop a check
-        wanted: Select[Any] = select(*map(column, subject.columns))
-        wanted = wanted.select_from(table(subject.table))
+        columns: list[ColumnElement[Any]] = [column(name) for name in subject.columns]
+        wanted = select(*columns).select_from(table(subject.table))
         if subject.only:
             name, value = subject.only
             wanted = wanted.where(column(name) == value)
