@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from her2core.accounts.rows import address_hash, key_hash
-from her2core.people.schema import AccountRow, KnownAddressRow, SignInFailureRow
+from her2core.accounts.tables import AccountRow, KnownAddressRow, SignInFailureRow
 
 WINDOW = timedelta(minutes=15)
 FAILURES_PER_NAME_AND_ADDRESS = 5

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from her2core.accounts.records import Account, AccountError, checked_role
-from her2core.people.schema import AccountRow, AuditRow
+from her2core.accounts.tables import AccountRow, AuditRow
 
 
 def add_audit(session: Session, when: datetime, actor: str, action: str, detail: str) -> None:

@@ -26,7 +26,7 @@ from her2core.accounts.rows import (
     known_row,
     name_key,
 )
-from her2core.people.schema import AccountRow, AuditRow
+from her2core.accounts.tables import AccountRow, AuditRow
 from her2core.reviews.errors import ReviewRefusedError
 from her2core.reviews.store import ReviewStore
 from her2core.reviews.validation import reviewer_name
@@ -242,13 +242,13 @@ class AccountStore:
             refused = row is None or row.disabled
             named = row.name if row else "unknown name"
             self._note(session, named, "sign-in failed" if refused else "signed in", "OIDC")
-            found = None if row is None or refused else account_of(row)
-        if found is None:
+            account = None if row is None or refused else account_of(row)
+        if account is None:
             raise SignInError(
                 "You are known to the sign-in service, but have no account here; ask who runs "
                 "this server for one."
             )
-        return found.identity("oidc")
+        return account.identity("oidc")
 
     def current(self, identity: Identity) -> Identity | None:
         """The same person as the database has them now; None once the account is disabled.

@@ -11,6 +11,7 @@ import json
 import math
 import types
 from collections.abc import Callable, Hashable, Mapping
+from enum import IntEnum
 from functools import cache
 from pathlib import Path
 from typing import (
@@ -78,8 +79,8 @@ def read(kind: type[T], data: Any, where: str) -> T:
     """An instance of a dataclass from a JSON object.
 
     Known kinds of fields: str, bool, int (whole, not negative), float (finite), Literal of texts,
-    `X | None`, `tuple[X, ...]`, tuples of fixed length, dict[str, X] and dataclasses. Only a field
-    whose default is None may be missing.
+    an IntEnum by its number, `X | None`, `tuple[X, ...]`, tuples of fixed length, dict[str, X] and
+    dataclasses. Only a field whose default is None may be missing.
 
     Args:
         kind: the dataclass.
@@ -138,6 +139,8 @@ def _reader(hint: Any) -> _Reader:
     if origin is dict:
         inside = _reader(arguments[1])
         return lambda value, where: _mapping(value, where, inside)
+    if isinstance(hint, type) and issubclass(hint, IntEnum):
+        return lambda value, where: _member(value, where, hint)
     if isinstance(hint, type) and dataclasses.is_dataclass(hint):
         return lambda value, where: _object(hint, value, where)
     raise TypeError(f"{hint} cannot be read from JSON.")
@@ -180,6 +183,13 @@ def _one_of(value: Any, where: str, allowed: tuple[Any, ...]) -> Any:
     if value not in allowed or not isinstance(value, str):
         raise ShapeError(f"{where} is none of {', '.join(map(str, allowed))}")
     return value
+
+
+def _member(value: Any, where: str, kind: type[IntEnum]) -> IntEnum:
+    number = _whole(value, where)
+    if number not in {int(member) for member in kind}:
+        raise ShapeError(f"{where} is none of {', '.join(str(int(member)) for member in kind)}")
+    return kind(number)
 
 
 def _length(value: Any) -> int:

@@ -110,6 +110,11 @@ def _is_unseen(char: str) -> bool:
     )
 
 
+def storable(text: str) -> bool:
+    """Whether every database can hold it: PostgreSQL takes no NUL, UTF-8 no lone surrogate."""
+    return "\0" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
+
+
 def cell_text(text: str) -> str:
     """The text for a cell of a table on a page: one line, inert wherever it may be copied to."""
     return spreadsheet_text(printable(text))

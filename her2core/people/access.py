@@ -7,7 +7,6 @@ is not to be seen; writing raises NotAllowedError with one sentence.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from sqlalchemy.orm import Session
@@ -17,27 +16,13 @@ from her2core.accounts.store import AccountStore
 from her2core.models.verdict import Verdict
 from her2core.people.assignment_plan import read_plan
 from her2core.people.assignments import AssignmentError, Assignments
-from her2core.people.double_reading import DoubleRead, Plan
+from her2core.people.double_reading import Plan
+from her2core.people.sight import Sight, is_theirs, sight_of, to_adjudicate
 from her2core.preprocessing.patches import Square
 from her2core.reviews import corrections
 from her2core.reviews.errors import ReviewRefusedError
 from her2core.reviews.records import PatchRecord, Review, ReviewDraft, ReviewFilter, WorklistItem
 from her2core.reviews.store import ReviewStore
-
-
-@dataclass(frozen=True)
-class Sight:
-    """What one person may see of a patch now.
-
-    Attributes:
-        verdicts: the models' verdicts and heat maps.
-        sentence: why something is hidden, or what this person is asked for; empty otherwise.
-        adjudicates: the double read whose disagreement this person is to decide.
-    """
-
-    verdicts: bool = True
-    sentence: str = ""
-    adjudicates: DoubleRead | None = None
 
 
 class Desk:
@@ -80,7 +65,9 @@ class Desk:
         plan = self.plan()
         items = self._store.worklist(self.identity.name, models)
         return [
-            self._veiled(plan, item) for item in items if self._is_theirs(plan, item.patch.sha256)
+            self._veiled(plan, item)
+            for item in items
+            if is_theirs(self.identity, plan, item.patch.sha256)
         ]
 
     def overview(self) -> list[WorklistItem]:
@@ -95,7 +82,7 @@ class Desk:
 
     def sight(self, sha256: str, plan: Plan | None = None) -> Sight:
         """What this person may see of the patch; pass the plan to ask for many patches."""
-        return self._sight(self.plan() if plan is None else plan, sha256)
+        return sight_of(self.identity, self.plan() if plan is None else plan, sha256)
 
     def review(self, review_id: int) -> Review:
         """One review by its number.
@@ -118,10 +105,10 @@ class Desk:
         current ones.
         """
         # the log before the plan: an answer given between the two is sealed, not shown
-        found = self._store.reviews(wanted)
+        log = self._store.reviews(wanted)
         sealed = {read.sha256 for read in self.plan().double_reads.values() if read.sealed}
         current = self._store.reviews() if sealed else []
-        shown = [review for review in found if review.patch.sha256 not in sealed]
+        shown = [review for review in log if review.patch.sha256 not in sealed]
         return shown, sum(review.patch.sha256 in sealed for review in current)
 
     def audit(self, limit: int = 500) -> list[AuditEntry]:
@@ -250,14 +237,14 @@ class Desk:
         """Let an answer in, and make the person the adjudicator where it is a decision."""
         sha256, name = draft.patch_sha256, self.identity.name
         plan = Plan() if self.identity.way == "open" else read_plan(session, sha256)
-        if plan.kind(sha256, name) == "adjudication" or self._to_adjudicate(plan, sha256):
+        if plan.kind(sha256, name) == "adjudication" or to_adjudicate(self.identity, plan, sha256):
             try:
                 self._assignments.claim(session, sha256, name)
             except AssignmentError as error:
                 raise NotAllowedError(str(error)) from None
-        elif not self._is_theirs(plan, sha256):
+        elif not is_theirs(self.identity, plan, sha256):
             raise NotAllowedError("This patch was given to other readers.")
-        hidden = not self._sight(plan, sha256).verdicts
+        hidden = not sight_of(self.identity, plan, sha256).verdicts
         if hidden and any(answer is not None for answer in draft.agrees.values()):
             raise ReviewRefusedError(
                 "In a blind double read you cannot agree or disagree with verdicts yet."
@@ -266,40 +253,9 @@ class Desk:
 
     def _veiled(self, plan: Plan, item: WorklistItem) -> WorklistItem:
         """The item without what any second reader said, where that is to be hidden."""
-        if self._sight(plan, item.patch.sha256).verdicts:
+        if sight_of(self.identity, plan, item.patch.sha256).verdicts:
             return item
         return WorklistItem(item.patch, review_id=item.review_id)
-
-    def _is_theirs(self, plan: Plan, sha256: str) -> bool:
-        return (
-            plan.is_free(sha256)
-            or plan.kind(sha256, self.identity.name) in ("single", "double")
-            or self._to_adjudicate(plan, sha256) is not None
-        )
-
-    def _to_adjudicate(self, plan: Plan, sha256: str) -> DoubleRead | None:
-        """The double read of this patch if its disagreement is this person's to decide."""
-        read = plan.double_reads.get(sha256)
-        if read is None or not self.identity.may(Permission.ADJUDICATE):
-            return None
-        name = self.identity.name
-        if name in read.readers:
-            return None
-        if read.stage == "disagreed" and (name, sha256) not in plan.reviewed:
-            return read
-        return read if read.adjudicator == name and read.stage != "reading" else None
-
-    def _sight(self, plan: Plan, sha256: str) -> Sight:
-        read = plan.double_reads.get(sha256)
-        if read is None:
-            return Sight()
-        if read.sealed and self.identity.name in read.readers:
-            answered = self.identity.name in read.answers
-            rest = "when the other reader has answered, too" if answered else "when both are in"
-            if read.blind:
-                return Sight(False, f"Blind double read: verdicts and answers are shown {rest}.")
-            return Sight(True, f"Double read: the other reader's answer is shown {rest}.")
-        return Sight(adjudicates=self._to_adjudicate(plan, sha256))
 
 
 _SEALED = "This entry belongs to a double read; it is shown when both answers are in."

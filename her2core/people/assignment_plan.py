@@ -12,8 +12,16 @@ from typing import cast
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
-from her2core.people.double_reading import Answer, DoubleRead, Kind, Plan, blinded_answers, latest
-from her2core.people.schema import AccountRow, AssignmentRow, DoubleReadRow
+from her2core.accounts.tables import AccountRow
+from her2core.people.double_reading import (
+    DoubleRead,
+    GivenScore,
+    Kind,
+    Plan,
+    blinded_answers,
+    latest,
+)
+from her2core.people.tables import AssignmentRow, DoubleReadRow
 from her2core.reviews.schema import PatchRow, ReviewerRow, ReviewRow
 from her2core.scores import HER2Score
 
@@ -48,16 +56,18 @@ def read_plan(session: Session, sha256: str | None = None) -> Plan:
     return Plan(dict(kinds), reads, frozenset(reviewed(session, *only)))
 
 
-def _read(sha256: str, blind: bool, kinds: dict[str, Kind], log: Sequence[Answer]) -> DoubleRead:
+def _read(
+    sha256: str, blind: bool, kinds: dict[str, Kind], log: Sequence[GivenScore]
+) -> DoubleRead:
     readers = tuple(name for name, kind in kinds.items() if kind == "double")
     third = next((name for name, kind in kinds.items() if kind == "adjudication"), None)
     answers = blinded_answers(readers, log)
     return DoubleRead(sha256, readers, blind, answers, third, latest(third, log))
 
 
-def _answers(session: Session, only: Sequence[ColumnElement[bool]]) -> dict[str, list[Answer]]:
+def _answers(session: Session, only: Sequence[ColumnElement[bool]]) -> dict[str, list[GivenScore]]:
     """sha256 -> all entries about the patch; only of patches in a double read."""
-    found: dict[str, list[Answer]] = defaultdict(list)
+    scores: dict[str, list[GivenScore]] = defaultdict(list)
     for sha256, review_id, name, score in session.execute(
         select(PatchRow.sha256, ReviewRow.id, ReviewerRow.name, ReviewRow.own_score)
         .join(PatchRow, ReviewRow.patch_id == PatchRow.id)
@@ -65,8 +75,8 @@ def _answers(session: Session, only: Sequence[ColumnElement[bool]]) -> dict[str,
         .join(DoubleReadRow, DoubleReadRow.patch_id == PatchRow.id)
         .where(*only)
     ):
-        found[sha256].append(Answer(review_id, name, HER2Score(score)))
-    return found
+        scores[sha256].append(GivenScore(review_id, name, HER2Score(score)))
+    return scores
 
 
 def reviewed(session: Session, *only: ColumnElement[bool]) -> set[tuple[str, str]]:

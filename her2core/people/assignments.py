@@ -14,9 +14,10 @@ from sqlalchemy.orm import Session
 
 from her2core.accounts.records import AccountError, Permission
 from her2core.accounts.rows import account_of, account_row, add_audit
+from her2core.accounts.tables import AccountRow
 from her2core.people.assignment_plan import read_plan, reviewed
 from her2core.people.double_reading import DoubleRead, Kind, Plan
-from her2core.people.schema import AccountRow, AssignmentRow, DoubleReadRow
+from her2core.people.tables import AssignmentRow, DoubleReadRow
 from her2core.reviews.schema import PatchRow, ReviewerRow, ReviewRow
 from her2core.reviews.store import ReviewStore
 

@@ -18,7 +18,7 @@ Stage = Literal["reading", "agreed", "disagreed", "adjudicated"]
 
 
 @dataclass(frozen=True)
-class Answer:
+class GivenScore:
     """One entry of the log about a patch: its number, whose it is, and the score."""
 
     review_id: int
@@ -43,9 +43,9 @@ class DoubleRead:
     sha256: str
     readers: tuple[str, ...]
     blind: bool
-    answers: Mapping[str, Answer]
+    answers: Mapping[str, GivenScore]
     adjudicator: str | None = None
-    decision: Answer | None = None
+    decision: GivenScore | None = None
 
     @property
     def sealed(self) -> bool:
@@ -120,7 +120,7 @@ class Plan:
         return sorted(lines, key=lambda line: line.name.casefold())
 
 
-def blinded_answers(readers: Sequence[str], log: Sequence[Answer]) -> dict[str, Answer]:
+def blinded_answers(readers: Sequence[str], log: Sequence[GivenScore]) -> dict[str, GivenScore]:
     """Each reader's answer that counts: the last one given before the second reader's first.
 
     A correction made while the other's answer is still unknown replaces the first answer; one made
@@ -144,7 +144,7 @@ def blinded_answers(readers: Sequence[str], log: Sequence[Answer]) -> dict[str, 
     }
 
 
-def latest(reviewer: str | None, log: Sequence[Answer]) -> Answer | None:
+def latest(reviewer: str | None, log: Sequence[GivenScore]) -> GivenScore | None:
     """The last entry of one person about the patch."""
     own = [answer for answer in log if answer.reviewer == reviewer]
     return max(own, key=lambda answer: answer.review_id, default=None)

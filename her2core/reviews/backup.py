@@ -13,8 +13,8 @@ from pathlib import Path
 from her2core.common.files import new_file_by_name
 from her2core.reviews.chain import ChainHead
 from her2core.reviews.database import sqlite_file
+from her2core.reviews.driver_errors import sentence
 from her2core.reviews.errors import StoreError
-from her2core.reviews.troubles import sentence
 
 _PATIENCE = 30.0
 

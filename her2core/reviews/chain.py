@@ -13,10 +13,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from her2core.reviews.answer import Answer, values_of
+
 GENESIS = "0" * 64
-# Version 1 knew neither stain readings nor novelty. An entry that holds none of them is still
-# spelled in version 1, so that every entry ever recorded keeps its hash.
-HASH_VERSIONS = (1, 2)
+# Version 1 knew neither stain readings nor novelty. An entry is spelled in the lowest version that
+# has all that it holds, so that every entry ever recorded keeps its hash.
+STAIN_SINCE = NOVELTY_SINCE = 2
+# which version brought each field of an answer; the later ones are spelled only where answered
+ANSWER_SINCE = {"own_score": 1, "confidence": 1, "comment": 1}
 
 
 @dataclass(frozen=True)
@@ -45,8 +49,8 @@ class StainFacts:
     um_per_pixel: float | None
 
 
-@dataclass(frozen=True)
-class EntryFacts:
+@dataclass(frozen=True, kw_only=True)
+class EntryFacts(Answer):
     """Everything an entry's hash covers. `recorded_at` is the stored ISO text in UTC.
 
     The id is not hashed: the chain itself fixes the order, and so a moved entry can be told from a
@@ -56,9 +60,6 @@ class EntryFacts:
     patch_sha256: str
     square: tuple[int, int, int]
     reviewer: str
-    own_score: int
-    confidence: str
-    comment: str
     seconds: float
     blind: bool
     supersedes: int | None
@@ -69,7 +70,7 @@ class EntryFacts:
 
 @dataclass(frozen=True)
 class ChainEntry:
-    """An entry as found in the database, which may have been tampered with."""
+    """An entry as it stands in the database, which may have been tampered with."""
 
     id: int
     facts: EntryFacts
@@ -92,16 +93,23 @@ def entry_hash(facts: EntryFacts, previous_hash: str) -> str:
 
 def canonical_json(facts: EntryFacts, previous_hash: str) -> bytes:
     """The one spelling of an entry: ASCII JSON, sorted keys, no blanks, shortest exact floats."""
-    newer = facts.stain is not None or any(v.novelty is not None for v in facts.verdicts)
+    answer = {
+        name: value
+        for name, value in values_of(facts).items()
+        if ANSWER_SINCE[name] == 1 or value is not None
+    }
+    versions = [ANSWER_SINCE[name] for name in answer]
+    if facts.stain is not None:
+        versions.append(STAIN_SINCE)
+    if any(verdict.novelty is not None for verdict in facts.verdicts):
+        versions.append(NOVELTY_SINCE)
     payload: dict[str, Any] = {
-        "version": HASH_VERSIONS[newer],
+        "version": max(versions),
         "previous_hash": previous_hash,
         "patch_sha256": facts.patch_sha256,
         "square": list(facts.square),
         "reviewer": facts.reviewer,
-        "own_score": facts.own_score,
-        "confidence": facts.confidence,
-        "comment": facts.comment,
+        **answer,
         "seconds": facts.seconds,
         "blind": facts.blind,
         "supersedes": facts.supersedes,
@@ -140,25 +148,25 @@ def verify(entries: Sequence[ChainEntry], head: ChainHead | None) -> list[str]:
     Returns:
         One sentence per changed, missing or moved entry; empty when the log is intact.
     """
-    found: list[str] = []
+    sentences: list[str] = []
     position = {entry.entry_hash: entry.id for entry in entries}
     before = ChainHead(0, GENESIS)
     explained = False  # the entry before this one is known to be changed or missing
     for entry in entries:
         gap = _missing(before.last_id + 1, entry.id - 1)
-        found += gap
+        sentences += gap
         explained = explained or bool(gap)
         changed = entry_hash(entry.facts, entry.previous_hash) != entry.entry_hash
         if changed:
-            found.append(
+            sentences.append(
                 f"Entry {entry.id} was changed after it was recorded: "
                 "its content no longer matches its hash."
             )
         elif entry.previous_hash != before.last_hash:
-            found += _broken_link(entry, before, position, explained=explained)
+            sentences += _broken_link(entry, before, position, explained=explained)
         before = ChainHead(entry.id, entry.entry_hash)
         explained = changed
-    return found + _end(before, head, explained=explained)
+    return sentences + _end(before, head, explained=explained)
 
 
 def _missing(first: int, last: int) -> list[str]:

@@ -32,11 +32,24 @@ class ExportOptions:
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its name, what it means, and how its value is read; None is an empty cell."""
+    """A column of the export; another one is an entry here and nothing else.
+
+    Attributes:
+        name: stable, in lower case.
+        description: what it means.
+        value: how its value is read; None is an empty cell.
+        width: in characters, of a spreadsheet; None: as its name needs.
+    """
 
     name: str
     description: str
     value: Callable[[Review, ExportOptions], Value]
+    width: int | None = None
+
+    @property
+    def title(self) -> str:
+        """Its name in words, as a page heads it."""
+        return self.name.replace("_", " ").capitalize()
 
 
 def _yes_no(answer: bool | None) -> str | None:
@@ -52,12 +65,13 @@ _ENTRY = (
     Column("review_id", "Number of the entry in the review log.", lambda r, _: r.id),
     Column("recorded_at", "When it was recorded: ISO 8601, UTC.", lambda r, _: utc_iso(r)),
     Column("reviewer", "Name of the reviewer.", lambda r, _: r.reviewer),
-    Column("patch_sha256", "sha256 of the uploaded file.", lambda r, _: r.patch.sha256),
+    Column("patch_sha256", "sha256 of the uploaded file.", lambda r, _: r.patch.sha256, 20),
     Column(
         "file_name",
         "Name of the uploaded file; empty unless names were asked for, as they may identify "
         "patients.",
         lambda r, options: r.patch.name if options.include_names else None,
+        30,
     ),
     Column("square_x", "Left edge of the reviewed square, in pixels.", lambda r, _: r.square.x),
     Column("square_y", "Upper edge of the reviewed square, in pixels.", lambda r, _: r.square.y),
@@ -92,6 +106,7 @@ _STAIN = (
         "stain_reason",
         "Why the stain measurement gave no score.",
         _of_stain(lambda reading: reading.reason),
+        40,
     ),
     Column(
         "stain_ultralow",
@@ -120,7 +135,7 @@ _STAIN = (
         _of_stain(lambda reading: reading.um_per_pixel),
     ),
 )
-_ANSWER = (
+_GAPS = (
     Column(
         "model_gap",
         "Grades (0 to 3) between the models' scores; empty with fewer than two models.",
@@ -132,6 +147,9 @@ _ANSWER = (
         "fewer than two scores.",
         lambda r, _: reader_gap(r.verdicts, r.stain),
     ),
+)
+# the fields of an answer, in exports and on the pages of the log
+ANSWER = (
     Column("own_score", "The reviewer's own score.", lambda r, _: r.own_score.label),
     Column(
         "confidence", "How sure the reviewer was: low, medium, high.", lambda r, _: r.confidence
@@ -141,7 +159,10 @@ _ANSWER = (
         "The reviewer's comment; JSON has it to the letter, CSV with an apostrophe before whatever "
         "a spreadsheet might take for a formula.",
         lambda r, _: r.comment,
+        60,
     ),
+)
+_RECORD = (
     Column("seconds", "Time spent on the patch, in seconds.", lambda r, _: r.seconds),
     Column(
         "blind",
@@ -164,8 +185,9 @@ _ANSWER = (
         "entry_hash",
         "sha256 over this entry and the hash of the one before it; shows a changed log.",
         lambda r, _: r.entry_hash,
+        20,
     ),
-    Column("notice", "What the log may be used for.", lambda _, __: RESEARCH_NOTICE),
+    Column("notice", "What the log may be used for.", lambda _, __: RESEARCH_NOTICE, 30),
 )
 
 
@@ -235,10 +257,17 @@ def _of_model(architecture: str) -> tuple[Column, ...]:
 def columns_for(architectures: Iterable[str]) -> tuple[Column, ...]:
     """The columns when these architectures take part."""
     models = (column for name in architectures for column in _of_model(name))
-    return (*_ENTRY, *models, *_STAIN, *_ANSWER)
+    return (*_ENTRY, *models, *_STAIN, *_GAPS, *ANSWER, *_RECORD)
 
 
 COLUMNS = columns_for(ARCHITECTURES)
+
+
+def answer_texts(review: Review) -> dict[str, str]:
+    """Field of the answer -> its value as an export has it; "" where it was not answered."""
+    options = ExportOptions()
+    values = {column.name: column.value(review, options) for column in ANSWER}
+    return {name: "" if value is None else str(value) for name, value in values.items()}
 
 
 def columns_of(reviews: Sequence[Review]) -> tuple[Column, ...]:

@@ -29,8 +29,8 @@ def refuse_second(session: Session, draft: ReviewDraft) -> None:
         return
     patch = select(PatchRow.id).where(PatchRow.sha256 == draft.patch_sha256)
     name = validation.reviewer_name(draft.reviewer)
-    found = queries.current_reviews(session, name, ReviewRow.patch_id.in_(patch))
-    for number, score in found.values():
+    current = queries.current_reviews(session, name, ReviewRow.patch_id.in_(patch))
+    for number, score in current.values():
         raise ReviewRefusedError(
             f"You have already reviewed this patch ({score.label}, entry {number}). "
             "Open it in the log and save a correction."

@@ -14,9 +14,10 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from her2core.common.fair_lock import NoTurnError
+from her2core.reviews.driver_errors import BUSY, sentence
 from her2core.reviews.errors import StoreError
-from her2core.reviews.troubles import BUSY, sentence
-from her2core.reviews.turns import NoTurnError, patiently, turnstile
+from her2core.reviews.write_queue import patiently, turnstile
 
 # a database server that is away must not hold a page for minutes
 _CONNECT_SECONDS = 5
@@ -191,7 +192,7 @@ def _configure_sqlite(engine: Engine, turn_file: Path, busy_seconds: float) -> N
         if not connection.get_execution_options().get("her2_write", False):
             connection.exec_driver_sql("BEGIN")
             return
-        # the waiting is ours here; see turns.py
+        # the waiting is ours here; see write_queue.py
         connection.exec_driver_sql("PRAGMA busy_timeout = 0")
         try:
             with turnstile(turn_file, busy_seconds):

@@ -19,6 +19,7 @@ from her2core import __version__
 from her2core.common.csv_table import csv_table
 from her2core.common.text import encodable, spreadsheet_text
 from her2core.models.verdict import Verdict
+from her2core.reviews.answer import values_of
 from her2core.reviews.columns import (
     ARCHITECTURES,
     COLUMNS,
@@ -39,14 +40,6 @@ JSON_SCHEMA_VERSION = 2
 _XLSX_MAX_TEXT = 32_767
 # Two texts like Excel's escapes that share an underscore: XlsxWriter escapes the first only.
 _LINKED_ESCAPES = re.compile("(?<=_x[0-9A-Fa-f]{4}_)(?=x[0-9A-Fa-f]{4}_)")
-_WIDTHS = {
-    "comment": 60,
-    "patch_sha256": 20,
-    "entry_hash": 20,
-    "file_name": 30,
-    "notice": 30,
-    "stain_reason": 40,
-}
 _DEFAULT_OPTIONS = ExportOptions()
 
 
@@ -73,8 +66,7 @@ def to_xlsx(reviews: Sequence[Review], options: ExportOptions = _DEFAULT_OPTIONS
     sheet = _Sheet(book, "Reviews")
     sheet.page.freeze_panes(1, 1)
     for number, column in enumerate(columns):
-        width = _WIDTHS.get(column.name, max(12, len(column.name) + 2))
-        sheet.page.set_column(number, number, width)
+        sheet.page.set_column(number, number, column.width or max(12, len(column.name) + 2))
     sheet.append([column.name for column in columns], bold=True)
     for review in reviews:
         sheet.append([column.value(review, options) for column in columns])
@@ -175,9 +167,7 @@ def _as_json(review: Review, options: ExportOptions) -> dict[str, Any]:
         "square": {"x": review.square.x, "y": review.square.y, "size": review.square.size},
         "verdicts": [_verdict_json(verdict, review) for verdict in review.verdicts],
         "stain": None if review.stain is None else _stain_json(review.stain),
-        "own_score": review.own_score.label,
-        "confidence": review.confidence,
-        "comment": review.comment,
+        **{**values_of(review), "own_score": review.own_score.label},
         "seconds": review.seconds,
         "blind": review.blind,
         "supersedes": review.supersedes,

@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session, aliased
 
 from her2core.models.verdict import Verdict
 from her2core.preprocessing.patches import Square
-from her2core.reviews import latest, stain_rows
+from her2core.reviews import answer, latest, stain_rows
 from her2core.reviews.chain import ChainEntry, ChainHead, EntryFacts, VerdictFacts
+from her2core.reviews.errors import ReviewNotFoundError
 from her2core.reviews.records import PatchRecord, Review, ReviewFilter, WorklistItem
 from her2core.reviews.schema import (
     HEAD_ID,
@@ -62,6 +63,18 @@ def reviews_where(session: Session, *conditions: ColumnElement[bool]) -> list[Re
     ):
         measured[review_id] = reading
     return [_review(row, answers[row[0].id], measured.get(row[0].id)) for row in rows]
+
+
+def review_with_id(session: Session, review_id: int) -> Review:
+    """One review.
+
+    Raises:
+        ReviewNotFoundError: there is none with this number.
+    """
+    reviews = reviews_where(session, ReviewRow.id == review_id)
+    if not reviews:
+        raise ReviewNotFoundError(f"The review log has no entry {review_id}.")
+    return reviews[0]
 
 
 def sql_conditions(wanted: ReviewFilter) -> list[ColumnElement[bool]]:
@@ -188,9 +201,7 @@ def chain_entries(session: Session) -> list[ChainEntry]:
             ReviewRow.square_x,
             ReviewRow.square_y,
             ReviewRow.square_size,
-            ReviewRow.own_score,
-            ReviewRow.confidence,
-            ReviewRow.comment,
+            *(getattr(ReviewRow, name) for name in answer.FIELDS),
             ReviewRow.seconds,
             ReviewRow.blind,
             ReviewRow.supersedes,
@@ -211,9 +222,7 @@ def chain_entries(session: Session) -> list[ChainEntry]:
                 patch_sha256=row.sha256,
                 square=(row.square_x, row.square_y, row.square_size),
                 reviewer=row.name,
-                own_score=row.own_score,
-                confidence=row.confidence,
-                comment=row.comment,
+                **answer.values_of(row),
                 seconds=row.seconds,
                 blind=row.blind,
                 supersedes=row.supersedes,
@@ -267,9 +276,7 @@ def _review(
         reviewer=reviewer,
         verdicts=tuple(to_verdict(verdict) for verdict, _ in answers),
         agrees={verdict.architecture: agrees for verdict, agrees in answers},
-        own_score=HER2Score(entry.own_score),
-        confidence=entry.confidence,  # type: ignore[arg-type]  # one of three, by a constraint
-        comment=entry.comment,
+        **{**answer.values_of(entry), "own_score": HER2Score(entry.own_score)},
         seconds=entry.seconds,
         blind=entry.blind,
         supersedes=entry.supersedes,

@@ -9,10 +9,9 @@ from typing import Literal
 
 from her2core.models.verdict import Verdict
 from her2core.preprocessing.patches import Square
+from her2core.reviews.answer import Answer
 from her2core.scores import HER2Score
 from her2core.stain.reading import StainReading
-
-Confidence = Literal["low", "medium", "high"]
 
 
 @dataclass(frozen=True)
@@ -27,9 +26,9 @@ class PatchRecord:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class ReviewDraft:
-    """What the reviewer has answered, not yet recorded.
+@dataclass(frozen=True, kw_only=True)
+class ReviewDraft(Answer):
+    """A reviewer's answer that is to be recorded.
 
     Attributes:
         patch_sha256: the patch reviewed (must be known to the store).
@@ -38,9 +37,6 @@ class ReviewDraft:
         verdicts: the verdicts of the models for this square, shown or (blind) kept hidden.
         agrees: architecture -> True (agree), False (disagree) or None (not answered; always None
             for a blind review, because the verdicts were hidden).
-        own_score: the reviewer's own score.
-        confidence: how sure the reviewer is of it.
-        comment: free text, at most 4,000 characters.
         seconds: time spent on the patch, >= 0.
         blind: the verdicts stayed hidden until the score was saved, and were never shown to this
             reviewer before; the store refuses it where it knows better.
@@ -54,17 +50,15 @@ class ReviewDraft:
     verdicts: tuple[Verdict, ...]
     agrees: Mapping[str, bool | None]
     own_score: HER2Score
-    confidence: Confidence
-    comment: str = ""
     seconds: float = 0.0
     blind: bool = False
     supersedes: int | None = None
     stain: StainReading | None = None
 
 
-@dataclass(frozen=True)
-class Review:
-    """A recorded review; never changed once written.
+@dataclass(frozen=True, kw_only=True)
+class Review(Answer):
+    """A recorded answer; never changed once written.
 
     `entry_hash` is the sha256 over this entry's canonical JSON and `previous_hash`, the hash of
     the entry before it; `superseded_by` is set where a later entry corrects this one.
@@ -78,8 +72,6 @@ class Review:
     verdicts: tuple[Verdict, ...]
     agrees: Mapping[str, bool | None]
     own_score: HER2Score
-    confidence: Confidence
-    comment: str
     seconds: float
     blind: bool
     supersedes: int | None

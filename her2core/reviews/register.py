@@ -14,18 +14,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import JSON, Boolean, Integer, String, event, insert, select, type_coerce, update
+from sqlalchemy import ColumnElement, column, event, insert, select, table, update
 from sqlalchemy.orm import Session, UOWTransaction
 
-from her2core.people.schema import (
-    AssignmentRow,
-    AuditRow,
-    DoubleReadRow,
-    RegisterRow,
-    ShownVerdictsRow,
-)
 from her2core.reviews.chain import GENESIS, ChainHead
-from her2core.reviews.schema import Base, LogHeadRow, PatchRow, UtcText, utc_text
+from her2core.reviews.schema import Base, LogHeadRow, RegisterRow, utc_text
 
 _VERSION = 1
 Row = tuple[str, str]  # subject and key
@@ -33,50 +26,55 @@ Row = tuple[str, str]  # subject and key
 
 @dataclass(frozen=True)
 class _Subject:
-    """A kind of row that is registered.
+    """A kind of row that is registered, by the names of its table and columns.
+
+    Names alone, because the tables of accounts and assignments are none of this package's.
 
     Attributes:
         name: as it stands in the register.
-        mapping: the rows.
+        table: where the rows are.
         columns: what is hashed.
         key: columns that name a row.
         words: how a sentence calls it.
+        only: column and the value it must have; None where every row is registered.
     """
 
     name: str
-    mapping: type[Base]
+    table: str
     columns: tuple[str, ...]
     key: tuple[str, ...]
     words: str
+    only: tuple[str, str] | None = None
 
 
 _SUBJECTS = (
     _Subject(
         "patch",
-        PatchRow,
+        "patch",
         ("sha256", "name", "width", "height", "received_at", "warnings"),
         ("sha256",),
         "What is recorded of patch {key:.12}",
     ),
     _Subject(
         "double read",
-        DoubleReadRow,
+        "double_read",
         ("id", "patch_id", "blind", "created_at"),
         ("id",),
         "Double read {key}",
     ),
     _Subject(
         "reader",
-        AssignmentRow,
+        "assignment",
         (
             "id", "patch_id", "account_id", "double_read_id", "kind", "assigned_by", "assigned_at",
         ),
         ("id",),
         "Assignment {key} to a reader of a double read",
+        only=("kind", "double"),  # others may be withdrawn
     ),
     _Subject(
         "showing",
-        ShownVerdictsRow,
+        "shown_verdicts",
         ("reviewer", "patch_sha256", "shown_at"),
         ("patch_sha256", "reviewer"),
         # without the reader's name: the page shows these sentences, too
@@ -84,7 +82,7 @@ _SUBJECTS = (
     ),
     _Subject(
         "audit",
-        AuditRow,
+        "audit",
         ("id", "happened_at", "actor", "action", "detail"),
         ("id",),
         "Audit entry {key}",
@@ -130,14 +128,14 @@ def check(session: Session) -> list[str]:
         session: of one transaction that sees one state of the database.
     """
     rows = dict(_rows(session))
-    said: list[str] = []
+    sentences: list[str] = []
     number, previous = 0, GENESIS
     registered: set[Row] = set()
     for line in session.execute(select(RegisterRow).order_by(RegisterRow.id)).scalars():
-        said += _missing_lines(number + 1, line.id - 1)
+        sentences += _missing_lines(number + 1, line.id - 1)
         own_hash = _line_hash(previous, line.id, line.subject, line.key, line.row_hash)
         if line.line_hash != own_hash and line.id == number + 1:
-            said.append(
+            sentences.append(
                 f"Line {line.id} of the register was changed after it was recorded, "
                 "or the one before it was."
             )
@@ -145,19 +143,19 @@ def check(session: Session) -> list[str]:
         row = (line.subject, line.key)
         registered.add(row)
         if row not in rows:
-            said.append(f"{_words(row)} is missing.")
+            sentences.append(f"{_words(row)} is missing.")
         elif rows[row] != line.row_hash:
-            said.append(f"{_words(row)} was changed after it was recorded.")
-    said += [
+            sentences.append(f"{_words(row)} was changed after it was recorded.")
+    sentences += [
         f"{_words(row)} was added outside this program." for row in rows if row not in registered
     ]
-    return said + _end(session, number, previous)
+    return sentences + _end(session, number, previous)
 
 
 def head(session: Session) -> ChainHead | None:
     """Number and hash of the last line; None where the log does not say where it ends."""
-    found = session.execute(select(LogHeadRow.register_id, LogHeadRow.register_hash)).one_or_none()
-    return None if found is None else ChainHead(found[0], found[1])
+    end = session.execute(select(LogHeadRow.register_id, LogHeadRow.register_hash)).one_or_none()
+    return None if end is None else ChainHead(end[0], end[1])
 
 
 def has_line(session: Session, line_hash: str) -> bool:
@@ -173,10 +171,10 @@ def _lines(new: Iterable[object]) -> Iterator[tuple[tuple[int, int], str, str, s
     """Place, key, subject and hash of each new row that is registered; the place sorts them."""
     for row in new:
         for place, subject in enumerate(_SUBJECTS):
-            if not isinstance(row, subject.mapping):
+            if not isinstance(row, Base) or row.__tablename__ != subject.table:
                 continue
-            if isinstance(row, AssignmentRow) and row.kind != "double":
-                continue  # it may be withdrawn
+            if subject.only and getattr(row, subject.only[0]) != subject.only[1]:
+                continue
             values = {name: getattr(row, name) for name in (*subject.columns, *subject.key)}
             number = getattr(row, "id", 0)
             yield (place, number), _key(subject, values), subject.name, _row_hash(subject, values)
@@ -185,16 +183,13 @@ def _lines(new: Iterable[object]) -> Iterator[tuple[tuple[int, int], str, str, s
 def _rows(session: Session) -> Iterator[tuple[Row, str]]:
     """Every row that should be registered, with its hash, however it was tampered with."""
     for subject in _SUBJECTS:
-        table = subject.mapping.__table__
-        columns = []
-        for name in subject.columns:
-            column = table.c[name]
-            # as the database holds it: what is no time, no truth and no JSON must not stop a check
-            kind = {UtcText: String, Boolean: Integer, JSON: String}.get(type(column.type))
-            columns.append(column if kind is None else type_coerce(column, kind).label(name))
-        wanted = select(*columns)
-        if subject.mapping is AssignmentRow:
-            wanted = wanted.where(AssignmentRow.kind == "double")
+        # columns without a type come as the database holds them: what is no time, no truth and no
+        # JSON must not stop a check
+        columns: list[ColumnElement[Any]] = [column(name) for name in subject.columns]
+        wanted = select(*columns).select_from(table(subject.table))
+        if subject.only:
+            name, value = subject.only
+            wanted = wanted.where(column(name) == value)
         for mapping in session.execute(wanted).mappings():
             row = {str(name): value for name, value in mapping.items()}
             yield (subject.name, _key(subject, row)), _row_hash(subject, row)

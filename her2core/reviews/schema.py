@@ -223,3 +223,45 @@ class LogHeadRow(Base):
     last_hash: Mapped[str] = mapped_column(String(64))
     register_id: Mapped[int] = mapped_column(Integer, server_default="0")
     register_hash: Mapped[str] = mapped_column(String(64), server_default="0" * 64)
+
+
+class ShownVerdictsRow(Base):
+    """A patch whose verdicts one person's screen showed, and when for the first time; append-only.
+
+    `reviewer` is a name as reviews are recorded under, or empty where none was given; the patch
+    need not be in the store: evaluation reports show verdicts of others, too.
+    """
+
+    __tablename__ = "shown_verdicts"
+
+    reviewer: Mapped[str] = mapped_column(String(80), primary_key=True)
+    patch_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    shown_at: Mapped[datetime] = mapped_column(UtcText)
+
+
+class RegisterRow(Base):
+    """One line of the register, append-only and chained; see her2core.reviews.register."""
+
+    __tablename__ = "register"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    subject: Mapped[str] = mapped_column(String(20))
+    key: Mapped[str] = mapped_column(Text)
+    row_hash: Mapped[str] = mapped_column(String(64))
+    line_hash: Mapped[str] = mapped_column(String(64))
+
+
+class UnsavedAnswerRow(Base):
+    """What one person has begun to answer to a patch; written over, and gone once it is saved.
+
+    `content` is JSON (her2core.reviews.unsaved) and may name a patient. Where `patch_sha256` is
+    empty it holds where the person was when their session was ended.
+    """
+
+    __tablename__ = "unsaved_answer"
+
+    reviewer: Mapped[str] = mapped_column(String(80), primary_key=True)
+    patch_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    token: Mapped[str] = mapped_column(String(64))
+    content: Mapped[str] = mapped_column(Text)
+    changed_at: Mapped[datetime] = mapped_column(UtcText, index=True)

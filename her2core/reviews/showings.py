@@ -17,10 +17,9 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, select, true
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from her2core.people.schema import ShownVerdictsRow
 from her2core.reviews import validation
 from her2core.reviews.errors import ReviewRefusedError, StoreError
-from her2core.reviews.schema import PatchRow, ReviewerRow, ReviewRow
+from her2core.reviews.schema import PatchRow, ReviewerRow, ReviewRow, ShownVerdictsRow
 
 # the name of whoever has not given one: it may be anybody, so what they saw counts for everybody
 UNNAMED = ""

@@ -2,15 +2,15 @@
 
 SQLite or PostgreSQL, by its URL. Every write is one transaction that takes the write lock first
 (the row of `log_head`; on SQLite the whole file), so that two writers can neither lose an entry nor
-fork the chain; writers of one process queue for it (`turns`). When `save_review` has returned, the
-entry survives a killed process and a power cut.
+fork the chain; writers of one process queue for it (`transactions`). When `save_review` has
+returned, the entry survives a killed process and a power cut.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from types import MappingProxyType
 
@@ -21,27 +21,18 @@ from her2core.models.verdict import Verdict
 from her2core.preprocessing.patches import Square
 from her2core.reviews import queries, register, stain_rows, validation, writing
 from her2core.reviews.chain import ChainHead, verify
-from her2core.reviews.database import (
-    calm_errors,
-    for_reading,
-    for_writing,
-    open_engine,
-    readable_rows,
-)
 from her2core.reviews.errors import (
     ReviewNotFoundError,
     ReviewRefusedError,
     SeenBeforeError,
     StoreError,
 )
-from her2core.reviews.migrations import migrate
 from her2core.reviews.records import PatchRecord, Review, ReviewDraft, ReviewFilter, WorklistItem
-from her2core.reviews.register import RegisteringSession
 from her2core.reviews.schema import PatchRow, ReviewerRow, ReviewRow
 from her2core.reviews.showings import Showings
 from her2core.reviews.study import Adopted, Study, check_study
 from her2core.reviews.study_rows import adopt_study, read_study
-from her2core.reviews.turns import Turns
+from her2core.reviews.transactions import Transactions
 from her2core.reviews.unsaved import UnsavedAnswers, drop_saved
 from her2core.stain.reading import StainReading
 
@@ -83,21 +74,15 @@ class ReviewStore:
             StoreError: it cannot be opened, or was written by a newer version.
         """
         self._clock = clock
-        self._turns = Turns()
-        self._busy_seconds = busy_seconds
-        self.showings = Showings(self._reading, self._writing, clock)
-        self.unsaved = UnsavedAnswers(self._reading, self._writing, clock)
-        with calm_errors():
-            self._engine = open_engine(url, busy_seconds)
-            self._writer = for_writing(self._engine)
-            self._reader = for_reading(self._engine)
-            migrate(self._writer)
+        self._database = Transactions(url, busy_seconds)
+        self.showings = Showings(self.reading, self.writing, clock)
+        self.unsaved = UnsavedAnswers(self.reading, self.writing, clock)
         self._note_end("opened")
 
     def close(self) -> None:
         """Let go of the database."""
         self._note_end("closed")
-        self._engine.dispose()
+        self._database.close()
 
     # patches and verdicts ------------------------------------------------------------------------
 
@@ -108,7 +93,7 @@ class ReviewStore:
             ReviewRefusedError: the record is not valid.
         """
         validation.check_patch(patch)
-        with self._writing() as session:
+        with self.writing() as session:
             known = writing.find_patch(session, patch.sha256)
             if known is not None:
                 return queries.to_patch(known)
@@ -120,13 +105,13 @@ class ReviewStore:
 
     def patch(self, sha256: str) -> PatchRecord | None:
         """The patch with this sha256, if known."""
-        with self._reading() as session:
+        with self.reading() as session:
             row = writing.find_patch(session, sha256)
             return None if row is None else queries.to_patch(row)
 
     def patches(self) -> list[PatchRecord]:
         """All patches in order of arrival."""
-        with self._reading() as session:
+        with self.reading() as session:
             rows = session.scalars(select(PatchRow).order_by(PatchRow.id))
             return [queries.to_patch(row) for row in rows]
 
@@ -139,7 +124,7 @@ class ReviewStore:
         """
         verdicts = tuple(verdicts)
         validation.check_verdicts(verdicts)
-        with self._writing() as session:
+        with self.writing() as session:
             patch = writing.known_patch(session, sha256)
             validation.check_square(square, queries.to_patch(patch))
             for verdict in verdicts:
@@ -153,7 +138,7 @@ class ReviewStore:
                 valid.
         """
         validation.check_stain(stain)
-        with self._writing() as session:
+        with self.writing() as session:
             patch = writing.known_patch(session, sha256)
             validation.check_square(square, queries.to_patch(patch))
             stain_rows.row_of(session, patch.id, square, stain)
@@ -186,7 +171,7 @@ class ReviewStore:
         """
         validation.check_draft(draft)
         validation.check_token(token)
-        with self._writing() as session:
+        with self.writing() as session:
             if token is not None:
                 drop_saved(session, draft, token)
                 earlier = queries.reviews_where(session, ReviewRow.token == token)
@@ -198,7 +183,7 @@ class ReviewStore:
             if draft.blind and self.showings.seen_in(session, draft.reviewer, [draft.patch_sha256]):
                 raise SeenBeforeError(_SEEN_BEFORE)
             review_id = writing.append_review(session, draft, token, self._clock())
-            saved = _one_review(session, review_id)
+            saved = queries.review_with_id(session, review_id)
         self._note_end("saved")
         return saved
 
@@ -208,19 +193,19 @@ class ReviewStore:
         Raises:
             ReviewNotFoundError: the log has none with this number.
         """
-        with self._reading() as session:
-            return _one_review(session, review_id)
+        with self.reading() as session:
+            return queries.review_with_id(session, review_id)
 
     def reviews(self, wanted: ReviewFilter | None = None) -> list[Review]:
         """The reviews that pass the filter, newest first; without one, all current reviews."""
         wanted = wanted or ReviewFilter()
-        with self._reading() as session:
-            found = queries.reviews_where(session, *queries.sql_conditions(wanted))
-        return [review for review in found if queries.matches(review, wanted)]
+        with self.reading() as session:
+            candidates = queries.reviews_where(session, *queries.sql_conditions(wanted))
+        return [review for review in candidates if queries.matches(review, wanted)]
 
     def reviewers(self) -> list[str]:
         """Names of all who have recorded a review, in alphabetical order."""
-        with self._reading() as session:
+        with self.reading() as session:
             return sorted(session.scalars(select(ReviewerRow.name)), key=str.casefold)
 
     def worklist(
@@ -237,30 +222,30 @@ class ReviewStore:
             name = validation.reviewer_name(reviewer)
         except ReviewRefusedError:
             name = ""
-        with self._reading() as session:
+        with self.reading() as session:
             return queries.worklist(session, name, models)
 
     # the chain -----------------------------------------------------------------------------------
 
     def verify_chain(self) -> list[str]:
         """One sentence per changed, missing or moved entry of log and register; empty: intact."""
-        with self._reading() as session:
+        with self.reading() as session:
             entries = verify(queries.chain_entries(session), queries.chain_head(session))
             return entries + register.check(session)
 
     def head(self) -> ChainHead | None:
         """Number and hash of the last entry; None where that record is gone."""
-        with self._reading() as session:
+        with self.reading() as session:
             return queries.chain_head(session)
 
     def register_head(self) -> ChainHead | None:
         """Number and hash of the register's last line; None where that record is gone."""
-        with self._reading() as session:
+        with self.reading() as session:
             return register.head(session)
 
     def has_hash(self, value: str) -> bool:
         """Whether an entry or a line with this hash, noted earlier elsewhere, is still there."""
-        with self._reading() as session:
+        with self.reading() as session:
             entry = session.scalar(select(ReviewRow.id).where(ReviewRow.entry_hash == value))
             return entry is not None or register.has_line(session, value)
 
@@ -268,7 +253,7 @@ class ReviewStore:
 
     def study(self) -> Study:
         """Everything the store holds."""
-        with self._reading() as session:
+        with self.reading() as session:
             return read_study(session)
 
     def adopt(self, study: Study) -> Adopted:
@@ -278,7 +263,7 @@ class ReviewStore:
             StudyError: it is not intact or contradicts what is here; one sentence per line.
         """
         check_study(study)
-        with self._writing() as session:
+        with self.writing() as session:
             return adopt_study(session, study)
 
     # ---------------------------------------------------------------------------------------------
@@ -286,7 +271,7 @@ class ReviewStore:
     def _note_end(self, when: str) -> None:
         """Write into the server's log where the log ends, so that a cut shows outside of it."""
         try:
-            with self._reading() as session:
+            with self.reading() as session:
                 end, line = queries.chain_head(session), register.head(session)
         except StoreError:
             return  # whoever needs the database is told
@@ -298,38 +283,14 @@ class ReviewStore:
 
     def reading(self) -> AbstractContextManager[Session]:
         """A transaction for what else lives in this database: accounts, audit, assignments."""
-        return self._reading()
+        return self._database.reading()
 
     def writing(self) -> AbstractContextManager[Session]:
         """The same, holding the write lock, so that no answer comes in between."""
-        return self._writing()
-
-    @contextmanager
-    def _reading(self) -> Iterator[Session]:
-        with readable_rows(), calm_errors(), Session(self._reader) as session:
-            yield session
-
-    @contextmanager
-    def _writing(self) -> Iterator[Session]:
-        """One transaction that holds the write lock from its start and ends on the disk."""
-        with (
-            calm_errors(),
-            self._turns.turn(self._busy_seconds),
-            RegisteringSession(self._writer, expire_on_commit=False) as session,
-        ):
-            writing.locked_head(session)
-            yield session
-            session.commit()
+        return self._database.writing()
 
 
 _SEEN_BEFORE = (
     "The verdicts of this patch were shown to you before, so this review cannot be recorded as "
     "blind. Your answer is kept; save it again, and it is recorded as not blind."
 )
-
-
-def _one_review(session: Session, review_id: int) -> Review:
-    found = queries.reviews_where(session, ReviewRow.id == review_id)
-    if not found:
-        raise ReviewNotFoundError(f"The review log has no entry {review_id}.")
-    return found[0]

@@ -20,6 +20,7 @@ from itertools import takewhile
 from her2core.models.verdict import Verdict
 from her2core.preprocessing.patches import Square, safe_name
 from her2core.reviews import validation
+from her2core.reviews.answer import values_of
 from her2core.reviews.chain import (
     ChainEntry,
     ChainHead,
@@ -126,9 +127,9 @@ def check_study(study: Study) -> None:
             _check_entry(entry, patches)
             _check_links(entry, study.readings)
     except (ReviewRefusedError, ValueError, KeyError, OverflowError) as error:
-        said = str(error) if isinstance(error, ReviewRefusedError) else "A value is not valid."
+        reason = str(error) if isinstance(error, ReviewRefusedError) else "A value is not valid."
         raise StudyError(
-            f"The study holds what no review log can: {said}\nNothing was imported."
+            f"The study holds what no review log can: {reason}\nNothing was imported."
         ) from error
 
 
@@ -137,17 +138,17 @@ def conflicts(ours: Study, theirs: Study) -> list[str]:
 
     Either log has to begin with all of the other; a patch both know has to have one size.
     """
-    found: list[str] = []
+    sentences: list[str] = []
     pairs = list(zip(ours.entries, theirs.entries, strict=False))
     same = sum(1 for _ in takewhile(lambda pair: pair[0].entry_hash == pair[1].entry_hash, pairs))
     if same < len(pairs):
         mine, other = pairs[same]
-        found.append(
+        sentences.append(
             f"Entry {mine.id} of the review log differs: here it is by {mine.facts.reviewer} of "
             f"{_day(mine)}, in the study by {other.facts.reviewer} of {_day(other)}; the two logs "
             f"share their first {same} entries and then grew apart."
         )
-        found.append(
+        sentences.append(
             "Logs that grew apart cannot be joined without rewriting one of them; import the study "
             "into an installation of its own (set HER2_HOME or DATABASE_URL)."
         )
@@ -155,11 +156,11 @@ def conflicts(ours: Study, theirs: Study) -> list[str]:
     for patch in theirs.patches:
         here = known.get(patch.sha256)
         if here is not None and (here.width, here.height) != (patch.width, patch.height):
-            found.append(
+            sentences.append(
                 f"Patch {patch.sha256[:12]} is {here.width} x {here.height} pixels here and "
                 f"{patch.width} x {patch.height} in the study."
             )
-    return found
+    return sentences
 
 
 def refuse_conflicts(ours: Study, theirs: Study) -> None:
@@ -170,20 +171,20 @@ def refuse_conflicts(ours: Study, theirs: Study) -> None:
     """
     entries = [entry.chain_entry() for entry in ours.entries]
     refuse_broken("The review log here is not intact:", entries, ours.head)
-    found = conflicts(ours, theirs)
-    if found:
-        raise StudyError(_few(found))
+    sentences = conflicts(ours, theirs)
+    if sentences:
+        raise StudyError(_few(sentences))
 
 
-def refuse_broken(said: str, entries: Sequence[ChainEntry], head: ChainHead | None) -> None:
-    """Raise what the check of a chain finds, after the sentence `said`.
+def refuse_broken(opening: str, entries: Sequence[ChainEntry], head: ChainHead | None) -> None:
+    """Raise what the check of a chain finds, after the sentence `opening`.
 
     Raises:
         StudyError: the chain is not intact.
     """
     broken = verify(entries, head)
     if broken:
-        raise StudyError(_few([said, *broken]))
+        raise StudyError(_few([opening, *broken]))
 
 
 def stain_reading(facts: StainFacts) -> StainReading:
@@ -254,15 +255,15 @@ def _check_links(entry: StudyEntry, readings: Sequence[StudyReading]) -> None:
     """An entry's readings must be those that its hash covers."""
     facts = entry.facts
     linked = [readings[place] for place in entry.readings if place < len(readings)]
-    found = [(one.patch_sha256, one.square, _hashed(one.verdict)) for one in linked]
+    recorded = [(one.patch_sha256, one.square, _hashed(one.verdict)) for one in linked]
     hashed = [(facts.patch_sha256, facts.square, _hashed(one)) for one in facts.verdicts]
-    if found != hashed:
+    if recorded != hashed:
         raise ReviewRefusedError(f"The readings of entry {entry.id} are not those it was made of.")
 
 
 def _check_entry(entry: StudyEntry, patches: Mapping[str, PatchRecord]) -> None:
     facts = entry.facts
-    square = Square(*facts.square)
+    square, answer = Square(*facts.square), values_of(facts)
     validation.check_square(square, patches[facts.patch_sha256])
     validation.check_token(entry.token)
     if validation.reviewer_name(facts.reviewer) != facts.reviewer:
@@ -282,9 +283,7 @@ def _check_entry(entry: StudyEntry, patches: Mapping[str, PatchRecord]) -> None:
                 for v in facts.verdicts
             ),
             agrees={v.architecture: v.agrees for v in facts.verdicts},
-            own_score=HER2Score(facts.own_score),
-            confidence=facts.confidence,  # type: ignore[arg-type]  # checked by check_draft
-            comment=facts.comment,
+            **{**answer, "own_score": HER2Score(answer["own_score"])},
             seconds=facts.seconds,
             blind=facts.blind,
             supersedes=facts.supersedes,

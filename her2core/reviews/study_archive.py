@@ -20,6 +20,7 @@ import time
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import BinaryIO, TypeVar
@@ -42,6 +43,15 @@ _MAX_FILES = 200_000
 _PACKED = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _ENCRYPTED = 0x1
 _PIECE = 2**20
+# what the libraries raise at a bad archive, beside damage
+_UNREADABLE = (
+    zipfile.LargeZipFile,
+    ValueError,
+    KeyError,
+    NotImplementedError,
+    RuntimeError,
+    OverflowError,
+)
 
 Record = TypeVar("Record")
 
@@ -141,7 +151,7 @@ class StudyReader:
             StudyError: it is no such archive, damaged, or made to harm.
         """
         self._max_image_bytes = max_image_bytes
-        with _told():
+        with _calm_refusals():
             self._zip = zipfile.ZipFile(file)
             self._infos = _contents(self._zip)
             manifest = read(_Manifest, parse(self._text(MANIFEST, _MAX_MANIFEST)), "the study")
@@ -159,8 +169,8 @@ class StudyReader:
 
     def images(self) -> list[str]:
         """sha256 of the patches whose image is in the archive."""
-        found = (_IMAGE.fullmatch(name) for name in self._files)
-        return [match.group(1) for match in found if match]
+        matches = (_IMAGE.fullmatch(name) for name in self._files)
+        return [match.group(1) for match in matches if match]
 
     def image(self, sha256: str) -> bytes:
         """The PNG of one patch, its sum checked.
@@ -168,7 +178,7 @@ class StudyReader:
         Raises:
             StudyError: it is damaged or larger than allowed.
         """
-        with _told():
+        with _calm_refusals():
             return self._checked(f"images/{sha256}.png", self._max_image_bytes)
 
     def _records(self, name: str, kind: type[Record]) -> Iterator[Record]:
@@ -202,33 +212,18 @@ class StudyReader:
         return b"".join(pieces)
 
 
-class _told:  # noqa: N801 - reads as a word in "with _told():"
+@contextmanager
+def _calm_refusals() -> Iterator[None]:
     """Turn everything that a bad archive makes the libraries raise into one sentence."""
-
-    _EXPECTED = (
-        zipfile.BadZipFile,
-        zipfile.LargeZipFile,
-        zlib.error,
-        ValueError,
-        KeyError,
-        EOFError,
-        NotImplementedError,
-        RuntimeError,
-        OverflowError,
-    )
-
-    def __enter__(self) -> None:
-        """Nothing to do."""
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        """Raise the sentence instead."""
-        if isinstance(error, StudyError):
-            return
-        if isinstance(error, zipfile.BadZipFile | zlib.error | EOFError):
-            raise StudyError(_refusal("it is no ZIP file, or cut off or damaged")) from error
-        if isinstance(error, self._EXPECTED):
-            said = str(error) if isinstance(error, ValueError) else "its contents are not readable"
-            raise StudyError(_refusal(said or "its contents are not readable")) from error
+    try:
+        yield
+    except StudyError:
+        raise
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise StudyError(_refusal("it is no ZIP file, or cut off or damaged")) from error
+    except _UNREADABLE as error:
+        reason = str(error) if isinstance(error, ValueError) else ""
+        raise StudyError(_refusal(reason or "its contents are not readable")) from error
 
 
 def _refusal(reason: str) -> str:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from her2core.preprocessing.patches import Square
 from her2core.reviews import queries, stain_rows, writing
+from her2core.reviews.answer import values_of
 from her2core.reviews.schema import (
     PatchRow,
     ReviewRow,
@@ -125,9 +126,7 @@ def _append(session: Session, entry: StudyEntry, readings: Sequence[VerdictRow])
             square_y=square.y,
             square_size=square.size,
             reviewer_id=writing.reviewer_row(session, facts.reviewer).id,
-            own_score=facts.own_score,
-            confidence=facts.confidence,
-            comment=facts.comment,
+            **values_of(facts),
             seconds=facts.seconds,
             blind=facts.blind,
             supersedes=facts.supersedes,

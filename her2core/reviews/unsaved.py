@@ -21,12 +21,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from her2core.common import strict_json
-from her2core.people.schema import UnsavedAnswerRow
 from her2core.preprocessing.patches import Square
 from her2core.reviews import validation
+from her2core.reviews.answer import Answer, trimmed
 from her2core.reviews.errors import ReviewRefusedError
-from her2core.reviews.records import Confidence, ReviewDraft
-from her2core.scores import HER2Score
+from her2core.reviews.records import ReviewDraft
+from her2core.reviews.schema import UnsavedAnswerRow
 
 Transaction = Callable[[], AbstractContextManager[Session]]
 Kind = TypeVar("Kind", "UnsavedAnswer", "Place")
@@ -51,15 +51,13 @@ class Judged:
     model_id: str
 
 
-@dataclass(frozen=True)
-class UnsavedAnswer:
+@dataclass(frozen=True, kw_only=True)
+class UnsavedAnswer(Answer):
     """What a reviewer has answered so far.
 
     Attributes:
         token: goes with the save, so that an answer is recorded once.
-        score: the own score, 0 to 3.
         judged: architecture -> what was said of its verdict.
-        comment: free text; may name a patient.
         square: the part of the image that was chosen; None for the centred one.
         correcting: id of the review which this answer corrects, None for a first review.
         overtaken: another correction was saved meanwhile; `correcting` is its id.
@@ -68,24 +66,12 @@ class UnsavedAnswer:
     """
 
     token: str
-    score: int | None
     judged: dict[str, Judged]
-    confidence: Confidence
-    comment: str
     square: Square | None
     correcting: int | None
     overtaken: bool
     from_review: bool
     seconds: float = field(default=0.0, compare=False)
-
-    def __post_init__(self) -> None:
-        """Refuse what no answer can hold.
-
-        Raises:
-            ValueError: it is no answer.
-        """
-        if self.score is not None:
-            HER2Score(self.score)
 
 
 @dataclass(frozen=True)
@@ -204,15 +190,17 @@ def drop_saved(session: Session, saved: ReviewDraft, token: str) -> None:
     if row is None or row.token != token:
         return
     answer = _read(UnsavedAnswer, row)
-    said = answer and (answer.score, answer.confidence, answer.comment.strip())
-    if said == (int(saved.own_score), saved.confidence, saved.comment.strip()):
+    if answer is not None and trimmed(answer) == trimmed(saved):
         session.delete(row)
 
 
 def _read(kind: type[Kind], row: UnsavedAnswerRow) -> Kind | None:
     """What the row holds; None where it cannot be read: that must not bar the patch."""
     try:
-        return strict_json.read_text(kind, row.content, "the answer", "what is kept of it")
+        content = strict_json.parse(row.content)
+        if isinstance(content, dict) and "score" in content:  # as it was called before
+            content["own_score"] = content.pop("score")
+        return strict_json.read(kind, content, "the answer")
     except ValueError:
         _log.exception("An answer begun could not be read and is passed over")
         return None

@@ -6,17 +6,17 @@ import math
 import re
 import unicodedata
 from collections.abc import Sequence
-from typing import get_args
 
+from her2core.common.text import storable
 from her2core.models.verdict import Verdict
 from her2core.preprocessing.patches import Square
+from her2core.reviews.answer import check_answer
 from her2core.reviews.errors import ReviewRefusedError
-from her2core.reviews.records import Confidence, PatchRecord, ReviewDraft
+from her2core.reviews.records import PatchRecord, ReviewDraft
 from her2core.scores import HER2Score
 from her2core.stain.reading import StainReading
 
 MAX_REVIEWER = 80
-MAX_COMMENT = 4000
 MAX_TOKEN = 64
 # float32 softmax sums to 1 within 1e-6; more than this is not a distribution
 SUM_TOLERANCE = 1e-4
@@ -59,7 +59,7 @@ def check_patch(patch: PatchRecord) -> None:
         raise ReviewRefusedError("The patch has no valid sha256; upload it again.")
     if patch.width < 1 or patch.height < 1:
         raise ReviewRefusedError("The patch has no pixels; upload it again.")
-    if not all(_storable(text) for text in (patch.name, *patch.warnings)):
+    if not all(storable(text) for text in (patch.name, *patch.warnings)):
         raise ReviewRefusedError("The patch's file name cannot be stored; rename it and try again.")
 
 
@@ -108,7 +108,7 @@ def check_stain(stain: StainReading) -> None:
         and len(stain.counts) == len(HER2Score)
         and min(stain.counts) >= 0
         and (stain.score is None) == (stain.reason is not None)
-        and (stain.reason is None or _storable(stain.reason))
+        and (stain.reason is None or storable(stain.reason))
         and all(number is None or _amount(number) for number in numbers)
     )
     if not sound:
@@ -122,18 +122,7 @@ def check_draft(draft: ReviewDraft) -> None:
         ReviewRefusedError: the first thing that is missing or contradicts itself.
     """
     reviewer_name(draft.reviewer)
-    if not isinstance(draft.own_score, HER2Score):
-        raise ReviewRefusedError("Choose your own score (0, 1+, 2+ or 3+) before saving.")
-    if draft.confidence not in get_args(Confidence):
-        raise ReviewRefusedError("Choose how sure you are (low, medium or high) before saving.")
-    if len(draft.comment) > MAX_COMMENT:
-        raise ReviewRefusedError(
-            f"The comment has {len(draft.comment):,} characters; shorten it to {MAX_COMMENT:,}."
-        )
-    if not _storable(draft.comment):
-        raise ReviewRefusedError(
-            "The comment holds a character that cannot be stored; remove it and save again."
-        )
+    check_answer(draft)
     if not math.isfinite(draft.seconds) or draft.seconds < 0:
         raise ReviewRefusedError("The time spent on the patch is not a number of seconds.")
     check_verdicts(draft.verdicts)
@@ -154,7 +143,7 @@ def check_draft(draft: ReviewDraft) -> None:
 
 def check_token(token: str | None) -> None:
     """Refuse a token that is empty, too long or not plain text."""
-    if token is not None and not (_short(token, MAX_TOKEN) and _storable(token)):
+    if token is not None and not (_short(token, MAX_TOKEN) and storable(token)):
         raise ReviewRefusedError("The answer's token is not valid; reload the page.")
 
 
@@ -163,12 +152,7 @@ def _amount(number: float) -> bool:
 
 
 def _short(text: str, longest: int) -> bool:
-    return 0 < len(text) <= longest and _storable(text)
-
-
-def _storable(text: str) -> bool:
-    """PostgreSQL takes no NUL, UTF-8 no lone surrogate."""
-    return "\0" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
+    return 0 < len(text) <= longest and storable(text)
 
 
 def _is_distribution(probabilities: Sequence[float]) -> bool:

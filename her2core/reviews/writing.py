@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from her2core.models.verdict import Verdict
 from her2core.preprocessing.patches import Square
 from her2core.reviews import corrections, queries, stain_rows, validation
+from her2core.reviews.answer import answer_of, values_of
 from her2core.reviews.chain import EntryFacts, VerdictFacts, entry_hash
 from her2core.reviews.errors import ReviewRefusedError, StoreError
 from her2core.reviews.records import PatchRecord, Review, ReviewDraft
@@ -56,9 +57,7 @@ def append_review(
         square_y=facts.square[1],
         square_size=facts.square[2],
         reviewer_id=reviewer.id,
-        own_score=facts.own_score,
-        confidence=facts.confidence,
-        comment=facts.comment,
+        **values_of(facts),
         seconds=facts.seconds,
         blind=facts.blind,
         supersedes=facts.supersedes,
@@ -86,9 +85,7 @@ def _facts(draft: ReviewDraft, sha256: str, reviewer: str, recorded_at: datetime
         patch_sha256=sha256,
         square=(int(draft.square.x), int(draft.square.y), int(draft.square.size)),
         reviewer=reviewer,
-        own_score=int(draft.own_score),
-        confidence=draft.confidence,
-        comment=draft.comment,
+        **values_of(draft),
         seconds=stain_rows.plain_float(draft.seconds),
         blind=bool(draft.blind),
         supersedes=draft.supersedes,
@@ -240,9 +237,7 @@ def same_answer(earlier: Review, draft: ReviewDraft) -> Review:
         earlier.patch.sha256,
         earlier.square,
         earlier.reviewer,
-        earlier.own_score,
-        earlier.confidence,
-        earlier.comment,
+        answer_of(earlier),
         earlier.blind,
         earlier.supersedes,
         dict(earlier.agrees),
@@ -251,9 +246,7 @@ def same_answer(earlier: Review, draft: ReviewDraft) -> Review:
         draft.patch_sha256,
         draft.square,
         validation.reviewer_name(draft.reviewer),
-        draft.own_score,
-        draft.confidence,
-        draft.comment,
+        answer_of(draft),
         draft.blind,
         draft.supersedes,
         {v.architecture: draft.agrees.get(v.architecture) for v in draft.verdicts},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 
 from her2core.accounts.door import LOOPBACK_NAMES, OpenDoorError, way_in
+from her2core.accounts.records import ROLES
 from her2core.accounts.store import AccountStore
 from her2core.reviews.store import ReviewStore, StoreError
 from her2core.serving.browsers import server_key
@@ -71,6 +72,10 @@ def metrics_open() -> bool:
 
 
 def _names(settings: Settings, store: ReviewStore, address: str | None) -> tuple[str, ...]:
+    role = settings.sign_in.oidc_role
+    if role not in (None, *ROLES):
+        known = ", ".join(ROLES)
+        raise RefusedError(2, f"Setting HER2_OIDC_ROLE must be one of {known}, not '{role}'.")
     try:
         way = way_in(
             oidc=settings.sign_in.oidc,

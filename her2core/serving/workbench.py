@@ -9,28 +9,23 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-from her2core.common.parallel import chunks
 from her2core.models.bundles.card import BundleError, ModelCard
 from her2core.models.bundles.registry import ARCHITECTURES, choose, chosen
 from her2core.models.verdict import Verdict
 from her2core.preprocessing.patches import Patch
 from her2core.scores import HER2Score
+from her2core.serving.batches import read_in_batches
 from her2core.serving.cache import Recent
 from her2core.serving.load_state import LoadState, ModelState
-from her2core.serving.loaded_model import READINGS_KEPT, Floats, LoadedModel, Reading
+from her2core.serving.loaded_model import READINGS_KEPT, Floats, LoadedModel
 from her2core.settings import Settings
 from her2core.xai.explanation import Explanation, Method
 from her2core.xai.progress import Progress
 
 _log = logging.getLogger(__name__)
-# Larger ones are not faster and keep more patches in memory (docs/decisions.md).
-_BATCH = 8
-_BATCHES_AHEAD = 2
 
 
 class NoModelError(RuntimeError):
@@ -123,23 +118,7 @@ class Workbench:
         Raises:
             NoModelError: no model could be loaded.
         """
-        models = tuple(self._usable().values())
-
-        def begun(chunk: list[Patch]) -> list[Future[list[Reading]]]:
-            return [
-                pool.submit(model.read_many, [(patch.key, model.inputs(patch)) for patch in chunk])
-                for model in models
-            ]
-
-        # One thread for each model: while one still reads its last patches, the other goes on.
-        with ThreadPoolExecutor(len(models)) as pool:
-            on_the_way: deque[list[Future[list[Reading]]]] = deque()
-            for chunk in chunks(patches, _BATCH):
-                on_the_way.append(begun(chunk))
-                if len(on_the_way) > _BATCHES_AHEAD:
-                    yield from _together(on_the_way.popleft())
-            while on_the_way:
-                yield from _together(on_the_way.popleft())
+        yield from read_in_batches(tuple(self._usable().values()), patches)
 
     def explain(
         self,
@@ -289,12 +268,6 @@ class Workbench:
             )
         seconds, said = time.monotonic() - started, f"{_title(architecture)} is ready."
         return model, ModelState(architecture, "ready", said, seconds, folder, model.card.model_id)
-
-
-def _together(columns: list[Future[list[Reading]]]) -> Iterator[tuple[Verdict, ...]]:
-    """The verdicts of each patch, from one list of readings for each model."""
-    for readings in zip(*(column.result() for column in columns), strict=True):
-        yield tuple(reading.verdict for reading in readings)
 
 
 def _title(architecture: str) -> str:

@@ -11,8 +11,8 @@ from her2core.common.text import cell_text, markdown_text, printable
 from her2core.models.verdict import Verdict
 from her2core.preprocessing import screen
 from her2core.preprocessing.patches import Patch, PatchError
+from her2core.reviews.columns import ANSWER, answer_texts
 from her2core.reviews.records import Review
-from her2core.scores import HER2Score
 from her2core.serving.recorded_maps import OtherModelLoadedError, explain_recorded, overlay
 from her2core.serving.services import Services
 from her2core.xai.explanation import Method
@@ -20,6 +20,7 @@ from her2core.xai.fidelity_report import read_report
 from her2core.xai.methods import METHODS, RECORDED
 from pages.log_parts import times
 from pages.review_parts import stain_panel
+from pages.review_parts.recorded import further_lines
 from pages.review_parts.verdicts import agreement_line, compared
 from pages.shell import session, ui
 
@@ -80,6 +81,7 @@ def _answer(review: Review) -> None:
         lines.append(f"{said} :gray[· {words}]")
     if review.stain is not None:
         lines.append(stain_panel.compared(review).replace(", as you do", ", the same"))
+    lines += further_lines(review)
     if lines:
         st.markdown("  \n".join(lines))
     if review.comment:
@@ -159,12 +161,11 @@ def _history(here: Services, review: Review) -> None:
             {
                 "Entry": entry.id,
                 f"Recorded ({times.zone()})": times.shown(entry.recorded_at),
-                "Own score": HER2Score(entry.own_score).label,
-                "Confidence": entry.confidence,
-                "Comment": cell_text(entry.comment),
+                **{column.title: cell_text(said[column.name]) for column in ANSWER},
                 "": "shown here" if entry.id == review.id else "",
             }
             for entry in chain
+            for said in [answer_texts(entry)]
         ],
         hide_index=True,
         alt="Entries which correct one another, oldest first",

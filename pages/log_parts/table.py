@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from her2core.common.text import cell_text
+from her2core.reviews.columns import ANSWER, answer_texts
 from her2core.reviews.patch_names import distinct_names
 from her2core.reviews.records import Review
 from her2core.reviews.worklist import model_gap, reader_gap
@@ -86,11 +87,14 @@ def as_frame(reviews: list[Review], *, with_corrections: bool) -> pd.DataFrame:
         row["Stain"] = "–" if review.stain is None else review.stain.verdict
         row["Gap"] = model_gap(review.verdicts)
         row["File"] = cell_text(names[review.patch.sha256])
-        row["Comment"] = cell_text(review.comment)
+        said = answer_texts(review)
+        row["Comment"] = cell_text(said["comment"])
         for architecture in ui.ARCHITECTURES:
             row[f"With {ui.model_title(architecture)}"] = _AGREES[review.agrees.get(architecture)]
         row["Reader gap"] = reader_gap(review.verdicts, review.stain)
-        row["Confidence"] = review.confidence
+        for column in ANSWER:
+            if column.name not in ("own_score", "comment"):  # they stand further left
+                row[column.title] = cell_text(said[column.name]) or "–"
         row["Blind"] = "blind" if review.blind else "–"
         rows.append(row)
     return pd.DataFrame(rows)

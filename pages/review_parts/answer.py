@@ -17,8 +17,9 @@ from her2core.accounts.records import NotAllowedError
 from her2core.common.text import markdown_text
 from her2core.models.verdict import Verdict
 from her2core.preprocessing.patches import Patch
+from her2core.reviews.answer import MAX_COMMENT, Confidence
 from her2core.reviews.consistency import contradiction
-from her2core.reviews.records import Confidence, Review, ReviewDraft
+from her2core.reviews.records import Review, ReviewDraft
 from her2core.reviews.store import ReviewRefusedError, StoreError
 from her2core.reviews.unsaved import Judged
 from her2core.scores import HER2Score
@@ -28,10 +29,9 @@ from pages.review_parts.draft import comment_key, discard, draft_of, keep, warn_
 from pages.shell import session, ui
 from pages.shell.drafts import Draft, mark_form
 
-MAX_COMMENT = 4000
 _log = logging.getLogger(__name__)
-# text, key, whether it is chosen, what a click calls, and with what
-Option = tuple[str, str, bool, Callable[..., None], tuple[Any, ...]]
+# text, key, whether it is chosen, and what a click calls
+Option = tuple[str, str, bool, Callable[[], None]]
 _KEYS = {"cnn": ("A", "D"), "densenet121": ("Shift+A", "Shift+D")}
 
 
@@ -58,7 +58,12 @@ def form(
         _choice(
             "Own score",
             [
-                (score.label, str(int(score)), draft.score == score, _set_score, (draft, score))
+                (
+                    score.label,
+                    str(int(score)),
+                    draft.answer.own_score == score,
+                    partial(_set, draft, own_score=score),
+                )
                 for score in HER2Score
             ],
             kept,
@@ -73,9 +78,8 @@ def form(
                 (
                     level.capitalize(),
                     level[0].upper(),
-                    draft.confidence == level,
-                    _set_confidence,
-                    (draft, level),
+                    draft.answer.confidence == level,
+                    partial(_set, draft, confidence=level),
                 )
                 for level in get_args(Confidence)
             ],
@@ -83,14 +87,14 @@ def form(
         )
         st.text_area(
             "Comment",
-            draft.comment,
+            draft.answer.comment,
             key=comment_key(draft),
             height=68,
             max_chars=MAX_COMMENT,
             placeholder="Comment (free text, optional)",
             label_visibility="collapsed",
             on_change=_answered,
-            args=(kept, _keep_comment, draft),
+            args=(kept, partial(_keep_comment, draft)),
         )
         _keep_comment(draft)  # a browser that comes back after a restart calls nothing back
         kept()
@@ -130,7 +134,7 @@ def _remarks(draft: Draft, agrees: dict[str, bool], verdicts: Sequence[Verdict])
     problem = st.session_state.get("save_problem")
     if problem and problem[0] == draft.token:
         st.warning(markdown_text(problem[1]), icon=":material/error:")
-    elif odd := contradiction(draft.score, agrees, verdicts):
+    elif odd := contradiction(draft.answer.own_score, agrees, verdicts):
         st.info(odd, icon=":material/help:")
 
 
@@ -152,27 +156,25 @@ def save(
     """
     if not ui.reviewer():
         raise ValueError("Give your name under “Reviewer” at the left, then save again.")
-    if draft.score is None:
+    if draft.answer.own_score is None:
         raise ValueError("Choose your own score first: 0, 1+, 2+ or 3+ (keys 0 to 3).")
     if draft.correcting and not draft.begun and not draft.left_behind(patch.square, verdicts):
         raise ValueError(
             "Nothing is changed yet: change your answer, or choose “Keep it as it was”."
         )
     agrees = {} if hidden else draft.agrees(patch.square, verdicts)
-    odd = contradiction(draft.score, agrees, verdicts)
+    odd = contradiction(draft.answer.own_score, agrees, verdicts)
     if odd and odd != draft.asked:
         draft.asked = odd
         raise ValueError(odd)
     return session.desk(here.store).save_review(
         ReviewDraft(
+            **vars(draft.answer),
             patch_sha256=patch.sha256,
             square=patch.square,
             reviewer=ui.reviewer(),
             verdicts=tuple(verdicts),
             agrees={v.architecture: agrees.get(v.architecture) for v in verdicts},
-            own_score=draft.score,
-            confidence=draft.confidence,
-            comment=draft.comment,
             seconds=draft.time_spent(),
             blind=blind,
             supersedes=draft.correcting,
@@ -223,12 +225,12 @@ def _give_up(here: Services, sha256: str) -> None:
 
 
 def _keep_comment(draft: Draft) -> None:
-    draft.comment = st.session_state.get(comment_key(draft), draft.comment)
+    draft.change(comment=st.session_state.get(comment_key(draft), draft.answer.comment))
 
 
-def _answered(kept: Callable[[], None], change: Callable[..., None], *args: object) -> None:
+def _answered(kept: Callable[[], None], change: Callable[[], None]) -> None:
     """Note what was answered, and let it outlive this session at once."""
-    change(*args)
+    change()
     kept()
 
 
@@ -240,8 +242,8 @@ def _agreement(draft: Draft, patch: Patch, verdict: Verdict, kept: Callable[[], 
     _choice(
         ui.model_title(name),
         [
-            ("Agree", agree, given is True, _judge, (draft, name, yes)),
-            ("Disagree", disagree, given is False, _judge, (draft, name, no)),
+            ("Agree", agree, given is True, partial(_judge, draft, name, yes)),
+            ("Disagree", disagree, given is False, partial(_judge, draft, name, no)),
         ],
         kept,
     )
@@ -264,7 +266,7 @@ def _choice(label: str, options: Sequence[Option], kept: Callable[[], None]) -> 
     soft = label.replace("DenseNet", "Dense\u00adNet").replace("Confid", "Confi\u00add")
     name.markdown(f"**{soft}**")
     with row.container(horizontal=True, gap="xsmall"):
-        for text, shortcut, chosen, action, args in options:
+        for text, shortcut, chosen, action in options:
             st.button(
                 text,
                 key=f"{label}-{text}",
@@ -273,13 +275,13 @@ def _choice(label: str, options: Sequence[Option], kept: Callable[[], None]) -> 
                 shortcut=shortcut,
                 width="stretch",
                 on_click=_answered,
-                args=(kept, action, *args),
+                args=(kept, action),
             )
 
 
-def _set_score(draft: Draft, score: HER2Score) -> None:
+def _set(draft: Draft, **changed: Any) -> None:
     _drop_problem()
-    draft.score = score
+    draft.change(**changed)
 
 
 def _judge(draft: Draft, architecture: str, said: Judged) -> None:
@@ -288,11 +290,6 @@ def _judge(draft: Draft, architecture: str, said: Judged) -> None:
         del draft.judged[architecture]
     else:
         draft.judged[architecture] = said
-
-
-def _set_confidence(draft: Draft, level: Confidence) -> None:
-    _drop_problem()
-    draft.confidence = level
 
 
 def _drop_problem() -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from her2core.common.text import markdown_text
-from her2core.people.access import Desk, Sight
+from her2core.people.access import Desk
+from her2core.people.sight import Sight
 from pages.shell import ui
 
 

@@ -12,10 +12,10 @@ from dataclasses import replace
 
 import streamlit as st
 
+from her2core.reviews.answer import FIELDS, answer_of
 from her2core.reviews.records import Review
 from her2core.reviews.store import StoreError
 from her2core.reviews.unsaved import Judged, UnsavedAnswer
-from her2core.scores import HER2Score
 from her2core.serving.services import Services
 from pages.shell import ui
 from pages.shell.drafts import Draft, all_drafts, new_token, stop_clocks
@@ -142,7 +142,7 @@ def begin_correction(review: Review) -> None:
         _correct(refused, review)
         return
     correction = _of(review)
-    correction.before = correction.answer
+    correction.before = correction.content
     all_drafts()[key] = correction
 
 
@@ -153,14 +153,12 @@ def _taken_up(answer: UnsavedAnswer, review: Review | None, before: Draft) -> Dr
     same = review is not None and answer.from_review and answer.correcting == review.id
     return Draft(
         token=answer.token,
-        score=None if answer.score is None else HER2Score(answer.score),
+        answer=answer_of(answer),
         judged=dict(answer.judged),
-        confidence=answer.confidence,
-        comment=answer.comment,
         square=answer.square,
         correcting=answer.correcting,
         overtaken=answer.overtaken,
-        before=_of(review).answer if same and review is not None else None,
+        before=_of(review).content if same and review is not None else None,
         seconds=answer.seconds,
         kept=answer,
     )
@@ -168,19 +166,20 @@ def _taken_up(answer: UnsavedAnswer, review: Review | None, before: Draft) -> Dr
 
 def _complete(draft: Draft, earlier: UnsavedAnswer) -> None:
     """Add to what was answered without a name what had been begun under the name given then."""
-    if draft.score is None and earlier.score is not None:
-        draft.score = HER2Score(earlier.score)
+    open_fields = [name for name in FIELDS if getattr(draft.answer, name) is None]
+    draft.change(**{name: getattr(earlier, name) for name in open_fields})
     draft.judged = {**earlier.judged, **draft.judged}
     draft.square = draft.square or earlier.square
-    if earlier.comment.strip() and earlier.comment not in draft.comment:
-        draft.comment = "\n".join(filter(None, (earlier.comment, draft.comment)))
-        st.session_state[comment_key(draft)] = draft.comment
+    typed = draft.answer.comment
+    if earlier.comment.strip() and earlier.comment not in typed:
+        draft.change(comment="\n".join(filter(None, (earlier.comment, typed))))
+        st.session_state[comment_key(draft)] = draft.answer.comment
 
 
 def _is_recorded(draft: Draft, review: Review) -> bool:
     """Whether the review says what the draft does."""
     square = draft.square or review.square
-    return replace(draft, square=square).answer == _of(review).answer
+    return replace(draft, square=square).content == _of(review).content
 
 
 def _follow(draft: Draft, review: Review | None) -> None:
@@ -213,14 +212,12 @@ def _correct(draft: Draft, review: Review) -> None:
 def _of(review: Review) -> Draft:
     """A draft that says what the review does."""
     return Draft(
-        score=review.own_score,
+        answer=answer_of(review),
         judged={
             verdict.architecture: Judged(said, review.square, verdict.model_id)
             for verdict in review.verdicts
             if (said := review.agrees.get(verdict.architecture)) is not None
         },
-        confidence=review.confidence,
-        comment=review.comment,
         square=review.square,
         correcting=review.id,
     )

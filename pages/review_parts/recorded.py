@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from her2core.common.text import markdown_text
+from her2core.reviews.columns import ANSWER, answer_texts
 from her2core.reviews.records import Review
 from pages.review_parts import navigation, stain_panel
 from pages.review_parts.draft import begin_correction, draft_of
@@ -30,6 +31,8 @@ def draw(review: Review, following: str | None, hidden: bool) -> None:
         if not hidden:
             lines = [_line(review, name) for name in ui.ARCHITECTURES]
             st.markdown("  \n".join([*lines, stain_panel.compared(review)]))
+        if further := further_lines(review):
+            st.markdown("  \n".join(further))
         if review.comment:
             st.caption(markdown_text(review.comment))
     if draft_of(review.patch.sha256).begun:
@@ -57,6 +60,16 @@ def draw(review: Review, following: str | None, hidden: bool) -> None:
             args=(review,),
             help="The entry stays in the log; your correction is added and takes its place.",
         )
+
+
+def further_lines(review: Review) -> list[str]:
+    """One line of Markdown for each answer beside score, confidence and comment."""
+    said = answer_texts(review)
+    return [
+        f"{column.title}: {markdown_text(said[column.name])}"
+        for column in ANSWER
+        if column.name not in ("own_score", "confidence", "comment") and said[column.name]
+    ]
 
 
 def overtaken(review: Review) -> None:

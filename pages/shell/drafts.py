@@ -8,15 +8,15 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import streamlit as st
 
 from her2core.models.verdict import Verdict
 from her2core.preprocessing.patches import Square
-from her2core.reviews.records import Confidence
+from her2core.reviews.answer import BLANK, Answer, trimmed
 from her2core.reviews.unsaved import Judged, UnsavedAnswer
-from her2core.scores import HER2Score
 
 
 def new_token() -> str:
@@ -30,6 +30,7 @@ class Draft:
 
     Attributes:
         token: goes with the save, so that a doubled key press records one review.
+        answer: the fields of the form.
         judged: architecture -> what was said of its verdict.
         square: the part of the image chosen by the reviewer; None for the centred square.
         correcting: id of the review which this draft corrects, None for a first review.
@@ -42,10 +43,8 @@ class Draft:
     """
 
     token: str = field(default_factory=new_token)
-    score: HER2Score | None = None
+    answer: Answer = BLANK
     judged: dict[str, Judged] = field(default_factory=dict)
-    confidence: Confidence = "medium"
-    comment: str = ""
     square: Square | None = None
     correcting: int | None = None
     overtaken: bool = False
@@ -55,19 +54,21 @@ class Draft:
     seconds: float = 0.0
     kept: UnsavedAnswer | None = None
 
+    def change(self, **changed: Any) -> None:
+        """Answer these fields anew."""
+        self.answer = replace(self.answer, **changed)
+
     @property
-    def answer(self) -> tuple[object, ...]:
+    def content(self) -> tuple[object, ...]:
         """All that is answered, to be compared."""
-        judged = frozenset(self.judged.items())
-        return self.score, judged, self.confidence, self.comment.strip(), self.square
+        return trimmed(self.answer), frozenset(self.judged.items()), self.square
 
     @property
     def begun(self) -> bool:
         """Whether it holds an answer that is recorded nowhere."""
         if self.before is not None:
-            return self.answer != self.before
-        comment = bool(self.comment.strip())
-        return comment or self.score is not None or bool(self.judged) or self.confidence != "medium"
+            return self.content != self.before
+        return trimmed(self.answer) != BLANK or bool(self.judged)
 
     @property
     def to_keep(self) -> UnsavedAnswer | None:
@@ -75,11 +76,9 @@ class Draft:
         if not self.begun and (self.before is not None or self.square is None):
             return None
         return UnsavedAnswer(
+            **vars(self.answer),
             token=self.token,
-            score=None if self.score is None else int(self.score),
             judged=dict(self.judged),
-            confidence=self.confidence,
-            comment=self.comment,
             square=self.square,
             correcting=self.correcting,
             overtaken=self.overtaken,
@@ -151,7 +150,7 @@ def mark_form(draft: Draft) -> None:
     With the length of the comment that the server knows: where the field's is another, something
     was typed since.
     """
-    marks = f"--her2-answer-here: {int(_any_lost())}; --her2-comment: {len(draft.comment)};"
+    marks = f"--her2-answer-here: {int(_any_lost())}; --her2-comment: {len(draft.answer.comment)};"
     st.html(f"<style>.st-key-answer {{ {marks} }}</style>")
 
 

@@ -292,7 +292,7 @@ def test_an_answer_given_without_a_name_is_kept_once_the_name_is_given(here, pat
     app.selectbox(key="reviewer").set_value("Dr. Ada").run()
     app.run()
     assert not asks_first(app)
-    assert here.store.unsaved.find("Dr. Ada", patch).score == 2
+    assert here.store.unsaved.find("Dr. Ada", patch).own_score == 2
 
 
 def test_a_correction_that_changes_nothing_is_not_saved(here, patch):

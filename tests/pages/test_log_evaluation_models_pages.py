@@ -25,6 +25,7 @@ from her2core.models.bundles.card import ModelCard
 from her2core.models.bundles.registry import CHOICE_FILE, choose
 from her2core.models.verdict import Verdict
 from her2core.preprocessing.image_store import ImageStore
+from her2core.preprocessing.patches import Patch
 from her2core.reviews.backup import backup
 from her2core.reviews.records import PatchRecord, Review, ReviewDraft, ReviewFilter
 from her2core.reviews.store import ReviewStore
@@ -401,7 +402,7 @@ def test_no_filter_tells_a_blind_reviewer_what_the_hidden_entries_hold(here):
 def test_what_the_log_showed_is_not_blind_any_more_at_any_server(here):
     opened(LOG, reviewer="Cy")
     keys = [patch.sha256 for patch in here.store.patches()]
-    with closing(ReviewStore(here.store._engine.url.render_as_string())) as other:
+    with closing(ReviewStore(here.settings.database_url)) as other:
         assert other.showings.seen("Cy", keys) == set(keys)
 
 
@@ -575,14 +576,25 @@ def test_empty_pages_say_what_to_do_next(bare):
     assert str(bare.settings.home / "bundles") in models.code[0].value
 
 
+def answered(patch: Patch) -> ReviewDraft:
+    """Ada's 1+, without verdicts."""
+    return ReviewDraft(
+        patch_sha256=patch.sha256,
+        square=patch.square,
+        reviewer="Ada",
+        verdicts=(),
+        agrees={},
+        own_score=HER2Score.ONE_PLUS,
+        confidence="low",
+    )
+
+
 def test_a_log_changed_from_outside_is_said_aloud(bare, tmp_path):
     patch = a_patch(1)
     bare.store.add_patch(
         PatchRecord(patch.sha256, "x.png", patch.width, patch.height, datetime.now(UTC))
     )
-    bare.store.save_review(
-        ReviewDraft(patch.sha256, patch.square, "Ada", (), {}, HER2Score.ONE_PLUS, "low")
-    )
+    bare.store.save_review(answered(patch))
     assert "Log intact: 1 entry" in shown_text(opened(LOG))
 
     tamper(tmp_path, "UPDATE review SET own_score = 3")
@@ -597,9 +609,7 @@ def test_a_lost_image_does_not_hide_its_entry(bare):
     bare.store.add_patch(
         PatchRecord(patch.sha256, "x.png", patch.width, patch.height, datetime.now(UTC))
     )
-    bare.store.save_review(
-        ReviewDraft(patch.sha256, patch.square, "Ada", (), {}, HER2Score.ONE_PLUS, "low")
-    )
+    bare.store.save_review(answered(patch))
     app = opened(LOG)
     app.query_params["review"] = "1"
     rerun(app)

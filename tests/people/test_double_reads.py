@@ -19,7 +19,7 @@ from her2core.accounts.store import AccountStore
 from her2core.people.access import Desk
 from her2core.people.assignments import AssignmentError, Assignments
 from her2core.people.double_read_table import to_csv
-from her2core.people.double_reading import Answer, DoubleRead, blinded_answers
+from her2core.people.double_reading import DoubleRead, GivenScore, blinded_answers
 from her2core.preprocessing.patches import Square
 from her2core.reviews.database import parse_url
 from her2core.reviews.errors import ReviewRefusedError
@@ -80,9 +80,9 @@ def listed(store: ReviewStore, name: str) -> list[str]:
 
 
 def test_a_correction_counts_only_while_the_other_answer_is_unknown():
-    ada_1, ada_2 = Answer(1, "Ada", HER2Score(1)), Answer(2, "Ada", HER2Score(2))
-    ben = Answer(3, "Ben", HER2Score(3))
-    late = Answer(4, "Ada", HER2Score(3))
+    ada_1, ada_2 = GivenScore(1, "Ada", HER2Score(1)), GivenScore(2, "Ada", HER2Score(2))
+    ben = GivenScore(3, "Ben", HER2Score(3))
+    late = GivenScore(4, "Ada", HER2Score(3))
     assert blinded_answers(["Ada", "Ben"], [ada_1, ada_2]) == {"Ada": ada_2}
     assert blinded_answers(["Ada", "Ben"], [ada_1, ada_2, ben, late]) == {"Ada": ada_2, "Ben": ben}
 
@@ -94,7 +94,7 @@ def test_a_correction_counts_only_while_the_other_answer_is_unknown():
     )
 )
 def test_whatever_is_answered_later_an_ended_double_read_stays_as_it_was(entries):
-    log = [Answer(number, *entry) for number, entry in enumerate(entries, 1)]
+    log = [GivenScore(number, *entry) for number, entry in enumerate(entries, 1)]
     ended: DoubleRead | None = None
     for length in range(len(log) + 1):
         answers = blinded_answers(["Ada", "Ben"], log[:length])

@@ -8,9 +8,10 @@ from itertools import pairwise
 
 import pytest
 
+from her2core.common.fair_lock import FairLock, NoTurnError
 from her2core.reviews.records import ReviewFilter
 from her2core.reviews.store import ReviewStore, StoreError
-from her2core.reviews.turns import NoTurnError, Turns, patiently, turnstile
+from her2core.reviews.write_queue import patiently, turnstile
 from tests.review_samples import draft, open_store
 
 WRITERS, EACH = 10, 5
@@ -72,17 +73,17 @@ def test_a_reader_sees_a_whole_log_while_others_write(store_url):
 
 class TestTurns:
     def test_who_asks_first_is_served_first(self):
-        turns, served, waiting = Turns(), [], []
+        turns, served, waiting = FairLock(), [], []
 
         def take(number: int) -> None:
-            with turns.turn(30):
+            with turns.within(30):
                 served.append(number)
 
-        with turns.turn(1):
+        with turns.within(1):
             for number in range(6):
                 waiting.append(threading.Thread(target=take, args=(number,)))
                 waiting[-1].start()
-                while len(turns._waiting) <= number:  # it stands in the queue before the next asks
+                while turns.waiting <= number:  # it stands in the queue before the next asks
                     pass
         for thread in waiting:
             thread.join()
@@ -90,17 +91,17 @@ class TestTurns:
         assert len(served) == 6
 
     def test_a_turn_that_does_not_come_in_time_is_given_up_and_holds_nobody_up(self):
-        turns = Turns()
-        with turns.turn(1), pytest.raises(NoTurnError), turns.turn(0.01):
+        turns = FairLock()
+        with turns.within(1), pytest.raises(NoTurnError), turns.within(0.01):
             pass
-        with turns.turn(0.01):
+        with turns.within(0.01):
             pass
 
     def test_an_error_within_a_turn_passes_it_on(self):
-        turns = Turns()
-        with pytest.raises(KeyError), turns.turn(1):
+        turns = FairLock()
+        with pytest.raises(KeyError), turns.within(1):
             raise KeyError
-        with turns.turn(0.01):
+        with turns.within(0.01):
             pass
 
     def test_one_at_a_time_goes_through_the_turnstile(self, tmp_path):

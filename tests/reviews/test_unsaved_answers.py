@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, text
 
 from her2core.preprocessing.image_store import ImageStore
 from her2core.preprocessing.patches import Square
@@ -25,7 +26,7 @@ from tests.review_samples import SHA, draft, patch
 NOW = datetime(2026, 3, 1, 8, 30, tzinfo=UTC)
 ANSWER = UnsavedAnswer(
     token="t" * 32,
-    score=2,
+    own_score=HER2Score.TWO_PLUS,
     judged={"cnn": Judged(False, Square(0, 0, 64), "cnn-1")},
     confidence="low",
     comment="typed for long",
@@ -73,9 +74,9 @@ def test_without_a_name_nothing_is_kept(store_url, store):
 @settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(comment=st.text(st.characters(), max_size=40), score=st.none() | st.integers(0, 3))
+@given(comment=st.text(st.characters(), max_size=40), score=st.none() | st.sampled_from(HER2Score))
 def test_whatever_is_typed_comes_back_as_it_was(store, comment, score):
-    answer = replace(ANSWER, comment=comment, score=score)
+    answer = replace(ANSWER, comment=comment, own_score=score)
     store.unsaved.keep("Dr. Ada", SHA, answer)
     assert store.unsaved.find("Dr. Ada", SHA) == answer
 
@@ -89,6 +90,21 @@ def test_a_row_that_is_no_answer_is_passed_over_and_not_logged(store_url, store,
     assert "Jane" not in caplog.text
     assert store.unsaved.keep("Dr. Ada", SHA, ANSWER)
     assert store.unsaved.find("Dr. Ada", SHA) == ANSWER
+
+
+@pytest.mark.parametrize("score", [None, 0, 2])
+def test_an_answer_kept_by_an_earlier_version_is_read(store_url, store, score):
+    """Its score had another name then."""
+    store.unsaved.keep("Dr. Ada", SHA, ANSWER)
+    content = asdict(ANSWER)
+    del content["own_score"]
+    with create_engine(parse_url(store_url)).begin() as raw:
+        raw.execute(
+            text("UPDATE unsaved_answer SET content = :content"),
+            {"content": json.dumps({**content, "score": score})},
+        )
+    expected = None if score is None else HER2Score(score)
+    assert store.unsaved.find("Dr. Ada", SHA) == replace(ANSWER, own_score=expected)
 
 
 def saved(store: ReviewStore) -> None:
@@ -106,7 +122,9 @@ def test_saving_ends_it_in_the_same_transaction_and_no_other_answer(store):
     assert store.unsaved.find("Dr. Bo", SHA) == ANSWER
 
 
-@pytest.mark.parametrize("changes", [{"token": "u" * 32}, {"comment": "more"}, {"score": 3}])
+@pytest.mark.parametrize(
+    "changes", [{"token": "u" * 32}, {"comment": "more"}, {"own_score": HER2Score.THREE_PLUS}]
+)
 def test_what_another_window_went_on_with_outlives_the_save(store, changes):
     store.add_patch(patch())
     other = replace(ANSWER, **changes)

@@ -177,9 +177,18 @@ def _old_log(folder: Path) -> None:
     probabilities = (0.1, 0.1, 0.1, 0.7)
     moment = "2026-03-01T08:30:00.000000+00:00"
     facts = EntryFacts(
-        SHA, (50, 0, 200), "Ada", 3, "high", "ring", 12.5, False, None, moment,
-        (VerdictFacts("cnn", "cnn-1", probabilities, True, True),),
-    )  # fmt: skip
+        patch_sha256=SHA,
+        square=(50, 0, 200),
+        reviewer="Ada",
+        own_score=HER2Score.THREE_PLUS,
+        confidence="high",
+        comment="ring",
+        seconds=12.5,
+        blind=False,
+        supersedes=None,
+        recorded_at=moment,
+        verdicts=(VerdictFacts("cnn", "cnn-1", probabilities, True, True),),
+    )
     entry = entry_hash(facts, GENESIS)
     with closing(sqlite3.connect(folder / "home" / "reviews.sqlite3")) as raw:
         raw.execute("INSERT INTO reviewer VALUES (1, 'Ada')")

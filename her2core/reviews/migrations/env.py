@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from alembic import context
 
-from her2core.people import schema as people_schema  # noqa: F401  its tables join Base's
 from her2core.reviews.schema import Base
 
 connection = context.config.attributes.get("connection")
 if connection is None:
     raise RuntimeError("Migrations run when the store opens; see her2core.reviews.migrations.")
+# of the metadata a migration needs the naming of constraints alone
 context.configure(connection=connection, target_metadata=Base.metadata, render_as_batch=True)
 with context.begin_transaction():
     context.run_migrations()

@@ -88,21 +88,21 @@ _CONNECTING: tuple[tuple[str, str], ...] = (
 
 def sentence(cause: BaseException) -> str:
     """One sentence for what a driver raised. Says nothing of hosts, users, names or comments."""
-    said = str(cause).lower()
+    message = str(cause).lower()
     if type(cause).__module__.split(".")[0] == "psycopg":
-        found = _of_postgresql(getattr(cause, "sqlstate", None), said, type(cause).__name__)
+        known = _of_postgresql(getattr(cause, "sqlstate", None), message, type(cause).__name__)
     else:
-        found = next((text for key, text in _SQLITE if key in said), None)
-    return found or (
+        known = next((text for key, text in _SQLITE if key in message), None)
+    return known or (
         f"The review database refused ({type(cause).__name__}); nothing was changed. "
         "The server's log has the details."
     )
 
 
-def _of_postgresql(state: str | None, said: str, kind: str) -> str | None:
+def _of_postgresql(state: str | None, message: str, kind: str) -> str | None:
     if state is None:
         # no answer of a server: the connection could not be made, or broke
-        refused = next((text for key, text in _CONNECTING if key in said), None)
+        refused = next((text for key, text in _CONNECTING if key in message), None)
         return refused or (AWAY if kind in {"OperationalError", "ConnectionTimeout"} else None)
     if state.startswith(_POSTGRESQL_AWAY):
         return AWAY

@@ -1,7 +1,7 @@
-"""Whose turn it is to write: first come, first served, and patience towards other processes.
+"""Whose turn it is to write an SQLite file, among processes.
 
-Writers of one process queue here, so that only one of them competes for the database at a time.
-Between processes SQLite has no queue: its own waiting lengthens its pauses up to a tenth of a
+Writers of one process queue at a FairLock, so that only one of them competes for the database at a
+time. Between processes SQLite has no queue: its own waiting lengthens its pauses up to a tenth of a
 second, and who has just written is back before anybody else has woken up. So there is a turnstile
 before the write lock: only who stands in it may take the lock, and who comes from the lock finds it
 taken. Short random pauses before it give each the same chance.
@@ -12,67 +12,19 @@ from __future__ import annotations
 import fcntl
 import os
 import random
-import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
+
+from her2core.common.fair_lock import NoTurnError
 
 Result = TypeVar("Result")
 
 # seconds between two attempts: about the time one review takes to be written
 SHORTEST_PAUSE = 0.002
 LONGEST_PAUSE = 0.012
-
-
-class NoTurnError(TimeoutError):
-    """The turn did not come within the time allowed."""
-
-
-class Turns:
-    """A fair lock: who asks first is served first. Safe to use from any number of threads."""
-
-    def __init__(self) -> None:
-        self._guard = threading.Lock()
-        self._taken = False
-        self._waiting: deque[threading.Event] = deque()
-
-    @contextmanager
-    def turn(self, seconds: float) -> Iterator[None]:
-        """Wait for the turn, at most this long, and keep it for the `with` block.
-
-        Raises:
-            NoTurnError: it did not come in time.
-        """
-        self._take(seconds)
-        try:
-            yield
-        finally:
-            self._pass_on()
-
-    def _take(self, seconds: float) -> None:
-        with self._guard:
-            if not self._taken:
-                self._taken = True
-                return
-            called = threading.Event()
-            self._waiting.append(called)
-        if called.wait(seconds):
-            return
-        with self._guard:
-            # the call may have come between the end of the waiting and this line
-            if not called.is_set():
-                self._waiting.remove(called)
-                raise NoTurnError("The turn to write did not come in time.")
-
-    def _pass_on(self) -> None:
-        with self._guard:
-            if self._waiting:
-                self._waiting.popleft().set()  # stays taken: it goes to the next in the queue
-            else:
-                self._taken = False
 
 
 @contextmanager

@@ -1,0 +1,72 @@
+"""Transactions of the review store: a writing one holds the lock from start to end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.orm import Session
+
+from her2core.common.fair_lock import FairLock
+from her2core.reviews import writing
+from her2core.reviews.database import (
+    calm_errors,
+    for_reading,
+    for_writing,
+    open_engine,
+    readable_rows,
+)
+from her2core.reviews.migrations import migrate
+from her2core.reviews.register import RegisteringSession
+
+
+class Transactions:
+    """One database, opened and migrated. Safe to share between threads."""
+
+    def __init__(self, url: str, busy_seconds: float) -> None:
+        """Open the database; create and migrate it where needed.
+
+        Args:
+            url: SQLAlchemy URL of the database.
+            busy_seconds: how long to wait for another writer before giving up.
+
+        Raises:
+            StoreError: it cannot be opened, or was written by a newer version.
+        """
+        self._turn = FairLock()
+        self._busy_seconds = busy_seconds
+        with calm_errors():
+            self.engine = open_engine(url, busy_seconds)
+            self._writer = for_writing(self.engine)
+            self._reader = for_reading(self.engine)
+            migrate(self._writer)
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A transaction that sees one state of the database.
+
+        Raises:
+            StoreError: the database cannot be read.
+        """
+        with readable_rows(), calm_errors(), Session(self._reader) as session:
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """A transaction that holds the write lock from its start; what it wrote is on the disk.
+
+        Raises:
+            StoreError: the database cannot be written.
+        """
+        with (
+            calm_errors(),
+            self._turn.within(self._busy_seconds),
+            RegisteringSession(self._writer, expire_on_commit=False) as session,
+        ):
+            writing.locked_head(session)
+            yield session
+            session.commit()
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.engine.dispose()
