@@ -498,7 +498,7 @@ def test_figures_stand_under_what_they_are_of_and_cores_say_which_crops(here, mo
     drawn = model_cards.metrics
     monkeypatch.setattr(model_cards, "metrics", lambda _, key: drawn(shipped, key=key))
     app = opened(MODELS)
-    assert "134 to 150 crops a core, drawn for this card alone" in shown_text(app)
+    assert "83 to 100 crops a core, drawn for this card alone" in shown_text(app)
     tables = [frame.value for frame in app.dataframe][:3]
     assert [len(table) for table in tables] == [13, 2, 24]
     assert list(tables[1]["Figure"]) == ["cores exact", "cores within one grade"]
