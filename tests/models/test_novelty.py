@@ -273,6 +273,13 @@ def test_a_warning_names_the_model_and_how_far():
     assert "DenseNet121" in sentence
     assert "CNN" not in sentence
     assert "2.3 times" in sentence
+    assert "Do not rely on" in sentence
+
+
+def test_a_patch_a_little_beyond_the_limit_is_called_less_familiar():
+    near, far = verdict("densenet121", novelty=1.2), verdict("cnn", novelty=1.6)
+    assert "less familiar to DenseNet121" in (warning((near,)) or "")
+    assert "unlike what DenseNet121 and CNN knows" in (warning((near, far)) or "")
 
 
 def test_the_command_adds_it_and_verdicts_carry_it(tmp_path: Path, tissue):
