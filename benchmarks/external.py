@@ -24,6 +24,7 @@ from her2core.common.files import write_atomically
 from her2core.evaluation.fields import ExternalDataError, Field, read_fields
 from her2core.evaluation.figures import Sample, measure
 from her2core.evaluation.intervals import Interval, group_codes, weight_blocks
+from her2core.models.assessable import assess_tumour
 from her2core.models.verdict import Verdict
 from her2core.preprocessing.patches import Patch, PatchError, decode
 from her2core.serving.workbench import NoModelError, Workbench
@@ -40,11 +41,12 @@ _N_BOOT = 1000
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """What all readers said of one field."""
+    """What all readers said of one field, and whether it holds enough tumour for a score."""
 
     field: Field
     verdicts: tuple[Verdict, ...]
     stain: StainReading
+    assessable: bool = True
 
 
 @dataclass(frozen=True)
@@ -56,9 +58,12 @@ class Row:
         fields: pictures of the source, labelled or not.
         labelled: those with a label, of which `scored` got a score.
         figures: by name, over the scored ones; empty where none is.
+        exact_of_all: share of the labelled whose label is the reader's most probable score, given
+            or not; None without a label, and for the stain measurement.
         far: 0 called 3+ or the reverse.
         unfamiliar: share of the fields that the reader calls unlike what it knows; None: it cannot.
-        without_score: share of the fields that get no score from it.
+        without_score: share of the fields that get no score: not assessable, or, from the stain
+            measurement, for its own reasons.
     """
 
     source: str
@@ -68,6 +73,7 @@ class Row:
     labelled: int
     scored: int
     figures: dict[str, Interval]
+    exact_of_all: float | None
     far: int
     unfamiliar: float | None
     without_score: float
@@ -121,7 +127,12 @@ def read_all(fields: Sequence[Field]) -> tuple[list[Answer], list[str]]:
         for field, patch in zip(fields, patches, strict=True)
     ]
     names = [card.model_id for card in workbench.cards().values()]
-    return [Answer(*each) for each in zip(fields, verdicts, stain, strict=True)], names
+    assessable = [
+        assess_tumour(said, cells, patch.square.size).assessable
+        for said, cells, patch in zip(verdicts, stain, patches, strict=True)
+    ]
+    answers = [Answer(*each) for each in zip(fields, verdicts, stain, assessable, strict=True)]
+    return answers, names
 
 
 def _patch(field: Field) -> Patch:
@@ -182,6 +193,7 @@ def _row(source: str, reader: str, selection: str, answers: Sequence[Answer]) ->
         labelled=sum(answer.field.label is not None for answer in answers),
         scored=len(scored),
         figures=_figures(labels, chances, [answer for answer, _ in scored], reader),
+        exact_of_all=_exact_of_all(answers, reader),
         far=int((np.abs(labels - chances.argmax(axis=1)) == 3).sum()) if len(labels) else 0,
         unfamiliar=None if None in strange else round(float(np.mean(np.array(strange))), 4),
         without_score=round(sum(row is None for row in said) / len(said), 4),
@@ -193,8 +205,20 @@ def _probabilities(answer: Answer, reader: str) -> tuple[float, ...] | None:
     if reader == STAIN:
         score = answer.stain.score
         return None if score is None else tuple(float(k == score) for k in range(4))
+    return _said(answer, reader) if answer.assessable else None
+
+
+def _said(answer: Answer, reader: str) -> tuple[float, ...]:
     chosen = [v for v in answer.verdicts if reader in (v.architecture, MEAN)]
     return tuple(np.mean([v.probabilities for v in chosen], axis=0).tolist())
+
+
+def _exact_of_all(answers: Sequence[Answer], reader: str) -> float | None:
+    labelled = [answer for answer in answers if answer.field.label is not None]
+    if reader == STAIN or not labelled:
+        return None
+    right = [int(np.argmax(_said(a, reader))) == a.field.label for a in labelled]
+    return round(float(np.mean(right)), 4)
 
 
 def _unfamiliar(answer: Answer, reader: str) -> bool | None:
@@ -229,6 +253,7 @@ def _mean(reader: str, selection: str, rows: Sequence[Row]) -> Row:
         why = "" if mean is not None else "Undefined in a source."
         figures[name] = Interval(mean, None, None, len(rows), why)
     strange = [row.unfamiliar for row in rows if row.unfamiliar is not None]
+    of_all = [row.exact_of_all for row in rows]
     return Row(
         ALL_SOURCES,
         reader,
@@ -237,6 +262,7 @@ def _mean(reader: str, selection: str, rows: Sequence[Row]) -> Row:
         labelled=sum(row.labelled for row in rows),
         scored=sum(row.scored for row in rows),
         figures=figures,
+        exact_of_all=None if None in of_all else round(float(np.mean(np.array(of_all))), 4),
         far=sum(row.far for row in rows),
         unfamiliar=round(float(np.mean(strange)), 4) if strange else None,
         without_score=round(float(np.mean([row.without_score for row in rows])), 4),

@@ -35,14 +35,17 @@ def _table(
     rows: Sequence[Mapping[str, Any]], columns: Sequence[tuple[str, str]] = _HEAD
 ) -> Iterator[str]:
     names = [name for _, name in columns]
-    yield f"| source | reader | n | {' | '.join(names)} | 0 ↔ 3+ | unfamiliar | no score |"
-    yield f"| --- | --- | --- |{' --- |' * (len(names) + 3)}"
+    yield (
+        f"| source | reader | n | {' | '.join(names)} | 0 ↔ 3+ | unfamiliar | no score "
+        "| exact of all |"
+    )
+    yield f"| --- | --- | --- |{' --- |' * (len(names) + 4)}"
     for row in sorted(rows, key=lambda row: _place(rows, row)):
         figures = " | ".join(_figure(row["figures"].get(name)) for name, _ in columns)
         yield (
             f"| {row['source']} | {row['reader']} | {row['scored']} of {row['labelled']} "
             f"| {figures} | {row['far']} | {_share(row['unfamiliar'])} "
-            f"| {_share(row['without_score'])} |"
+            f"| {_share(row['without_score'])} | {_share(row['exact_of_all'])} |"
         )
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -121,6 +122,17 @@ def test_the_figures_are_those_of_each_source_and_selection(tmp_path):
     assert stain.without_score == 0.5
     assert stain.unfamiliar is None
     assert "ece" not in stain.figures
+    assert stain.exact_of_all is None
+
+
+def test_what_is_not_assessable_has_no_score_but_is_told(tmp_path):
+    right, wrong = answer(tmp_path, 0, "0"), answer(tmp_path, 0, "3+")
+    answers = [right, replace(wrong, assessable=False)]
+    row = next(r for r in rows_of(answers) if (r.reader, r.selection) == (MEAN, ALL))
+    assert (row.labelled, row.scored, row.without_score) == (2, 1, 0.5)
+    assert row.figures["accuracy"].value == 1.0
+    assert row.exact_of_all == 0.5
+    assert row.far == 0
 
 
 def test_nothing_that_is_written_names_a_picture(tmp_path):
