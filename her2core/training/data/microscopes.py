@@ -60,8 +60,8 @@ def _other_dyes(light: Floats, rng: np.random.Generator) -> Floats:
 
 
 def _burnt(light: Floats, rng: np.random.Generator) -> Floats:
-    white = float(np.percentile(light, 99)) * rng.uniform(0.88, 0.98)
-    black = rng.uniform(0.0, 0.08)
+    white = float(np.percentile(light, 99)) * float(rng.uniform(0.88, 0.98))
+    black = float(rng.uniform(0.0, 0.08))
     stretched = (light - np.float32(black)) / np.float32(max(white - black, 0.3))
     return _sharpened(stretched, rng.uniform(0.0, 1.2), rng.uniform(0.7, 1.2))
 

@@ -55,8 +55,8 @@ def lay_out_tissue(
         glass = glass | (edge > offset)
     fatty = nothing
     if rng.random() < (0.15 if tumour_wanted else 0.35):
-        fatty, holes = fat(rng, side, mpp)
-        glass = glass | holes
+        fatty, emptied = fat(rng, side, mpp)
+        glass = glass | emptied
     if not tumour_wanted:
         return _with_duct(rng, Layout(nothing, glass), mpp, chance=0.35)
     kind = rng.choice(_GROWTHS, p=_GROWTH_SHARES)
