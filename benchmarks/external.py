@@ -122,10 +122,8 @@ def read_all(fields: Sequence[Field]) -> tuple[list[Answer], list[str]]:
     workbench.wait()
     patches = [_patch(field) for field in fields]
     verdicts = list(workbench.score_batch(iter(patches)))
-    stain = [
-        reading_of(measure_membranes(patch.field(), field.um_per_pixel))
-        for field, patch in zip(fields, patches, strict=True)
-    ]
+    # a page is not told the scale either
+    stain = [reading_of(measure_membranes(patch.field())) for patch in patches]
     names = [card.model_id for card in workbench.cards().values()]
     assessable = [
         assess_tumour(said, cells, patch.square.size).assessable
