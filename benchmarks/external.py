@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.external_page import page_lines, readme_lines
 from benchmarks.figure import ROOT
+from her2core.charts.external_table import page_lines, readme_lines
 from her2core.common.files import write_atomically
 from her2core.evaluation.fields import ExternalDataError, Field, read_fields
 from her2core.evaluation.figures import Sample, measure

@@ -85,6 +85,7 @@ class Settings:
         log_level: least severity of what the server's log holds, e.g. INFO or WARNING.
         metrics: Streamlit's own figures may be asked for at /_stcore/metrics, by anybody.
         fidelity_file: what `benchmarks.explanations` found; the pages warn beside maps that failed.
+        external_file: what `benchmarks.external` measured on real breast tissue.
     """
 
     home: Path
@@ -100,6 +101,7 @@ class Settings:
     log_level: str = "INFO"
     metrics: bool = False
     fidelity_file: Path = PROJECT_ROOT / "benchmarks" / "explanations.json"
+    external_file: Path = PROJECT_ROOT / "benchmarks" / "external.json"
 
     @property
     def image_dir(self) -> Path:

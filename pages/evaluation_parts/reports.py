@@ -8,6 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from her2core.charts.external_table import read_external, readme_lines
 from her2core.charts.words import count_of
 from her2core.common.text import markdown_text, printable
 from her2core.evaluation.assessment import RowFilter, evaluate, without
@@ -62,8 +63,26 @@ class Shown:
     evaluation: Evaluation
 
 
+def _real_tissue(here: Services) -> None:
+    """How right the readers are on real breast tissue, source by source: before anything else."""
+    results = read_external(here.settings.external_file)
+    if results is None:
+        return
+    st.markdown("##### On real breast tissue that no network was trained on")
+    st.markdown("\n".join(readme_lines(results)))
+    in_use = {card.model_id for card in here.workbench.cards().values()}
+    others = bool(in_use) and not in_use <= set(results["models"])
+    st.caption(
+        "Intervals: 95 %, whole patients, slides or fields resampled. Exact and within one grade "
+        "are of the fields that got a score; *unfamiliar* is the share called unlike what the "
+        f"network knows. Read by {markdown_text(', '.join(results['models']))}."
+        + (" **Other models are in use now.**" if others else "")
+    )
+
+
 def draw(here: Services) -> None:
     """The whole section."""
+    _real_tissue(here)
     paths = find_reports(here.settings.report_dirs)
     if not paths:
         _how_to_make_one(here)

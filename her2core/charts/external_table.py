@@ -1,8 +1,10 @@
-"""The external benchmark as the Markdown tables of docs/external.md and README.md."""
+"""The external benchmark as Markdown tables: docs/external.md, README.md, the Evaluation page."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 _HEAD = (
@@ -13,6 +15,16 @@ _HEAD = (
     ("ece", "ECE"),
 )
 _SHORT = tuple(column for column in _HEAD if column[0] != "macro_f1")
+
+
+def read_external(path: Path) -> Mapping[str, Any] | None:
+    """What `benchmarks.external` wrote, or None where it is not there or no such file."""
+    try:
+        results = json.loads(path.read_text(encoding="utf-8"))
+        readme_lines(results)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return dict(results)
 
 
 def page_lines(results: Mapping[str, Any]) -> list[str]:

@@ -1,0 +1,36 @@
+"""Figures on real tissue stand in README and on the Evaluation page as they were measured."""
+
+import json
+
+import pytest
+
+from her2core.charts.external_table import read_external, readme_lines
+from her2core.settings import PROJECT_ROOT
+
+SHIPPED = PROJECT_ROOT / "benchmarks" / "external.json"
+
+
+def test_every_labelled_source_has_a_line_for_each_reader():
+    results = read_external(SHIPPED)
+    assert results is not None
+    lines = readme_lines(results)[2:]
+    labelled = [row for row in results["rows"] if row["selection"] == "all" and row["labelled"]]
+    assert len(lines) == len(labelled) > 0
+    for row in labelled:
+        figure = f"{row['figures']['accuracy']['value']:.2f}"
+        assert any(
+            row["source"] in line and row["reader"] in line and figure in line for line in lines
+        )
+
+
+def test_the_readme_shows_what_was_measured():
+    readme = (PROJECT_ROOT / "README.md").read_text(encoding="utf-8")
+    assert "\n".join(readme_lines(json.loads(SHIPPED.read_text(encoding="utf-8")))) in readme
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"rows": [1]}', '{"rows": 3, "models": []}'])
+def test_another_file_gives_no_table(tmp_path, text):
+    path = tmp_path / "external.json"
+    assert read_external(path) is None
+    path.write_text(text, encoding="utf-8")
+    assert read_external(path) is None
