@@ -17,3 +17,16 @@ def test_every_file_that_the_table_of_changes_names_exists():
 def test_every_package_says_what_it_is_for():
     for init in (PROJECT_ROOT / "her2core").rglob("__init__.py"):
         assert init.read_text(encoding="utf-8").startswith('"""'), init
+
+
+def test_no_module_is_longer_than_three_hundred_lines():
+    folders = ("her2core", "pages", "training", "benchmarks")
+    modules = [path for folder in folders for path in (PROJECT_ROOT / folder).rglob("*.py")]
+    long = [path for path in modules if len(path.read_text(encoding="utf-8").splitlines()) > 300]
+    assert modules
+    assert not long
+
+
+def test_at_most_four_modules_of_the_library_lie_outside_its_packages():
+    loose = {path.name for path in (PROJECT_ROOT / "her2core").glob("*.py")} - {"__init__.py"}
+    assert loose == {"__main__.py", "health.py", "scores.py", "settings.py"}

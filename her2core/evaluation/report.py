@@ -257,8 +257,7 @@ def _check(report: Report) -> None:
     keys = {model.key for model in report.models}
     if not report.rows or not keys:
         raise strict_json.ShapeError("it has no rows or no models")
-    temperatures = [model.temperature for model in report.models if model.temperature is not None]
-    if not all(map(is_valid, temperatures)):
+    if not all(is_valid(m.temperature) for m in report.models if m.temperature is not None):
         raise strict_json.ShapeError("a temperature is not above 0")
     _check_rows(report, keys)
     _check_evaluation(report.evaluation, keys)
