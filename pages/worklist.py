@@ -9,6 +9,7 @@ import streamlit as st
 
 from her2core.accounts.records import Permission
 from her2core.common.text import cell_text, markdown_text, percent
+from her2core.models.assessable import assess_tumour
 from her2core.models.verdict import Verdict
 from her2core.reviews.patch_names import distinct_names
 from her2core.reviews.records import WorklistItem
@@ -34,6 +35,7 @@ _ORDER_HELP = (
     "reviewed come first, by arrival. Previous and next on the Review page follow this order."
 )
 _UNFAMILIAR = "unfamiliar"
+_NOT_ASSESSABLE = "no"
 _DRAWN = "worklist_drawn"  # sha256 of the rows as they were drawn last in this session
 _ROUND = "worklist_round"  # how often a chosen row was let go
 _GAPS = {0: "agree", 1: "one grade", 2: "two grades", 3: "three grades"}
@@ -133,8 +135,9 @@ def _table(here: Services) -> None:
     )
     if not any(tasks.values()):
         frame = frame.drop(columns="Task")
-    if not (frame["Unfamiliar"] == _UNFAMILIAR).any():
-        frame = frame.drop(columns="Unfamiliar")
+    for column, mark in (("Unfamiliar", _UNFAMILIAR), ("Assessable", _NOT_ASSESSABLE)):
+        if not (frame[column] == mark).any():
+            frame = frame.drop(columns=column)
     event = st.dataframe(
         frame,
         hide_index=True,
@@ -154,6 +157,9 @@ def _table(here: Services) -> None:
             ),
             "Unfamiliar": st.column_config.TextColumn(
                 help="Unlike what a model knows; next by doubt."
+            ),
+            "Assessable": st.column_config.TextColumn(
+                help="no: hardly any staining, and too few tumour cells for a score of 0."
             ),
             "Confidence": st.column_config.TextColumn(
                 help="Of the less sure model in its own verdict."
@@ -193,6 +199,9 @@ def _row(item: WorklistItem, name: str, task: str, hidden: bool) -> dict[str, ob
     stain = None if hidden else item.stain
     unsure = min((verdict.confidence for verdict in verdicts), default=None)
 
+    # verdicts and measurement are of the centred square where all have read it
+    tumour = assess_tumour(verdicts, stain, min(item.patch.width, item.patch.height))
+
     def told(text: str) -> str:
         return "hidden" if hidden else text
 
@@ -206,6 +215,7 @@ def _row(item: WorklistItem, name: str, task: str, hidden: bool) -> dict[str, ob
         "Model gap": told(_gap(model_gap(verdicts))),
         "Reader gap": told(_gap(reader_gap(verdicts, stain))),
         "Unfamiliar": told(_UNFAMILIAR if unfamiliar(verdicts) else ""),
+        "Assessable": told("" if tumour.assessable else _NOT_ASSESSABLE),
         "Confidence": told("" if unsure is None else percent(unsure)),
         "Warnings": cell_text(" ".join(item.patch.warnings)),
         "Received (UTC)": item.patch.received_at,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from her2core.models.assessable import assess_tumour
 from her2core.reviews.records import Review
 from her2core.reviews.schema import utc_text
 from her2core.reviews.worklist import model_gap, reader_gap
@@ -146,6 +147,13 @@ _GAPS = (
         "Grades (0 to 3) between all readers, the models and the stain measurement; empty with "
         "fewer than two scores.",
         lambda r, _: reader_gap(r.verdicts, r.stain),
+    ),
+    Column(
+        "not_assessable",
+        "Why the models see hardly any staining and the stain measurement too few tumour cells for "
+        "a score; empty where it has enough, or cannot be told.",
+        lambda r, _: assess_tumour(r.verdicts, r.stain, r.square.size).reason,
+        width=40,
     ),
 )
 # the fields of an answer, in exports and on the pages of the log

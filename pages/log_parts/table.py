@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from her2core.common.text import cell_text
+from her2core.models.assessable import assess_tumour
 from her2core.reviews.columns import ANSWER, answer_texts
 from her2core.reviews.patch_names import distinct_names
 from her2core.reviews.records import Review
@@ -52,6 +53,9 @@ def draw(reviews: list[Review], *, height: int | Literal["auto"] = "auto") -> Re
             "Reader gap": st.column_config.NumberColumn(
                 width=80, help="Grades between the models and the stain measurement together"
             ),
+            "Assessable": st.column_config.TextColumn(
+                width=80, help="no: hardly any staining, and too few tumour cells for a score of 0"
+            ),
             "File": st.column_config.TextColumn(width=180),
             "Comment": st.column_config.TextColumn(width="medium"),
         },
@@ -92,6 +96,8 @@ def as_frame(reviews: list[Review], *, with_corrections: bool) -> pd.DataFrame:
         for architecture in ui.ARCHITECTURES:
             row[f"With {ui.model_title(architecture)}"] = _AGREES[review.agrees.get(architecture)]
         row["Reader gap"] = reader_gap(review.verdicts, review.stain)
+        tumour = assess_tumour(review.verdicts, review.stain, review.square.size)
+        row["Assessable"] = "–" if tumour.assessable else "no"
         for column in ANSWER:
             if column.name not in ("own_score", "comment"):  # they stand further left
                 row[column.title] = cell_text(said[column.name]) or "–"

@@ -6,7 +6,11 @@ from hypothesis import strategies as st
 
 from her2core.models.assessable import ASSESSABLE, asks_for_cells, assess_tumour
 from her2core.models.verdict import Verdict
+from her2core.preprocessing.patches import Square
+from her2core.reviews.columns import COLUMNS as EXPORTED
+from her2core.reviews.columns import ExportOptions
 from her2core.stain import StainReading
+from tests.review_samples import review
 from training.score_table import COLUMNS, Seen, scored_row
 
 UNSTAINED, FAINT, STRONG = (0.9, 0.1, 0.0, 0.0), (0.1, 0.8, 0.1, 0.0), (0.0, 0.0, 0.0, 1.0)
@@ -68,3 +72,13 @@ def test_the_table_has_no_score_but_what_was_said():
     assert row["message"].startswith("Not assessable")
     assert row["message"].endswith("A remark.")
     assert scored_row(entry, verdict)["score"] == "0"
+
+
+def test_the_exported_log_says_why_a_field_cannot_be_scored():
+    column = next(column for column in EXPORTED if column.name == "not_assessable")
+    (verdict,) = verdicts(UNSTAINED)
+    square = Square(0, 0, 400)
+    poor = review(verdicts=(verdict,), stain=stain(3), square=square)
+    rich = review(verdicts=(verdict,), stain=stain(60), square=square)
+    assert "3 tumour-like cells" in str(column.value(poor, ExportOptions()))
+    assert column.value(rich, ExportOptions()) is None

@@ -87,8 +87,8 @@ class TestCsv:
             "stain_share_none", "stain_share_faint_incomplete", "stain_share_moderate_complete",
             "stain_share_intense_complete", "stain_completeness", "stain_intensity",
             "stain_um_per_pixel",
-            "model_gap", "reader_gap", "own_score", "confidence", "comment", "seconds", "blind",
-            "supersedes", "superseded_by", "entry_hash", "notice",
+            "model_gap", "reader_gap", "not_assessable", "own_score", "confidence", "comment",
+            "seconds", "blind", "supersedes", "superseded_by", "entry_hash", "notice",
         ]  # fmt: skip
         assert all(column.description.endswith(".") for column in COLUMNS)
         blind = next(column for column in COLUMNS if column.name == "blind")
