@@ -388,14 +388,13 @@ def test_a_written_bundle_whose_card_is_changed_is_refused(tmp_path: Path, name:
     assert load_bundle(folder).card.model_id == ModelCard.from_json(text).model_id
 
 
-def test_shipped_bundles_keep_the_ids_by_which_databases_know_them(tmp_path: Path) -> None:
-    for shipped in find_bundles(load_settings({"HER2_HOME": str(tmp_path)})):
-        assert shipped.card is not None
-        if shipped.card.digest is not None:
-            continue  # written since ids cover the card
-        assert shipped.card.model_id.endswith(shipped.card.weights_sha256[:12])
-        copied = dataclasses.replace(shipped.card, temperature=40.0)
-        assert not copied.model_id.endswith(shipped.card.weights_sha256[:12])
+def test_shipped_bundles_carry_their_digest(tmp_path: Path) -> None:
+    shipped = find_bundles(load_settings({"HER2_HOME": str(tmp_path)}))
+    assert {entry.card.architecture for entry in shipped if entry.card} == {"cnn", "densenet121"}
+    for entry in shipped:
+        assert entry.card is not None
+        assert entry.card.digest == entry.card.decisive_digest
+        assert entry.card.model_id.endswith(entry.card.decisive_digest[:12])
 
 
 def test_an_older_bundle_with_another_temperature_is_another_model(tmp_path: Path) -> None:

@@ -28,11 +28,6 @@ _DESCRIPTIVE = (
     "name", "training_data", "licence", "split", "metrics", "date", "code_version", "notes",
     "digest",
 )  # fmt: skip
-# digest of a shipped bundle -> the beginning of its weights' sha256
-_SHIPPED_BEFORE = {
-    "34e2dd9a8d5b2fac1fdf21a21030d4342f3f6166807d90be4a6d6c81065ae0fd": "3324ce95752f",
-    "2060fd32568dc7bcbfb57721c6eb4cedcab2d335685eaf9f52ffed3100e22a87": "f5050191f93b",
-}
 # names of how a wide field is read in parts; a change of the method gets a new one
 PartReading = Literal["grid-1"]
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
@@ -148,13 +143,8 @@ class ModelCard:
 
     @property
     def model_id(self) -> str:
-        """Architecture and the first 12 hex digits of `decisive_digest`.
-
-        Two bundles were shipped when the weights' sum alone made it; as shipped, they keep theirs,
-        by which databases know them.
-        """
-        sha256 = self.decisive_digest
-        return f"{self.architecture}-{_SHIPPED_BEFORE.get(sha256, sha256)[:12]}"
+        """Architecture and the first 12 hex digits of `decisive_digest`."""
+        return f"{self.architecture}-{self.decisive_digest[:12]}"
 
     @property
     def decisive_digest(self) -> str:
