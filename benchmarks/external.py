@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.external_masks import membrane_dice
 from benchmarks.figure import ROOT
 from her2core.charts.external_table import page_lines, readme_lines
 from her2core.common.files import write_atomically
@@ -91,9 +92,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
-        answers, models = read_all(read_fields(options.data))
-        rows = rows_of(answers)
-        written = {"models": models, "rows": [asdict(row) for row in rows]}
+        fields = read_fields(options.data)
+        patches = [_patch(field) for field in fields]
+        answers, models = read_all(fields, patches)
+        dice, masks = membrane_dice(fields, patches)
+        written = {
+            "models": models,
+            "membrane_dice": dice,
+            "masks": masks,
+            "rows": [asdict(row) for row in rows_of(answers)],
+        }
         text = json.dumps(written, indent=1, ensure_ascii=False)
         write_atomically(options.out, f"{text}\n".encode())
         lines = page_lines(written)
@@ -110,17 +118,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def read_all(fields: Sequence[Field]) -> tuple[list[Answer], list[str]]:
+def read_all(fields: Sequence[Field], patches: Sequence[Patch]) -> tuple[list[Answer], list[str]]:
     """What every reader says of every field, and the names of the models.
 
     Raises:
-        ExternalDataError: a picture cannot be read.
         NoModelError: no model can be loaded.
     """
-    settings = load_settings()
-    workbench = Workbench(settings, maps=False)
+    workbench = Workbench(load_settings(), maps=False)
     workbench.wait()
-    patches = [_patch(field) for field in fields]
     verdicts = list(workbench.score_batch(iter(patches)))
     # a page is not told the scale either
     stain = [reading_of(measure_membranes(patch.field())) for patch in patches]

@@ -33,6 +33,12 @@ def page_lines(results: Mapping[str, Any]) -> list[str]:
     for selection in dict.fromkeys(row["selection"] for row in results["rows"]):
         rows = [row for row in results["rows"] if row["selection"] == selection]
         lines += ["", f"**{selection[0].upper()}{selection[1:]}**", "", *_table(rows)]
+    if results["masks"]:
+        lines += [
+            "",
+            f"Dice of the stain measurement's clear lines against {results['masks']} hand-drawn "
+            f"masks of stained membrane: {_share(results['membrane_dice'])} (goal: at least 0.70).",
+        ]
     return lines
 
 

@@ -27,7 +27,6 @@ class Field:
         label: its score, None where nobody gave one.
         fits: whether somebody who looked found the label plausible; None: nobody said.
         group: patient, slide or parent field; a field without one is a group of its own.
-        remark: what somebody said of it; empty where there is no such column.
         mask: hand-drawn mask of stained membrane; None where there is none.
         um_per_pixel: None where it is not known.
     """
@@ -37,7 +36,6 @@ class Field:
     label: HER2Score | None
     fits: bool | None
     group: str
-    remark: str = ""
     mask: Path | None = None
     um_per_pixel: float | None = None
 
@@ -87,7 +85,6 @@ def _field(folder: Path, row: dict[str, str | None], line: int) -> Field:
         label=_label(values["label"], where),
         fits=_FITS[values["label_fits_picture"]],
         group=values["group"],
-        remark=(row.get("remark") or "").strip(),
         mask=_file(folder, mask, where) if mask else None,
         um_per_pixel=_scale((row.get("um_per_pixel") or "").strip(), where),
     )

@@ -10,8 +10,10 @@ from PIL import Image
 
 from benchmarks import external
 from benchmarks.external import ALL, ALL_SOURCES, FITTING, MEAN, STAIN, Answer, rows_of
+from benchmarks.external_masks import membrane_dice
 from her2core.evaluation.fields import COLUMNS, ExternalDataError, read_fields
 from her2core.models.verdict import Verdict
+from her2core.preprocessing.patches import Patch, Square
 from her2core.scores import HER2Score
 from her2core.stain import StainReading
 
@@ -133,6 +135,26 @@ def test_what_is_not_assessable_has_no_score_but_is_told(tmp_path):
     assert row.figures["accuracy"].value == 1.0
     assert row.exact_of_all == 0.5
     assert row.far == 0
+
+
+def test_found_membrane_is_held_against_a_hand_drawn_mask(tmp_path):
+    picture = np.full((128, 128, 3), 235, np.uint8)
+    mask = np.zeros((128, 128), np.uint8)
+    for at in range(16, 128, 32):  # dark brown lines about a micrometre wide
+        picture[:, at : at + 3] = (110, 70, 40)
+        mask[:, at : at + 3] = 255
+    row = ROW | {"membrane_mask": "m.png", "um_per_pixel": "0.39"}
+    Image.fromarray(mask).save(tmp_path / "m.png")
+    fields = read_fields(write(tmp_path, [row], (*COLUMNS, "um_per_pixel", "membrane_mask")))
+    patch = Patch("a.png", "0" * 64, picture, Square(0, 0, 128))
+    dice, count = membrane_dice(fields, [patch])
+    assert count == 1
+    assert dice > 0.7
+    plain = Patch("a.png", "0" * 64, np.full_like(picture, 235), Square(0, 0, 128))
+    assert membrane_dice(fields, [plain])[0] == 0
+    with pytest.raises(ExternalDataError, match="not as large"):
+        membrane_dice(fields, [Patch("a.png", "0" * 64, picture[:64, :64], Square(0, 0, 64))])
+    assert membrane_dice([replace(fields[0], mask=None)], [patch]) == (None, 0)
 
 
 def test_nothing_that_is_written_names_a_picture(tmp_path):
