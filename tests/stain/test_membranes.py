@@ -295,7 +295,7 @@ def test_the_same_image_gives_the_same_report():
 
 
 def test_synthetic_patches_come_out_near_their_truth():
-    config = GeneratorConfig(size=448, field_um=(110.0, 150.0))
+    config = GeneratorConfig(size=448, field_um=(110.0, 150.0), stroma_only=0.2, breast=False)
     rng = np.random.default_rng(12)
     pairs = [
         (patch, measure_membranes(patch.rgb, patch.field_um / 448))

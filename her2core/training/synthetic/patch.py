@@ -30,6 +30,8 @@ class GeneratorConfig:
         cell_um: range of mean tumour cell diameters in µm.
         variety: how far cameras and stains stray from the fitted scanner; 1 is the training range.
         stroma_only: share of class-0 patches without any tumour cell.
+        breast: draw also what is usual in breast and fools a reader: fat, filled ducts, sheets of
+            lymphocytes, broad membranes, and much cytoplasmic brown in 0 and 1+.
     """
 
     size: int = 224
@@ -37,6 +39,7 @@ class GeneratorConfig:
     cell_um: tuple[float, float] = (9.0, 19.0)
     variety: float = 1.0
     stroma_only: float = 0.25
+    breast: bool = True
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,9 @@ def make_patch(
         # membranes are about 1 µm wide: draw finer than that, then let the camera average
         side = config.size * (2 if field_um < 0.55 * 2 * config.size else 3)
         mpp = field_um / side
-        layout = tissue.lay_out_tissue(rng, side, mpp, tumour_wanted=not stroma_only)
+        layout = tissue.lay_out_tissue(
+            rng, side, mpp, tumour_wanted=not stroma_only, breast=config.breast
+        )
         tumour_cells = _tumour_cells(rng, config, field_um, mpp, layout)
         if not stroma_only and len(tumour_cells.centres) < 8:
             continue
@@ -130,7 +135,7 @@ def _paint(
 
     tumour_area = cell_plane.fill(cells.outlines, np.ones(count, np.float32), side, mpp)
     tumour = tumour_area > 0
-    stroma_h, stroma_g = tissue.draw_stroma(rng, side, mpp, nucleus_density)
+    stroma_h, stroma_g = tissue.draw_stroma(rng, side, mpp, nucleus_density, breast=config.breast)
     outside = (~tumour & ~layout.glass).astype(np.float32)
     haematoxylin = stroma_h * outside
     ground = stroma_g * outside
@@ -165,8 +170,10 @@ def _paint(
     if rng.random() < 0.4:
         ground += tissue.draw_red_cells(rng, side, mpp, ~tumour)
 
-    membranes = _membranes(rng, cells, stain, side, mpp)
-    dab = membranes + _cytoplasmic_brown(rng, score, cells, stain, side, mpp, nuclei)
+    membranes = _membranes(rng, cells, stain, side, mpp, config.breast)
+    dab = membranes + _cytoplasmic_brown(
+        rng, config.breast and score <= HER2Score.ONE_PLUS, cells, stain, side, mpp, nuclei
+    )
     # dense chromogen hides the counterstain beneath it, as unmixing real slides shows
     haematoxylin = haematoxylin * np.exp(-np.float32(4.0) * dab)
     ground = ground * np.exp(-np.float32(1.5) * dab)
@@ -199,10 +206,16 @@ def _clustering(
 
 
 def _membranes(
-    rng: np.random.Generator, cells: cell_plane.Cells, stain: MembraneStain, side: int, mpp: float
+    rng: np.random.Generator,
+    cells: cell_plane.Cells,
+    stain: MembraneStain,
+    side: int,
+    mpp: float,
+    breast: bool,
 ) -> Field:
     """Membrane DAB with the beads, thin stretches and blur of a real chromogen."""
-    width = float(rng.uniform(0.5, 1.15) if rng.random() < 0.75 else rng.uniform(1.1, 1.9))
+    broad = breast and rng.random() < 0.25
+    width = float(rng.uniform(1.1, 1.9) if broad else rng.uniform(0.5, 1.15))
     sharp = cell_plane.draw_membranes(cells, stain, side, mpp, width, rng)
     if rng.random() < 0.6:
         # a section is thicker than a membrane: one that leans shows as a fainter, shifted double
@@ -218,7 +231,7 @@ def _membranes(
 
 def _cytoplasmic_brown(
     rng: np.random.Generator,
-    score: HER2Score,
+    often: bool,
     cells: cell_plane.Cells,
     stain: MembraneStain,
     side: int,
@@ -228,13 +241,12 @@ def _cytoplasmic_brown(
     """Brown inside the cells: what accompanies strong membranes, and what stands without any."""
     count = len(cells.centres)
     level = stain.density * rng.uniform(0.0, 0.32)
-    faint = score <= HER2Score.ONE_PLUS
-    if rng.random() < (0.5 if faint else 0.3):
+    if rng.random() < (0.5 if often else 0.25):
         # cytoplasmic staining without membranes fools readers, in every class
-        most = 0.32 if faint and rng.random() < 0.5 else 0.14
+        most = 0.32 if often and rng.random() < 0.5 else 0.14
         level = level + rng.uniform(0.02, most) * np.exp(rng.normal(0, 0.3, count))
         # where a membrane is stained it still stands out, or no reader could score it
-        least = (0.8 if faint else 0.45) * stain.density
+        least = (0.8 if often else 0.45) * stain.density
         level = np.where(stain.density > 0, np.minimum(level, least), level)
     brown = cell_plane.fill(cells.outlines, level.astype(np.float32), side, mpp)
     grain = 1 + rng.uniform(0.1, 0.7) * smooth_noise(rng, side, rng.uniform(0.8, 2.5) / mpp)

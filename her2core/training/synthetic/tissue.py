@@ -13,8 +13,9 @@ from her2core.training.synthetic.cells import fill
 from her2core.training.synthetic.noise import Field, fibres, smooth_noise
 
 Mask = npt.NDArray[np.bool_]
-_GROWTHS = ("solid", "nests", "cords", "islands", "ducts")
-_GROWTH_SHARES = (0.36, 0.23, 0.15, 0.14, 0.12)
+# how tumour grows, and how often
+_GROWTHS = {"solid": 0.45, "nests": 0.25, "cords": 0.15, "islands": 0.15}
+_BREAST_GROWTHS = {"solid": 0.36, "nests": 0.23, "cords": 0.15, "islands": 0.14, "ducts": 0.12}
 _ELLIPSE = np.linspace(0, 2 * np.pi, 16, endpoint=False)
 
 
@@ -37,9 +38,12 @@ class Layout:
 
 
 def lay_out_tissue(
-    rng: np.random.Generator, side: int, mpp: float, *, tumour_wanted: bool
+    rng: np.random.Generator, side: int, mpp: float, *, tumour_wanted: bool, breast: bool = True
 ) -> Layout:
-    """Draw solid growth, nests, cords, filled ducts, lumens, fat, an edge, or no tumour."""
+    """Draw solid growth, nests, cords, lumens, an edge, or no tumour.
+
+    `breast` adds fat and ducts filled by tumour.
+    """
     nothing = np.zeros((side, side), dtype=bool)
     glass = nothing
     if rng.random() < 0.35:
@@ -54,12 +58,13 @@ def lay_out_tissue(
         edge = np.cos(angle) * xx + np.sin(angle) * yy + smooth_noise(rng, side, 25 / mpp) * 4 / mpp
         glass = glass | (edge > offset)
     fatty = nothing
-    if rng.random() < (0.15 if tumour_wanted else 0.35):
+    if breast and rng.random() < (0.15 if tumour_wanted else 0.35):
         fatty, emptied = fat(rng, side, mpp)
         glass = glass | emptied
     if not tumour_wanted:
         return _with_duct(rng, Layout(nothing, glass), mpp, chance=0.35)
-    kind = rng.choice(_GROWTHS, p=_GROWTH_SHARES)
+    growths = _BREAST_GROWTHS if breast else _GROWTHS
+    kind = rng.choice(list(growths), p=list(growths.values()))
     if kind == "solid":
         tumour = ~nothing
     elif kind == "ducts":
@@ -136,7 +141,12 @@ def draw_duct(
 
 
 def draw_stroma(
-    rng: np.random.Generator, side: int, mpp: float, nucleus_density: float
+    rng: np.random.Generator,
+    side: int,
+    mpp: float,
+    nucleus_density: float,
+    *,
+    breast: bool = True,
 ) -> tuple[Field, Field]:
     """Fibres with spindle nuclei and lymphocytes: haematoxylin and ground densities."""
     angle = rng.uniform(0, np.pi)
@@ -154,7 +164,7 @@ def draw_stroma(
     round_count = 0
     if rng.random() < 0.55:
         # now and then lymphocytes side by side, as in a follicle
-        most = 18.0 if rng.random() < 0.25 else 5.0
+        most = 18.0 if breast and rng.random() < 0.25 else 5.0
         round_count = int(field_um**2 * rng.uniform(0.2, most) / 1000)
     spindles = _ellipses(
         rng,
