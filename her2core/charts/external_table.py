@@ -42,10 +42,19 @@ def page_lines(results: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def readme_lines(results: Mapping[str, Any]) -> list[str]:
-    """The lines of the README: all fields with a label, source by source, and their mean."""
+def readme_lines(results: Mapping[str, Any], reader: str | None = None) -> list[str]:
+    """The lines of the README: all fields with a label, source by source, and their mean.
+
+    Args:
+        results: see `read_external`.
+        reader: only this one; None: all of them.
+    """
     first = results["rows"][0]["selection"] if results["rows"] else ""
-    rows = [row for row in results["rows"] if row["selection"] == first and row["labelled"]]
+    rows = [
+        row
+        for row in results["rows"]
+        if row["selection"] == first and row["labelled"] and reader in (None, row["reader"])
+    ]
     return list(_table(rows, _SHORT))
 
 

@@ -69,7 +69,9 @@ def _real_tissue(here: Services) -> None:
     if results is None:
         return
     st.markdown("##### On real breast tissue that no network was trained on")
-    st.markdown("\n".join(readme_lines(results)))
+    st.markdown("\n".join(readme_lines(results, "mean probability")))
+    with st.expander("Every reader"):
+        st.markdown("\n".join(readme_lines(results)))
     in_use = {card.model_id for card in here.workbench.cards().values()}
     others = bool(in_use) and not in_use <= set(results["models"])
     st.caption(
