@@ -219,7 +219,7 @@ def test_no_filter_and_no_second_report_tells_what_is_to_be_read_blind(here, lab
     }
     shown = [rows for rows in rest.values() if rows]
     for place, rows in enumerate(shown):
-        value = evaluate(rows, MODELS, 20).readers[0].figure("accuracy").value
+        value = evaluate(rows, MODELS, 100).readers[0].figure("accuracy").value
         columns = accuracy(app)[place :: len(shown)]
         assert columns[0] == f"{figure_text(value)}, n = {len(rows)}"
     assert here.store.showings.seen("Ada", unread) == frozenset()
