@@ -156,7 +156,7 @@ def test_another_scanner_or_laboratory_is_no_reason_to_warn(real_images, change)
 
 BREAST = Path(
     os.environ.get("HER2_REAL_BREAST")
-    or Path(__file__).resolve().parents[2] / "shared" / "real-breast"
+    or Path(__file__).resolve().parents[3] / "shared" / "real-breast"
 )
 
 
