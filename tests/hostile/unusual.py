@@ -218,9 +218,9 @@ def _several() -> list[Case]:
         Case("pages.tif", encoded(image, "TIFF", **more), "", "Page 1 of 2", picture),
         Case("many.tif", encoded(image, "TIFF", **flood), "", "Page 1 of 41", picture),
         Case("animated.gif", encoded(image, "GIF", **more), "not a PNG"),
-        Case("animated.webp", encoded(image, "WEBP", **more), "not a PNG"),
+        Case("animated.webp", encoded(image, "WEBP", lossless=True, **more), "", "first", picture),
         Case("renamed-gif.png", encoded(image, "GIF", **more), "not a PNG"),
-        Case("renamed-webp.png", encoded(image, "WEBP", **more), "not a PNG"),
+        Case("renamed-webp.png", encoded(image, "WEBP", lossless=True), "", "WebP", picture),
         Case(
             "2-billion-frames.png",
             png_with_chunk(as_png(image), b"acTL", frames),

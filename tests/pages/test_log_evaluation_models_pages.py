@@ -87,7 +87,8 @@ def here(monkeypatch: pytest.MonkeyPatch, seeded: Services, tmp_path: Path) -> I
     copy = f"sqlite:///{tmp_path / 'copy.sqlite3'}"
     backup(seeded.settings.database_url, tmp_path / "copy.sqlite3")
     store = ReviewStore(copy)
-    yield serve(monkeypatch, replace(seeded, store=store))
+    settings = replace(seeded.settings, database_url=copy)
+    yield serve(monkeypatch, replace(seeded, store=store, settings=settings))
     store.close()
 
 

@@ -27,16 +27,19 @@ def card(sets: ConformalSets | None, *, measured: bool = True) -> ModelCard:
     return a_card(weights_sha256="0" * 64, conformal=sets, metrics=(metric,) if measured else ())
 
 
-def shown(probabilities: tuple[float, ...], cards: dict[str, ModelCard]) -> str:
-    """What the verdict part of the Review page says."""
+def shown(
+    probabilities: tuple[float, ...], cards: dict[str, ModelCard], by: ModelCard | None = None
+) -> str:
+    """What the verdict part of the Review page says of a verdict by this model or the card's."""
+    model_id = (by or cards.get("cnn") or card(WIDE)).model_id
 
-    def page(probabilities, cards):  # runs as a script of its own
+    def page(probabilities, cards, model_id):  # runs as a script of its own
         from her2core.models.verdict import Verdict
         from pages.review_parts import verdicts
 
-        verdicts.draw([Verdict("cnn", "cnn-000000000000", probabilities, demo=False)], cards)
+        verdicts.draw([Verdict("cnn", model_id, probabilities, demo=False)], cards)
 
-    app = AppTest.from_function(page, args=(probabilities, cards)).run(timeout=60)
+    app = AppTest.from_function(page, args=(probabilities, cards, model_id)).run(timeout=60)
     assert not app.exception, app.exception
     return "\n".join(element.value for element in app.markdown)
 
@@ -50,16 +53,16 @@ def test_the_reviewer_reads_which_scores_cannot_be_told_apart():
 
 
 @pytest.mark.parametrize(
-    ("probabilities", "cards"),
+    ("probabilities", "cards", "by"),
     [
-        (SURE, {"cnn": card(WIDE)}),
-        (TORN, {"cnn": card(None)}),
-        (TORN, {}),
-        (TORN, {"cnn": replace(card(WIDE), weights_sha256="1" * 64)}),  # another bundle's verdict
+        (SURE, {"cnn": card(WIDE)}, None),
+        (TORN, {"cnn": card(None)}, None),
+        (TORN, {}, None),
+        (TORN, {"cnn": replace(card(WIDE), weights_sha256="1" * 64)}, card(WIDE)),
     ],
 )
-def test_nothing_is_said_where_there_is_nothing_to_say(probabilities, cards):
-    assert "Cannot tell apart" not in shown(probabilities, cards)
+def test_nothing_is_said_where_there_is_nothing_to_say(probabilities, cards, by):
+    assert "Cannot tell apart" not in shown(probabilities, cards, by)
 
 
 def test_coverage_is_measured_overall_and_for_each_class():

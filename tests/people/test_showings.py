@@ -102,7 +102,7 @@ def test_a_worklist_of_ten_thousand_is_a_few_questions(store_url, store):
     store.showings.record(ADA, keys[::2])
     with closing(ReviewStore(store_url)) as restarted:
         asked = []
-        reading = restarted._reading
+        reading = restarted.showings._reading
         restarted.showings._reading = lambda: asked.append(1) or reading()
         assert restarted.showings.seen(ADA, keys) == set(keys[::2])
         # a yes is remembered

@@ -158,6 +158,8 @@ def test_faults_of_the_data_are_one_sentence(forty_x, tmp_path, capsys):
     assert victim.name in refused(data, tmp_path, capsys)
 
     shutil.rmtree(victim.parent)
+    assert "lines of" in refused(data, tmp_path, capsys)  # the table still names its pictures
+    (data / "train_data_patch" / "truth.csv").unlink()
     assert refused(data, tmp_path, capsys).startswith("Class 2+ is empty")
 
     Image.new("RGB", (64, 64)).save(tmp_path / "a.png")
