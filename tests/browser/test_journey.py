@@ -125,6 +125,7 @@ def test_from_upload_to_export(server, page, real_patches, tmp_path):
     page.wait_for_function(CHART_LEGIBLE)
     # where the answer is longer than the screen, Save stays in sight
     page.set_viewport_size(NARROW)
+    page.locator(".st-key-answer button").first.evaluate("b => b.scrollIntoView({block: 'end'})")
     page.wait_for_function(f"() => !({ON_SCREEN})('.st-key-answer')")
     page.wait_for_function(ON_SCREEN, arg=".st-key-save")
     page.set_viewport_size(WIDE)
