@@ -24,8 +24,9 @@ def main() -> None:
         "Both networks are second readers for research. A model's card says what it was trained "
         "on and how it did there; it cannot say how it does on your slides."
     )
+    said = st.container()  # there with and without a message: what lies below stays as it is
     if message := st.session_state.pop("models_message", None):
-        st.success(message, icon=":material/check_circle:")
+        said.success(message, icon=":material/check_circle:")
     entries = find_bundles(here.settings)
     wanted = _wanted(here)
     for architecture in ARCHITECTURES:

@@ -30,8 +30,9 @@ _STAGES = {
 
 def draw(desk: Desk) -> None:
     """Two folded parts above the worklist: giving out, and progress with the audit."""
+    said = st.container()  # there with and without a message: what lies below stays as it is
     if message := st.session_state.pop("assigned", None):
-        st.success(message, icon=":material/assignment_ind:")
+        said.success(message, icon=":material/assignment_ind:")
     plan, items = desk.plan(), desk.overview()
     with st.expander("Give patches to readers", icon=":material/assignment_ind:"):
         _form(desk, plan, items)
