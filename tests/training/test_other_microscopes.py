@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from her2core.evaluation.calibration import fit_temperature
 from her2core.models.bundles.card import BundleError, ModelCard, ModelInput
+from her2core.models.temperature import fit_temperature
 from her2core.scores import HER2Score
 from her2core.settings import SHIPPED_DATA
 from her2core.training.data.augment import Augmentation, augment
