@@ -6,7 +6,7 @@ import http.client
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from streamlit.proto.BackMsg_pb2 import BackMsg
@@ -81,10 +81,10 @@ class Client:
         return Line(
             connect(
                 address,
-                subprotocols=wanted,  # type: ignore[arg-type]
+                subprotocols=cast("Any", wanted),
                 additional_headers={**cookie, **headers},
-                max_size=None,
-                origin=self.url,  # type: ignore[arg-type]
+                max_size=cast("Any", None),
+                origin=cast("Any", self.url),
                 open_timeout=PATIENCE,
                 legacy=True,
             )

@@ -48,9 +48,6 @@ source training/halves.sh
 crop=(training.crop_cores --cores "$cores")
 make real-a-0 "${crop[@]}" --per-core 260 --only $zero_a --seed 1
 make real-a-1 "${crop[@]}" --per-core 700 --only $stained_a --seed 1 --recolour 0.66
-make real-b-0 "${crop[@]}" --per-core 260 --only $zero_b --seed 1
-make real-b-1 "${crop[@]}" --per-core 500 --only $stained_b --seed 1 --recolour 0.5
-make real-test-a "${crop[@]}" --per-core 150 --only $zero_a,$stained_a --seed 2 --unselected
 make real-test-b "${crop[@]}" --per-core 150 --only $zero_b,$stained_b --seed 2 --unselected
 make real-test-apart "${crop[@]}" --per-core 150 --seed 2 --unselected --contradicted
 
@@ -62,18 +59,16 @@ train() {
   $py -m training.train --run "$run" "$@"
   touch "$run/finished"
 }
-mixed() {
-  echo "--validation $runs/synthetic-val" \
-    "--data $runs/synthetic-train=0.66,$runs/real-$1-0=0.1,$runs/real-$1-1=0.24"
-}
+mixed=(--validation $runs/synthetic-val
+  --data "$runs/synthetic-train=0.66,$runs/real-a-0=0.1,$runs/real-a-1=0.24")
 first_cnn=(--arch cnn --config training/recipes/demo_cnn.toml)
 second_cnn=(--arch cnn --config training/recipes/demo_cnn_2.toml)
 first_densenet=(--arch densenet121 --config training/recipes/demo_densenet_112.toml)
 second_densenet=(--arch densenet121 --config training/recipes/demo_densenet_224.toml)
 train cnn-1 "${first_cnn[@]}" --data $runs/synthetic-train --validation $runs/synthetic-val
-train cnn-2a "${second_cnn[@]}" $(mixed a) --start $runs/cnn-1/best.weights.h5
+train cnn-2a "${second_cnn[@]}" "${mixed[@]}" --start $runs/cnn-1/best.weights.h5
 train densenet-1 "${first_densenet[@]}" --data $runs/small-train --validation $runs/small-val
-train densenet-2a "${second_densenet[@]}" $(mixed a) --start $runs/densenet-1/best.weights.h5
+train densenet-2a "${second_densenet[@]}" "${mixed[@]}" --start $runs/densenet-1/best.weights.h5
 
 # The last stages: fresh patches first, then all of these nearly without augmentation, then for
 # the CNN again fresh ones alone, twice.
@@ -101,11 +96,11 @@ stage densenet-4a densenet121 demo_densenet_4 "$last" densenet-3a
 stage densenet-5a densenet121 demo_densenet_5 "$fresher" densenet-4a
 stage densenet-6a densenet121 demo_densenet_6 "$fresher" densenet-5a
 
-# bundle OTHER ARCH RUN BACKGROUND OUT [TEXT]: measured on the half that training did not see
+# bundle OTHER ARCH RUN BACKGROUND OUT: measured on the half that training did not see
 bundle() {
   [ -d "$5" ] || $py -m training.make_bundle --demo --arch "$2" \
     --weights "$runs/$3/best.weights.h5" --background "$runs/$4" --out "$5" \
-    --text "training/cards/${6:-demo}_$2.toml" \
+    --text "training/cards/demo_$2.toml" \
     --validation $runs/synthetic-val --test $runs/synthetic-test --cores-test $runs/real-test-"$1"
 }
 bundle b cnn cnn-8a wide-train-3 $runs/bundles-8a/cnn-8a
@@ -148,13 +143,3 @@ grep -q '"novelty"' data/bundles/densenet121-demo/card.json ||
     --known $runs/breast-train,$runs/real-a-0,$runs/real-a-1 --microscopes 0.7 \
     --calibration $runs/real-test-b,$runs/breast-val --fields "$fields" --most 330 --others 110 \
     --calibration-groups aa1da043,0123a214,a1f1510c
-
-# The cross-fitting of evaluation.sh: the second stage of both halves, so that two pairs of the same
-# recipe read all eleven cores, each pair those that it never saw.
-train cnn-2b "${second_cnn[@]}" $(mixed b) --start $runs/cnn-1/best.weights.h5
-fold_densenet=(--arch densenet121 --config training/recipes/demo_densenet_fold.toml)
-train densenet-2b "${fold_densenet[@]}" $(mixed b) --start $runs/densenet-1/best.weights.h5
-bundle a cnn cnn-2b wide-train-3 $runs/bundles-b/cnn-b fold_b
-bundle a densenet121 densenet-2b wide-train-3 $runs/bundles-b/densenet121-b fold_b
-bundle b cnn cnn-2a wide-train-3 $runs/bundles-a/cnn-a fold_a
-bundle b densenet121 densenet-2a wide-train-3 $runs/bundles-a/densenet121-a fold_a

@@ -52,20 +52,6 @@ if [ -n "${HER2_REAL_CORES:-}" ]; then
     --title "Crops of six real cores left out of training" --gallery 0
   report real-cores-apart $runs/evaluation-real-apart \
     --title "Crops of three real cores whose stain contradicts their score" --gallery 0
-  # the pairs of demo.sh's cross-fitting, where they were trained
-  first=$(printf '%s,' $runs/bundles-a/*/) others=$(printf '%s,' $runs/bundles-b/*/)
-  if [ "$first" != , ] && [ "$others" != , ]; then
-    patches evaluation-real-a "${crop[@]}" --only "$zero_a,$stained_a"
-    fresh=$runs/report-real-cores-crossfit
-    rm -rf "$fresh"
-    $py -m training.crossfit --out "$fresh" \
-      --title "Crops of eleven real cores, each read by models that never saw it" \
-      --note "These are pairs of an earlier stage than the shipped bundles." \
-      --note "The DenseNet121 of the second fold had 8 epochs in place of 20." \
-      --fold "$runs/evaluation-real-b=${first%,}" --fold "$runs/evaluation-real-a=${others%,}"
-    rm -rf data/reports/real-cores-crossfit
-    mv "$fresh" data/reports/real-cores-crossfit
-  fi
 fi
 
 $py -m training.figures

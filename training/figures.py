@@ -44,7 +44,6 @@ _ROWS = (
 _MEASURED = {
     "stain": "The stain measurement",
     "novelty": "Knowing unfamiliar patches",
-    "novelty_left_out": "Other stains that the network was never shown",
     "quality": "Quality findings",
 }
 _CARD_FIGURES = (

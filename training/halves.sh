@@ -1,6 +1,5 @@
-# The eleven real cores whose stain matches their score, in two halves. The shipped models learn
-# from half a and are tested on half b; a second pair, not shipped, learns from half b, so that each
-# core is read by a model of the same recipe that never saw it. Sourced by demo.sh and evaluation.sh.
+# The eleven real cores whose stain matches their score, in two halves: the shipped models learn from
+# half a and are tested on half b. Sourced by demo.sh and evaluation.sh.
 zero_a=a6d0d6a6,ccb66c10
 stained_a=154ae963,f8a2cea0,a5593c5e
 zero_b=9b0f64d1,aa1da043

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -95,8 +95,10 @@ def answer(folder, called, label, source="clinic", fits=True, novelty=0.5, stain
     (field,) = read_fields(
         write(folder, [ROW | {"source": source, "label": label, "label_fits_picture": ""}])
     )
-    chances = tuple(0.7 if k == called else 0.1 for k in range(4))
-    verdicts = tuple(Verdict(n, f"{n}-1", chances, True, novelty) for n in ("cnn", "densenet121"))
+    a, b, c, d = (0.7 if k == called else 0.1 for k in range(4))
+    verdicts = tuple(
+        Verdict(n, f"{n}-1", (a, b, c, d), True, novelty) for n in ("cnn", "densenet121")
+    )
     reading = StainReading("m", (30, 0, 0, 0), stain, None if stain is not None else "Why.")
     object.__setattr__(field, "fits", fits)
     object.__setattr__(field, "path", field.path.with_name(f"{source}-{id(verdicts)}"))
@@ -159,7 +161,7 @@ def test_found_membrane_is_held_against_a_hand_drawn_mask(tmp_path):
 
 def test_nothing_that_is_written_names_a_picture(tmp_path):
     answers = [answer(tmp_path, 0, "0"), answer(tmp_path, 1, "2+")]
-    text = json.dumps([external.asdict(row) for row in rows_of(answers)])
+    text = json.dumps([asdict(row) for row in rows_of(answers)])
     assert "a.png" not in text
     assert str(tmp_path) not in text
     assert not any(str(each.field.path.name) in text for each in answers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ pytestmark = [pytest.mark.browser]
 
 
 @pytest.fixture
-def reports(server: Server) -> Path:
+def reports(server: Server) -> Iterator[Path]:
     """Two reports in the server's home, the first with pictures."""
     root = server.home / "reports"
     for name, title, seed in (("aaa-first", "First set", 1), ("bbb-second", "Second set", 2)):

@@ -69,7 +69,7 @@ CHART_LEGIBLE = """() => {
 def payloads(patches: list[Path]) -> list[dict[str, object]]:
     """Three real patches, two of them under hostile names, and a text called an image."""
     names = (patches[0].name, *HOSTILE_NAMES)
-    good = [
+    good: list[dict[str, object]] = [
         {"name": name, "mimeType": "image/jpeg", "buffer": path.read_bytes()}
         for name, path in zip(names, patches, strict=False)
     ]

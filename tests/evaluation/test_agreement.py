@@ -168,9 +168,8 @@ def test_unequal_lengths_are_refused():
 
 
 def verdict(architecture: str, score: HER2Score, version: str = "a") -> Verdict:
-    probabilities = [0.1] * 4
-    probabilities[score] = 0.7
-    return Verdict(architecture, f"{architecture}-{version}", tuple(probabilities), demo=True)
+    a, b, c, d = (0.7 if k == score else 0.1 for k in range(4))
+    return Verdict(architecture, f"{architecture}-{version}", (a, b, c, d), demo=True)
 
 
 def review(

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,12 +39,12 @@ def reader(name: str) -> OpenVinoReader:
 def unlike_any_default(here: BundleFiles) -> BundleFiles:
     """The bundle with every vector moved: fresh batch normalisation would hide a mixed-up one."""
     random = np.random.default_rng(3)
-    moved = {
+    moved: dict[str, Any] = {
         path: (tensor * random.uniform(0.6, 1.4, tensor.shape)).astype(np.float32)
         + np.float32(0.1) * random.random(tensor.shape, np.float32)
         if tensor.ndim == 1
         else tensor
-        for path, tensor in here.tensors.items()
+        for path, tensor in dict[str, Any](here.tensors).items()
     }
     return replace(here, tensors=moved)
 

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -335,7 +336,7 @@ DECISIVE: dict[str, tuple[object, ...]] = {
     "conformal": (None, dataclasses.replace(SETS, thresholds=(0.5, 0.5, 0.5, 0.6))),
     "novelty": (None, dataclasses.replace(KNOWN, sha256="b" * 64)),
 }
-DESCRIPTIVE: dict[str, object] = {
+DESCRIPTIVE: dict[str, Any] = {
     "name": "other",
     "training_data": "other",
     "licence": "other",
@@ -357,7 +358,7 @@ def test_every_field_of_a_card_is_decided_about() -> None:
 @pytest.mark.parametrize(
     ("field", "value"), [(name, value) for name, values in DECISIVE.items() for value in values]
 )
-def test_each_field_that_decides_changes_the_id_by_itself(field: str, value: object) -> None:
+def test_each_field_that_decides_changes_the_id_by_itself(field: str, value: Any) -> None:
     assert dataclasses.replace(WHOLE, **{field: value}).model_id != WHOLE.model_id
 
 

@@ -23,8 +23,8 @@ ROWS = st.lists(st.floats(0.001, 1), min_size=4, max_size=4).map(
 THRESHOLDS = st.tuples(*[st.floats(0, 1)] * 4)
 
 
-def sets(*thresholds: float) -> ConformalSets:
-    return ConformalSets(0.1, thresholds, (50,) * 4, "validation")
+def sets(a: float, b: float, c: float, d: float) -> ConformalSets:
+    return ConformalSets(0.1, (a, b, c, d), (50,) * 4, "validation")
 
 
 def test_the_threshold_is_the_ninth_of_nine_and_missing_where_patches_are_too_few():

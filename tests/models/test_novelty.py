@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from benchmarks.novelty_left_out import left_out_rows
 from benchmarks.unfamiliar import blank, crops, screenshot, unfamiliar
 from her2core.models.bundles.card import CARD_FILE, BundleError, KnownPatches, ModelCard
 from her2core.models.ood.appearance import appearance
@@ -62,7 +61,10 @@ def tissue() -> list[np.ndarray]:
 class TestSpace:
     def test_what_lies_between_two_known_clusters_is_far_from_both(self):
         space = known_space(cloud(80, 2, 0))
-        known, between = space.distance(cloud(20, 2, 9)), space.distance(np.zeros((1, 2)))
+        known, between = (
+            space.distance(cloud(20, 2, 9)),
+            space.distance(np.zeros((1, 2), np.float32)),
+        )
         assert between[0] > 3 * np.median(known)
 
     def test_what_the_components_cannot_show_counts_too(self):
@@ -201,13 +203,13 @@ class TestAppearance:
         assert np.abs(figures).max() < 20
 
     def test_other_stains_and_no_tissue_look_unlike_her2(self, tissue):
-        known = appearance(np.stack(tissue).astype(np.float32) / 255)
+        known = appearance(np.stack(tissue).astype(np.float32) / np.float32(255))
         space = known_space(known)
         rng = np.random.default_rng(1)
         strange = [h_and_e(tissue[2], rng), fluorescence(tissue[3], rng), screenshot(rng)]
-        distance = space.distance(appearance(np.stack(strange).astype(np.float32) / 255))
+        distance = space.distance(appearance(np.asarray(strange, np.float32) / np.float32(255)))
         usual = [make_patch(HER2Score.TWO_PLUS, rng, GeneratorConfig()).rgb for _ in range(4)]
-        near = space.distance(appearance(np.stack(usual).astype(np.float32) / 255))
+        near = space.distance(appearance(np.stack(usual).astype(np.float32) / np.float32(255)))
         assert distance.min() > 1.5 * near.max()
 
     def test_every_kind_of_the_benchmark_can_be_made(self, tissue):
@@ -317,8 +319,8 @@ def test_the_command_adds_it_and_verdicts_carry_it(tmp_path: Path, tissue):
     assert "unlike" not in good
 
 
-def test_what_a_bundle_was_never_shown_is_measured_on_that_kind():
-    """Two other stains that each differ in one figure only, and by little."""
+def test_a_stain_that_a_bundle_was_shown_is_flagged_more_often_than_one_it_was_not():
+    """Another stain that differs in one figure only, and by little."""
     rng = np.random.default_rng(3)
 
     def alike(count: int, off: int | None = None) -> Vectors:
@@ -327,19 +329,7 @@ def test_what_a_bundle_was_never_shown_is_measured_on_that_kind():
             looks[:, off] += 3.5
         return features, looks
 
-    others = {"red": alike(80, off=0), "pink": alike(80, off=1)}
-    seen = Seen(alike(300), alike(60), ("core",) * 60, others)
-    made = {"red": alike(40, off=0), "pink": alike(40, off=1)}
-    rows = {row.name: row for row in left_out_rows(seen, 0.05, alike(40), made)}
-    assert set(rows) == {
-        f"{what}, {way}"
-        for way, whats in {
-            "never shown red": ("red", "real HER2 crops"),
-            "never shown pink": ("pink", "real HER2 crops"),
-            "shown no other stain": ("red", "pink", "real HER2 crops"),
-        }.items()
-        for what in whats
-    }
-    assert all(row.goal is None and row.n == 40 for row in rows.values())
-    of_shown = learnt(seen, 0.05).of(*made["red"])
-    assert (of_shown > 1).mean() > rows["red, never shown red"].value
+    seen = Seen(alike(300), alike(60), ("core",) * 60, {"red": alike(80, off=0)})
+    made = alike(40, off=0)
+    shown, never_shown = learnt(seen, 0.05), learnt(replace(seen, others={}), 0.05)
+    assert (shown.of(*made) > 1).mean() > (never_shown.of(*made) > 1).mean()

@@ -74,7 +74,7 @@ def patch(here: Services, brown_patch_png: bytes) -> str:
     return str(take_in(brown_patch_png, "p.png", here.images, here.store, limits).sha256)
 
 
-def opened(query: dict[str, str] | None = None, **state: object) -> AppTest:
+def opened(query: dict[str, str] | None = None, **state: Any) -> AppTest:
     """The application in a session of its own."""
     app = AppTest.from_file(str(ROOT / "pages" / "main.py"), default_timeout=120)
     for name, value in (query or {}).items():
@@ -258,7 +258,8 @@ def test_an_answer_refused_because_of_another_tab_becomes_the_correction(here, p
 
 def asks_first(app: AppTest) -> bool:
     """Whether the page tells the browser to ask before it leaves."""
-    (told,) = [html.value for html in app.get("html") if "--her2-answer-begun" in html.value]
+    elements: Any = app.get("html")
+    (told,) = [html.value for html in elements if "--her2-answer-begun" in html.value]
     assert told in [f"<style>:root {{ --her2-answer-begun: {begun}; }}</style>" for begun in (0, 1)]
     return "1" in told.split(":")[-1]
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import streamlit as st
@@ -109,7 +110,8 @@ def test_one_report_shows_every_figure_with_interval_and_n(here):
     assert "whole groups" in text
     assert len(app.get("plotly_chart")) == 8
     assert "optimistic" not in text
-    assert {b.label for b in app.get("download_button")} == {
+    buttons: Any = app.get("download_button")
+    assert {b.label for b in buttons} == {
         "Rows (CSV)",
         "Whole report (HTML)",
         "Pictures (PNG)",

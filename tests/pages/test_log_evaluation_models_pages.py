@@ -13,6 +13,7 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import streamlit as st
@@ -145,7 +146,7 @@ def entries(app: AppTest) -> list[int]:
     return list(app.dataframe[0].value["Entry"])
 
 
-def by_key(elements: object, key: str):
+def by_key(elements: Any, key: str):
     return next(element for element in elements if element.key == key)
 
 
@@ -312,13 +313,13 @@ def test_zip_is_built_when_asked_and_names_no_file_unasked(here):
 
     # Another choice of rows is another export, and so is another filter that chooses the same.
     ready = app.session_state["log_zip"]
-    for text, shown, same in (
+    for words, shown, same in (
         ("artefact", [1], False),
         ("", [6, 5, 4, 3, 1], False),
         ("crush", [1], True),
     ):
         app.session_state["log_zip"] = ready
-        rerun(app.text_input(key="log_text-0").set_value(text))
+        rerun(app.text_input(key="log_text-0").set_value(words))
         assert entries(app) == shown
         assert ("log_export_zip" in [one.key for one in app.download_button]) is same
 

@@ -1,5 +1,7 @@
 """One colour before the networks, and wide fields in parts."""
 
+from typing import Literal
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -79,7 +81,9 @@ def test_a_large_square_is_cut_in_four():
 
 
 def test_a_square_of_few_pixels_is_read_whole_and_so_is_any_for_an_older_bundle():
-    for side, reading in ((447, "grid-1"), (224, "grid-1"), (1024, None)):
+    cases: tuple[tuple[int, Literal["grid-1"] | None], ...]
+    cases = ((447, "grid-1"), (224, "grid-1"), (1024, None))
+    for side, reading in cases:
         patch = patch_of(side)
         assert squares_read(patch, reading) == (patch.square,)
 

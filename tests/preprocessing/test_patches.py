@@ -169,7 +169,7 @@ def test_a_patch_cannot_be_changed():
     with pytest.raises(ValueError, match="read-only"):
         patch.rgb[0, 0] = 0
     with pytest.raises(dataclasses.FrozenInstanceError):
-        patch.name = "other"
+        patch.name = "other"  # type: ignore[misc]
     patch.field()[:] = 0
     assert patch.rgb.any()
 

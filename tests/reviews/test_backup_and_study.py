@@ -13,10 +13,12 @@ import subprocess
 import threading
 import time
 import zipfile
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,6 +45,8 @@ from her2core.stain.reading import StainReading
 from tests import hostile
 from tests.postgresql_server import programs
 from tests.review_samples import MORNING, VERDICTS, draft, open_store, patch, tamper, url, verdict
+
+Place = tuple[ReviewStore, ImageStore]
 
 STAIN = StainReading("stain-2-x", (5, 4, 30, 2), HER2Score.TWO_PLUS, None, False, 0.9, 0.4, 0.25)
 LONG_AGO = datetime(2001, 1, 1, tzinfo=UTC)
@@ -96,7 +100,7 @@ def fill(store: ReviewStore, images: ImageStore) -> None:
 
 
 @pytest.fixture
-def here(store_url, tmp_path):
+def here(store_url, tmp_path) -> Iterator[Place]:
     """An installation with a few reviews: (store, images)."""
     store, images = ReviewStore(store_url), ImageStore(tmp_path / "patches")
     fill(store, images)
@@ -105,7 +109,7 @@ def here(store_url, tmp_path):
 
 
 @pytest.fixture
-def there(tmp_path):
+def there(tmp_path) -> Iterator[Place]:
     """Another, empty installation on SQLite."""
     store = ReviewStore(url(tmp_path / "there"))
     yield store, ImageStore(tmp_path / "there" / "patches")
@@ -184,7 +188,7 @@ class TestBackup:
 
 
 class TestStudy:
-    def test_everything_comes_back_the_same_elsewhere(self, here, there, tmp_path):
+    def test_everything_comes_back_the_same_elsewhere(self, here: Place, there: Place, tmp_path):
         store, images = here
         done = export_study(store, images, tmp_path / "study.zip")
         assert (done.patches, done.entries, done.missing_images) == (2, 4, 0)
@@ -200,7 +204,9 @@ class TestStudy:
             after = pictures.load(known.sha256, known.name)
             assert (before.rgb == after.rgb).all()
 
-    def test_again_changes_nothing_and_later_brings_only_what_is_new(self, here, there, tmp_path):
+    def test_again_changes_nothing_and_later_brings_only_what_is_new(
+        self, here: Place, there: Place, tmp_path
+    ):
         store, images = here
         export_study(store, images, tmp_path / "1.zip")
         import_study(*there, tmp_path / "1.zip", LIMITS)
@@ -216,7 +222,9 @@ class TestStudy:
         assert (older.patches, older.entries) == (0, 0)
         assert there[0].save_review(store_draft(store)).id == 6, "the log goes on"
 
-    def test_logs_that_grew_apart_are_told_and_nothing_is_taken(self, here, there, tmp_path):
+    def test_logs_that_grew_apart_are_told_and_nothing_is_taken(
+        self, here: Place, there: Place, tmp_path
+    ):
         store, images = here
         export_study(store, images, tmp_path / "1.zip")
         import_study(*there, tmp_path / "1.zip", LIMITS)
@@ -236,7 +244,7 @@ class TestStudy:
         assert there[0].study() == before
         assert list(there[1].kept()) == files
 
-    def test_a_forgotten_image_is_said_and_the_rest_goes(self, here, there, tmp_path):
+    def test_a_forgotten_image_is_said_and_the_rest_goes(self, here: Place, there: Place, tmp_path):
         store, images = here
         gone = store.patches()[0].sha256
         images.remove(gone)
@@ -245,13 +253,15 @@ class TestStudy:
         assert there[0].study() == store.study()
         assert not there[1].has(gone)
 
-    def test_where_no_images_are_kept_the_records_come_alone(self, here, there, tmp_path):
+    def test_where_no_images_are_kept_the_records_come_alone(
+        self, here: Place, there: Place, tmp_path
+    ):
         export_study(*here, tmp_path / "s.zip")
         assert import_study(there[0], None, tmp_path / "s.zip", LIMITS).images == 0
         assert there[0].study() == here[0].study()
         assert list(there[1].kept()) == []
 
-    def test_a_log_that_is_not_intact_is_not_taken_over(self, there, tmp_path):
+    def test_a_log_that_is_not_intact_is_not_taken_over(self, there: Place, tmp_path):
         store, images = ReviewStore(url(tmp_path)), ImageStore(tmp_path / "patches")
         fill(store, images)
         tamper(tmp_path, "UPDATE review SET own_score = 0 WHERE id = 3")
@@ -260,7 +270,9 @@ class TestStudy:
             import_study(*there, tmp_path / "s.zip", LIMITS)
         assert there[0].patches() == []
 
-    def test_when_the_records_cannot_be_written_the_images_go_again(self, here, there, tmp_path):
+    def test_when_the_records_cannot_be_written_the_images_go_again(
+        self, here: Place, there: Place, tmp_path
+    ):
         export_study(*here, tmp_path / "s.zip")
         store, images = there
         with closing(sqlite3.connect(tmp_path / "there" / "home" / "reviews.sqlite3")) as raw:
@@ -282,7 +294,7 @@ class TestStudy:
         ],
     )
     def test_what_was_uploaded_meanwhile_outlives_a_failed_import(
-        self, here, there, tmp_path, monkeypatch, moment, recorded
+        self, here: Place, there: Place, tmp_path, monkeypatch, moment, recorded
     ):
         export_study(*here, tmp_path / "s.zip")
         store, images = there
@@ -312,7 +324,7 @@ class TestStudy:
         assert [sha256 for sha256, _, _ in images.kept()] == [upload.sha256]
 
     def test_where_the_store_cannot_be_asked_no_image_is_removed(
-        self, here, there, tmp_path, monkeypatch
+        self, here: Place, there: Place, tmp_path, monkeypatch
     ):
         """The records may have been written although the answer got lost."""
         export_study(*here, tmp_path / "s.zip")
@@ -376,7 +388,7 @@ def test_every_fact_of_a_verdict_and_of_an_entry_is_carried():
 
 class TestHostileStudy:
     @pytest.fixture
-    def refused(self, there, tmp_path):
+    def refused(self, there: Place, tmp_path):
         """Imports bytes, expects a refusal that left nothing behind; returns its sentence."""
 
         def check(data: bytes) -> str:
@@ -414,7 +426,7 @@ class TestHostileStudy:
         assert "not the one" in refused(zipped({**sound, image: sound[image][:-1]}))
         assert "missing" in refused(zipped({k: v for k, v in sound.items() if k != "study.json"}))
 
-    def test_a_bomb_is_not_unpacked(self, sound, refused, there, tmp_path):
+    def test_a_bomb_is_not_unpacked(self, sound, refused, there: Place, tmp_path):
         manifest = json.loads(sound["study.json"])
         bomb = b"0" * (65 * 2**20)
         assert "larger than allowed" in refused(zipped({**sound, "study.json": bomb}))
@@ -493,7 +505,9 @@ class TestHostileStudy:
         suppress_health_check=[HealthCheck.function_scoped_fixture],
     )
     @given(data=st.data())
-    def test_any_changed_byte_is_refused_or_changes_nothing(self, sound, there, tmp_path, data):
+    def test_any_changed_byte_is_refused_or_changes_nothing(
+        self, sound, there: Place, tmp_path, data
+    ):
         whole = bytearray(zipped(sound))
         at = data.draw(st.integers(0, len(whole) - 1))
         whole[at] ^= data.draw(st.integers(1, 255))
@@ -508,7 +522,7 @@ class TestHostileStudy:
             assert len(store.reviews(EVERYTHING)) == 4
 
 
-def rechained(study: Study, **changes: object) -> Study:
+def rechained(study: Study, **changes: Any) -> Study:
     """A study whose first entry says something else, with hashes that fit."""
     first, *rest = study.entries
     entries: list[StudyEntry] = []
@@ -520,17 +534,17 @@ def rechained(study: Study, **changes: object) -> Study:
     return replace(study, entries=tuple(entries), head=ChainHead(entries[-1].id, before))
 
 
-def first_patch(study: Study, **changes: object) -> Study:
+def first_patch(study: Study, **changes: Any) -> Study:
     first, *rest = study.patches
     return replace(study, patches=(replace(first, **changes), *rest))
 
 
-def with_stain(study: Study, **changes: object) -> Study:
+def with_stain(study: Study, **changes: Any) -> Study:
     facts = replace(study.stains[0].facts, **changes)
     return replace(study, stains=(replace(study.stains[0], facts=facts), *study.stains[1:]))
 
 
-def first_verdict(study: Study, **changes: object) -> Study:
+def first_verdict(study: Study, **changes: Any) -> Study:
     """The first entry rests on a reading of its own, which says something else."""
     (first, *rest), (one, *others) = study.entries, study.entries[0].facts.verdicts
     known = study.readings[first.readings[0]]
@@ -581,7 +595,9 @@ class TestWhatNoDatabaseKeeps:
     @pytest.mark.parametrize(
         "text", ["2026-01-01T10:00:00+01:00", "0001-01-01T00:00:00.000000+23:59"]
     )
-    def test_a_patch_that_came_at_a_time_spelled_otherwise(self, sound, there, tmp_path, text):
+    def test_a_patch_that_came_at_a_time_spelled_otherwise(
+        self, sound, there: Place, tmp_path, text
+    ):
         first, *rest = sound["patches.jsonl"].splitlines()
         line = json.dumps({**json.loads(first), "received_at": text}).encode()
         lines = b"\n".join([line, *rest]) + b"\n"
@@ -603,7 +619,7 @@ class TestWhatNoDatabaseKeeps:
 
 
 class TestRetention:
-    def test_old_images_go_and_every_review_stays(self, here, tmp_path):
+    def test_old_images_go_and_every_review_stays(self, here: Place, tmp_path):
         store, images = here
         before = store.study()
         now = datetime.now(UTC)
@@ -616,12 +632,12 @@ class TestRetention:
         taken_in(store, images, 1)
         assert images.has(before.patches[0].sha256), "the same upload brings it back"
 
-    def test_an_image_counts_from_when_it_came_last(self, here):
+    def test_an_image_counts_from_when_it_came_last(self, here: Place):
         store, images = here
         assert all(known.received_at == MORNING for known in store.patches())
         assert forget_images(store, images, 5).left == 2
 
-    def test_an_image_uploaded_again_counts_from_then_on(self, here):
+    def test_an_image_uploaded_again_counts_from_then_on(self, here: Place):
         store, images = here
         (known, other), later = store.patches(), datetime.now(UTC) + timedelta(days=20)
         long_ago = (later - timedelta(days=40)).timestamp()
@@ -634,7 +650,7 @@ class TestRetention:
         assert images.has(known.sha256)
         assert not images.has(other.sha256)
 
-    def test_an_image_uploaded_again_while_others_are_deleted_stays(self, here, monkeypatch):
+    def test_an_image_uploaded_again_while_others_are_deleted_stays(self, here: Place, monkeypatch):
         store, images = here
         first, second = images_of(images)
         for path in (first, second):

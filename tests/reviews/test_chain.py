@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from dataclasses import fields, replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -28,6 +29,7 @@ from her2core.reviews.columns import ANSWER
 from her2core.reviews.export import to_json
 from her2core.reviews.records import ReviewFilter
 from her2core.reviews.store import StoreError
+from her2core.scores import HER2Score
 from her2core.settings import PROJECT_ROOT
 from tests.review_samples import SHA, STAIN, draft, open_store, patch, tamper, url, verdict
 
@@ -37,7 +39,7 @@ FACTS = EntryFacts(
     patch_sha256=SHA,
     square=(50, 0, 200),
     reviewer="Ada",
-    own_score=3,
+    own_score=HER2Score.THREE_PLUS,
     confidence="high",
     comment="ring",
     seconds=12.5,
@@ -49,7 +51,7 @@ FACTS = EntryFacts(
         VerdictFacts("densenet121", "densenet121-1", (0.1, 0.1, 0.7, 0.1), True, None),
     ),
 )
-OTHER_VALUES = {
+OTHER_VALUES: dict[str, Any] = {
     "patch_sha256": "b" * 64,
     "square": (51, 0, 200),
     "reviewer": "Bo",
@@ -120,7 +122,7 @@ class TestHash:
     @pytest.mark.parametrize("name", [field.name for field in fields(StainFacts)])
     def test_every_fact_of_the_stain_reading_counts(self, name):
         other = StainFacts("stain-3", (9, 1, 1, 10), 2, "why", True, 0.8, 0.7, 0.5)
-        stain = OTHER_VALUES["stain"]
+        stain: Any = OTHER_VALUES["stain"]
         changed = replace(stain, **{name: getattr(other, name)})
         assert entry_hash(replace(FACTS, stain=changed), GENESIS) != entry_hash(
             replace(FACTS, stain=stain), GENESIS
@@ -357,7 +359,7 @@ def test_facts_of_any_log_chain_up(scores):
 def _log(count, scores=None):
     entries, previous = [], GENESIS
     for number in range(1, count + 1):
-        score = scores[number - 1] if scores else 3
+        score = HER2Score(scores[number - 1] if scores else 3)
         facts = replace(FACTS, comment=f"entry {number}", own_score=score)
         entries.append(ChainEntry(number, facts, previous, entry_hash(facts, previous)))
         previous = entries[-1].entry_hash

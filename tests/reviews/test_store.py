@@ -13,6 +13,7 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import chain
+from typing import Any
 
 import psycopg
 import pytest
@@ -182,7 +183,7 @@ class TestRefusing:
         ],
     )
     def test_what_is_incomplete_or_contradicts_itself(self, store, change):
-        facts = {"agrees": {}} if "verdicts" in change else {}
+        facts: dict[str, Any] = {"agrees": {}} if "verdicts" in change else {}
         with pytest.raises(ReviewRefusedError) as refusal:
             store.save_review(draft(**{**facts, **change}))
         assert str(refusal.value).endswith(".")

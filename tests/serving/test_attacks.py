@@ -170,7 +170,7 @@ def test_a_storm_of_runs_waits_and_the_others_go_on(server, reviewer):
     stranger.close()
 
 
-def admitted(url: str) -> Client:
+def admitted(url: str) -> Line:
     """A connection, as soon as there is room: those of tests before leave, and the pace is kept."""
     deadline = time.monotonic() + 60
     while True:

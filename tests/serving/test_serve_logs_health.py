@@ -23,6 +23,7 @@ from her2core import health
 from her2core.accounts.store import AccountStore
 from her2core.reviews.store import ReviewStore
 from her2core.serving import logs
+from her2core.serving.start import RefusedError, check
 from her2core.settings import PROJECT_ROOT, SHIPPED_DATA, Settings, SignInSettings, load_settings
 from tests.browser.server import Server
 from tests.wire_client import Client
@@ -57,27 +58,27 @@ def test_listening_to_the_network_without_sign_in_does_not_start(home):
 
 
 def test_it_starts_once_an_account_exists_or_it_is_forced(home, monkeypatch):
-    assert "localhost" in serve.check("127.0.0.1")
-    with pytest.raises(serve.RefusedError, match="without sign-in"):
-        serve.check("0.0.0.0")
+    assert "localhost" in check("127.0.0.1")
+    with pytest.raises(RefusedError, match="without sign-in"):
+        check("0.0.0.0")
     monkeypatch.setenv("STREAMLIT_SERVER_ADDRESS", "::")
-    with pytest.raises(serve.RefusedError):
-        serve.check(serve.configured_address())
+    with pytest.raises(RefusedError):
+        check(serve.configured_address())
     monkeypatch.delenv("STREAMLIT_SERVER_ADDRESS")
-    assert serve.check(serve.configured_address())
+    assert check(serve.configured_address())
     monkeypatch.setenv("HER2_ALLOW_OPEN", "1")
-    assert serve.check("0.0.0.0") == ()
+    assert check("0.0.0.0") == ()
     monkeypatch.setenv("HER2_ALLOW_OPEN", "0")
     store = ReviewStore(f"sqlite:///{home / 'her2review.sqlite3'}")
     AccountStore(store).add("Dr. Ada", "reviewer", login="ada@hospital.example")
     store.close()
-    assert serve.check("0.0.0.0") == ()
-    assert serve.check("127.0.0.1") == ()
+    assert check("0.0.0.0") == ()
+    assert check("127.0.0.1") == ()
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.5", "[::1]"])
 def test_without_sign_in_only_names_of_this_machine_are_let_in(home, address):
-    command = serve.streamlit_options(address, names=serve.check(address))
+    command = serve.streamlit_options(address, names=check(address))
     names = {after for told, after in pairwise(command) if told == "--server.allowedHosts"}
     assert names == {"localhost", "127.0.0.1", "::1", address.strip("[]")}
 
@@ -135,8 +136,8 @@ def test_a_session_waits_for_its_browser_for_longer_than_it_may_idle(
 )
 def test_a_wrong_setting_is_named_before_anything_listens(home, monkeypatch, name, value):
     monkeypatch.setenv(name, value)
-    with pytest.raises(serve.RefusedError, match=name) as refused:
-        serve.check("127.0.0.1")
+    with pytest.raises(RefusedError, match=name) as refused:
+        check("127.0.0.1")
     assert refused.value.status == 2
 
 

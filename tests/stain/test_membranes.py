@@ -309,7 +309,7 @@ def test_synthetic_patches_come_out_near_their_truth():
 
 @pytest.mark.real_images
 def test_real_patches_reduced_to_a_micrometre_per_pixel_are_called_too_coarse(real_patches):
-    said = {1: [], 4: []}
+    said: dict[int, list[str]] = {1: [], 4: []}
     for file in real_patches[::16]:
         rgb = cv2.imread(str(file))[..., ::-1].copy()
         for factor, reasons in said.items():
@@ -327,7 +327,7 @@ def test_real_patches_reduced_to_a_micrometre_per_pixel_are_called_too_coarse(re
 
 @pytest.mark.real_images
 def test_real_patches_of_clear_cores_get_their_core_s_order(real_patches):
-    shares: dict[str, list[float]] = {}
+    shares: dict[str, list[tuple[float, ...]]] = {}
     for core, every in (("aa1da043", 6), ("a5593c5e", 6), ("a1f1510c", 6)):
         files = [file for file in real_patches if file.name.startswith(core)][::every]
         for file in files:

@@ -61,8 +61,7 @@ def test_recipe_entries_out_of_range_are_named(tmp_path, text, named):
 
 def test_another_microscope_changes_the_look_and_none_changes_nothing():
     rgb = np.full((64, 64, 3), (190, 150, 120), np.uint8)
-    still = {"rotation": 0.0, "shift": 0.0, "zoom": 0.0, "shear": 0.0, "flips": False}
-    plain = Augmentation(**still, brightness=(1.0, 1.0))
+    plain = Augmentation(0.0, 0.0, 0.0, 0.0, flips=False, brightness=(1.0, 1.0))
     seen = dataclasses.replace(plain, microscopes=1.0)
     rng = np.random.default_rng
     assert augment(rgb, plain, rng(1)) == pytest.approx(rgb / 255, abs=1e-6)

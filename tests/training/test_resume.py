@@ -14,7 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import load
 
-from her2core.common import files
 from her2core.common.files import write_atomically
 from her2core.training import checkpoint, loop
 from her2core.training.checkpoint import CheckpointError, Progress
@@ -147,7 +146,7 @@ def test_a_write_that_fails_leaves_the_file_before_it(tmp_path, monkeypatch):
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(files.os, "fsync", full)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="No space"):
         write_atomically(path, b"after")
     assert path.read_bytes() == b"before"
@@ -201,7 +200,7 @@ def test_weights_are_not_begun_where_the_disk_cannot_hold_them(tmp_path, monkeyp
     path = tmp_path / "best.weights.h5"
     loop.save_weights(model, path)
     before = path.read_bytes()
-    monkeypatch.setattr(loop.shutil, "disk_usage", lambda folder: SimpleNamespace(free=1000))
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=1000))
     with pytest.raises(OSError, match="No space left") as caught:
         loop.save_weights(model, path)
     assert caught.value.errno == errno.ENOSPC

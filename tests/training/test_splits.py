@@ -128,7 +128,8 @@ def test_every_side_gets_every_class_that_has_a_group_for_each(sizes, mixed, sha
     files = single_class_groups(sizes)
     for number, labels in enumerate(mixed):
         files += [a_file(row, label, f"mixed-{number}") for row, label in enumerate(labels)]
-    split = split_files(files, [str(row) for row in range(len(files))], *shares, seed)
+    names = [str(row) for row in range(len(files))]
+    split = split_files(files, names, shares[0], shares[1], seed)
     for side in (TRAIN, VALIDATION, TEST)[: 3 if shares[1] else 2]:
         assert {int(files[row].label) for row in split.rows(side).tolist()} == {0, 1, 2, 3}
 

@@ -6,6 +6,7 @@ import errno
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from PIL import Image
 
 from her2core.models.bundles.bundle import load_bundle
 from her2core.models.bundles.card import CARD_FILE, ModelCard
-from her2core.training import loop
+from her2core.training import checkpoint, loop
 from her2core.training.data.prepare import Request, prepare, record
 from her2core.training.start import caution
 from tests.tiny_bundles import bundle_root
@@ -43,9 +44,9 @@ def arguments(architecture: str, data: Path, tmp_path: Path, recipe: str, *more:
 def test_cnn_survives_a_full_disk_and_becomes_a_bundle(forty_x, tmp_path, monkeypatch, capsys):
     command = arguments("cnn", forty_x, tmp_path, SMALL)
     written = []
-    save_state = loop.save_state
+    save_state = checkpoint.save_state
 
-    def fills_up(path: Path, *state: object) -> None:
+    def fills_up(path: Path, *state: Any) -> None:
         written.append(path)
         if len(written) == 2:
             raise OSError(errno.ENOSPC, "No space left on device")
@@ -92,7 +93,7 @@ def test_a_lab_trains_on_from_a_bundle_and_the_card_says_what_that_had_learnt(
     assert train.main(arguments("cnn", forty_x, tmp_path, still, "--start", str(demo))) == 0
     before, after = (load_bundle(folder) for folder in (demo, tmp_path / "bundles" / "cnn"))
     head = [bundle.model.get_layer("logits").get_weights()[0] for bundle in (before, after)]
-    np.testing.assert_allclose(*head, atol=1e-5)
+    np.testing.assert_allclose(head[0], head[1], atol=1e-5)
     assert not after.card.demo
     origin = f"the bundle “cnn-test” of 2026-01-31 (weights {before.card.weights_sha256[:12]})"
     assert after.card.notes[-1] == f"Trained from {origin}."

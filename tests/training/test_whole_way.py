@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
+from typing import Any
 
 import keras
 import pytest
@@ -18,7 +19,7 @@ from her2core.serving.reading_queue import ReadingQueue
 from her2core.serving.services import Services
 from her2core.serving.workbench import Workbench
 from her2core.settings import Settings
-from her2core.training import loop
+from her2core.training import checkpoint, loop
 from tests.page_server import serve
 from tests.pages.test_log_evaluation_models_pages import EVALUATION, opened, shown_text
 from training import evaluate, make_synthetic, train
@@ -37,9 +38,10 @@ def test_train_resume_evaluate_and_show(tmp_path: Path, monkeypatch: pytest.Monk
     (tmp_path / "cnn.toml").write_text(SMALL)
     command = ["--arch=cnn", f"--data={data}", f"--out={cnn}", f"--config={tmp_path / 'cnn.toml'}"]
     command.append("--validation-share=0.25")
-    save_state, saved = loop.save_state, []
+    save_state = checkpoint.save_state
+    saved: list[Path] = []
 
-    def killed(path: Path, *state: object) -> None:
+    def killed(path: Path, *state: Any) -> None:
         if saved:
             raise KeyboardInterrupt
         saved.append(path)

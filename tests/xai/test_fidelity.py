@@ -56,7 +56,10 @@ def test_a_map_of_what_matters_gains_and_one_of_what_does_not_loses():
 
 
 def test_random_order_gains_nothing_on_average():
-    orders = [fidelity.importance_order(RNG(i).random((SIDE, SIDE)), RNG(i)) for i in range(30)]
+    orders = [
+        fidelity.importance_order(RNG(i).random((SIDE, SIDE), np.float32), RNG(i))
+        for i in range(30)
+    ]
     gains = [fidelity.curves(darkness, a_patch(), order).gain for order in orders]
     assert abs(np.mean(gains)) < 0.05
 

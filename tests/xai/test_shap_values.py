@@ -125,11 +125,11 @@ def test_progress_is_told_batch_by_batch_and_a_map_that_nobody_wants_ends_at_the
     told = Told()
     whole = make(patch, TARGET, 60, progress=told)
     assert told.shares == pytest.approx([0, 1 / 3, 2 / 3])
-    given_up, state = Told(most=0.3), np.random.get_state()[1].tolist()
+    given_up, state = Told(most=0.3), np.random.get_state(legacy=False)["state"]["key"].tolist()
     with pytest.raises(StoppedError):
         make(patch, TARGET, 60, progress=given_up)
     assert given_up.shares == pytest.approx([0, 1 / 3])
-    assert np.random.get_state()[1].tolist() == state
+    assert np.random.get_state(legacy=False)["state"]["key"].tolist() == state
     assert np.array_equal(make(patch, TARGET, 60).heat, whole.heat)
 
 
