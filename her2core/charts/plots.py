@@ -136,14 +136,14 @@ Plot = LinePlot | IntervalPlot | TablePlot
 def confusion_plot(reader: ReaderEvaluation) -> TablePlot:
     """Counts and row shares."""
     n = sum(map(sum, reader.confusion))
-    title = f"{reader.title}: confusion (n = {n})"
+    title = f"{reader.title} (n = {n})"
     return TablePlot(title, reader.title, "Label", reader.confusion, reader.row_shares)
 
 
 def roc_plot(reader: ReaderEvaluation) -> LinePlot:
     """One ROC curve for each class against the rest."""
     return LinePlot(
-        f"{reader.title}: ROC of each class",
+        f"{reader.title}: ROC",
         "False positive rate",
         "True positive rate",
         _class_lines(reader, reader.roc, "roc_auc"),
@@ -228,13 +228,13 @@ def coverage_plot(readers: Sequence[ReaderEvaluation]) -> LinePlot:
 def main_plot(readers: Sequence[ReaderEvaluation]) -> IntervalPlot:
     """The overall figures of all readers."""
     keys = [(TITLES[name], name, "") for name in _MAIN_FIGURES]
-    return _intervals("Overall figures", readers, keys)
+    return interval_plot("Overall figures", readers, keys)
 
 
 def recall_plot(readers: Sequence[ReaderEvaluation]) -> IntervalPlot:
     """The recall of each class by all readers."""
     keys = [(label, "recall", label) for label in CLASS_LABELS]
-    return _intervals(f"{TITLES['recall']} of each class", readers, keys)
+    return interval_plot(f"{TITLES['recall']} of each class", readers, keys)
 
 
 def cut_off_plot(readers: Sequence[ReaderEvaluation]) -> IntervalPlot:
@@ -244,7 +244,7 @@ def cut_off_plot(readers: Sequence[ReaderEvaluation]) -> IntervalPlot:
         for cut in CUT_OFFS
         for name in ("sensitivity", "specificity")
     ]
-    return _intervals("Clinical cut-offs", readers, keys)
+    return interval_plot("Clinical cut-offs", readers, keys)
 
 
 def report_plots(readers: Sequence[ReaderEvaluation]) -> list[tuple[str, Plot]]:
@@ -280,10 +280,10 @@ def _no_curve(reader: ReaderEvaluation) -> str:
     return "" if any(curve.x for curve in reader.roc) else "No curve: all patches carry one label."
 
 
-def _intervals(
+def interval_plot(
     title: str, readers: Sequence[ReaderEvaluation], keys: Sequence[tuple[str, str, str]]
 ) -> IntervalPlot:
-    """A row for each (words, name, of) of the figures."""
+    """A row for each figure: its words, its name, and which class or cut-off it is of."""
     nothing = undefined(0, "Not measured.")
     labels, values = [], []
     for words, name, of in keys:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 
 import streamlit as st
 
+from her2core.charts.headline import group_plot, headline_plot
 from her2core.charts.plotly_figures import plotly_figure
 from her2core.charts.plots import (
     Plot,
@@ -39,10 +39,17 @@ _CUT_OFFS: Keys = [
 ]
 # of two reports, in heads of columns: whole titles would hide the figures; a legend tells them
 _PLACES = ("first report", "second report")
+_HEADLINE = (
+    "Accuracy: how often the score was the label. Within one grade: at most one grade away. Kappa: "
+    "agreement beyond chance, where two grades weigh four times as much as one. Calibration error: "
+    "how far the stated confidence is from how often it was right (smaller is better). Lines are "
+    "95 % intervals. A group (core, slide, patient) has the highest score that more than "
+    f"{RULE_TEXT} of its patches with tissue reach."
+)
 
 
 def draw(reports: Titled) -> None:
-    """Tables and plots; with two reports each plot stands beside its counterpart."""
+    """Pictures of what counts first; every other plot and all tables behind them."""
     if len(reports) == 2:
         st.markdown(
             "  \n".join(
@@ -54,6 +61,30 @@ def draw(reports: Titled) -> None:
             "The reports rest on different patches unless their data is the same: intervals that "
             "overlap do not show that two models are equal, and no difference is tested here."
         )
+    _in_a_row(reports, "confusion", confusion_plot)
+    st.caption(
+        "Rows are the labels, columns what the model said: everything off the diagonal is an error."
+    )
+    _side_by_side(
+        reports,
+        [
+            ("headline", lambda found: headline_plot(found.readers)),
+            ("groups", lambda found: group_plot(found.readers)),
+        ],
+    )
+    st.caption(_HEADLINE)
+    _in_a_row(reports, "roc", roc_plot)
+    st.caption("The nearer a curve to the upper left corner, the better its class is told apart.")
+    behind = st.expander(
+        "All figures, clinical cut-offs and calibration", on_change="rerun", key="report_behind"
+    )
+    if behind.open:
+        with behind:
+            _behind(reports)
+
+
+def _behind(reports: Titled) -> None:
+    """Tables, cut-offs, calibration, and why a figure or an interval is missing."""
     _table("Overall figures", reports, _OVERALL, "overall")
     for title, found in reports:
         for line in pair_lines(found):
@@ -66,7 +97,6 @@ def draw(reports: Titled) -> None:
             ("coverage", lambda found: coverage_plot(found.readers)),
         ],
     )
-    _groups(reports)
     st.subheader("Clinical cut-offs", divider=False, anchor=False)
     _table("Clinical cut-offs", reports, _CUT_OFFS, "cut_offs")
     _side_by_side(
@@ -76,31 +106,25 @@ def draw(reports: Titled) -> None:
             ("recall", lambda found: recall_plot(found.readers)),
         ],
     )
-    with st.expander("All figures of each class"):
-        _table("Figures of each class", reports, _CLASSES, "classes")
-    st.subheader("One model at a time", divider=False, anchor=False)
-    _one_reader(reports)
+    st.subheader("Figures of each class", divider=False, anchor=False)
+    _table("Figures of each class", reports, _CLASSES, "classes")
+    _each_group(reports)
+    st.subheader("Calibration, precision and recall", divider=False, anchor=False)
+    _in_a_row(reports, "reliability", reliability_plot)
+    _in_a_row(reports, "precision-recall", pr_plot)
     st.caption(METHOD)
 
 
-def _one_reader(reports: Titled) -> None:
-    """Plots that show one reader at a time."""
-    titles = list(dict.fromkeys(r.title for _, found in reports for r in found.readers))
-    picked = st.segmented_control(
-        "Model", titles, default=titles[-1], required=True, key="report_reader"
-    )
-
-    def of_picked(draw_one: OfReader, found: Evaluation) -> Plot | None:
-        reader = next((r for r in found.readers if r.title == picked), None)
-        return draw_one(reader) if reader else None
-
-    plots: dict[str, OfReader] = {
-        "confusion": confusion_plot,
-        "reliability": reliability_plot,
-        "roc": roc_plot,
-        "precision-recall": pr_plot,
-    }
-    _side_by_side(reports, [(name, partial(of_picked, plot)) for name, plot in plots.items()])
+def _in_a_row(reports: Titled, name: str, plot: OfReader) -> None:
+    """The plot of every reader of a report beside each other, a row for each report."""
+    for number, (title, found) in enumerate(reports):
+        for column, reader in zip(st.columns(len(found.readers)), found.readers, strict=True):
+            with column:
+                chart(
+                    f"{name}-{number}-{reader.key}",
+                    title if len(reports) == 2 else "",
+                    plot(reader),
+                )
 
 
 def _side_by_side(
@@ -108,22 +132,19 @@ def _side_by_side(
 ) -> None:
     """One report: two plots to a row. Two reports: each plot of one beside that of the other."""
     cells = [
-        (f"{name}-{number}", title, plot(found))
+        (f"{name}-{number}", title, drawn)
         for name, plot in plots
         for number, (title, found) in enumerate(reports)
+        if (drawn := plot(found)) is not None
     ]
     for start in range(0, len(cells), 2):
         row = cells[start : start + 2]
-        columns = st.columns(2)
-        for column, (name, title, plot) in zip(columns, row, strict=False):
+        for column, (name, title, plot) in zip(st.columns(len(row)), row, strict=True):
             with column:
-                if plot is None:
-                    st.caption(f"{markdown_text(title)} holds no such model.")
-                    continue
-                _chart(name, title if len(reports) == 2 else "", plot)
+                chart(name, title if len(reports) == 2 else "", plot)
 
 
-def _chart(name: str, report_title: str, plot: Plot) -> None:
+def chart(name: str, report_title: str, plot: Plot) -> None:
     figure = plotly_figure(plot, dark=ui.is_dark())
     if report_title:
         st.markdown(f":gray[{markdown_text(report_title)}]")
@@ -187,42 +208,26 @@ def _reasons(readers: Sequence[tuple[str, ReaderEvaluation]], keys: Keys) -> lis
     ]
 
 
-def _groups(reports: Titled) -> None:
-    """Verdicts on groups of several patches."""
-    levels = [(head, reader.group_level) for head, reader in _columns(reports)]
+def _each_group(reports: Titled) -> None:
+    """Label and verdict of each group of several patches."""
     rows = [
         {
             "Model": printable(head),
-            "Groups": level.exact.n,
-            "Exact": figure_text(level.exact),
-            "Within one grade": figure_text(level.within_one),
+            "Group": cell_text(one.group),
+            "Patches": one.n,
+            "Label": CLASS_LABELS[one.truth],
+            "Verdict": CLASS_LABELS[one.verdict],
         }
-        for head, level in levels
-        if level is not None
+        for head, reader in _columns(reports)
+        if reader.group_level is not None
+        for one in reader.group_level.groups
     ]
     if not rows:
         return
-    st.subheader("Groups of several patches", divider=False, anchor=False)
-    st.caption(
-        f"A group (core, slide, patient) has the highest score that more than {RULE_TEXT} of its "
-        "patches with tissue reach."
+    st.subheader("Each group of several patches", divider=False, anchor=False)
+    st.dataframe(
+        rows,
+        hide_index=True,
+        key="report_table_each_group",
+        alt="Label and verdict of each group",
     )
-    st.dataframe(rows, hide_index=True, key="report_table_groups", alt="Verdicts on groups")
-    with st.expander("Each group"):
-        st.dataframe(
-            [
-                {
-                    "Model": printable(head),
-                    "Group": cell_text(one.group),
-                    "Patches": one.n,
-                    "Label": CLASS_LABELS[one.truth],
-                    "Verdict": CLASS_LABELS[one.verdict],
-                }
-                for head, level in levels
-                if level is not None
-                for one in level.groups
-            ],
-            hide_index=True,
-            key="report_table_each_group",
-            alt="Label and verdict of each group",
-        )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from her2core.charts.external_table import read_external, readme_lines
+from her2core.charts.external_table import read_external, readme_lines, source_plots
 from her2core.charts.words import count_of
 from her2core.common.text import markdown_text, printable
 from her2core.evaluation.assessment import RowFilter, evaluate, without
@@ -69,17 +69,20 @@ def _real_tissue(here: Services) -> None:
     if results is None:
         return
     st.markdown("##### On real breast tissue that no network was trained on")
-    st.markdown("\n".join(readme_lines(results, "mean probability")))
-    with st.expander("Every reader"):
-        st.markdown("\n".join(readme_lines(results)))
+    for column, plot in zip(st.columns(2), source_plots(results), strict=True):
+        with column:
+            figures.chart(f"external-{plot.title}", "", plot)
     in_use = {card.model_id for card in here.workbench.cards().values()}
     others = bool(in_use) and not in_use <= set(results["models"])
     st.caption(
-        "Intervals: 95 %, whole patients, slides or fields resampled. Exact and within one grade "
-        "are of the fields that got a score; *unfamiliar* is the share called unlike what the "
-        f"network knows. Read by {markdown_text(', '.join(results['models']))}."
+        "Of the fields that got a score, source by source; lines are 95 % intervals with whole "
+        "patients, slides or fields resampled. Read by "
+        f"{markdown_text(', '.join(results['models']))}."
         + (" **Other models are in use now.**" if others else "")
     )
+    with st.expander("All figures on real breast tissue"):
+        st.markdown("\n".join(readme_lines(results)))
+        st.caption("*Unfamiliar* is the share called unlike what the network knows.")
 
 
 def draw(here: Services) -> None:

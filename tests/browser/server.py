@@ -44,7 +44,7 @@ class Server:
         """Address of the first page."""
         return f"http://127.0.0.1:{self.port}"
 
-    def start(self, seconds: float = 60) -> None:
+    def start(self, seconds: float = 180) -> None:
         """Start the server and wait until it answers; a restart keeps the port.
 
         Raises:

@@ -44,7 +44,11 @@ def test_two_reports_are_compared_downloaded_and_looked_into(
     click_until(page, page.get_by_role("combobox", name="Compare with"), second)
     click_until(page, second, page.get_by_role("heading", name="Second set", exact=True))
     page.get_by_text("no difference is tested here").wait_for()
-    page.wait_for_function("() => document.querySelectorAll('.js-plotly-plot').length === 16")
+    # three matrices, four figures and three curves of each report, and real tissue by source
+    page.wait_for_function("() => document.querySelectorAll('.js-plotly-plot').length >= 16")
+    behind = page.get_by_text("All figures, clinical cut-offs and calibration")
+    click_until(page, behind, page.get_by_text("Clinical cut-offs", exact=True).first)
+    page.wait_for_function("() => document.querySelectorAll('.js-plotly-plot').length >= 36")
 
     # a table can be searched, but its own download would go round the rules of exports
     page.get_by_test_id("stDataFrame").first.hover()

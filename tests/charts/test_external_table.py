@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from her2core.charts.external_table import read_external, readme_lines
+from her2core.charts.external_table import read_external, readme_lines, source_plots
 from her2core.settings import PROJECT_ROOT
 
 SHIPPED = PROJECT_ROOT / "benchmarks" / "external.json"
@@ -34,3 +34,15 @@ def test_another_file_gives_no_table(tmp_path, text):
     assert read_external(path) is None
     path.write_text(text, encoding="utf-8")
     assert read_external(path) is None
+
+
+def test_the_plots_show_what_was_measured_and_leave_the_mean_of_sources_out():
+    results = read_external(SHIPPED)
+    assert results is not None
+    exact, within_one = source_plots(results)
+    assert not any("mean of" in label for label in exact.labels)
+    assert "DenseNet121" in exact.readers
+    row = next(row for row in results["rows"] if row["reader"] == "densenet121")
+    column = exact.readers.index("DenseNet121")
+    assert exact.values[0][column].value == row["figures"]["accuracy"]["value"]
+    assert within_one.values[0][column].value == row["figures"]["within_one"]["value"]

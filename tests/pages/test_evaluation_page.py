@@ -78,8 +78,22 @@ def choose(app: AppTest, **state: object) -> AppTest:
     return rerun(app)
 
 
+def unfolded(app: AppTest) -> AppTest:
+    """The page with everything that stands behind the pictures."""
+    app.session_state["report_behind"] = True
+    return rerun(app)
+
+
+def charts(app: AppTest) -> list[str]:
+    """The charts of reports, by the names of their files."""
+    keys = [chart.key or "" for chart in app.get("plotly_chart")]
+    return [key.removeprefix("report_plot_") for key in keys if "external" not in key]
+
+
 def accuracy(app: AppTest) -> list[str]:
     """The first line of the table of overall figures."""
+    if not app.session_state["report_behind"]:
+        unfolded(app)
     table = app.dataframe[0].value
     assert table.loc[0, "Figure"] == "Accuracy"
     return list(table.iloc[0, 1:])
@@ -103,12 +117,20 @@ def test_without_a_report_the_command_is_named(here):
 def test_one_report_shows_every_figure_with_interval_and_n(here):
     put(here, "alpha", ALPHA)
     app = opened(EVALUATION)
+    assert [name.split("-")[0] for name in charts(app)] == [
+        *(3 * ["confusion"]),
+        "headline",
+        "groups",
+        *(3 * ["roc"]),
+    ]
+    assert not app.dataframe
+    unfolded(app)
     assert accuracy(app) == expected(ALPHA)
     text = shown_text(app)
     assert "<b>patches" not in text
     assert "McNemar" in text.replace("\\", "")
     assert "whole groups" in text
-    assert len(app.get("plotly_chart")) == 8
+    assert len(charts(app)) == 18
     assert "optimistic" not in text
     buttons: Any = app.get("download_button")
     assert {b.label for b in buttons} == {
@@ -122,11 +144,11 @@ def test_two_reports_stand_side_by_side_and_unknown_groups_are_said_aloud(here):
     put(here, "alpha", ALPHA)
     put(here, "beta", BETA)
     app = opened(EVALUATION)
-    rerun(app.selectbox(key="report_second").set_value("beta"))
+    unfolded(rerun(app.selectbox(key="report_second").set_value("beta")))
     both = accuracy(app)
     assert both[0::2] == expected(ALPHA)
     assert both[1::2] == expected(BETA)
-    assert len(app.get("plotly_chart")) == 16
+    assert len(charts(app)) == 35  # the second has no groups of several patches
     assert "optimistic" in "\n".join(warning.value for warning in app.warning)
     assert "made with `--gallery 0`" in shown_text(app)
     assert "no difference is tested" in shown_text(app)
