@@ -12,10 +12,10 @@ from her2core.models.assessable import asks_for_cells, assess_tumour
 from her2core.models.ood.novelty import warning as novelty_warning
 from her2core.models.verdict import Verdict
 from her2core.preprocessing.patches import Patch, PatchError
+from her2core.preprocessing.quality.assessment import assess
 from her2core.reviews.records import Review, WorklistItem
 from her2core.reviews.store import StoreError
 from her2core.reviews.worklist import next_unreviewed, ordered
-from her2core.serving.patch_warnings import warnings_of
 from her2core.serving.services import Services
 from pages.review_parts import (
     answer,
@@ -178,7 +178,7 @@ def _quality(patch: Patch, centred: Patch, item: WorklistItem, readings: Sequenc
 
 @st.cache_data(max_entries=256, show_spinner=False)
 def _assessed(key: str, _patch: Patch) -> tuple[str, ...]:
-    return warnings_of(_patch)
+    return assess(_patch).warnings
 
 
 def _advance_after_saving(items: list[WorklistItem]) -> None:

@@ -205,12 +205,17 @@ def _row(item: WorklistItem, name: str, task: str, hidden: bool) -> dict[str, ob
     def told(text: str) -> str:
         return "hidden" if hidden else text
 
+    def score(architecture: str) -> str:
+        if not tumour.assessable:
+            return "no score"
+        return _cell(by_name.get(architecture), architecture in item.earlier)
+
     return {
         "State": "reviewed" if item.review_id is not None else "to review",
         "Task": task,
         "Patch": cell_text(name),
-        "CNN": told(_cell(by_name.get("cnn"), "cnn" in item.earlier)),
-        "DenseNet121": told(_cell(by_name.get("densenet121"), "densenet121" in item.earlier)),
+        "CNN": told(score("cnn")),
+        "DenseNet121": told(score("densenet121")),
         "Stain": told(_stain(stain)),
         "Model gap": told(_gap(model_gap(verdicts))),
         "Reader gap": told(_gap(reader_gap(verdicts, stain))),

@@ -25,7 +25,7 @@ from PIL import Image
 from her2core import __version__
 from her2core.common.files import write_atomically
 from her2core.common.text import printable
-from her2core.evaluation.assessment import N_BOOT, evaluate, gallery
+from her2core.evaluation.assessment import N_BOOT, evaluate, gallery, scored
 from her2core.evaluation.report import (
     PATCH_FOLDER,
     REPORT_FILE,
@@ -135,7 +135,8 @@ def run(args: argparse.Namespace) -> Report:
         raise EvaluationError("Name at least one folder of labelled patches with --data.")
     layouts = [read_test_part(folder, args.group_pattern) for folder in folders]
     files = [file for layout in layouts for file in layout.files]
-    cards = [ModelCard.read(Path(part) / CARD_FILE) for part in args.models.split(",") if part]
+    bundles = [Path(part) for part in args.models.split(",") if part]
+    cards = [ModelCard.read(folder / CARD_FILE) for folder in bundles]
     if not cards:
         raise EvaluationError("Name at least one bundle folder with --models.")
     if len({card.model_id for card in cards}) < len(cards):
@@ -143,14 +144,12 @@ def run(args: argparse.Namespace) -> Report:
     with writing(args.out):
         args.out.mkdir(parents=True, exist_ok=True)
     models = report_models(cards)
-    bundles = [Path(part) for part in args.models.split(",") if part]
-    known = {
-        card.model_id: load_novelty(folder, card)
-        for folder, card in zip(bundles, cards, strict=True)
-    }
+    known = {c.model_id: load_novelty(folder, c) for folder, c in zip(bundles, cards, strict=True)}
     rows, unread = read_rows(files, [loaded(folder) for folder in bundles], known)
     if not rows:
         raise EvaluationError(f"No picture could be read. {unread[0]}")
+    if not scored(rows):
+        raise EvaluationError("No picture is assessable: none holds enough tumour cells.")
     report = Report(
         schema=SCHEMA,
         title=printable(args.title) or args.out.name,
@@ -278,10 +277,11 @@ def _patches(wanted: set[str], files: Sequence[LabelledFile]) -> Iterator[tuple[
 
 def summary(report: Report) -> Iterator[str]:
     """The main figures, one line for each reader, and what must be said beside them."""
-    from her2core.charts.words import figure_text, third_reader_lines
+    from her2core.charts.words import figure_text, not_assessable_lines, third_reader_lines
 
     found = report.evaluation
     yield f"{report.title}: {found.n} patches of {found.groups} groups."
+    yield from not_assessable_lines(found)
     for reader in found.readers:
         parts = []
         for name, words in (("accuracy", "exact"), ("kappa", "kappa"), ("macro_f1", "macro F1")):

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from her2core.charts.words import METHOD, count_of, figure_text, pair_lines, third_reader_lines
 from her2core.evaluation.names import CUT_OFFS, TITLES
-from her2core.evaluation.report import Report, ReportError, find_reports
+from her2core.evaluation.report import Report, ReportError
+from her2core.evaluation.report_folders import find_reports
 from her2core.models.bundles.card import CARD_FILE, BundleError, ModelCard
 from her2core.scores import RULE_TEXT
 from her2core.settings import PROJECT_ROOT

@@ -15,15 +15,17 @@ from tqdm import tqdm
 
 from her2core.common.text import printable
 from her2core.evaluation.report import PatchRow
-from her2core.evaluation.third_reader import StainRow, row_of
+from her2core.evaluation.third_reader import row_of
+from her2core.models.assessable import assess_tumour
 from her2core.models.bundles.card import ModelInput
 from her2core.models.ood.novelty import Novelty
 from her2core.models.reading_grid import squares_read, strongest
+from her2core.models.verdict import verdict_of
 from her2core.preprocessing.patches import Patch, PatchError, decode
 from her2core.preprocessing.picture_files import counted_reasons
 from her2core.preprocessing.quality.assessment import QualityReport, assess
 from her2core.settings import UploadLimits
-from her2core.stain.reading import reading_of
+from her2core.stain.reading import StainReading, reading_of
 from her2core.stain.report import measure_membranes
 from her2core.training.data.datasets import DatasetError, LabelledFile
 from her2core.training.data.layouts import Layout, read_layout
@@ -41,7 +43,7 @@ class _Read:
     file: LabelledFile
     patch: Patch
     quality: QualityReport
-    stain: StainRow
+    stain: StainReading
 
 
 def read_test_part(source: Path, group_pattern: str | None) -> Layout:
@@ -89,7 +91,7 @@ def read_rows(
 
     Decoded and read by the code that serves the pages, so that the same bytes give the same
     probabilities. `known` holds what tells a model's unfamiliar inputs, by model id: such a patch
-    has the warning "unfamiliar".
+    has the warning "unfamiliar". Whether a patch is assessable, all the models together decide.
     """
     known = known or {}
     rows: list[PatchRow] = []
@@ -105,7 +107,7 @@ def read_rows(
             unread.append(f"“{printable(file.path.name)}” cannot be opened ({error.strerror}).")
             continue
         # like the page, which is not told the scale either
-        stain = row_of(reading_of(measure_membranes(patch.field())))
+        stain = reading_of(measure_membranes(patch.field()))
         batch.append(_Read(file, patch, assess(patch), stain))
         if len(batch) == _BATCH:
             rows += _scored(batch, classifiers, known)
@@ -143,6 +145,10 @@ def _scored(
     for index, read in enumerate(batch):
         warnings = [f.code for f in read.quality.findings if f.severity == "warning"]
         warnings += ["unfamiliar"] if strange[index] else []
+        verdicts = [
+            verdict_of(model.bundle.card, said[model.model_id][index], "") for model in classifiers
+        ]
+        tumour = assess_tumour(verdicts, read.stain, read.patch.square.size)
         yield PatchRow(
             sha256=read.patch.sha256,
             file=read.patch.name,
@@ -151,7 +157,8 @@ def _scored(
             probabilities={key: _four(rows[index]) for key, rows in said.items()},
             warnings=tuple(warnings),
             tissue=round(read.quality.tissue_share, 4),
-            stain=read.stain,
+            stain=row_of(read.stain),
+            assessable=tumour.assessable,
         )
 
 

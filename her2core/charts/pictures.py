@@ -167,7 +167,10 @@ def _table(figure: Figure, plot: TablePlot) -> None:
             words = f"{count}  ({part})" if plot.percent else f"{count}"
             ink = readable_on(ground[i][j])
             axes.text(j, i, words, ha="center", va="center", color=ink)
-    axes.set_xticks(range(4), CLASS_LABELS)
+    for i, count in enumerate(plot.without_score):
+        axes.text(4, i, f"{count}", ha="center", va="center", color=LIGHT.faint)
+    axes.set_xlim(-0.5, len(plot.columns) - 0.5)
+    axes.set_xticks(range(len(plot.columns)), plot.columns)
     axes.set_yticks(range(4), CLASS_LABELS)
     axes.set_xlabel(_drawable(f"called by {plot.x_title}"))
     axes.set_ylabel(_drawable(plot.y_title, _MOST_OF_A_LABEL))

@@ -193,12 +193,12 @@ def _intervals(plot: IntervalPlot, dark: bool) -> go.Figure:
 
 def _table(plot: TablePlot, dark: bool) -> go.Figure:
     theme = theme_of(dark)
-    labels = list(CLASS_LABELS)
+    apart = [None] if plot.without_score else []
     figure = go.Figure(
         go.Heatmap(
-            z=[[share or 0.0 for share in row] for row in plot.shares],
-            x=labels,
-            y=labels,
+            z=[[*(share or 0.0 for share in row), *apart] for row in plot.shares],
+            x=list(plot.columns),
+            y=list(CLASS_LABELS),
             zmin=0,
             zmax=1,
             colorscale=[[0, theme.empty], [1, theme.full]],
@@ -231,6 +231,10 @@ def _table(plot: TablePlot, dark: bool) -> go.Figure:
             y0=i - 0.48,
             y1=i + 0.48,
             line={"color": theme.faint, "width": 1.5},
+        )
+    for i, count in enumerate(plot.without_score):
+        figure.add_annotation(
+            x=4, y=i, text=f"<b>{count}</b>", showarrow=False, font={"color": theme.faint}
         )
     lay_out(figure, dark, height=350 if plot.percent else 300)
     figure.update_layout(margin=_MARGIN)

@@ -1,31 +1,23 @@
 """What each plot of a report shows, free of any drawing library.
 
-plotly_figures.py draws these for pages, pictures.py as PNG: one description, so that both show the
-same. Every series says its n and its interval in its name or at its points.
+plotly_figures.py draws these for pages, pictures.py as PNG. Every series says its n and its
+interval in its name or at its points.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from her2core.charts.words import figure_text
 from her2core.evaluation.agreement import Confusion
 from her2core.evaluation.curves import Curve
 from her2core.evaluation.intervals import Interval, undefined
-from her2core.evaluation.names import CUT_OFFS, TITLES
+from her2core.evaluation.names import CUT_OFFS, MAIN, TITLES
 from her2core.evaluation.report import ReaderEvaluation
+from her2core.models.assessable import NOT_ASSESSABLE
 from her2core.scores import CLASS_LABELS
 
-_MAIN_FIGURES = (
-    "accuracy",
-    "balanced_accuracy",
-    "within_one",
-    "macro_f1",
-    "macro_roc_auc",
-    "macro_pr_auc",
-    "kappa",
-)
 Values = tuple[float, ...]
 _ASIDE = 0.008
 
@@ -120,6 +112,8 @@ class TablePlot:
         counts: 4 x 4; row i is drawn as the i-th row from the top.
         shares: how deep each cell is coloured, in [0, 1]; None in a row without patches.
         percent: write the shares, too.
+        without_score: column apart, of what got no score; empty without one.
+        columns: what stands at the columns.
     """
 
     title: str
@@ -128,16 +122,22 @@ class TablePlot:
     counts: Confusion
     shares: tuple[tuple[float | None, ...], ...]
     percent: bool = True
+    without_score: tuple[int, ...] = ()
+    columns: tuple[str, ...] = CLASS_LABELS
 
 
 Plot = LinePlot | IntervalPlot | TablePlot
 
 
 def confusion_plot(reader: ReaderEvaluation) -> TablePlot:
-    """Counts and row shares."""
+    """Counts and row shares, and beside them what got no score."""
     n = sum(map(sum, reader.confusion))
     title = f"{reader.title} (n = {n})"
-    return TablePlot(title, reader.title, "Label", reader.confusion, reader.row_shares)
+    plot = TablePlot(title, reader.title, "Label", reader.confusion, reader.row_shares)
+    if reader.not_assessable is None:
+        return plot
+    columns = (*CLASS_LABELS, NOT_ASSESSABLE)
+    return replace(plot, without_score=reader.not_assessable, columns=columns)
 
 
 def roc_plot(reader: ReaderEvaluation) -> LinePlot:
@@ -227,7 +227,7 @@ def coverage_plot(readers: Sequence[ReaderEvaluation]) -> LinePlot:
 
 def main_plot(readers: Sequence[ReaderEvaluation]) -> IntervalPlot:
     """The overall figures of all readers."""
-    keys = [(TITLES[name], name, "") for name in _MAIN_FIGURES]
+    keys = [(TITLES[name], name, "") for name in MAIN]
     return interval_plot("Overall figures", readers, keys)
 
 

@@ -14,6 +14,7 @@ from her2core.scores import CLASS_LABELS, HER2Score
 from her2core.stain.cells import Pattern
 
 STAIN_TITLE = "Stain measurement"
+_ASSESSABLE = {True: "yes", False: "no", None: ""}
 METHOD = (
     "Intervals are 95 % percentile bootstrap intervals; whole groups (patients, slides or cores) "
     "are resampled, so that patches of one group do not count as independent. That of the "
@@ -30,7 +31,24 @@ def report_facts(report: Report) -> Iterator[str]:
         f"{patches} of {groups} from {', '.join(report.data)}; made {report.created[:10]} by "
         f"version {report.code_version}."
     )
+    yield from not_assessable_lines(evaluation)
     yield f"{METHOD} {evaluation.n_boot} resamples, seed {evaluation.seed}."
+
+
+def not_assessable_lines(evaluation: Evaluation) -> Iterator[str]:
+    """How many patches got no score beside those that the figures count, of which labels."""
+    counts = evaluation.not_assessable
+    if sum(counts):
+        labels = ", ".join(
+            f"{count} labelled {label}"
+            for label, count in zip(CLASS_LABELS, counts, strict=True)
+            if count
+        )
+        more = count_of(sum(counts), "more patch is", "more patches are")
+        yield (
+            f"{more} not assessable ({labels}): too few tumour cells for a score, so that no "
+            "figure counts them."
+        )
 
 
 def pair_lines(evaluation: Evaluation) -> Iterator[str]:
@@ -157,6 +175,7 @@ def rows_csv(rows: Sequence[PatchRow], models: Sequence[ReportModel]) -> bytes:
             "label",
             "tissue_share",
             "quality_warnings",
+            "assessable",
         ),
         *(f"{m.key} p_{s.column}" for m in models for s in scores),
         *(f"{m.key} score" for m in models),
@@ -174,6 +193,7 @@ def _cells(row: PatchRow, models: Sequence[ReportModel], named: bool) -> list[Ce
         CLASS_LABELS[row.label],
         round(row.tissue, 4),
         " ".join(row.warnings),
+        _ASSESSABLE[row.assessable],
         *(float(f"{p:.7g}") for four in predictions for p in four),
         *(CLASS_LABELS[four.index(max(four))] for four in predictions),
         *_stain_cells(row),

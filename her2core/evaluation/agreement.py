@@ -44,6 +44,7 @@ class AgreementReport:
         exact: share of pairs with the same score, in [0, 1].
         within_one: share of pairs at most one grade apart, in [0, 1].
         kappa: quadratic-weighted kappa, in [-1, 1].
+        not_assessable: further items to which a reader gave no score, for want of tumour cells.
     """
 
     n: int
@@ -52,6 +53,7 @@ class AgreementReport:
     exact: Interval
     within_one: Interval
     kappa: Interval
+    not_assessable: int = 0
 
 
 def agreement(

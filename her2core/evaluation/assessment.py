@@ -61,19 +61,24 @@ def evaluate(
 ) -> Evaluation:
     """All figures of each model and, where there are several, of their mean probability.
 
+    A patch that is not assessable got no score: it counts for nothing but `not_assessable`, and as
+    read by the stain measurement.
+
     Args:
-        rows: at least one.
+        rows: at least one that got a score.
         models: whose keys the rows hold.
         n_boot: resamples of whole groups. A patch without a group counts as a group of its own,
             together with other files of the very same bytes.
         seed: of the resampling.
 
     Raises:
-        ValueError: there is no row.
+        ValueError: there is no such row.
     """
+    everything, rows = rows, scored(rows)
     if not rows:
         raise ValueError("There is no patch to evaluate.")
     codes = patch_codes([row.group for row in rows], [row.sha256 for row in rows])
+    apart = _not_assessable(everything)
     samples = {model.key: _sample(rows, (model,), codes) for model in models}
     titles = {model.key: model.title for model in models}
     if len(models) > 1:
@@ -86,7 +91,8 @@ def evaluate(
         n_boot=n_boot,
         seed=seed,
         readers=tuple(
-            _reader(key, titles[key], sample, rows, n_boot, seed) for key, sample in samples.items()
+            replace(_reader(key, titles[key], sample, rows, n_boot, seed), not_assessable=apart)
+            for key, sample in samples.items()
         ),
         pairs=tuple(
             compare(
@@ -97,8 +103,22 @@ def evaluate(
             )
             for one, two in combinations(models, 2)
         ),
-        third_reader=third_reader(rows, [model.key for model in models], n_boot, seed),
+        third_reader=third_reader(everything, [model.key for model in models], n_boot, seed),
     )
+
+
+def scored(rows: Sequence[PatchRow]) -> list[PatchRow]:
+    """The rows that got a score."""
+    return [row for row in rows if row.assessable is not False]
+
+
+def _not_assessable(rows: Sequence[PatchRow]) -> tuple[int, int, int, int] | None:
+    """How many of each label got no score; None where that was never asked."""
+    if all(row.assessable is None for row in rows):
+        return None
+    without = [row.label for row in rows if row.assessable is False]
+    zero, one, two, three = (without.count(label) for label in range(4))
+    return zero, one, two, three
 
 
 def without(report: Report, sha256: Collection[str]) -> Report | None:
@@ -108,12 +128,12 @@ def without(report: Report, sha256: Collection[str]) -> Report | None:
     the gallery: it was chosen among all, and who is not in it any more was among the worst.
 
     Returns:
-        None where no other patch is left.
+        None where no other patch with a score is left.
     """
     rows = tuple(row for row in report.rows if row.sha256 not in sha256)
     if len(rows) == len(report.rows):
         return report
-    if not rows:
+    if not scored(rows):
         return None
     whole = report.evaluation
     return replace(
@@ -128,6 +148,7 @@ def gallery(
     rows: Sequence[PatchRow], models: Sequence[ReportModel], count: int
 ) -> tuple[GalleryEntry, ...]:
     """Each model's `count` worst errors and each pair's `count` largest disagreements."""
+    rows = scored(rows)
     sha256 = [row.sha256 for row in rows]
     labels = np.array([row.label for row in rows], np.int64)
     predictions = {model.key: _probabilities(rows, model.key) for model in models}

@@ -8,6 +8,7 @@ of one patch, and several squares of it, are resampled together.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from her2core.evaluation.agreement import AgreementReport, agreement
@@ -71,14 +72,20 @@ def model_with_reviewers(
         n_boot, seed: see `agreement`.
 
     Returns:
-        The report; reviews without a verdict of this model are left out.
+        The report; reviews without a verdict of this model are left out. Where the square was not
+        assessable the model gave no score: those are counted apart.
     """
     pairs = [
-        (verdict.score, review.own_score, review.patch.sha256)
+        (verdict.score if review.assessability().assessable else None, review)
         for review in reviews
         if (verdict := _verdict(review, architecture, model_id)) is not None
     ]
-    return _report(pairs, n_boot, seed)
+    scored = [
+        (score, review.own_score, review.patch.sha256)
+        for score, review in pairs
+        if score is not None
+    ]
+    return _report(scored, len(pairs) - len(scored), n_boot, seed)
 
 
 def models_with_each_other(
@@ -101,9 +108,11 @@ def models_with_each_other(
         one = _verdict(review, first, first_id)
         other = _verdict(review, second, second_id)
         if one is not None and other is not None:
-            place = (review.patch.sha256, review.square)
-            latest[place] = (one.score, other.score, review.patch.sha256)
-    return _report(list(latest.values()), n_boot, seed)
+            scores = (one.score, other.score, review.patch.sha256)
+            assessable = review.assessability().assessable
+            latest[review.patch.sha256, review.square] = scores if assessable else None
+    scored = [scores for scores in latest.values() if scores is not None]
+    return _report(scored, len(latest) - len(scored), n_boot, seed)
 
 
 def by_reviewer(
@@ -137,12 +146,13 @@ def _verdict(review: Review, architecture: str, model_id: str | None) -> Verdict
 
 
 def _report(
-    pairs: Sequence[tuple[HER2Score, HER2Score, str]], n_boot: int, seed: int
+    pairs: Sequence[tuple[HER2Score, HER2Score, str]], not_assessable: int, n_boot: int, seed: int
 ) -> AgreementReport:
-    return agreement(
+    report = agreement(
         [first for first, _, _ in pairs],
         [second for _, second, _ in pairs],
         groups=[sha256 for _, _, sha256 in pairs],
         n_boot=n_boot,
         seed=seed,
     )
+    return replace(report, not_assessable=not_assessable)

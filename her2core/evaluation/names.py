@@ -34,6 +34,8 @@ TITLES = {
     "npv": "Negative predictive value",
 }
 OVERALL = tuple(TITLES)[:18]
+# those of the first plot
+MAIN = (*OVERALL[:3], "macro_f1", "macro_roc_auc", "macro_pr_auc", "kappa")
 # means over the four classes, of which figure; "_present" takes only the classes that patches have
 MACROS = {
     "balanced_accuracy": "recall",

@@ -7,7 +7,6 @@ compute all figures anew from the file alone.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 from dataclasses import dataclass
 from functools import partial
@@ -51,6 +50,8 @@ class PatchRow:
         warnings: codes of the quality warnings (her2core.preprocessing.quality.assessment).
         tissue: share of the square that is not empty glass, in [0, 1].
         stain: what was measured without a network; None in reports made before it took part.
+        assessable: whether there are tumour cells enough for a score (her2core.models.assessable);
+            None in reports made before that was asked.
     """
 
     sha256: str
@@ -61,6 +62,7 @@ class PatchRow:
     warnings: tuple[str, ...]
     tissue: float
     stain: StainRow | None = None
+    assessable: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,8 @@ class ReaderEvaluation:
         row_shares: the same as shares of each row; None in a row without patches.
         reliability_before: the bins without temperature scaling; empty where that is not known.
         group_level: None where no group has several patches.
+        not_assessable: beside the confusion, patches of each label that got no score because they
+            hold too few tumour cells; None where nobody asked.
         Others: see their types.
     """
 
@@ -113,6 +117,7 @@ class ReaderEvaluation:
     reliability_before: tuple[ReliabilityBin, ...]
     coverage: tuple[CoveragePoint, ...]
     group_level: GroupLevel | None = None
+    not_assessable: tuple[int, int, int, int] | None = None
 
     def figure(self, name: str, of: str = "") -> Figure | None:
         """The figure of this name, None where it was not measured."""
@@ -124,7 +129,7 @@ class Evaluation:
     """Figures of a set of rows.
 
     Attributes:
-        n: patches.
+        n: patches that got a score.
         groups: independent units resampled.
         ungrouped: patches whose group is unknown; each of them counts as a unit of its own.
         n_boot, seed: of the resampling.
@@ -139,6 +144,11 @@ class Evaluation:
     readers: tuple[ReaderEvaluation, ...]
     pairs: tuple[PairComparison, ...]
     third_reader: ThirdReader | None = None
+
+    @property
+    def not_assessable(self) -> tuple[int, ...]:
+        """Further patches of each label that got no score, the same of all networks."""
+        return self.readers[0].not_assessable or ()
 
     @property
     def caution(self) -> str:
@@ -217,32 +227,6 @@ class Report:
         rows = ",\n".join(_compact(row) for row in fields.pop("rows"))
         others = ",\n".join(f"{_compact(key)}: {_compact(value)}" for key, value in fields.items())
         return f'{{\n{others},\n"rows": [\n{rows}\n]\n}}\n'
-
-
-def stored_copies(report: Report, folder: Path) -> dict[str, str]:
-    """sha256 of the report's own picture of a patch -> sha256 of the patch.
-
-    Whoever takes such a picture in reads the same patch under another sha256.
-    """
-    copies = {}
-    for entry in report.gallery:
-        path = folder / PATCH_FOLDER / f"{entry.sha256}.png"
-        if path.is_file():
-            copies[hashlib.sha256(path.read_bytes()).hexdigest()] = entry.sha256
-    return copies
-
-
-def find_reports(folders: tuple[Path, ...]) -> dict[str, Path]:
-    """Readable name -> report.json of every report below these folders, own ones first.
-
-    A name met twice (an own report called like a shipped one) gets its folder's parent in front.
-    """
-    reports: dict[str, Path] = {}
-    for root in folders:
-        for path in sorted(root.glob(f"*/{REPORT_FILE}")):
-            name = path.parent.name
-            reports[name if name not in reports else f"{root.parent.name}/{name}"] = path
-    return reports
 
 
 def _refuse(name: str, reason: str) -> NoReturn:

@@ -50,6 +50,8 @@ class Row(Protocol):
     def probabilities(self) -> Mapping[str, tuple[float, float, float, float]]: ...
     @property
     def stain(self) -> StainRow | None: ...
+    @property
+    def assessable(self) -> bool | None: ...
 
 
 @dataclass(frozen=True)
@@ -218,6 +220,9 @@ def _difference(
     labels: npt.NDArray[np.int64],
     scores: npt.NDArray[np.int64],
 ) -> Difference:
+    # the network gave no score where there is too little tumour
+    kept = [index for index, row in enumerate(rows) if row.assessable is not False]
+    rows, labels, scores = [rows[index] for index in kept], labels[kept], scores[kept]
     called = np.array([int(np.argmax(row.probabilities[key])) for row in rows], np.int64)
     gap = np.abs(called - scores)
     far = gap >= FAR_APART

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from her2core.models.assessable import assess_tumour
 from her2core.reviews.records import Review
 from her2core.reviews.schema import utc_text
 from her2core.reviews.worklist import model_gap, reader_gap
@@ -152,7 +151,7 @@ _GAPS = (
         "not_assessable",
         "Why the models see hardly any staining and the stain measurement too few tumour cells for "
         "a score; empty where it has enough, or cannot be told.",
-        lambda r, _: assess_tumour(r.verdicts, r.stain, r.square.size).reason,
+        lambda r, _: r.assessability().reason,
         width=40,
     ),
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from her2core.models.assessable import Assessability, assess_tumour
 from her2core.models.verdict import Verdict
 from her2core.preprocessing.patches import Square
 from her2core.reviews.answer import Answer
@@ -83,6 +84,10 @@ class Review(Answer):
     def verdict(self, architecture: str) -> Verdict | None:
         """The verdict of one architecture, or None where that model gave none."""
         return next((v for v in self.verdicts if v.architecture == architecture), None)
+
+    def assessability(self) -> Assessability:
+        """Whether the square held enough tumour cells for a score."""
+        return assess_tumour(self.verdicts, self.stain, self.square.size)
 
 
 @dataclass(frozen=True)

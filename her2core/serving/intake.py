@@ -13,9 +13,9 @@ from typing import Literal
 from her2core.preprocessing.bounded_decode import decode_bounded
 from her2core.preprocessing.image_store import Images
 from her2core.preprocessing.patches import PatchError, safe_name
+from her2core.preprocessing.quality.assessment import assess
 from her2core.reviews.records import PatchRecord
 from her2core.reviews.store import ReviewStore
-from her2core.serving.patch_warnings import warnings_of
 from her2core.settings import UploadLimits
 
 _log = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ def take_in(
                 width=patch.width,
                 height=patch.height,
                 received_at=datetime.now(UTC),
-                warnings=(*warnings_of(patch), *patch.notes),
+                warnings=(*assess(patch).warnings, *patch.notes),
             )
         )
     except PatchError as error:

@@ -14,7 +14,6 @@ import numpy.typing as npt
 from her2core.stain.density import separate
 from her2core.stain.nuclei import WORKING_UM, disc, find_nuclei
 
-NUCLEAR_BROWN = "The brown lies on nuclei, not on membranes: is this a HER2 stain?"
 _SIDE = 384
 _BROWN_DENSITY, _LEAST_BROWN, _LEAST_NUCLEI = 0.15, 0.03, 15
 _RING_UM = 1.6

@@ -147,6 +147,7 @@ def _overview(titled: dict[str, tuple[AgreementReport, str, str]]) -> None:
                 "Comparison": title,
                 "Pairs": report.n,
                 "Patches": report.groups,
+                "Not assessable": report.not_assessable,
                 "Same score": figure_text(report.exact, as_percent=True),
                 "At most one grade apart": figure_text(report.within_one, as_percent=True),
                 "Weighted kappa": figure_text(report.kappa, digits=2),
@@ -160,6 +161,10 @@ def _overview(titled: dict[str, tuple[AgreementReport, str, str]]) -> None:
             "Pairs": st.column_config.NumberColumn(
                 help="A review with a verdict of the model; for the models with each other, "
                 "a reviewed square of a patch, each once."
+            ),
+            "Not assessable": st.column_config.NumberColumn(
+                help="Further ones with too few tumour cells for a score of the model; no figure "
+                "counts them."
             ),
         },
         alt="Agreement figures with their 95 % intervals",
@@ -241,6 +246,7 @@ def _row(label: str, report: AgreementReport) -> dict[str, object]:
         "Model": label,
         "Pairs": report.n,
         "Patches": report.groups,
+        "Not assessable": report.not_assessable,
         "Same score": figure_text(report.exact, as_percent=True),
         "At most one grade apart": figure_text(report.within_one, as_percent=True),
         "Weighted kappa": figure_text(report.kappa, digits=2),

@@ -9,18 +9,17 @@ from pathlib import Path
 import streamlit as st
 
 from her2core.charts.external_table import read_external, readme_lines, source_plots
-from her2core.charts.words import count_of
+from her2core.charts.words import count_of, not_assessable_lines
 from her2core.common.text import markdown_text, printable
-from her2core.evaluation.assessment import RowFilter, evaluate, without
+from her2core.evaluation.assessment import RowFilter, evaluate, scored, without
 from her2core.evaluation.blinding import to_leave_out, told_of
 from her2core.evaluation.report import (
     Evaluation,
     PatchRow,
     Report,
     ReportError,
-    find_reports,
-    stored_copies,
 )
+from her2core.evaluation.report_folders import find_reports, stored_copies
 from her2core.people.access import Desk
 from her2core.scores import HER2Score
 from her2core.serving.services import Services
@@ -226,8 +225,9 @@ def _filter(reports: Sequence[Report]) -> RowFilter:
 def _shown(source: Source, wanted: RowFilter) -> Shown | None:
     report = source.report
     rows = tuple(row for row in report.rows if wanted(row))
-    if not rows:
-        st.info(f"No patch of {markdown_text(report.title)} fits these filters.")
+    if not scored(rows):
+        also = " and is assessable" if rows else ""
+        st.info(f"No patch of {markdown_text(report.title)} fits these filters{also}.")
         return None
     if len(rows) == len(report.rows):
         return Shown(source, rows, report.evaluation)
@@ -251,6 +251,8 @@ def _heading(one: Shown) -> None:
         f"{model.title} ({model.name}{', demo' if model.demo else ''})" for model in report.models
     )
     st.caption(markdown_text(models))
+    for line in not_assessable_lines(found):
+        st.info(line, icon=":material/search_off:")
     if left_out:
         st.info(
             f"{count_of(left_out, 'patch is', 'patches are')} left out of everything here, because "

@@ -8,7 +8,6 @@ import pandas as pd
 import streamlit as st
 
 from her2core.common.text import cell_text
-from her2core.models.assessable import assess_tumour
 from her2core.reviews.columns import ANSWER, answer_texts
 from her2core.reviews.patch_names import distinct_names
 from her2core.reviews.records import Review
@@ -96,8 +95,7 @@ def as_frame(reviews: list[Review], *, with_corrections: bool) -> pd.DataFrame:
         for architecture in ui.ARCHITECTURES:
             row[f"With {ui.model_title(architecture)}"] = _AGREES[review.agrees.get(architecture)]
         row["Reader gap"] = reader_gap(review.verdicts, review.stain)
-        tumour = assess_tumour(review.verdicts, review.stain, review.square.size)
-        row["Assessable"] = "–" if tumour.assessable else "no"
+        row["Assessable"] = "–" if review.assessability().assessable else "no"
         for column in ANSWER:
             if column.name not in ("own_score", "comment"):  # they stand further left
                 row[column.title] = cell_text(said[column.name]) or "–"

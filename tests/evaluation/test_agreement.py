@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -22,6 +23,7 @@ from her2core.models.verdict import Verdict
 from her2core.preprocessing.patches import Square
 from her2core.reviews.records import PatchRecord, Review
 from her2core.scores import HER2Score
+from her2core.stain.reading import StainReading
 
 ZERO, ONE, TWO, THREE = HER2Score
 scores = st.sampled_from(list(HER2Score))
@@ -235,6 +237,19 @@ def test_model_with_reviewers_uses_own_scores_and_groups_by_patch():
 
 def test_reviews_without_a_verdict_of_the_model_are_left_out():
     assert model_with_reviewers(current_reviews(LOG), "densenet121").n == 3
+
+
+def test_what_is_not_assessable_is_counted_apart_and_is_no_grade():
+    nothing = StainReading("stain-6", (3, 0, 0, 0), None, "Too few cells.", um_per_pixel=0.4)
+    empty = replace(review(9, patch="e", own=THREE, cnn=ZERO, densenet=ZERO), stain=nothing)
+    assert not empty.assessability().assessable
+    log = [*current_reviews(LOG), empty]
+    report = model_with_reviewers(log, "cnn")
+    assert (report.n, report.not_assessable) == (4, 1)
+    assert report.confusion[ZERO][THREE] == 0
+    assert by_reviewer(log, "cnn")["Ada"].not_assessable == 1
+    both = models_with_each_other(log, "cnn", "densenet121")
+    assert (both.n, both.not_assessable) == (2, 1)
 
 
 def test_models_with_each_other_count_each_square_once():

@@ -14,10 +14,11 @@ from PIL import Image
 
 from her2core.charts.pictures import picture
 from her2core.charts.plotly_figures import plotly_figure
-from her2core.charts.plots import report_plots
+from her2core.charts.plots import confusion_plot, report_plots
 from her2core.charts.report_page import report_html
 from her2core.charts.words import pair_lines, rows_csv
-from her2core.evaluation.report import REPORT_FILE, Report, ReportError, find_reports
+from her2core.evaluation.report import REPORT_FILE, Report, ReportError
+from her2core.evaluation.report_folders import find_reports
 from tests.report_samples import MODELS, a_model, a_report, some_rows
 
 REPORT = a_report("A report", some_rows(10), n_boot=100)
@@ -29,6 +30,38 @@ def test_a_report_reads_back_unchanged(tmp_path):
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / REPORT_FILE).write_text(REPORT.to_json(), encoding="utf-8")
     assert Report.read(tmp_path / "own" / REPORT_FILE) == REPORT
+
+
+def test_what_is_not_assessable_is_a_column_of_its_own_and_in_no_figure():
+    rows = some_rows(10)
+    told = tuple(replace(row, assessable=index % 10 != 0) for index, row in enumerate(rows))
+    report = a_report("A report", told, n_boot=100)
+    kept = a_report("A report", tuple(row for row in told if row.assessable), n_boot=100)
+    assert report.evaluation.n == 36
+    assert report.evaluation.not_assessable == (1, 1, 1, 1)
+    for reader, same in zip(report.evaluation.readers, kept.evaluation.readers, strict=True):
+        assert reader.figures == same.figures
+        assert reader.confusion == same.confusion
+        plot = confusion_plot(reader)
+        assert plot.columns == ("0", "1+", "2+", "3+", "not assessable")
+        assert plot.without_score == (1, 1, 1, 1)
+        drawn = plotly_figure(plot)
+        assert tuple(drawn.data[0].x) == plot.columns
+        assert Image.open(io.BytesIO(picture(plot))).width == 1000
+    assert not {entry.sha256 for entry in report.gallery} & {
+        row.sha256 for row in told if not row.assessable
+    }
+    assert "4 more patches are not assessable (1 labelled 0, " in report_html(report)
+    table = list(csv.DictReader(io.StringIO(rows_csv(told, MODELS).decode("utf-8-sig"))))
+    assert [row["assessable"] for row in table[:3]] == ["no", "yes", "yes"]
+    assert Report.from_json(report.to_json()) == report
+
+
+def test_a_report_made_before_that_was_asked_has_no_such_column():
+    assert REPORT.evaluation.not_assessable == ()
+    assert confusion_plot(REPORT.evaluation.readers[0]).columns == ("0", "1+", "2+", "3+")
+    with pytest.raises(ValueError, match="no patch"):
+        a_report("A report", tuple(replace(row, assessable=False) for row in some_rows(3)))
 
 
 @given(file=st.text(max_size=20), title=st.text(max_size=20), tissue=st.floats(0, 1))

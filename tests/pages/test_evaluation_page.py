@@ -140,6 +140,17 @@ def test_one_report_shows_every_figure_with_interval_and_n(here):
     }
 
 
+def test_what_is_not_assessable_is_said_above_the_figures_and_is_in_none(here):
+    rows = tuple(replace(row, assessable=row.label != 0) for row in ALPHA.rows)
+    put(here, "alpha", a_report("Alpha", rows, n_boot=100))
+    app = opened(EVALUATION)
+    said = "\n".join(info.value for info in app.info)
+    assert f"{sum(row.label == 0 for row in rows)} more patches are not assessable" in said
+    assert accuracy(app) == expected(ALPHA, labels=(1, 2, 3))
+    choose(app, report_labels=[HER2Score.ZERO])
+    assert "fits these filters and is assessable" in shown_text(app)
+
+
 def test_two_reports_stand_side_by_side_and_unknown_groups_are_said_aloud(here):
     put(here, "alpha", ALPHA)
     put(here, "beta", BETA)

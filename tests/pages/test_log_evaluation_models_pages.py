@@ -428,6 +428,7 @@ def test_evaluation_shows_the_agreement_of_the_current_reviews(here):
     columns = ["Same score", "At most one grade apart", "Weighted kappa"]
     assert list(table["Pairs"]) == [5, 5, 4]
     assert list(table["Patches"]) == [4, 4, 4]
+    assert list(table["Not assessable"]) == [0, 0, 0]
     assert list(table.loc[0, columns]) == figures(reviews, "cnn")
     assert list(table.loc[1, columns]) == figures(reviews, "densenet121")
     assert "Agreement is not accuracy" in shown_text(app)

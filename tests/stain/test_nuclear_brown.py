@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from her2core.preprocessing.patches import Patch, Square
+from her2core.preprocessing.quality.assessment import assess
+from her2core.preprocessing.quality.findings import BROWN_NUCLEI
 from her2core.scores import HER2Score
-from her2core.serving.patch_warnings import warnings_of
-from her2core.stain.nuclear_brown import NUCLEAR_BROWN, brown_lies_on_nuclei
+from her2core.stain.nuclear_brown import brown_lies_on_nuclei
 from her2core.training.data.restained import nuclear_stain
 from her2core.training.synthetic import GeneratorConfig, make_patch
 
@@ -27,8 +28,8 @@ def test_brown_nuclei_get_their_own_sentence():
     rng = np.random.default_rng(6)
     made = [nuclear_stain(image, rng) for image in patches()]
     assert np.mean([brown_lies_on_nuclei(image) for image in made]) >= 0.7
-    whole = [warnings_of(Patch("a", "0" * 64, image, Square(0, 0, 448))) for image in made]
-    assert any(NUCLEAR_BROWN in sentences for sentences in whole)
+    whole = [assess(Patch("a", "0" * 64, image, Square(0, 0, 448))) for image in made]
+    assert any(BROWN_NUCLEI in report.findings for report in whole)
 
 
 def test_glass_and_a_speck_are_no_brown_nuclei():

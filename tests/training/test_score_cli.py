@@ -15,8 +15,13 @@ import pytest
 from PIL import Image
 
 from her2core.preprocessing.patches import decode
+from her2core.scores import HER2Score
 from her2core.settings import PROJECT_ROOT, UploadLimits
+from her2core.training.data.datasets import LabelledFile
+from her2core.training.data.restained import nuclear_stain
+from her2core.training.synthetic import GeneratorConfig, make_patch
 from tests.tiny_bundles import NAMES, bundle_root, classifier, noise, usual_reader
+from training.report_rows import read_rows
 from training.score import find_files, main
 from training.score_table import COLUMNS
 
@@ -58,6 +63,27 @@ def test_a_folder_is_scored_as_the_library_scores_it(tmp_path: Path) -> None:
         assert row["status"] == "scored"
     assert {row["model"] for row in rows} == {classifier(name).model_id for name in NAMES}
     assert len(files) == 2
+
+
+def test_brown_nuclei_are_asked_about_in_the_table_and_in_the_rows_of_a_report(tmp_path: Path):
+    rng = np.random.default_rng(6)
+    usual = GeneratorConfig(size=448, field_um=(90.0, 180.0))
+    stained = [
+        nuclear_stain(make_patch(score, rng, usual).rgb, rng)
+        for score in (HER2Score.TWO_PLUS, HER2Score.THREE_PLUS)
+    ]
+    (tmp_path / "in").mkdir()
+    files = [tmp_path / "in" / f"{number}.png" for number in range(len(stained))]
+    for path, rgb in zip(files, stained, strict=True):
+        Image.fromarray(rgb).save(path)
+    main([str(tmp_path / "in"), "--out", str(tmp_path / "out.csv"), "--models", "cnn"])
+    told = ["is this a HER2 stain?" in row["message"] for row in read(tmp_path / "out.csv")]
+    labelled = [LabelledFile(path, HER2Score.ZERO, "") for path in files]
+    rows, _ = read_rows(labelled, [classifier("cnn")])
+    scored = [row["status"] == "scored" for row in read(tmp_path / "out.csv")]
+    assert any(told)
+    assert told == ["brown_nuclei" in row.warnings for row in rows]
+    assert scored == [row.assessable for row in rows]
 
 
 def test_bad_files_are_rows_and_the_others_go_on(tmp_path: Path) -> None:

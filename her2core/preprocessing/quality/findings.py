@@ -29,6 +29,9 @@ GREY = warning(
 )
 EOSIN = warning("h_and_e", f"The pink looks like eosin (H&E), not IHC; {_DISREGARD}")
 NOT_IHC = warning("not_ihc", f"The colours are not those of DAB and haematoxylin; {_DISREGARD}")
+BROWN_NUCLEI = warning(
+    "brown_nuclei", "The brown lies on nuclei, not on membranes: is this a HER2 stain?"
+)
 BLURRED = warning("blurred", "The square is out of focus; rescan it or choose a sharper patch.")
 DARK = warning("dark", "The square is under-exposed; export it again with brighter settings.")
 CLIPPED = warning(
