@@ -14,8 +14,9 @@ from pathlib import Path
 from PIL import Image
 from plotly.offline import get_plotlyjs
 
+from her2core.charts.headline import headline_plot
 from her2core.charts.plotly_figures import plotly_figure
-from her2core.charts.plots import report_plots
+from her2core.charts.plots import Plot, confusion_plot, report_plots
 from her2core.charts.words import (
     figure_text,
     gallery_line,
@@ -45,7 +46,22 @@ th, td {{ border-bottom: 1px solid {palette.PAGE_LINE}; padding: .25rem .7rem .2
   grid-template-columns: repeat(auto-fit, minmax(480px, 1fr)); }}
 .gallery {{ display: flex; flex-wrap: wrap; gap: 1rem; }} figure {{ margin: 0; width: 224px; }}
 figcaption {{ font-size: .85rem; }}
+@page {{ size: A4; margin: 16mm; }}
+@media print {{
+  body {{ margin: 0; padding: 0; font-size: 11pt; }}
+  .cover {{ break-after: page; padding-top: 55mm; }} .cover h1 {{ font-size: 2rem; }}
+  h2 {{ break-after: avoid; }} tr, figure, .plots > div {{ break-inside: avoid; }}
+  .plots {{ grid-template-columns: 1fr; }} .modebar-container {{ display: none; }}
+  th, td {{ font-size: 9pt; }}
+}}
 """
+_LIMITS = (
+    "Figures hold for the patches that were measured, and for others only as far as these resemble "
+    "them in scanner, stain and tissue.",
+    "A score here is of a patch. HER2 status is of a tumour, and 2+ goes to reflex in-situ "
+    "hybridisation.",
+    "Where a label is that of a whole slide, a patch of fat or stroma counts as wrong.",
+)
 
 
 def report_html(report: Report, pictures: Path | None = None) -> str:
@@ -57,11 +73,17 @@ def report_html(report: Report, pictures: Path | None = None) -> str:
             described in words.
     """
     evaluation = report.evaluation
+    first: list[Plot] = [headline_plot(evaluation.readers)]
+    first += [confusion_plot(reader) for reader in evaluation.readers]
     parts = [
+        '<section class="cover">',
         f"<h1>{_text(report.title)}</h1>",
         f"<p><b>{_text(RESEARCH_NOTICE)}</b></p>",
         *(f"<p>{_text(line)}</p>" for line in report_facts(report)),
+        *(f"<p>{_text(m.title)}: {_text(m.name)}, {_text(m.key)}</p>" for m in report.models),
         *(f'<p class="caution">{_text(n)}</p>' for n in (evaluation.caution, *report.notes) if n),
+        "</section>",
+        *_plots(first),
         "<h2>Overall</h2>",
         _table("Figure", evaluation.readers, [(TITLES[n], n, "") for n in OVERALL]),
         *(f"<p>{_text(line)}</p>" for line in pair_lines(evaluation)),
@@ -80,12 +102,7 @@ def report_html(report: Report, pictures: Path | None = None) -> str:
         *_group_part(evaluation),
         *_third_reader_part(evaluation),
         "<h2>Plots</h2>",
-        '<div class="plots">',
-        *(
-            plotly_figure(plot).to_html(full_html=False, include_plotlyjs=False, config=_CONFIG)
-            for _, plot in report_plots(evaluation.readers)
-        ),
-        "</div>",
+        *_plots(plot for _, plot in report_plots(evaluation.readers) if plot not in first),
         *_gallery_part(report, pictures),
         "<h2>Models</h2>",
         *(
@@ -94,6 +111,10 @@ def report_html(report: Report, pictures: Path | None = None) -> str:
             f"Licence: {_text(m.licence)}</p>"
             for m in report.models
         ),
+        "<h2>Limits</h2>",
+        "<ul>",
+        *(f"<li>{_text(line)}</li>" for line in _LIMITS),
+        "</ul>",
     ]
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
@@ -105,6 +126,14 @@ def report_html(report: Report, pictures: Path | None = None) -> str:
 
 
 _CONFIG = {"displaylogo": False, "responsive": True}
+
+
+def _plots(plots: Iterable[Plot]) -> list[str]:
+    drawn = (
+        plotly_figure(plot).to_html(full_html=False, include_plotlyjs=False, config=_CONFIG)
+        for plot in plots
+    )
+    return ['<div class="plots">', *drawn, "</div>"]
 
 
 def _table(

@@ -181,7 +181,13 @@ def test_the_page_stands_alone_and_a_name_brings_no_markup(tmp_path):
     shown = report.gallery[0].sha256
     Image.new("RGB", (50, 50), "brown").save(tmp_path / f"{shown}.png")
     page = report_html(report, tmp_path)
-    assert page.count("Plotly.newPlot(") == len(report_plots(report.evaluation.readers))
+    # every plot once, and the four figures before them
+    assert page.count("Plotly.newPlot(") == len(report_plots(report.evaluation.readers)) + 1
+    # printed, it begins with a cover that says what was measured and by which models
+    cover = page.split('<section class="cover">')[1].split("</section>")[0]
+    assert all(model.key in cover for model in report.models)
+    assert report.created[:10] in cover
+    assert "<h2>Limits</h2>" in page
     assert page.count("plotly.js v") == 1
     assert page.count("data:image/jpeg;base64,") == sum(e.sha256 == shown for e in report.gallery)
     assert "<img src=x" not in page
