@@ -57,10 +57,14 @@ def set_metrics(
     """
     codes = patch_codes(groups, range(len(groups)))
     members = None if sets is None else prediction_sets(probabilities, sets)
-    sample = Sample(labels, probabilities, before, codes, members)
+    return sample_metrics(Sample(labels, probabilities, before, codes, members), name, n_boot)
+
+
+def sample_metrics(sample: Sample, name: str, n_boot: int = 1000) -> tuple[Metric, ...]:
+    """The same of a sample, whatever its prediction sets were made by."""
     figures = {
         (figure.name, figure.of): figure.value
-        for figure in measure(sample, weight_blocks(codes, n_boot, 0))
+        for figure in measure(sample, weight_blocks(sample.codes, n_boot, 0))
     }
     titles = list(_TITLES)
     ordered = sorted(

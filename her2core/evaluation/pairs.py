@@ -86,6 +86,19 @@ def mcnemar_p(only_first: int, only_second: int) -> float | None:
     return float(binomtest(only_first, discordant, 0.5).pvalue)
 
 
+def brier_difference(first: Sample, second: Sample, blocks: Iterable[Floats]) -> Interval:
+    """Brier score of the second reader minus that of the first, with paired interval.
+
+    Below 0 the second is better: more often right, or surer where it is right (Brier, "Verification
+    of forecasts expressed in terms of probability", Mon Weather Rev 78:1, 1950).
+    """
+    truth = np.eye(4)[first.labels]
+    gap = ((second.probabilities - truth) ** 2 - (first.probabilities - truth) ** 2).sum(axis=1)
+    resampled = resample(lambda weights: (weights @ gap) / weights.sum(axis=1), blocks)
+    groups = int(first.codes.max()) + 1
+    return interval_of(float(gap.mean()), resampled, len(gap), groups, share=False)
+
+
 def _differences(first: Sample, second: Sample, weights: Floats) -> Floats:
     """(b, 2): accuracy and kappa, second minus first."""
     one = confusions(first.labels, first.predicted, weights)

@@ -10,6 +10,7 @@ asks for. How wide the field is in µm does not matter: nuclei tell it too rough
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -36,7 +37,7 @@ def squares_read(patch: Patch, reading: PartReading | None) -> tuple[Square, ...
     )
 
 
-def strongest(probabilities: Sequence[Sequence[float]] | npt.NDArray[np.float32]) -> int:
+def strongest(probabilities: Sequence[Sequence[float]] | npt.NDArray[np.floating[Any]]) -> int:
     """Which of the squares of `squares_read` the verdict is taken from, given each one's (k, 4).
 
     The part with the highest expected grade; the whole where it was not cut.

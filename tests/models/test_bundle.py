@@ -19,6 +19,7 @@ from safetensors.numpy import load_file, save
 from her2core.models.bundles.bundle import BACKGROUND_FILE, WEIGHTS_FILE, load_bundle, write_bundle
 from her2core.models.bundles.card import (
     CARD_FILE,
+    Adaptation,
     BundleError,
     KnownPatches,
     Metric,
@@ -102,8 +103,10 @@ def test_a_card_with_a_missing_or_wrong_field_is_refused(field: str) -> None:
     data = json.loads(FINISHED.to_json())
     wrong = {**data, field: {"neither": "nor"}}
     missing = {key: value for key, value in data.items() if key != field}
-    # a card without calibrated prediction sets, or without known patches, is whole
-    for broken in (wrong,) if field in ("conformal", "novelty", "digest") else (wrong, missing):
+    # a card without prediction sets or known patches, or of no adapted bundle, is whole
+    for broken in (
+        (wrong,) if field in ("conformal", "novelty", "adapted", "digest") else (wrong, missing)
+    ):
         with pytest.raises(BundleError, match=f"“b” cannot be used.*“{field}”.*copy"):
             ModelCard.from_json(json.dumps(broken), "b")
 
@@ -323,7 +326,8 @@ def test_a_damaged_record_of_choices_is_told_and_repaired_by_choosing(
 
 SETS = ConformalSets(0.1, (0.5,) * 4, (9,) * 4, "validation patches")
 KNOWN = KnownPatches("a" * 64, 10, 5, ("core 1",), 0.03)
-WHOLE = dataclasses.replace(FINISHED, conformal=SETS, novelty=KNOWN)
+ADAPTED = Adaptation("cnn-0123456789ab", "a" * 64, 40, 10, (10, 10, 10, 10), 0.3)
+WHOLE = dataclasses.replace(FINISHED, conformal=SETS, novelty=KNOWN, adapted=ADAPTED)
 DECISIVE: dict[str, tuple[object, ...]] = {
     "architecture": ("densenet121",),
     "temperature": (FINISHED.temperature + 1e-9, 40.0),
@@ -335,6 +339,7 @@ DECISIVE: dict[str, tuple[object, ...]] = {
     "input": (ModelInput(size=96), ModelInput(range=(0.0, 2.0)), ModelInput(colour="BGR")),
     "conformal": (None, dataclasses.replace(SETS, thresholds=(0.5, 0.5, 0.5, 0.6))),
     "novelty": (None, dataclasses.replace(KNOWN, sha256="b" * 64)),
+    "adapted": (None, dataclasses.replace(ADAPTED, base="cnn-000000000000")),
 }
 DESCRIPTIVE: dict[str, Any] = {
     "name": "other",

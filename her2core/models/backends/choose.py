@@ -13,7 +13,9 @@ from her2core.settings import Backend
 _log = logging.getLogger(__name__)
 
 
-def open_reader(files: BundleFiles, backend: Backend, cache_dir: Path) -> Reader:
+def open_reader(
+    files: BundleFiles, backend: Backend, cache_dir: Path, *, exact: bool = False
+) -> Reader:
     """The network of a bundle, ready to read.
 
     Args:
@@ -21,13 +23,14 @@ def open_reader(files: BundleFiles, backend: Backend, cache_dir: Path) -> Reader
         backend: "auto" takes OpenVINO where it is installed and agrees with TensorFlow to 1e-3 in
             every probability, else TensorFlow; the others are taken at their word.
         cache_dir: where a backend's parity with TensorFlow is recorded.
+        exact: compute in float32 where the processor would be faster with less.
 
     Raises:
         BackendError: the backend that the settings name cannot be used.
     """
     if backend != "tensorflow":
         try:
-            return _open_openvino(files, cache_dir)
+            return _open_openvino(files, cache_dir, exact)
         except BackendError as error:
             if backend == "openvino":
                 raise
@@ -39,15 +42,15 @@ def open_reader(files: BundleFiles, backend: Backend, cache_dir: Path) -> Reader
     return Classifier(as_keras(files))
 
 
-def _open_openvino(files: BundleFiles, cache_dir: Path) -> Reader:
+def _open_openvino(files: BundleFiles, cache_dir: Path, exact: bool) -> Reader:
     try:
         from her2core.models.backends.openvino_reader import OpenVinoReader
     except ImportError as error:  # also where a system library is missing
         raise BackendError("OpenVINO is not installed, or cannot be loaded here.") from error
 
     difference = 0.0
-    for exact in (False, True):
-        reader = OpenVinoReader(files, exact=exact)
+    for full in (True,) if exact else (False, True):
+        reader = OpenVinoReader(files, exact=full)
         difference = largest_difference(files, reader, cache_dir)
         if difference <= TOLERANCE:
             return reader

@@ -5,16 +5,12 @@ What the files hold, and how they are verified, is in `bundle_files`.
 
 from __future__ import annotations
 
-import hashlib
 import os
-import shutil
-import tempfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from safetensors.numpy import save
 
 # Before keras brings TensorFlow in, which otherwise greets every server start with its build flags.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -23,9 +19,7 @@ import keras
 
 from her2core.models.bundles.bundle_files import (
     BACKGROUND_FILE,
-    BACKGROUND_KEY,
     CHECKED_PATCHES,
-    LOGITS_KEY,
     WEIGHTS_FILE,
     BundleFiles,
     Tensors,
@@ -33,8 +27,10 @@ from her2core.models.bundles.bundle_files import (
     checked_background,
     read_files,
     refuse,
+    refuse_taken,
+    write_files,
 )
-from her2core.models.bundles.card import CARD_FILE, BundleError, ModelCard
+from her2core.models.bundles.card import BundleError, ModelCard
 from her2core.models.bundles.compact import compact
 from her2core.models.bundles.registry import ARCHITECTURES
 
@@ -92,8 +88,7 @@ def write_bundle(
             value cannot be kept.
     """
     name = folder.name
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise BundleError(f"“{folder}” already holds files; name a new folder for the bundle.")
+    refuse_taken(folder)
     if card.architecture not in ARCHITECTURES:
         refuse(name, "its architecture is not known here")
     whole = {weight.path: weight.numpy() for weight in model.weights}
@@ -101,32 +96,9 @@ def write_bundle(
     tensors = compact(whole, card.architecture, name)
     background = checked_background(background, name)
     logits = plain_logits(_with_weights(card.architecture, tensors), background[:CHECKED_PATCHES])
-    weights_bytes = save(tensors)
-    background_bytes = save(
-        {BACKGROUND_KEY: np.ascontiguousarray(background), LOGITS_KEY: np.ascontiguousarray(logits)}
-    )
-    finished = replace(
-        card,
-        parameters=int(model.count_params()),
-        weights_sha256=hashlib.sha256(weights_bytes).hexdigest(),
-        background_sha256=hashlib.sha256(background_bytes).hexdigest(),
-        novelty=None,  # other weights know other patches: training.add_novelty measures them anew
-    )
-    text = finished.to_json()
-    if ModelCard.from_json(text, name) != finished:  # raises where the card would not be readable
-        raise BundleError(f"The card of bundle “{name}” does not survive writing; check its types.")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=folder.parent))
-    try:
-        partial.chmod(0o755)
-        (partial / WEIGHTS_FILE).write_bytes(weights_bytes)
-        (partial / BACKGROUND_FILE).write_bytes(background_bytes)
-        (partial / CARD_FILE).write_text(text, encoding="utf-8")
-        partial.rename(folder)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
-    return finished
+    # other weights know other patches: training.add_novelty measures them anew
+    fresh = replace(card, novelty=None)
+    return write_files(BundleFiles(folder, fresh, tensors, background, logits))
 
 
 def load_bundle(folder: Path) -> Bundle:

@@ -10,17 +10,21 @@ them before it is used. card.json holds the sha256 of both. Nothing is ever unpi
 from __future__ import annotations
 
 import hashlib
+import shutil
+import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import NoReturn
 
 import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError
-from safetensors.numpy import load
+from safetensors.numpy import load, save
 
 from her2core.models.architectures import ARCHITECTURES
+from her2core.models.architectures.description import LOGITS
 from her2core.models.bundles.card import CARD_FILE, BundleError, ModelCard
 
 WEIGHTS_FILE = "weights.safetensors"
@@ -71,10 +75,80 @@ def read_files(folder: Path) -> BundleFiles:
     tensors = _read(folder / WEIGHTS_FILE, card.weights_sha256)
     stored = _read(folder / BACKGROUND_FILE, card.background_sha256)
     check_tensors(tensors, card.architecture, name)
+    if card.adapted is not None and card.adapted.frozen_sha256 != frozen_digest(tensors):
+        refuse(name, f"its layers are not those of {card.adapted.base}, which its card names")
     if ARCHITECTURES[card.architecture].parameters != card.parameters:
         refuse(name, f"its card counts {card.parameters:,} parameters, the network has others")
     background = checked_background(stored.get(BACKGROUND_KEY), name)
     return BundleFiles(folder, card, tensors, background, _checked_logits(stored, name))
+
+
+def refuse_taken(folder: Path) -> None:
+    """Refuse a place for a bundle where something stands.
+
+    Raises:
+        BundleError: it does.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise BundleError(f"“{folder}” already holds files; name a new folder for the bundle.")
+
+
+def write_files(files: BundleFiles, extra: Mapping[str, bytes] = MappingProxyType({})) -> ModelCard:
+    """Write a bundle; the folder appears complete or not at all.
+
+    Args:
+        files: what to write and where to; its card without `parameters` and the sums of weights
+            and background, which are filled in here.
+        extra: further files, by name.
+
+    Returns:
+        The card as written.
+
+    Raises:
+        BundleError: the folder holds something, or the card cannot be kept.
+        OSError: it cannot be written.
+    """
+    folder, background = files.folder, {BACKGROUND_KEY: np.ascontiguousarray(files.background)}
+    refuse_taken(folder)
+    if files.logits is not None:
+        background[LOGITS_KEY] = np.ascontiguousarray(files.logits)
+    weights_bytes, background_bytes = save(dict(files.tensors)), save(background)
+    finished = replace(
+        files.card,
+        parameters=ARCHITECTURES[files.card.architecture].parameters,
+        weights_sha256=hashlib.sha256(weights_bytes).hexdigest(),
+        background_sha256=hashlib.sha256(background_bytes).hexdigest(),
+    )
+    text = finished.to_json()
+    if ModelCard.from_json(text, folder.name) != finished:  # raises where it would not be readable
+        raise BundleError(
+            f"The card of bundle “{folder.name}” does not survive writing; check its types."
+        )
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        partial.chmod(0o755)
+        (partial / WEIGHTS_FILE).write_bytes(weights_bytes)
+        (partial / BACKGROUND_FILE).write_bytes(background_bytes)
+        for name, data in extra.items():
+            (partial / name).write_bytes(data)
+        (partial / CARD_FILE).write_text(text, encoding="utf-8")
+        partial.rename(folder)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    return finished
+
+
+def frozen_digest(tensors: Tensors) -> str:
+    """sha256 over every weight but those of the last layer, which is all that adapting changes."""
+    digest = hashlib.sha256()
+    for path in sorted(tensors):
+        if not path.startswith(f"{LOGITS}/"):
+            tensor = np.ascontiguousarray(tensors[path])
+            digest.update(f"{path} {tensor.dtype} {tensor.shape}\n".encode())
+            digest.update(tensor.tobytes())
+    return digest.hexdigest()
 
 
 def check_tensors(tensors: Tensors, architecture: str, bundle: str) -> None:

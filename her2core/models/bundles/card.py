@@ -78,6 +78,29 @@ class KnownPatches:
 
 
 @dataclass(frozen=True)
+class Adaptation:
+    """What a bundle was fitted to after its training; see her2core.models.adapt.
+
+    Attributes:
+        base: id of the bundle that it was made from.
+        frozen_sha256: over the base's layers but the last (bundle_files.frozen_digest), which are
+            this bundle's, too.
+        patches: number of labelled patches.
+        groups: number of slides, cases or parent fields that they are from.
+        classes: number of patches of each score, in clinical order.
+        pull: how strongly the last layer was drawn to the base's; None where it is the base's,
+            and only temperature, prediction sets and known patches were fitted.
+    """
+
+    base: str
+    frozen_sha256: str
+    patches: int
+    groups: int
+    classes: tuple[int, int, int, int]
+    pull: float | None
+
+
+@dataclass(frozen=True)
 class ModelInput:
     """What the network takes: a square of `size` pixels, values in `range`, in `colour`.
 
@@ -117,6 +140,8 @@ class ModelCard:
         conformal: thresholds of the prediction sets; None where none were calibrated, and then
             the field is not in card.json.
         novelty: what tells unfamiliar inputs; None, and not in card.json, where nothing does.
+        adapted: what the bundle was fitted to after its training; None, and not in card.json,
+            where it is as it was trained.
         digest: the `decisive_digest` as it stands in card.json; None in bundles written before
             it was, and in a card that was not read from one. `to_json` writes it anew.
     """
@@ -139,6 +164,7 @@ class ModelCard:
     input: ModelInput = dataclasses.field(default_factory=ModelInput)
     conformal: ConformalSets | None = None
     novelty: KnownPatches | None = None
+    adapted: Adaptation | None = None
     digest: str | None = dataclasses.field(default=None, compare=False)
 
     @property
@@ -200,7 +226,7 @@ class ModelCard:
     def to_json(self) -> str:
         """The card as indented JSON text, which `from_json` reads back unchanged."""
         fields = {**dataclasses.asdict(self), "digest": self.decisive_digest}
-        for name in ("conformal", "novelty"):
+        for name in ("conformal", "novelty", "adapted"):
             if fields[name] is None:
                 del fields[name]
         for name in ("white_balance", "reading"):
@@ -254,6 +280,8 @@ def _check(card: ModelCard) -> None:
         _check_conformal(card.conformal)
     if card.novelty is not None and not _SHA256.match(card.novelty.sha256):
         raise strict_json.ShapeError("the “sha256” of its “novelty” is no sha256 sum")
+    if card.adapted is not None and not _SHA256.match(card.adapted.frozen_sha256):
+        raise strict_json.ShapeError("the “frozen_sha256” of its “adapted” is no sha256 sum")
     for metric in card.metrics:
         low, high = metric.ci_low, metric.ci_high
         if (low is None) != (high is None):

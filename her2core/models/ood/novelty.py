@@ -206,20 +206,20 @@ def calibrated(
     sizes = {group: groups.count(group) for group in set(groups)}
     weights = np.array([1 / sizes[group] for group in groups])
     seen, looked = held_out
-    of_features = _quantile(features.distance(seen), weights, 1 - flagged / 2)
-    of_looks = _quantile(looks.distance(looked), weights, 1 - flagged / 2)
+    of_features = quantile(features.distance(seen), weights, 1 - flagged / 2)
+    of_looks = quantile(looks.distance(looked), weights, 1 - flagged / 2)
     draft = Novelty(
         replace(features, threshold=FEATURE_MARGIN * of_features),
         replace(looks, threshold=of_looks),
     )
-    scale = _quantile(draft.of(*held_out), weights, 1 - flagged)
+    scale = quantile(draft.of(*held_out), weights, 1 - flagged)
     found = Novelty(
         replace(features, threshold=draft.features.threshold * scale),
         replace(looks, threshold=draft.appearance.threshold * scale),
     )
     if other is None:
         return found
-    chance = _quantile(other.chance(found.placed(*held_out)), weights, 1 - flagged / 2)
+    chance = quantile(other.chance(found.placed(*held_out)), weights, 1 - flagged / 2)
     return replace(found, other=replace(other, threshold=clipped_threshold(chance)))
 
 
@@ -251,7 +251,7 @@ def pooled(feature_maps: Floats) -> Floats:
     return np.asarray(feature_maps.mean(axis=(1, 2), dtype=np.float32))
 
 
-def _quantile(values: Floats, weights: npt.NDArray[np.float64], share: float) -> float:
+def quantile(values: Floats, weights: npt.NDArray[np.float64], share: float) -> float:
     """The least value that `share` of the weight does not exceed, a little above it."""
     order = np.argsort(values)
     reached = np.cumsum(weights[order]) / weights.sum()
