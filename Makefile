@@ -14,7 +14,7 @@ help:
 	@echo "make test         lint, types and all tests, the browser journey included"
 	@echo "make quick        lint, types and the quick tests"
 	@echo "make lint         ruff, types and import contracts only"
-	@echo "make bench        speed against the plain way, into benchmarks/results.json (ten minutes)"
+	@echo "make bench        speed, into benchmarks/results.json (ten minutes)"
 	@echo "make explanations  do the bundles' heat maps tell the truth? (benchmarks/explanations.json)"
 	@echo "make evaluation   the shipped bundles on fresh patches, reports and docs/figures.md"
 	@echo "make screenshots  every page, light and dark, into build/screenshots"

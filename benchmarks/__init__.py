@@ -1,1 +1,1 @@
-"""Speed against the plain way of doing the same; `python -m benchmarks` runs all of it once."""
+"""Speed, with the plain way beside it where a goal is missed: `python -m benchmarks`."""

@@ -76,7 +76,7 @@ def _rows(home: Path, args: argparse.Namespace) -> Iterator[Row]:
         decode(path.read_bytes(), path.name, settings.limits)
         for path in sorted(settings.demo_dir.glob("*.png"))
     ]
-    yield from speed.whole_page_rows(workbench, classifiers, samples, args.repeats)
+    yield speed.whole_page_row(workbench, samples, args.repeats)
     yield from speed.grad_cam_rows(classifiers, args.repeats)
     yield from speed.shap_rows(classifiers, args.shap_repeats)
     count = args.patches + scoring.WARM

@@ -234,7 +234,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--samples", type=int, default=50, help="SHAP samples a map")
     parser.add_argument("--converge", type=int, default=1, help="patches for SHAP's convergence")
     parser.add_argument("--reference", type=int, default=1000, help="samples of its reference")
-    parser.add_argument("--models", default=",".join(ARCHITECTURES))
+    parser.add_argument("--arch", "--models", dest="models", default=",".join(ARCHITECTURES))
     parser.add_argument(
         "--method", choices=METHODS, help="this one only, put into the figures of the others"
     )

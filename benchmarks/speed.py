@@ -1,7 +1,7 @@
-"""Speed against the plain way, one patch at a time: verdicts, maps, stain report, SHAP.
+"""Speed, one patch at a time: verdicts against the plain way, maps, stain report, SHAP.
 
-The plain way of each row is what one writes first with the same libraries (`plain.py`). Both sides
-take turns, so that what else the machine does hits both alike; medians count.
+Where there are two sides they take turns, so that what else the machine does hits both alike;
+medians count. How much faster maps, stain and SHAP are than the plain way: docs/decisions.md.
 """
 
 from __future__ import annotations
@@ -12,9 +12,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
-from benchmarks.plain import eager_grad_cam, stain_report
 from benchmarks.rows import Row, a_patch, faster, medians, share
 from her2core.models.bundles.registry import ARCHITECTURES
 from her2core.preprocessing.patches import Patch
@@ -80,92 +77,51 @@ def reviewer_rows(
     yield share(name, against, reviewers * alone, max(waits), 2.0)
 
 
-def whole_page_rows(
-    workbench: Workbench, classifiers: dict[str, Any], patches: list[Patch], repeats: int
-) -> Iterator[Row]:
+def whole_page_row(workbench: Workbench, patches: list[Patch], repeats: int) -> Row:
     """Everything the Review page shows of a new patch at once: verdicts, maps, stain report."""
     from her2core.stain import measure_membranes
 
-    networks = {name: classifier.bundle.model for name, classifier in classifiers.items()}
-    eager = {name: eager_grad_cam(network) for name, network in networks.items()}
-    # Other keys than those of other rows: what was read before must not be handed out.
-    fresh = iter(range(10**6))
-
-    def renamed(turn: int) -> Patch:
-        patch = patches[turn % len(patches)]
-        return replace(patch, sha256=f"{10**9 + next(fresh):064x}")
-
     def ours(turn: int) -> None:
-        patch = renamed(turn)
+        # another key than those of other rows: what was read before must not be handed out
+        patch = replace(patches[turn % len(patches)], sha256=f"{10**9 + turn:064x}")
         for verdict in workbench.verdicts(patch):
             workbench.explain(patch, verdict.architecture, "grad_cam", verdict.score)
         measure_membranes(patch.field())
 
-    def plain(turn: int) -> None:
-        patch = renamed(turn)
-        pixels = patch.pixels()[None]
-        for name, network in networks.items():
-            probabilities = network.predict(pixels, verbose=0)[0]
-            eager[name](pixels, int(np.argmax(probabilities)))
-        stain_report(patch.field())
-
-    mine, peer = medians([ours, plain], repeats)
-    against = "keras predict, eager Grad-CAM, scikit-image's rgb2hed, Otsu, watershed and rings"
-    yield faster("both verdicts, Grad-CAM, stain report", against, peer, mine, 5.0)
+    (seconds,) = medians([ours], repeats)
+    measured = "the samples, each under a key of its own at every turn"
+    return Row("both verdicts, Grad-CAM, stain report", measured, None, seconds, "s")
 
 
 def grad_cam_rows(classifiers: dict[str, Any], repeats: int) -> Iterator[Row]:
-    """Grad-CAM after the verdict: as a share of a forward pass, and against the eager way."""
+    """Grad-CAM after the verdict, as a share of a forward pass."""
     from her2core.xai.class_activation import ClassActivation
 
     pixels = a_patch(1).pixels()[None]
     for name, classifier in classifiers.items():
-        title = ARCHITECTURES[name].title
         inner = classifier.read(pixels)
         grad_cam = ClassActivation(classifier.model_id, classifier.head)
-        eager = eager_grad_cam(classifier.bundle.model)
-        forward, ours, plain = medians(
+        forward, ours = medians(
             [
                 lambda _: classifiers["densenet121"].infer(pixels),
                 lambda _: grad_cam(inner.features, HER2Score.TWO_PLUS, inner.hidden),  # noqa: B023
-                lambda _: eager(pixels, 2),  # noqa: B023
             ],
             repeats,
         )
-        forward_text = "one compiled DenseNet121 forward pass"
-        yield share(f"Grad-CAM of {title} after the verdict", forward_text, forward, ours, 0.1)
-        eager_text = "eager tape through a second model"
-        yield faster(f"Grad-CAM of {title} after the verdict", eager_text, plain, ours, None)
+        title = f"Grad-CAM of {ARCHITECTURES[name].title} after the verdict"
+        yield share(title, "one compiled DenseNet121 forward pass", forward, ours, 0.1)
 
 
 def shap_rows(classifiers: dict[str, Any], repeats: int) -> Iterator[Row]:
-    """SHAP for the class on the screen against shap.GradientExplainer for all it has.
-
-    A page shows the maps of both models, so the goal is for both together. Equal samples are the
-    harder comparison: left to itself shap draws 200.
-    """
-    import shap
-
+    """SHAP for the class on the screen."""
     from her2core.xai.shap_values import ShapExplainer
 
     patch = a_patch(1).pixels()
-    total_ours = total_peer = 0.0
-    against = (
-        f"shap.GradientExplainer(model, background).shap_values(x, nsamples={SHAP_SAMPLES}): "
-        "its default of all four classes, at equal samples"
-    )
     for name, classifier in classifiers.items():
-        background = classifier.bundle.background.astype(np.float32) / np.float32(255)
-        plain = shap.GradientExplainer(classifier.scaled, background)
         explainer = ShapExplainer(classifier)
-        ours, peer = medians(
-            [
-                lambda _: explainer(patch, HER2Score.TWO_PLUS, SHAP_SAMPLES),  # noqa: B023
-                lambda _: plain.shap_values(patch[None], nsamples=SHAP_SAMPLES),  # noqa: B023
-            ],
+        (seconds,) = medians(
+            [lambda _: explainer(patch, HER2Score.TWO_PLUS, SHAP_SAMPLES)],  # noqa: B023
             repeats,
         )
-        title = ARCHITECTURES[name].title
-        yield faster(f"SHAP of {title}, shown class", against, peer, ours, None)
-        total_ours, total_peer = total_ours + ours, total_peer + peer
-    yield faster("SHAP of both models, shown class", against, total_peer, total_ours, 5.0)
+        title = f"SHAP of {ARCHITECTURES[name].title}, shown class"
+        yield Row(title, f"{SHAP_SAMPLES} samples", None, seconds, "s")

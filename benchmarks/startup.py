@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from benchmarks.rows import Row, faster, medians
+from benchmarks.rows import Row, medians
 from her2core.settings import PROJECT_ROOT, Settings
 
 _PATIENCE = 300.0
@@ -23,20 +23,6 @@ from her2core.serving.workbench import Workbench
 rgb = np.full((224, 224, 3), 200, np.uint8)
 workbench = Workbench(load_settings(), maps=False)
 assert len(workbench.verdicts(Patch("p.png", "0" * 64, rgb, Square(0, 0, 224)))) == 2
-print("read", flush=True)
-"""
-_PLAIN = """
-import keras
-import numpy as np
-from her2core.models.bundles.bundle import load_bundle
-from her2core.models.bundles.registry import chosen
-from her2core.settings import load_settings
-pixels = np.full((1, 224, 224, 3), 200 / 255, np.float32)
-answers = [
-    load_bundle(folder).model.predict(pixels, verbose=0)
-    for folder in chosen(load_settings()).values()
-]
-assert len(answers) == 2
 print("read", flush=True)
 """
 
@@ -81,9 +67,8 @@ def seconds_to_page(settings: Settings) -> Startup | None:
 def startup_rows(settings: Settings, repeats: int = 3) -> Iterator[Row]:
     """From the start of a process until a page, and until both verdicts of a first patch.
 
-    The plain way builds both keras models, loads their weights and calls predict. Both sides take
-    turns; the first turn, in which files come into the system's cache and a backend is tried for
-    the first time, does not count.
+    The first turn, in which files come into the system's cache and a backend is tried for the first
+    time, does not count.
 
     Raises:
         RuntimeError: a process failed.
@@ -91,15 +76,8 @@ def startup_rows(settings: Settings, repeats: int = 3) -> Iterator[Row]:
     page = seconds_to_page(settings)
     if page is not None:
         yield Row("server start to first page", page.measured, None, page.seconds, "s")
-    ours, peer = medians(
-        [
-            lambda _: _run(_FIRST_VERDICT, settings),
-            lambda _: _run(_PLAIN, settings),
-        ],
-        repeats,
-    )
-    against = "fresh process: import keras, build and load both models, predict"
-    yield faster("process start to first verdicts", against, peer, ours, 3.0)
+    (seconds,) = medians([lambda _: _run(_FIRST_VERDICT, settings)], repeats)
+    yield Row("process start to first verdicts", "a fresh process", None, seconds, "s")
 
 
 def _run(code: str, settings: Settings) -> None:

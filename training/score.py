@@ -151,17 +151,17 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Exit status: 0 every picture was scored by every model; 2 some were not, or were "
         "left out (their rows say why); 1 nothing could be done; 130 stopped.",
     )
-    parser.add_argument(
-        "input",
-        type=Path,
-        metavar="INPUT",
-        help=f"an image, or a folder searched with its subfolders for {format_names()} files",
-    )
+    what = f"an image, or a folder searched with its subfolders for {format_names()} files"
+    patches = parser.add_mutually_exclusive_group(required=True)
+    patches.add_argument("--data", type=Path, metavar="PATCHES", help=what)
+    patches.add_argument("patches", type=Path, nargs="?", metavar="PATCHES", help="the same")
     parser.add_argument(
         "--out", type=Path, required=True, metavar="CSV", help="table to write (replaced at once)"
     )
     parser.add_argument(
+        "--arch",
         "--models",
+        dest="models",
         default=",".join(ARCHITECTURES),
         help="which models, separated by commas (default: %(default)s)",
     )
@@ -169,7 +169,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(args: argparse.Namespace) -> int:
-    source: Path = args.input
+    source: Path = args.data or args.patches
     target: Path = args.out
     try:
         found = find_files(source)

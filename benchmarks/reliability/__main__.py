@@ -60,7 +60,13 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--database", choices=DATABASES, default="sqlite")
     for command in (kill, write, browse, write_report):
         command.add_argument(
-            "--results", type=Path, default=results.FOLDER, metavar="FOLDER", help="of the JSON"
+            "--out",
+            "--results",
+            type=Path,
+            default=results.FOLDER,
+            metavar="FOLDER",
+            dest="results",
+            help="of the JSON",
         )
     return parser
 

@@ -5,13 +5,11 @@ Images come one at a time, so that a thousand patches need the memory of one.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import os
 import re
 import tempfile
-import time
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -23,6 +21,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from her2core import __version__
+from her2core.common.zip_files import ZippedFile, add_file
 from her2core.preprocessing.patches import Patch
 from her2core.reviews.columns import ExportOptions
 from her2core.reviews.export import to_csv, to_json, to_xlsx
@@ -47,20 +46,12 @@ class _Archive:
     """The ZIP being written and what has gone into it so far."""
 
     zip: zipfile.ZipFile
-    files: list[dict[str, Any]] = field(default_factory=list)
+    files: list[ZippedFile] = field(default_factory=list)
     missing: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, path: str, data: bytes) -> None:
         """Write one file and note its sum."""
-        info = zipfile.ZipInfo(path, date_time=time.localtime()[:6])
-        # PNG is compressed already
-        is_image = path.endswith(".png")
-        info.compress_type = zipfile.ZIP_STORED if is_image else zipfile.ZIP_DEFLATED
-        info.external_attr = 0o600 << 16
-        self.zip.writestr(info, data)
-        self.files.append(
-            {"path": path, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
-        )
+        self.files.append(add_file(self.zip, path, data))
 
     def miss(self, what: str, reason: str, **where: object) -> None:
         """Note what could not be written, and why."""
@@ -232,7 +223,7 @@ def _manifest(
         "file_names_included": options.include_names,
         "filter": None if used_filter is None else _filter_facts(used_filter, options),
         "models": [dict(card) for card in cards],
-        "files": archive.files,
+        "files": [asdict(file) for file in archive.files],
         "missing": archive.missing,
     }
     return json.dumps(document, indent=2, default=str).encode("ascii")

@@ -16,7 +16,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import time
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -27,6 +26,7 @@ from typing import BinaryIO, TypeVar
 
 from her2core import __version__
 from her2core.common.strict_json import parse, read
+from her2core.common.zip_files import ZippedFile, add_file
 from her2core.reviews.chain import ChainHead
 from her2core.reviews.records import PatchRecord
 from her2core.reviews.schema import utc_text
@@ -57,15 +57,6 @@ Record = TypeVar("Record")
 
 
 @dataclass(frozen=True)
-class StudyFile:
-    """One file of the archive: its bytes' number and sha256."""
-
-    path: str
-    bytes: int
-    sha256: str
-
-
-@dataclass(frozen=True)
 class _Patch:
     """A `PatchRecord` with its time as text, as JSON holds it."""
 
@@ -86,7 +77,7 @@ class _Manifest:
     last_id: int
     last_hash: str
     images_not_kept: tuple[str, ...]
-    files: tuple[StudyFile, ...]
+    files: tuple[ZippedFile, ...]
 
 
 def write_study(file: BinaryIO, study: Study, image: Callable[[str], bytes | None]) -> int:
@@ -106,7 +97,7 @@ def write_study(file: BinaryIO, study: Study, image: Callable[[str], bytes | Non
     """
     if study.head is None:
         raise StudyError("The review log does not say where it ends; restore it from a backup.")
-    files: list[StudyFile] = []
+    files: list[ZippedFile] = []
     missing: list[str] = []
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         tables: tuple[Iterable[object], ...] = (
@@ -116,13 +107,13 @@ def write_study(file: BinaryIO, study: Study, image: Callable[[str], bytes | Non
             study.entries,
         )
         for name, records in zip(_TABLES, tables, strict=True):
-            files.append(_add(archive, name, _lines(records)))
+            files.append(add_file(archive, name, _lines(records)))
         for patch in study.patches:
             png = image(patch.sha256)
             if png is None:
                 missing.append(patch.sha256)
             else:
-                files.append(_add(archive, f"images/{patch.sha256}.png", png))
+                files.append(add_file(archive, f"images/{patch.sha256}.png", png))
         manifest = _Manifest(
             format=FORMAT,
             format_version=FORMAT_VERSION,
@@ -133,7 +124,7 @@ def write_study(file: BinaryIO, study: Study, image: Callable[[str], bytes | Non
             images_not_kept=tuple(missing),
             files=tuple(files),
         )
-        _add(archive, MANIFEST, json.dumps(asdict(manifest), indent=1).encode("ascii"))
+        add_file(archive, MANIFEST, json.dumps(asdict(manifest), indent=1).encode("ascii"))
     return len(missing)
 
 
@@ -256,7 +247,7 @@ def _contents(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
     return infos
 
 
-def _listed(manifest: _Manifest, infos: Mapping[str, object]) -> dict[str, StudyFile]:
+def _listed(manifest: _Manifest, infos: Mapping[str, object]) -> dict[str, ZippedFile]:
     if manifest.format != FORMAT:
         raise ValueError("it was written by another program")
     if manifest.format_version != FORMAT_VERSION:
@@ -286,12 +277,3 @@ def _lines(records: Iterable[object]) -> bytes:
         json.dumps(asdict(record)).encode("ascii") + b"\n"  # type: ignore[call-overload]
         for record in records
     )
-
-
-def _add(archive: zipfile.ZipFile, path: str, data: bytes) -> StudyFile:
-    info = zipfile.ZipInfo(path, date_time=time.localtime()[:6])
-    # PNG is compressed already
-    info.compress_type = zipfile.ZIP_STORED if path.endswith(".png") else zipfile.ZIP_DEFLATED
-    info.external_attr = 0o600 << 16
-    archive.writestr(info, data)
-    return StudyFile(path, len(data), hashlib.sha256(data).hexdigest())

@@ -152,21 +152,6 @@ class Workbench:
         except BundleError as error:
             raise NoModelError(str(error)) from error
 
-    def reload(self, architecture: str) -> ModelState:
-        """Load the chosen bundle of one architecture again and put it in use.
-
-        Until it is ready the former one keeps reading; where it cannot be loaded, the former one
-        stays.
-
-        Raises:
-            BundleError: the bundle cannot be used.
-        """
-        folder = chosen(self._settings).get(architecture)
-        if folder is None:
-            raise BundleError(_no_bundle(architecture))
-        self._swap(architecture, folder)
-        return self._states[architecture]
-
     def use(self, architecture: str, folder: Path) -> ModelState:
         """Load another bundle, then record it as the chosen one and put it in use.
 

@@ -7,9 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from benchmarks.plain import eager_grad_cam, stain_report
 from benchmarks.rows import (
     Row,
     a_patch,
@@ -24,10 +22,8 @@ from benchmarks.rows import (
 )
 from benchmarks.scoring import write_patches
 from her2core.models.bundles.registry import chosen
-from her2core.scores import HER2Score
 from her2core.settings import SHIPPED_DATA
-from her2core.xai.class_activation import ClassActivation
-from tests.tiny_bundles import NAMES, bundle_root, classifier
+from tests.tiny_bundles import NAMES, bundle_root
 
 
 def test_ratios_and_goals() -> None:
@@ -67,29 +63,6 @@ def test_both_sides_take_turns_and_the_first_turn_does_not_count() -> None:
     times = medians([lambda n: calls.append(("a", n)), lambda n: calls.append(("b", n))], 2)
     assert calls == [("a", -1), ("b", -1), ("a", 0), ("b", 0), ("a", 1), ("b", 1)]
     assert all(seconds >= 0 for seconds in times)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_the_eager_peer_draws_the_same_map(name: str) -> None:
-    pixels = a_patch(5).pixels()[None]
-    features = classifier(name).infer(pixels)[1]
-    grad_cam = ClassActivation(classifier(name).model_id, classifier(name).head)
-    maps = {target: grad_cam(features, target) for target in HER2Score}
-    eager = eager_grad_cam(classifier(name).bundle.model)
-    compared = 0
-    for target, ours in maps.items():
-        if ours.scale > 0:
-            assert np.allclose(eager(pixels, int(target))[0], ours.heat, atol=1e-4)
-            compared += 1
-    assert compared
-
-
-def test_the_plain_stain_report_finds_cells_on_a_sample() -> None:
-    sample = np.asarray(Image.open(SHIPPED_DATA / "demo" / "synthetic-sample-1.png").convert("RGB"))
-    found = stain_report(sample)
-    assert len(found["label"]) > 10
-    assert np.isfinite(found["intensity_mean"]).all()
-    assert ((found["stained share"] >= 0) & (found["stained share"] <= 1)).all()
 
 
 def test_every_turn_reads_another_patch() -> None:

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from her2core.evaluation.assessment import RowFilter, evaluate, gallery
-from her2core.evaluation.calibration import expected_calibration_error
 from her2core.evaluation.curves import COVERAGES, coverage_curve, pr_curves, reliability, roc_curves
 from her2core.evaluation.figures import Sample, areas, measure
 from her2core.evaluation.group_level import group_level
@@ -24,6 +23,7 @@ from her2core.models.conformal import prediction_sets
 from her2core.models.temperature import probabilities as tempered
 from her2core.models.temperature import without_temperature
 from her2core.scores import CLASS_LABELS
+from tests.plain_calibration import expected_calibration_error
 from tests.report_samples import MODELS, SETS, a_model, some_rows
 
 brier_score = partial(sk.brier_score_loss, labels=[0, 1, 2, 3], scale_by_half=False)

@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score
 
-from her2core.evaluation.calibration import expected_calibration_error
 from her2core.evaluation.metrics import set_metrics
 from her2core.models.bundles.card import Metric
 from her2core.models.temperature import fit_temperature
 from her2core.models.temperature import probabilities as tempered
 from her2core.scores import HER2Score, highest_reached
+from tests.plain_calibration import expected_calibration_error
 
 PAIRS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=8, max_size=60)
 

@@ -185,7 +185,7 @@ def test_another_bundle_takes_over_only_when_it_works(tmp_path: Path) -> None:
     assert bench.verdicts(a_patch(1)) == before  # the same weights under another name
     (other / CARD_FILE).unlink()
     with pytest.raises(BundleError, match=r"card\.json is missing"):
-        bench.reload("cnn")
+        bench.use("cnn", other)
     assert bench.verdicts(a_patch(1)) == before
 
 

@@ -12,12 +12,14 @@ from her2core.models.architectures import ARCHITECTURES
 from her2core.preprocessing.patches import decode
 from her2core.scores import HER2Score
 from her2core.settings import UploadLimits
-from her2core.training.data.augment import NO_AUGMENTATION, Augmentation, affine_matrix, augment
+from her2core.training.data.augment import Augmentation, affine_matrix, augment
 from her2core.training.data.batches import Mixture, draw_batch
 from her2core.training.data.datasets import DatasetError, PatchSet, load_patches
 from her2core.training.data.layouts import read_layout
 from her2core.training.recipe import Recipe, RecipeError, read_recipe
 from training import make_synthetic, train
+
+NO_AUGMENTATION = Augmentation(0.0, 0.0, 0.0, 0.0, False, (1.0, 1.0), 0.0)
 
 
 @pytest.fixture(scope="module")

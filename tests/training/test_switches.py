@@ -9,11 +9,13 @@ from hypothesis import strategies as st
 
 from her2core.settings import PROJECT_ROOT
 from her2core.stain import separate
-from her2core.training.data.augment import NO_AUGMENTATION, Augmentation, augment, restained
+from her2core.training.data.augment import Augmentation, augment, restained
 from her2core.training.data.batches import Mixture, choose, draw_batch
 from her2core.training.data.datasets import PatchSet
 from her2core.training.losses import class_weights, recipe_loss
 from her2core.training.recipe import Recipe, RecipeError, check, read_recipe
+
+NO_AUGMENTATION = Augmentation(0.0, 0.0, 0.0, 0.0, False, (1.0, 1.0), 0.0)
 
 RECIPES = PROJECT_ROOT / "training" / "recipes"
 

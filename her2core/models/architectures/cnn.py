@@ -6,22 +6,12 @@ dropout; softmax over 4 classes: 19,265,348 parameters. The last feature map is 
 
 from __future__ import annotations
 
-from her2core.models.architectures.description import (
-    FEATURES,
-    HIDDEN,
-    LOGITS,
-    Conv,
-    Dense,
-    Dropout,
-    Flatten,
-    MaxPool,
-    Network,
-    Softmax,
-)
+from her2core.models.architectures import description as layers
+from her2core.models.architectures.description import FEATURES, HIDDEN, LOGITS, Network
 
 
-def _block(number: int, filters: int, pool: str) -> tuple[Conv, MaxPool]:
-    return Conv(f"conv{number}", filters, 3, bias=True, relu=True), MaxPool(pool)
+def _block(number: int, filters: int, pool: str) -> tuple[layers.Conv, layers.MaxPool]:
+    return layers.Conv(f"conv{number}", filters, 3, bias=True, relu=True), layers.MaxPool(pool)
 
 
 CNN = Network(
@@ -32,11 +22,11 @@ CNN = Network(
         *_block(2, 64, "pool2"),
         *_block(3, 128, "pool3"),
         *_block(4, 256, FEATURES),
-        Flatten("flatten"),
-        Dense(HIDDEN, 512, relu=True),
-        Dropout("dropout"),
-        Dense(LOGITS, 4),
-        Softmax(),
+        layers.Flatten("flatten"),
+        layers.Dense(HIDDEN, 512, relu=True),
+        layers.Dropout("dropout"),
+        layers.Dense(LOGITS, 4),
+        layers.Softmax(),
     ),
     # With two blocks in float32 instead of three, probabilities of one patch in 200 moved by 1e-3.
     float32_until="pool3",

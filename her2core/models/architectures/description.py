@@ -23,6 +23,13 @@ FEATURES, HIDDEN, LOGITS, PROBABILITIES = "features", "hidden", "logits", "proba
 
 
 @dataclass(frozen=True)
+class _Plain:
+    """A layer without settings."""
+
+    name: str
+
+
+@dataclass(frozen=True)
 class Scaling:
     """(x - mean) / deviation, per colour channel."""
 
@@ -52,18 +59,12 @@ class BatchNorm:
     epsilon: float = 1.001e-5
 
 
-@dataclass(frozen=True)
-class Relu:
+class Relu(_Plain):
     """max(x, 0)."""
 
-    name: str
 
-
-@dataclass(frozen=True)
-class Identity:
+class Identity(_Plain):
     """Nothing but a name for what comes before."""
-
-    name: str
 
 
 @dataclass(frozen=True)
@@ -76,11 +77,8 @@ class MaxPool:
     pad: int = 0
 
 
-@dataclass(frozen=True)
-class AveragePool:
+class AveragePool(_Plain):
     """The mean of each 2 x 2 window."""
-
-    name: str
 
 
 @dataclass(frozen=True)
@@ -91,18 +89,12 @@ class Concat:
     earlier: str
 
 
-@dataclass(frozen=True)
-class Flatten:
+class Flatten(_Plain):
     """(h, w, c) to (h * w * c,), channels fastest."""
 
-    name: str
 
-
-@dataclass(frozen=True)
-class GlobalAverage:
+class GlobalAverage(_Plain):
     """(h, w, c) to (c,)."""
-
-    name: str
 
 
 @dataclass(frozen=True)

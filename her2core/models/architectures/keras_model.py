@@ -7,24 +7,8 @@ from typing import Any
 
 import keras
 
-from her2core.models.architectures.description import (
-    SIDE,
-    AveragePool,
-    BatchNorm,
-    Concat,
-    Conv,
-    Dense,
-    Dropout,
-    Flatten,
-    GlobalAverage,
-    Identity,
-    Layer,
-    MaxPool,
-    Network,
-    Relu,
-    Scaling,
-    Softmax,
-)
+from her2core.models.architectures import description as kinds
+from her2core.models.architectures.description import SIDE, Layer, Network
 
 
 class WeightsUnavailableError(RuntimeError):
@@ -64,10 +48,10 @@ def _apply(layer: Layer, x: Any, outputs: Mapping[str, Any], dropout: float) -> 
     layers = keras.layers
     name = layer.name
     match layer:
-        case Scaling(mean=mean, deviation=deviation):
+        case kinds.Scaling(mean=mean, deviation=deviation):
             variance = [value * value for value in deviation]
             return layers.Normalization(mean=mean, variance=variance, name=name)(x)
-        case Conv(filters=filters, size=size, stride=stride, pad=pad, bias=bias, relu=relu):
+        case kinds.Conv(filters=filters, size=size, stride=stride, pad=pad, bias=bias, relu=relu):
             same = stride == 1 and 2 * pad == size - 1
             if pad and not same:
                 x = layers.ZeroPadding2D(pad, name=f"{name}_pad")(x)
@@ -80,29 +64,29 @@ def _apply(layer: Layer, x: Any, outputs: Mapping[str, Any], dropout: float) -> 
                 activation="relu" if relu else None,
                 name=name,
             )(x)
-        case BatchNorm(epsilon=epsilon):
+        case kinds.BatchNorm(epsilon=epsilon):
             return layers.BatchNormalization(epsilon=epsilon, name=name)(x)
-        case Relu():
+        case kinds.Relu():
             return layers.Activation("relu", name=name)(x)
-        case Identity():
+        case kinds.Identity():
             return layers.Activation("linear", name=name)(x)
-        case MaxPool(size=size, stride=stride, pad=pad):
+        case kinds.MaxPool(size=size, stride=stride, pad=pad):
             if pad:
                 x = layers.ZeroPadding2D(pad, name=f"{name}_pad")(x)
             return layers.MaxPooling2D(size, stride, name=name)(x)
-        case AveragePool():
+        case kinds.AveragePool():
             return layers.AveragePooling2D(2, name=name)(x)
-        case Concat(earlier=earlier):
+        case kinds.Concat(earlier=earlier):
             return layers.Concatenate(name=name)([outputs[earlier], x])
-        case Flatten():
+        case kinds.Flatten():
             return layers.Flatten(name=name)(x)
-        case GlobalAverage():
+        case kinds.GlobalAverage():
             return layers.GlobalAveragePooling2D(name=name)(x)
-        case Dropout(share=share):
+        case kinds.Dropout(share=share):
             return layers.Dropout(dropout * share, name=name)(x)
-        case Dense(units=units, relu=relu):
+        case kinds.Dense(units=units, relu=relu):
             return layers.Dense(units, activation="relu" if relu else None, name=name)(x)
-        case Softmax():
+        case kinds.Softmax():
             return layers.Softmax(dtype="float32", name=name)(x)
 
 

@@ -21,27 +21,8 @@ import numpy.typing as npt
 import openvino as ov
 from openvino import opset13 as op
 
-from her2core.models.architectures.description import (
-    FEATURES,
-    HIDDEN,
-    LOGITS,
-    SIDE,
-    AveragePool,
-    BatchNorm,
-    Concat,
-    Conv,
-    Dense,
-    Dropout,
-    Flatten,
-    GlobalAverage,
-    Identity,
-    Layer,
-    MaxPool,
-    Network,
-    Relu,
-    Scaling,
-    Softmax,
-)
+from her2core.models.architectures import description as kinds
+from her2core.models.architectures.description import FEATURES, HIDDEN, LOGITS, SIDE, Layer, Network
 
 Tensors = Mapping[str, npt.NDArray[np.generic]]
 
@@ -114,40 +95,40 @@ def _run(
 
 def _apply(layer: Layer, x: Any, outputs: Mapping[str, Any], tensors: Tensors) -> Any:
     match layer:
-        case Scaling(mean=mean, deviation=deviation):
+        case kinds.Scaling(mean=mean, deviation=deviation):
             return op.divide(op.subtract(x, _per_channel(mean)), _per_channel(deviation))
-        case Conv(name=name, stride=stride, pad=pad, bias=bias, relu=relu):
+        case kinds.Conv(name=name, stride=stride, pad=pad, bias=bias, relu=relu):
             kernel = tensors[f"{name}/kernel"].transpose(3, 2, 0, 1)  # keras keeps (h, w, in, out)
             x = op.convolution(x, _weight(kernel), [stride] * 2, [pad] * 2, [pad] * 2, [1, 1])
             if bias:
                 x = op.add(x, _per_channel(tensors[f"{name}/bias"]))
             return op.relu(x) if relu else x
-        case BatchNorm(name=name, epsilon=epsilon):
+        case kinds.BatchNorm(name=name, epsilon=epsilon):
             gamma, beta, mean, variance = (
                 op.constant(np.asarray(tensors[f"{name}/{part}"], np.float32))
                 for part in ("gamma", "beta", "moving_mean", "moving_variance")
             )
             return op.batch_norm_inference(x, gamma, beta, mean, variance, epsilon)
-        case Relu():
+        case kinds.Relu():
             return op.relu(x)
-        case MaxPool(size=size, stride=stride, pad=pad):
+        case kinds.MaxPool(size=size, stride=stride, pad=pad):
             # behind a ReLU padding with zeros is the same as leaving the border out
             window = ([stride] * 2, [1, 1], [pad] * 2, [pad] * 2, [size] * 2)
             return op.max_pool(x, *window).output(0)
-        case AveragePool():
+        case kinds.AveragePool():
             return op.avg_pool(x, [2, 2], [0, 0], [0, 0], [2, 2], True)
-        case Concat(earlier=earlier):
+        case kinds.Concat(earlier=earlier):
             return op.concat([outputs[earlier], x], axis=1)
-        case Flatten():
+        case kinds.Flatten():
             return op.reshape(_to_nhwc(x), _ints(0, -1), True)
-        case GlobalAverage():
+        case kinds.GlobalAverage():
             return op.reduce_mean(x, _ints(2, 3), False)
-        case Dense(name=name, relu=relu):
+        case kinds.Dense(name=name, relu=relu):
             product = op.matmul(x, _weight(tensors[f"{name}/kernel"]), False, False)
             x = op.add(product, op.constant(np.asarray(tensors[f"{name}/bias"], np.float32)))
             return op.relu(x) if relu else x
-        case Identity() | Dropout() | Softmax():  # probabilities are made of the logits elsewhere
-            return x
+        case kinds.Identity() | kinds.Dropout() | kinds.Softmax():
+            return x  # probabilities are made of the logits elsewhere
 
 
 def _results(outputs: Mapping[str, Any]) -> list[Any]:

@@ -44,7 +44,6 @@ class Augmentation:
     microscopes: float = 0.0
 
 
-NO_AUGMENTATION = Augmentation(0.0, 0.0, 0.0, 0.0, False, (1.0, 1.0), 0.0)
 _STAINS = StainVectors().mixing().T
 _UNMIX = np.linalg.inv(_STAINS)
 # natural logarithm of the light that comes through, by pixel value; black counts as 1
