@@ -5,8 +5,6 @@ have to sign in, it does not start (see her2core.accounts.door). Then app.py run
 Exit status: 1 refused with a sentence, 2 a setting is wrong or the database cannot be opened.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import sys

@@ -5,8 +5,6 @@
 Rows whose goal is missed say so, and the exit status is 1. About ten minutes on two cores.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import sys

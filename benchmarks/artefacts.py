@@ -6,8 +6,6 @@ patch lying over the band, one layer where an edge has turned over, two where a 
 it is thicker than the depth of focus.
 """
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 import numpy.typing as npt

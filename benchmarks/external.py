@@ -5,8 +5,6 @@ reads it: its centred square, by both networks and by the stain measurement. Wri
 and the tables of docs/external.md and README.md: figures only, no picture and no name of one.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

@@ -1,7 +1,5 @@
 """How well the stain measurement's clear lines cover hand-drawn masks of stained membrane."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import cv2

@@ -3,8 +3,6 @@
 `benchmarks.rows` has the comparisons of speed; here are shares, errors and correlations.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

@@ -6,8 +6,6 @@ same code as the pages; writes novelty.json. Goals: 95 % of each kind flagged, a
 crops.
 """
 
-from __future__ import annotations
-
 import argparse
 import csv
 import os

@@ -6,8 +6,6 @@ source are taken for another stain, and how many others are not. Rows that miss 
 written too.
 """
 
-from __future__ import annotations
-
 import argparse
 import csv
 import sys

@@ -1,7 +1,5 @@
 """What a benchmark row is, and how both sides of it are timed."""
 
-from __future__ import annotations
-
 import json
 import os
 import platform

@@ -5,8 +5,6 @@ the networks on pixels made before. The patches are the shipped synthetic sample
 tinted otherwise, so that all files differ and none is known from before.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path

@@ -4,8 +4,6 @@ Where there are two sides they take turns, so that what else the machine does hi
 medians count. How much faster maps, stain and SHAP are than the plain way: docs/decisions.md.
 """
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Iterator

@@ -5,8 +5,6 @@ whole real cores as pathologists scored them, and does it leave brown alone that
 Rows that miss their goal are written like the others.
 """
 
-from __future__ import annotations
-
 import argparse
 import csv
 import os

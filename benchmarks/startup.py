@@ -1,7 +1,5 @@
 """Seconds from starting a process until something can be seen: a page, a verdict."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import socket

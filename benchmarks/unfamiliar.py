@@ -3,8 +3,6 @@
 Other stains are made by her2core.training.data.restained of the HER2 images given.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from pathlib import Path
 

@@ -5,8 +5,6 @@ compose file and in every listing of the environment. Environment: DATABASE_HOST
 DATABASE_PASSWORD_FILE, and where they differ from her2, DATABASE_USER and DATABASE_NAME.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 from pathlib import Path

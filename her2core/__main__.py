@@ -1,7 +1,5 @@
 """`python -m her2core`: the library's commands, one line each."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from her2core.common.commands import command_lines

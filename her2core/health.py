@@ -7,8 +7,6 @@ asks a running server. Exit status: 0 all well, 1 something is not. For a probe 
 seconds ask the server's own /_stcore/health instead.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import shutil

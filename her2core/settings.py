@@ -4,8 +4,6 @@ Every limit and place the product uses stands here with its default, so that a h
 finds them on one page. Environment variables win over the file, the file over the default.
 """
 
-from __future__ import annotations
-
 import os
 import tomllib
 from collections.abc import Mapping

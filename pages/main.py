@@ -4,8 +4,6 @@ Started by app.py. The pages beside it are run by `st.navigation` alone: there i
 `pages` beside this file that Streamlit could take for an application of the old kind.
 """
 
-from __future__ import annotations
-
 import logging
 
 import streamlit as st

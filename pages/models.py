@@ -1,7 +1,5 @@
 """Models: which networks read the patches, where they come from, and which bundle is in use."""
 
-from __future__ import annotations
-
 import hashlib
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """`python -m training`: the training and evaluation commands, one line each."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from her2core.common.commands import command_lines

@@ -1,7 +1,5 @@
 """What the benchmarks measured, as Markdown tables for the documents."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager

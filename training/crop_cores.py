@@ -7,8 +7,6 @@ stain does not match their score are left out. Writes class folders and truth.cs
 column is the core: split by it, never by patch.
 """
 
-from __future__ import annotations
-
 import argparse
 import csv
 import sys

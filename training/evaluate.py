@@ -8,8 +8,6 @@ patient, slide or core of each patch. Figures come with 95 % intervals resampled
 The Evaluation page lists reports in data/reports and in HER2_HOME/reports.
 """
 
-from __future__ import annotations
-
 import argparse
 import datetime
 import hashlib

@@ -7,8 +7,6 @@ stands between the two markers of docs/figures.md. What is missing is left out a
 (The README's table is written by `python -m benchmarks.external`.)
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """A finished run becomes a model bundle: temperature, figures on held-out patches, card."""
 
-from __future__ import annotations
-
 import datetime
 import tomllib
 from collections import Counter

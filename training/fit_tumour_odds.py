@@ -7,8 +7,6 @@ logistic regression learns which of them lie where the generator drew a tumour c
 are printed as they stand in tumour.py; `python -m benchmarks.stain` measures on other patches.
 """
 
-from __future__ import annotations
-
 import argparse
 import multiprocessing
 import sys

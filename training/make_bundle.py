@@ -7,8 +7,6 @@
 The figures are measured on the weights as they are stored (float16), on patches no training saw.
 """
 
-from __future__ import annotations
-
 import argparse
 import datetime
 import os

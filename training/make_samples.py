@@ -6,8 +6,6 @@ The sheet shows a row of patches per class as training sees them, for docs/synth
 of the samples do not tell the class, so that a blind reading of them stays blind.
 """
 
-from __future__ import annotations
-
 import argparse
 import csv
 import sys

@@ -6,8 +6,6 @@ The same arguments give the same files, whatever the number of workers. Syntheti
 training demonstrations and for tests; they are not tissue.
 """
 
-from __future__ import annotations
-
 import argparse
 import csv
 import io

@@ -5,8 +5,6 @@ whatever else lies in its folder: so groups are looked at as the folders name th
 are drawn and before folders that tell no groups apart are taken as one.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

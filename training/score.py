@@ -9,8 +9,6 @@ out, as for its format. What else lies in the folder is named when the command e
 A field with too few tumour cells for a score has the status "not assessable".
 """
 
-from __future__ import annotations
-
 import argparse
 import hashlib
 import stat

@@ -1,7 +1,5 @@
 """The table of scores: its columns, its rows, and how it is written."""
 
-from __future__ import annotations
-
 import csv
 import os
 import tempfile

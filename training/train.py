@@ -13,8 +13,6 @@ drawn folder lacks comes from the first that has it), and FOLDER/best.weights.h5
 weights by validation loss. Started again, it goes on.
 """
 
-from __future__ import annotations
-
 import argparse
 import errno
 import os

@@ -1,7 +1,5 @@
 """The command line; see `benchmarks.reliability`. Exit status 1 where a promise was not kept."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import signal

@@ -5,8 +5,6 @@ is there with the same hash, each image that is there can be read, each export i
 and after the sweep of a start no temporary file is left anywhere.
 """
 
-from __future__ import annotations
-
 import os
 import random
 import signal

@@ -8,8 +8,6 @@ processes meanwhile. The browsers run on the same machine as the server, so they
 its cores.
 """
 
-from __future__ import annotations
-
 import asyncio
 import functools
 import random

@@ -1,7 +1,5 @@
 """A database to measure on: SQLite in a temporary folder, or a PostgreSQL of our own."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager

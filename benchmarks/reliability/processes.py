@@ -1,7 +1,5 @@
 """Memory and processor time of a process and of all it started."""
 
-from __future__ import annotations
-
 import os
 from contextlib import suppress
 from pathlib import Path

@@ -1,7 +1,5 @@
 """docs/reliability.md from the results, and what counts as a promise not kept."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

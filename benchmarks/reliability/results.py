@@ -1,7 +1,5 @@
 """The results' JSON files, and what they say of the machine they were measured on."""
 
-from __future__ import annotations
-
 import json
 import os
 import platform

@@ -1,7 +1,5 @@
 """One reviewer at a browser: signs in, answers, and waits until the page says "Saved"."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress

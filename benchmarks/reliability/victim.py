@@ -4,8 +4,6 @@ Before each step it says "begin STEP"; after it, what it acknowledges. What was 
 be there after the kill.
 """
 
-from __future__ import annotations
-
 import sys
 import uuid
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """What a workstation does, for the processes that are killed or set to write at once."""
 
-from __future__ import annotations
-
 import io
 from datetime import UTC, datetime
 

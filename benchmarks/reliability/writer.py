@@ -3,8 +3,6 @@
 It says "ready" once it could write, and begins when it is told to.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 import time

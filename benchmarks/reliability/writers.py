@@ -1,7 +1,5 @@
 """Many programs write to one database at once: no lost, doubled or half review, no "locked"."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

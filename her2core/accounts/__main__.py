@@ -10,8 +10,6 @@ A password is asked for twice, or read from the first line of standard input.
 Exit status: 0 done, 1 refused with a sentence, 2 the command is wrong or the database unusable.
 """
 
-from __future__ import annotations
-
 import argparse
 import getpass
 import sys

@@ -3,8 +3,6 @@
 Pure functions; serve.py asks before the server listens, the pages ask again at each run.
 """
 
-from __future__ import annotations
-
 import ipaddress
 from collections.abc import Mapping
 from urllib.parse import urlsplit

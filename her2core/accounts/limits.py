@@ -8,8 +8,6 @@ keep a person out who has been here before. Every function works in a transactio
 write lock.
 """
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from math import ceil
 

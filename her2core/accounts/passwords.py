@@ -3,8 +3,6 @@
 One check takes some hundredths of a second, so that a flood of them cannot stop the readings.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from functools import cache

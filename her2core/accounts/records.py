@@ -1,7 +1,5 @@
 """What an account, an identity and an audit entry are, and what each role may do. No SQL here."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime

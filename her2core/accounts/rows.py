@@ -1,7 +1,5 @@
 """Account and audit rows: found by name, made into records, added to the caller's transaction."""
 
-from __future__ import annotations
-
 import hashlib
 import ipaddress
 import unicodedata

@@ -1,7 +1,5 @@
 """Accounts, rate-limited sign-in and the audit, in the database of the review store."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 

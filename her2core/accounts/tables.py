@@ -3,8 +3,6 @@
 One backup holds everything. A person's name is the reviewer's name in the log.
 """
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from sqlalchemy import Boolean, CheckConstraint, ForeignKey, String, Text

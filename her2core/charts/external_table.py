@@ -1,7 +1,5 @@
 """The external benchmark as Markdown tables: docs/external.md, README.md, the Evaluation page."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path

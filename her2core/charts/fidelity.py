@@ -1,7 +1,5 @@
 """Plotly figures of how faithful heat maps are. Looks: `her2core.charts.theme`."""
 
-from __future__ import annotations
-
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 

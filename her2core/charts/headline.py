@@ -1,7 +1,5 @@
 """What a report shows before everything else: four figures, and how right whole groups are."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from her2core.charts.plots import IntervalPlot, interval_plot

@@ -4,8 +4,6 @@ Streamlit has icons of its own for this, but a browser would fetch them from ano
 it travels within the page: the sign-in page needs no image address that anybody may ask for.
 """
 
-from __future__ import annotations
-
 from her2core.common.palette import ICON_CELL, ICON_MEMBRANE, ICON_NUCLEUS
 
 ICON = (

@@ -3,8 +3,6 @@
 Only the command line imports this module: matplotlib takes half a second that no page waits for.
 """
 
-from __future__ import annotations
-
 import io
 from collections.abc import Iterator, Sequence
 from functools import cache

@@ -1,7 +1,5 @@
 """The plots of reports and of agreement drawn with plotly; looks: `her2core.charts.theme`."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import plotly.graph_objects as go

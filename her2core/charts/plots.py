@@ -4,8 +4,6 @@ plotly_figures.py draws these for pages, pictures.py as PNG. Every series says i
 interval in its name or at its points.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 

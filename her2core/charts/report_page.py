@@ -3,8 +3,6 @@
 All names come from files and cards: they are escaped, and no script of the page reads them.
 """
 
-from __future__ import annotations
-
 import base64
 import html
 import io

@@ -5,8 +5,6 @@ show it with the caller's own theme switched off (`theme=None`). Lines and point
 marker as well as by colour.
 """
 
-from __future__ import annotations
-
 import html
 from dataclasses import dataclass
 from typing import Literal

@@ -1,7 +1,5 @@
 """Sentences and tables that the page, the HTML report and the command line share."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 from her2core.common.csv_table import Cell, csv_table

@@ -1,7 +1,5 @@
 """The commands of a package and what each is for, read from their docstrings, nothing imported."""
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterator
 from pathlib import Path

@@ -4,8 +4,6 @@ Spreadsheets of many countries take the semicolon for the separator and would cu
 the text is disarmed behind every separator in it, too (her2core.common.text.spreadsheet_text).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 
 from her2core.common.text import encodable, spreadsheet_text

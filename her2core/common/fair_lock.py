@@ -4,8 +4,6 @@ Python's own lock goes to whoever the system wakes first, so that of ten waiting
 be passed over again and again. Here each waits for those before it and for nobody else.
 """
 
-from __future__ import annotations
-
 import threading
 from collections import deque
 from collections.abc import Iterator

@@ -5,8 +5,6 @@ name tells which process of which machine writes it, so that a later start can t
 will ever finish from what somebody is writing right now.
 """
 
-from __future__ import annotations
-
 import hashlib
 import itertools
 import os

@@ -4,8 +4,6 @@ A stain's colour is the optical density that one unit of it adds in R, G and B. 
 stains lie between theirs (Ruifrok & Johnston, Anal Quant Cytol Histol 2001;23:291).
 """
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 import numpy.typing as npt

@@ -4,8 +4,6 @@ Cards and reports decide what a pathologist is shown, so a file which is not exa
 written is refused with a sentence rather than read with guesses.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import math

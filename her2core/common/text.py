@@ -4,8 +4,6 @@ A name is data: it is kept as it came and disarmed only at the sink. Each sink h
 here, because what is harmless in a table cell may be a directive in Markdown, and vice versa.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 

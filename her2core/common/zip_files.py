@@ -1,7 +1,5 @@
 """Writing files into a ZIP, for their owner alone, with the size and sum of each."""
 
-from __future__ import annotations
-
 import hashlib
 import time
 import zipfile

@@ -1,7 +1,5 @@
 """From rows to figures: everything a report says, computed anew for any selection of its rows."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations

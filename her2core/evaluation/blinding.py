@@ -6,8 +6,6 @@ it. A figure that counted the patch would tell what was said of it: in a report 
 once, in a large one by the difference between two filters or between two reports.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 

@@ -3,8 +3,6 @@
 Expected calibration error as in Guo et al., "On Calibration of Modern Neural Networks", ICML 2017.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 

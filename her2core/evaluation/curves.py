@@ -3,8 +3,6 @@
 Points are thinned for drawing; areas and intervals are computed from all patches (figures.py).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 

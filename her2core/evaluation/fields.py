@@ -1,7 +1,5 @@
 """The table of a folder of real fields from elsewhere: what it must hold, read strictly."""
 
-from __future__ import annotations
-
 import csv
 from dataclasses import dataclass
 from pathlib import Path

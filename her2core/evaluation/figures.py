@@ -10,8 +10,6 @@ count half); the area under the precision-recall curve is the average precision,
 interpolation (Davis and Goadrich, ICML 2006). Calibration: see calibration.py.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 

@@ -1,7 +1,5 @@
 """Which patches are worth looking at: the worst errors, and where two models part."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal

@@ -5,8 +5,6 @@ same rule makes the true score of the group, which is the patches' label where a
 Patches with hardly any tissue do not count: the rule is about tissue.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """What the figures of a report are called, and the clinical decisions they are given for."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 TITLES = {

@@ -5,8 +5,6 @@ networks. Patches of one core are also pooled cell by cell, which is what the AS
 about: one patch may hold too few cells, a core rarely does.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol

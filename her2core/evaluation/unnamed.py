@@ -1,7 +1,5 @@
 """A report without the names of files and groups, which may identify patients: for passing on."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace

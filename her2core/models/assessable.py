@@ -6,8 +6,6 @@ cells; otherwise the field is not assessable. Clear staining proves tumour cells
 "Not assessable" is no fifth grade: it stands beside the readers' probabilities, which are kept.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -4,8 +4,6 @@ Calling a Keras model layer by layer costs several times the arithmetic; here pi
 probabilities come out together with the last feature map, from which Grad-CAM needs no second pass.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

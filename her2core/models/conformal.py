@@ -11,8 +11,6 @@ the same set and a new laboratory stains otherwise, so coverage is measured anew
 and shown with every set.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

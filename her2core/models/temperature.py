@@ -5,8 +5,6 @@ backend, the pixel gradient, evaluation and calibration come here, so that a tem
 kind (one for each class, say) is a change of this file and of the card's field.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """What a model says of one patch. Free of tensorflow, so that pages and the store may import it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Double reads as a CSV table: both answers, and what the double read came to."""
 
-from __future__ import annotations
-
 from her2core.common.csv_table import csv_table
 from her2core.people.double_reading import DoubleRead, Plan
 

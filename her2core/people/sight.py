@@ -1,7 +1,5 @@
 """What one person may see and answer of a patch, by their role and the plan. Pure functions."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from her2core.accounts.records import Identity, Permission

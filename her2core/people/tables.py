@@ -3,8 +3,6 @@
 One transaction can look at answers and assignments together.
 """
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from sqlalchemy import Boolean, CheckConstraint, ForeignKey, String, UniqueConstraint

@@ -6,8 +6,6 @@ of them to one appearance. It is a gain for each channel, as any camera's white 
 glass a picture stays as it is: what is brightest in it may be pale tissue.
 """
 
-from __future__ import annotations
-
 from typing import Literal
 
 import cv2

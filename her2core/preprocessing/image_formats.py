@@ -4,8 +4,6 @@ The upload field, the reading of folders, the notes and the refusals take their 
 extensions from `FORMATS`. The content decides the format, never the extension.
 """
 
-from __future__ import annotations
-
 import io
 import re
 from collections.abc import Callable

@@ -6,8 +6,6 @@ as a picture; what it really is, its content says when it is decoded. A picture 
 ending is named and not read: most often it is some program's copy.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import stat

@@ -6,8 +6,6 @@ before has none. Its column is in schema.py, the version of its hash in chain.py
 columns.py; the form is pages/review_parts/answer.py.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, fields, replace
 from enum import IntEnum
 from typing import Any, Literal, get_args

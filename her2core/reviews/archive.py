@@ -3,8 +3,6 @@
 Images come one at a time, so that a thousand patches need the memory of one.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import os

@@ -4,8 +4,6 @@ Restoring is putting the file where DATABASE_URL points, with the server stopped
 `...-wal` and `...-shm` of the old database removed.
 """
 
-from __future__ import annotations
-
 import sqlite3
 from contextlib import closing
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The columns of the exported review log: stable names, what each one means, and its value."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 

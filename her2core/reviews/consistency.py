@@ -4,8 +4,6 @@ Such an answer is not refused. A reviewer may agree that ISH should follow, or w
 a verdict; but more often it is a slip of a key, and afterwards the log cannot tell which it was.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 from her2core.models.bundles.registry import ARCHITECTURES

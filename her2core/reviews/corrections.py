@@ -5,8 +5,6 @@ part of it, and a correction may move the square. Every function works inside th
 appends the answer, which holds the write lock, so that of two at once the second sees the first.
 """
 
-from __future__ import annotations
-
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 

@@ -1,7 +1,5 @@
 """Opening the database of the review store: durable settings, file rights, calm error sentences."""
 
-from __future__ import annotations
-
 import os
 import sqlite3
 from collections.abc import Iterator

@@ -5,8 +5,6 @@ another language is understood too. Only a refused connection has no state; thos
 the words of the client library.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 BUSY = (

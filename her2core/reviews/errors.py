@@ -1,7 +1,5 @@
 """What can go wrong with the review store. str(error) is always one calm sentence for a page."""
 
-from __future__ import annotations
-
 
 class StoreError(RuntimeError):
     """The database could not be used; nothing was recorded, and a page should keep its draft."""

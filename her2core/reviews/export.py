@@ -5,8 +5,6 @@ text with apostrophes. XLSX stores it as text, and what XML cannot hold as Excel
 (a vertical tab as _x000B_). JSON is lossless.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import re

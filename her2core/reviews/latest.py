@@ -4,8 +4,6 @@ A patch can have been read by models that were in use before, and in several squ
 shows and orders by what the present models say; what they have not read yet is to be read.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 from her2core.preprocessing.patches import Square

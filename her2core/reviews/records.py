@@ -1,7 +1,5 @@
 """The typed records that pass between pages and the review store. No SQL here."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime

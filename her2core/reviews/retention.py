@@ -1,7 +1,5 @@
 """How long images and answers begun are kept: old ones go, what is recorded stays."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 

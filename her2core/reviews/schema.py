@@ -3,8 +3,6 @@
 Changes go through a new file in migrations/versions; a test compares both.
 """
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 
 from sqlalchemy import (

@@ -1,7 +1,5 @@
 """Stain readings in the database: rows to readings, readings to rows, and what a hash covers."""
 
-from __future__ import annotations
-
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 

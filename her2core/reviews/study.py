@@ -9,8 +9,6 @@ people who need not have recorded anything. Reviews carry whether they were blin
 one counts as "seen" wherever it is.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass

@@ -11,8 +11,6 @@ An archive comes from outside and may be made to harm: names are compared, never
 nothing is unpacked to disk; no file may be larger than said, and none larger than its limit.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

@@ -3,8 +3,6 @@
 Works inside the caller's transaction: what is not committed was never there.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime
 

@@ -1,7 +1,5 @@
 """Taking a study from one installation to another: records and images, all or nothing."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace

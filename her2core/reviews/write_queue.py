@@ -7,8 +7,6 @@ before the write lock: only who stands in it may take the lock, and who comes fr
 taken. Short random pauses before it give each the same chance.
 """
 
-from __future__ import annotations
-
 import fcntl
 import os
 import random

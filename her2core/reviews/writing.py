@@ -1,7 +1,5 @@
 """Writing the store: what becomes of a draft inside the transaction that holds the write lock."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime
 

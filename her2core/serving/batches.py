@@ -1,7 +1,5 @@
 """Reading many patches by all models at once, a few patches ahead of whoever takes the verdicts."""
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor

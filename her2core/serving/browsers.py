@@ -4,8 +4,6 @@ The cookie says nothing of a person. It ties a session of the server to the brow
 so that a session's id, which stands in upload addresses, opens nothing by itself.
 """
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 import secrets

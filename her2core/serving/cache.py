@@ -1,7 +1,5 @@
 """A small cache: the most recently used values, shared by the threads of a server."""
 
-from __future__ import annotations
-
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable

@@ -5,8 +5,6 @@ those it makes itself from what the server sent (`blob:`, components); inline st
 data. Charts of Vega (`st.altair_chart` and its like) would need 'unsafe-eval' and stay empty.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import re

@@ -3,8 +3,6 @@
 Every file ends in exactly one of three ways, and a bad one never stops those after it.
 """
 
-from __future__ import annotations
-
 import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime

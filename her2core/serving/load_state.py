@@ -1,7 +1,5 @@
 """How far the models of a server are, in words and for pages to wait on."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal

@@ -4,8 +4,6 @@ Messages of this project name patches by the first digits of their sha256 only. 
 tracebacks add is cut to type, file and line: the text of an exception may quote a file's name.
 """
 
-from __future__ import annotations
-
 import atexit
 import faulthandler
 import json

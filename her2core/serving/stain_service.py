@@ -4,8 +4,6 @@ The measurement takes a twentieth of a second for a usual patch and seconds for 
 it is made once, kept, and asked for early: while the reviewer looks at the image.
 """
 
-from __future__ import annotations
-
 import logging
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """What has to be so before anything listens: settings, database, and a door that somebody minds."""
 
-from __future__ import annotations
-
 import functools
 
 from her2core.accounts.door import LOOPBACK_NAMES, OpenDoorError, way_in

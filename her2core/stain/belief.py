@@ -9,8 +9,6 @@ are equally dense, for a web is pale only towards its nuclei. Where few cells ha
 speaks more for itself.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

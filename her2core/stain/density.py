@@ -4,8 +4,6 @@ Colour deconvolution after Ruifrok & Johnston (Anal Quant Cytol Histol 2001;23:2
 is brown, not what is membrane: a plausibility check, not a HER2 score.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

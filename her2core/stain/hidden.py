@@ -7,8 +7,6 @@ same. Its middle is where the distance to the lines is greatest (the seeds of a 
 distance transform; Vincent & Soille, IEEE PAMI 1991;13:583).
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import cv2

@@ -7,8 +7,6 @@ grey rather than brown (rims of red cells, folds, nuclear borders) gives a line 
 the same place and is taken off.
 """
 
-from __future__ import annotations
-
 from functools import lru_cache
 
 import cv2

@@ -5,8 +5,6 @@ with hardly any in a ring around them, is nuclear. Limits were set on nuclear st
 her2core.training.data.restained makes (inside over ring 6 to 8) and on real HER2 (2 as a rule).
 """
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 import numpy.typing as npt

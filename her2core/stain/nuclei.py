@@ -4,8 +4,6 @@ Works at one resolution, `WORKING_UM` per pixel, to which every image is brought
 sizes below are micrometres and one setting serves every magnification.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import cv2

@@ -4,8 +4,6 @@ A `MembraneReport` holds every outline and lives while it is drawn; a `StainRead
 into the review store, exports and reports.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """The third reader's report of one image: cells, shares, score, and what it went by."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field, replace
 from typing import Literal
 

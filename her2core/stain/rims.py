@@ -8,8 +8,6 @@ most, stands in for it. One path per cell says at once where the cell ends, how 
 stained and how densely.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 

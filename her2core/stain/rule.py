@@ -4,8 +4,6 @@ Source: Wolff et al., J Clin Oncol 2018;36:2105 and 2023;41:3867. Ultralow as in
 (Bardia et al., N Engl J Med 2024;391:2110): IHC 0 with faint staining in some cells.
 """
 
-from __future__ import annotations
-
 from her2core.scores import HER2Score, score_of_cells
 from her2core.stain.thresholds import StainThresholds
 

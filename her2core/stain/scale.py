@@ -8,8 +8,6 @@ Where nuclei are a few pixels wide, clumps of them answer instead and seem to be
 magnification. What gives such an image away is the mean size of all that answers: it is tiny.
 """
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 

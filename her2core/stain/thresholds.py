@@ -1,7 +1,5 @@
 """Every number that decides what a measured cell, and then a patch, is called."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from her2core.scores import RULE_SHARE

@@ -8,8 +8,6 @@ paler than the cytoplasm round it. Sizes, unevenness and cytoplasm are taken rel
 own median, so that a wrong scale, another tumour or a scanner's sharpening does not shift them.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from scipy.spatial import cKDTree
 

@@ -8,8 +8,6 @@ hold hardly any DAB and their browner extreme is then grey cytoplasm; so a direc
 only near the fixed one, and where enough pixels lie along it.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -4,8 +4,6 @@ The backbone answers once for every patch, without augmentation, and its pooled 
 disk under the weights and the pictures they belong to. A head learns from them in minutes.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ everything it had, the patience already spent included, and several machines mus
 together (see `her2core.training.machines`).
 """
 
-from __future__ import annotations
-
 import errno
 import json
 import math

@@ -1,7 +1,5 @@
 """The loss of a recipe: cross-entropy, with the switches that go beyond the study."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

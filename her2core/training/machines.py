@@ -6,8 +6,6 @@ inside the strategy. So the training loop of this project is written out, and is
 strategy of one machine and of several.
 """
 
-from __future__ import annotations
-
 import json
 import os
 from dataclasses import dataclass

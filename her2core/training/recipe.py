@@ -3,8 +3,6 @@
 docs/training.md holds the table of all entries; what goes beyond the study is off unless named.
 """
 
-from __future__ import annotations
-
 import sys
 import tomllib
 from dataclasses import asdict, dataclass, field, fields

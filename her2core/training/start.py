@@ -4,8 +4,6 @@ A lab rarely has enough patches to train a network from nothing; it takes a bund
 knows membranes and trains on with its own.
 """
 
-from __future__ import annotations
-
 import csv
 import hashlib
 from pathlib import Path

@@ -5,8 +5,6 @@ small head's weights alone: no pass through the network, forwards or back. The s
 difference of two logits; its map then answers "why this class and not that one?".
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

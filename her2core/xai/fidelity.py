@@ -5,8 +5,6 @@ checks for saliency maps, NeurIPS 2018. Pointing game: Zhang et al., Top-down ne
 2018. No tensorflow: the network is a function given by the caller.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

@@ -3,8 +3,6 @@
 No tensorflow, no method: how a map is made is said in the file named after it.
 """
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 import numpy.typing as npt

@@ -1,7 +1,5 @@
 """The gradient of class probabilities by the pixels, compiled once."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import tensorflow as tf

@@ -1,7 +1,5 @@
 """How far a long explanation is, and whether anybody still waits for it."""
 
-from __future__ import annotations
-
 import threading
 
 

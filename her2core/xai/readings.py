@@ -1,7 +1,5 @@
 """One plain sentence per heat map: what it shows, and what it cannot show."""
 
-from __future__ import annotations
-
 from her2core.scores import HER2Score
 from her2core.xai.methods import METHODS
 

@@ -7,8 +7,6 @@ an input, runs in small batches, and only the class on the screen is computed.
 Method: Erion et al., Nature Machine Intelligence 2021; Lundberg and Lee, NeurIPS 2017.
 """
 
-from __future__ import annotations
-
 import threading
 from functools import partial
 from typing import Any

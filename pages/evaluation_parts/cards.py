@@ -1,7 +1,5 @@
 """What the cards of the models in use state of themselves."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from her2core.common.text import markdown_text

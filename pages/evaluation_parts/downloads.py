@@ -1,7 +1,5 @@
 """What can be taken along of a report: its rows, its HTML page, its pictures."""
 
-from __future__ import annotations
-
 import io
 import zipfile
 from collections.abc import Callable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """The figures of one report, or of two side by side."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import streamlit as st

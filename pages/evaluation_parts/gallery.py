@@ -1,7 +1,5 @@
 """The worst errors and the largest disagreements of a report, each opening in the Review page."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from pathlib import Path
 

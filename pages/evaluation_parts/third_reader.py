@@ -1,7 +1,5 @@
 """The stain measurement beside the networks: how often it is right, and where it contradicts."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 from pathlib import Path
 

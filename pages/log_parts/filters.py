@@ -1,7 +1,5 @@
 """Which entries of the log to show: one row of controls becomes a ReviewFilter."""
 
-from __future__ import annotations
-
 from datetime import date
 from typing import Any, Literal
 

@@ -1,7 +1,5 @@
 """Times as the reader's own clock shows them; the log itself is in UTC."""
 
-from __future__ import annotations
-
 from datetime import UTC, date, datetime, time, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 

@@ -1,7 +1,5 @@
 """Whether the maps of a model tell the truth, as measured by the fidelity benchmark."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from her2core.charts.fidelity import curves_figure

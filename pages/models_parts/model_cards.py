@@ -3,8 +3,6 @@
 A card's text comes from whoever made the bundle: it is shown letter by letter, never as markup.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import streamlit as st

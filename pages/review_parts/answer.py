@@ -4,8 +4,6 @@ Keys: 0 to 3 own score; A, D agree or disagree with the CNN, with Shift for Dens
 confidence; Enter saves. Streamlit leaves keys alone while a text is being typed.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial

@@ -4,8 +4,6 @@ The database holds what is begun under a name, so that a lost session, a restart
 another browser brings it back. Without a name, or without the database, the session alone does.
 """
 
-from __future__ import annotations
-
 import logging
 import time
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """A review that is recorded: what was answered, how it compares, and the way to correct it."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from her2core.common.text import markdown_text

@@ -4,8 +4,6 @@ Streamlit sends a text only when its field is left, or at Ctrl+Enter: that key i
 each pause of the typing. There is no setting for it.
 """
 
-from __future__ import annotations
-
 import streamlit as st
 
 _SEND = """

@@ -1,7 +1,5 @@
 """Taking patches in from the browser, and telling what became of each file."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

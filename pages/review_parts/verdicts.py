@@ -1,7 +1,5 @@
 """Both verdicts side by side: scores, probabilities on one axis, agreement, what it would mean."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import streamlit as st

@@ -3,8 +3,6 @@
 Which is whose and for which patch: pages/review_parts/draft.py.
 """
 
-from __future__ import annotations
-
 import time
 import uuid
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """The door: nothing is drawn before whoever is there has signed in, where sign-in is needed."""
 
-from __future__ import annotations
-
 import importlib.util
 import logging
 from dataclasses import dataclass

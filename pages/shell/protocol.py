@@ -4,8 +4,6 @@ There is no public way to either: the messages are read with Streamlit's own pro
 a session is ended by its runtime. No other module of the product knows of them.
 """
 
-from __future__ import annotations
-
 from google.protobuf.message import DecodeError
 from streamlit import get_option, runtime
 from streamlit.proto.BackMsg_pb2 import BackMsg

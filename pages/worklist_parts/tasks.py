@@ -1,7 +1,5 @@
 """What a person is asked for with a patch, in a word or two."""
 
-from __future__ import annotations
-
 from her2core.people.access import Desk
 from her2core.people.double_reading import Plan
 

@@ -5,8 +5,6 @@ follows from the layers (shapes, weights, parameters), `keras_model` for the ker
 them; `backends.openvino_graph` makes OpenVINO's. A further network is one file and one entry here.
 """
 
-from __future__ import annotations
-
 from types import MappingProxyType
 
 from her2core.models.architectures.cnn import CNN

@@ -4,8 +4,6 @@ Conv 32/64/128/256 (3 x 3, valid, ReLU), each with 2 x 2 max-pooling; Flatten (3
 dropout; softmax over 4 classes: 19,265,348 parameters. The last feature map is (12, 12, 256).
 """
 
-from __future__ import annotations
-
 from her2core.models.architectures import description as layers
 from her2core.models.architectures.description import FEATURES, HIDDEN, LOGITS, Network
 

@@ -5,8 +5,6 @@ way round: between two dense blocks the map is averaged before its 1 x 1 convolu
 which gives the same values for a quarter of the work. The last feature map is (7, 7, 1024).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from her2core.models.architectures import description as layers

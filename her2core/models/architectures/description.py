@@ -5,8 +5,6 @@ the names and shapes of all weights are worked out here, so that a bundle is che
 is built from it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property

@@ -1,7 +1,5 @@
 """The keras model of a network's description, with fresh or ImageNet weights."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -11,8 +11,6 @@ A processor that is faster in bfloat16 rounds every value to eight bits. That co
 first layers and in the head, which are quick anyway: so the network also comes in three parts.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 

@@ -6,8 +6,6 @@ weights, this backend and this processor (on which the precision depends), so th
 need not try again. A note that is damaged or about something else counts for nothing.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging

@@ -3,8 +3,6 @@
 A backend is only another way to run the same network. Free of any framework.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple, Protocol
 
 import numpy as np

@@ -6,8 +6,6 @@ a kernel by the batch normalisation behind it, and the product has more bits aga
 product is what is stored, behind it a normalisation that scales by one.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import ml_dtypes

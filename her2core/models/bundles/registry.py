@@ -3,8 +3,6 @@
 Free of tensorflow: only cards are read here, so that the Models page draws at once.
 """
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from pathlib import Path

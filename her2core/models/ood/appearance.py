@@ -6,8 +6,6 @@ are those of haematoxylin and DAB, whether light was absorbed or emitted, whethe
 of a microscope's camera.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import cv2

@@ -1,7 +1,5 @@
 """novelty.safetensors: what a bundle knows, written beside its weights and verified when read."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping
 from dataclasses import replace

@@ -6,8 +6,6 @@ regression is shown patches of other stains (outlier exposure, Hendrycks et al.,
 reads the whitened coordinates in which the distances are measured.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

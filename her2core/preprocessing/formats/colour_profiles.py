@@ -1,7 +1,5 @@
 """From the colours a file declares to sRGB: decided by what a profile does, never by its name."""
 
-from __future__ import annotations
-
 import io
 from dataclasses import dataclass
 from functools import cache

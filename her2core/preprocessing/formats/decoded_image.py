@@ -3,8 +3,6 @@
 A reader gives an upright 8-bit sRGB picture with notes on what was changed, or refuses the file.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

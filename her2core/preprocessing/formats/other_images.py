@@ -1,7 +1,5 @@
 """JPEG, BMP and JPEG 2000: Pillow decodes them, what it does not look at is looked at here."""
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass

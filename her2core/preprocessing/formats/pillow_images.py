@@ -3,8 +3,6 @@
 Pixels are converted in strips, so that a file costs its decoded size and one RGB copy.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO

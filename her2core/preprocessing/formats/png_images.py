@@ -1,7 +1,5 @@
 """PNG: checked chunk by chunk, 16 bits and transparency kept apart, declared colours honoured."""
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Iterator
 from typing import BinaryIO

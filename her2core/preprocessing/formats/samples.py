@@ -1,7 +1,5 @@
 """From the samples a file stores, 1 to 16 bits each, to 8-bit sRGB."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from typing import Literal
 

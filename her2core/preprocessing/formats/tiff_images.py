@@ -1,7 +1,5 @@
 """TIFF of any layout: one strict way from its samples to a picture."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 

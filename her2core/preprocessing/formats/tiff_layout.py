@@ -1,7 +1,5 @@
 """How a TIFF directory stores its samples: sizes, strips or tiles, planes and packing, checked."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass, replace
 

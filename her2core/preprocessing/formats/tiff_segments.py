@@ -5,8 +5,6 @@ or a method that is not known is an error. Only pieces that the file leaves out 
 neither place nor length, have no samples.
 """
 
-from __future__ import annotations
-
 import io
 import math
 import zlib

@@ -8,8 +8,6 @@ sources too: no source was kept out of that choice. benchmarks/quality.json says
 what they leave alone.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import cv2

@@ -1,7 +1,5 @@
 """What can be wrong with a patch: a code, how much it matters, and a sentence on what to do."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

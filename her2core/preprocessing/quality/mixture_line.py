@@ -4,8 +4,6 @@ Colours are shares of optical density in red, green and blue; all mixtures of th
 between theirs on one line.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -7,8 +7,6 @@ On 201 real HER2 patches such areas lie between 0.2
 and 1.1 along the line from haematoxylin to DAB and within 0.05 of it.
 """
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 import numpy.typing as npt

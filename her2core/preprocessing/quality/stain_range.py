@@ -5,8 +5,6 @@ pixels had 0.10 to 0.34 of haematoxylin, the densest 10 % of them 0.02 to 0.63 o
 that stains twice as strongly is no reason to warn.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -8,8 +8,6 @@ of the four differences counts, so that edges and single dark spots do not. What
 most of the tissue counts as tissue of that density, so that a strand between lumens is no fold.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple

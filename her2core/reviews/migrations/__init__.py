@@ -1,7 +1,5 @@
 """Brings a database to the schema this version of the code knows; run from the package itself."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from alembic import command

@@ -6,8 +6,6 @@ says for changes that leave the stored rows as they are ("Making Other Kinds Of 
 Changes", https://www.sqlite.org/lang_altertable.html).
 """
 
-from __future__ import annotations
-
 from alembic import op
 from sqlalchemy import text
 

@@ -1,7 +1,5 @@
 """Run by Alembic: applies the migrations on the connection which the store hands over."""
 
-from __future__ import annotations
-
 from alembic import context
 
 from her2core.reviews.schema import Base

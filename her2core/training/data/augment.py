@@ -4,8 +4,6 @@ Composing the five geometric changes into a single matrix resamples the picture 
 five times, so that thin membranes stay thin. Beyond the study: colour gains and stain densities.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import cv2

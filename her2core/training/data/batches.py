@@ -5,8 +5,6 @@ that was stopped goes on with the very batches it would have had, and several ma
 prepare their rows of one batch.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

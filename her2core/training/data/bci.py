@@ -1,7 +1,5 @@
 """BCI, the public set of HER2 patches with their H&E: its folders, names and parts."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

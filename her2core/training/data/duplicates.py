@@ -7,8 +7,6 @@ along the rows of a 9 x 8 grey thumbnail (N. Krawetz, "Kind of Like That", 2013)
 the correlation of two 32 x 32 thumbnails. Turned or mirrored copies are not found.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

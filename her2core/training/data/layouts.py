@@ -4,8 +4,6 @@ HER2-IHC-40x, BCI, one folder per class and a CSV table are told apart by what l
 name that is not understood is an error which repeats it: a guessed label would be learnt.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence

@@ -6,8 +6,6 @@ under-exposed, as at 20x; and a camera's photograph, sharpened and stretched in 
 pixels, chroma-subsampled JPEG, noise.
 """
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 import numpy.typing as npt

@@ -1,7 +1,5 @@
 """From folders to the three sides of a training: read, told apart, split, checked for copies."""
 
-from __future__ import annotations
-
 import csv
 import io
 from collections import Counter

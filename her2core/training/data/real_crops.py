@@ -7,8 +7,6 @@ a crop up or down and labels the result by the same measurement, so that tissue 
 appears in all classes and its look alone gives no class away.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

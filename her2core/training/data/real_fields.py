@@ -1,7 +1,5 @@
 """Real fields from elsewhere (`her2core.evaluation.fields`) for calibration: never for training."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -5,8 +5,6 @@ differs. A bundle is shown some of them to learn what HER2 is not (training.add_
 measured on those of cores it never saw (benchmarks.novelty).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from itertools import islice
 

@@ -6,8 +6,6 @@ what they are; but a picture of training that comes again in validation or test 
 and one of validation in test.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass

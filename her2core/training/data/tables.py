@@ -5,8 +5,6 @@ system, absolute ones too, or bare names. A line that means no picture, or sever
 names it: groups that get lost put one patient into training and test.
 """
 
-from __future__ import annotations
-
 import codecs
 import csv
 import io

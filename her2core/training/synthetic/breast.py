@@ -1,7 +1,5 @@
 """What a breast holds beside invasive tumour: fat, and ducts filled by carcinoma in situ."""
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 import numpy.typing as npt

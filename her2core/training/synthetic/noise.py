@@ -1,7 +1,5 @@
 """Smooth random fields: the texture of tissue and of uneven staining."""
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 import numpy.typing as npt

@@ -4,8 +4,6 @@ The default colours were fitted to fourteen real HER2 IHC cores scanned at 40x (
 overexpression, Apache-2.0): numbers only, no image of them is part of this project.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import cv2

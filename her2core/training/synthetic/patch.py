@@ -1,7 +1,5 @@
 """One synthetic patch: tissue, cells, staining and camera put together, with its truth."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 

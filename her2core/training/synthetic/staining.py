@@ -4,8 +4,6 @@ The shares of cells follow the ASCO/CAP 2018 criteria (see her2core.scores). A g
 sides of the 10 % of the rule, because no reader can tell 9 % from 11 % on a patch of thirty cells.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

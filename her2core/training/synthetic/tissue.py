@@ -1,7 +1,5 @@
 """Around the tumour cells: where tumour, stroma and glass lie, and what fools a reader."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 import cv2

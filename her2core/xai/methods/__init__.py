@@ -4,8 +4,6 @@ A further class-activation method is one file and one name in METHODS: the page'
 sentences, drawing and the fidelity benchmark follow from its `MapMethod`.
 """
 
-from __future__ import annotations
-
 from types import MappingProxyType
 
 from her2core.xai.methods.grad_cam import GRAD_CAM

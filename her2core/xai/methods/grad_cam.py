@@ -1,7 +1,5 @@
 """Grad-CAM (Selvaraju et al., ICCV 2017): channels weighted by their mean gradient."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from her2core.xai.methods.method import Floats, MapMethod, ScoreGradient

@@ -5,8 +5,6 @@ one corner cancels what speaks for it in another. Grad-CAM++ adds up only where 
 positive, each place weighted so that several separate objects count alike.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from her2core.xai.methods.method import Floats, MapMethod, ScoreGradient

@@ -5,8 +5,6 @@ depend on. Here every place keeps its own gradient: what is red did raise the sc
 begins with a global average (DenseNet121) the gradient is the same everywhere and both agree.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from her2core.xai.methods.method import Floats, MapMethod, ScoreGradient

@@ -4,8 +4,6 @@ Every place of every channel is weighted by its own gradient where that is posit
 against the class takes nothing away from what speaks for it beside it.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from her2core.xai.methods.method import Floats, MapMethod, ScoreGradient

@@ -1,7 +1,5 @@
 """What a heat-map method is to everything that offers, computes, draws or checks it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property

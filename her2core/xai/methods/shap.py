@@ -3,8 +3,6 @@
 Two files, because computing needs TensorFlow and offering must not.
 """
 
-from __future__ import annotations
-
 from her2core.xai.methods.method import MapMethod
 
 SHAP = MapMethod(

@@ -3,8 +3,6 @@
 A migration is history: it spells its tables out instead of importing today's schema.
 """
 
-from __future__ import annotations
-
 import sqlalchemy as sa
 from alembic import op
 

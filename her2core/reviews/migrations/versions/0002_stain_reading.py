@@ -3,8 +3,6 @@
 Existing entries keep their hashes: they have no reading, and their verdicts no novelty.
 """
 
-from __future__ import annotations
-
 import sqlalchemy as sa
 from alembic import op
 

@@ -3,8 +3,6 @@
 SQLite has no TRUNCATE.
 """
 
-from __future__ import annotations
-
 from alembic import op
 
 revision: str = "0003"

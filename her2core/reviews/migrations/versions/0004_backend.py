@@ -3,8 +3,6 @@
 Not part of the hash chain: entries recorded earlier keep their hashes.
 """
 
-from __future__ import annotations
-
 import sqlalchemy as sa
 from alembic import op
 

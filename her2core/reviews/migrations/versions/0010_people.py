@@ -1,7 +1,5 @@
 """Who may sign in, failed sign-ins of the last minutes, and the audit table, append-only too."""
 
-from __future__ import annotations
-
 import sqlalchemy as sa
 from alembic import op
 

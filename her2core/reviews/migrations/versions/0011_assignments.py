@@ -1,7 +1,5 @@
 """Which patch is whose to read: alone, as one of two blinded readers, or as adjudicator."""
 
-from __future__ import annotations
-
 import sqlalchemy as sa
 from alembic import op
 

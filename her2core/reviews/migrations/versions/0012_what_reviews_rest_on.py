@@ -5,8 +5,6 @@ database can refuse to change them. Assignments are never changed either, but ma
 single one that was not read yet, and the claim of an adjudicator who did not answer.
 """
 
-from __future__ import annotations
-
 from alembic import op
 
 revision: str = "0012"

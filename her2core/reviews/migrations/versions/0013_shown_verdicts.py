@@ -5,8 +5,6 @@ the name need not be that of somebody who has recorded a review. What versions b
 not known; their unblinded reviews tell a part of it.
 """
 
-from __future__ import annotations
-
 import sqlalchemy as sa
 from alembic import op
 

@@ -4,8 +4,6 @@ No triggers: they are written over and deleted. No key leads to the patch, so th
 nothing of other tables.
 """
 
-from __future__ import annotations
-
 import sqlalchemy as sa
 from alembic import op
 

@@ -5,8 +5,6 @@ connection asks for it; triggers on INSERT are always asked. What stood in the t
 register before is registered as it is found: what was done to it earlier cannot be told.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from typing import Any
