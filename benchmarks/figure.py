@@ -42,7 +42,7 @@ def at_most(name: str, value: float, goal: float, unit: str, n: int, note: str =
     return Figure(name, round(value, 4), unit, f"<= {goal:g}", bool(value <= goal), n, note)
 
 
-def told(name: str, value: float, unit: str, n: int, note: str = "") -> Figure:
+def no_goal(name: str, value: float, unit: str, n: int, note: str = "") -> Figure:
     """A figure without a goal."""
     return Figure(name, round(value, 4), unit, None, None, n, note)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.figure import ROOT, Figure, add_cores, at_least, at_most, publish, rgb_of, told
+from benchmarks.figure import ROOT, Figure, add_cores, at_least, at_most, no_goal, publish, rgb_of
 from benchmarks.unfamiliar import unfamiliar
 from her2core.models.ood.novelty_file import load_novelty
 from her2core.preprocessing.glass import prepared
@@ -32,7 +32,7 @@ Distances = npt.NDArray[np.float32]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print and write; 0 also where goals are missed, for they are told."""
+    """Measure, print and write; 0 also where goals are missed, they are in the file."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     parser = argparse.ArgumentParser(prog="benchmarks.novelty", description=__doc__)
     parser.add_argument(
@@ -84,7 +84,7 @@ def measured(bundle: Path, cores: Path, number: int, seed: int) -> list[Figure]:
     for name, images in real.items():
         found = values(images)
         everything.append(found)
-        rows.append(_told(f"real HER2 crops, core {name}", found, "part of the row of all cores"))
+        rows.append(_row(f"real HER2 crops, core {name}", found, "part of the row of all cores"))
     if everything:
         together = np.concatenate(everything)
         rows.insert(
@@ -98,7 +98,7 @@ def measured(bundle: Path, cores: Path, number: int, seed: int) -> list[Figure]:
                 f"{len(real)} cores, {_median(together)}",
             ),
         )
-    rows.append(_told("fresh synthetic patches", values(synthetic)))
+    rows.append(_row("fresh synthetic patches", values(synthetic)))
     for name, images in unfamiliar(shuffled(real, synthetic, rng), number, seed + 1).items():
         if not images:
             print(f"No picture of the kind “{name}” is installed: left out.", file=sys.stderr)
@@ -136,8 +136,8 @@ def shuffled(
     return [sources[at] for at in rng.permutation(len(sources))]
 
 
-def _told(name: str, distances: Distances, note: str = "") -> Figure:
-    return told(
+def _row(name: str, distances: Distances, note: str = "") -> Figure:
+    return no_goal(
         name,
         _share(distances),
         _UNIT,

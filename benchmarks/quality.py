@@ -25,9 +25,9 @@ from benchmarks.figure import (
     add_cores,
     at_least,
     at_most,
+    no_goal,
     publish,
     rgb_of,
-    told,
 )
 from benchmarks.unfamiliar import unfamiliar
 from her2core.preprocessing.patches import Patch, Square
@@ -49,7 +49,7 @@ def rows_of(name: str, images: Sequence[RGBArray], seed: int) -> list[Figure]:
     share = np.mean([bool(found & {"fold", "pen"}) for found in plain])
     rows = [
         at_most(f"{name}: flagged as fold or pen", float(share), _LEFT_ALONE, "share", len(images)),
-        told(
+        no_goal(
             f"{name}: with any warning",
             float(np.mean([bool(found) for found in plain])),
             "share",
@@ -113,7 +113,7 @@ def other_rows(sources: Sequence[RGBArray], count: int, seed: int) -> list[Figur
         if images:
             share = float(np.mean([bool(codes(image) & _OTHER_SUBJECT) for image in images]))
             title = f"{name}: warned of as no readable HER2"
-            rows.append(told(title, share, "share", len(images)))
+            rows.append(no_goal(title, share, "share", len(images)))
     return rows
 
 
@@ -130,7 +130,7 @@ def speed_row(image: RGBArray) -> Figure:
         started = time.process_time()
         codes(image)
         times.append((time.process_time() - started) * 1e3)
-    return told("one assessment at 448 pixels", float(np.median(times)), "ms", len(times))
+    return no_goal("one assessment at 448 pixels", float(np.median(times)), "ms", len(times))
 
 
 def _scaled(image: RGBArray, by: float | tuple[float, ...]) -> RGBArray:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import spearmanr
 
-from benchmarks.figure import ROOT, Figure, add_cores, at_least, at_most, publish, rgb_of, told
+from benchmarks.figure import ROOT, Figure, add_cores, at_least, at_most, no_goal, publish, rgb_of
 from her2core.scores import HER2Score
 from her2core.stain import MembraneReport, estimate_vectors, measure, measure_membranes
 from her2core.training.synthetic import GeneratorConfig, SyntheticPatch, make_patch
@@ -39,7 +39,7 @@ def synthetic_rows(count: int, seed: int) -> list[Figure]:
     rows += _against_truth("synthetic, scale not given", guessed)
     off = [abs(np.log2(r.um_per_pixel / _um_per_pixel(p))) for p, r in guessed]
     rows.append(
-        told(
+        no_goal(
             "synthetic, scale not given: median error of the scale",
             2 ** float(np.median(off)),
             "factor",
@@ -111,8 +111,8 @@ def _against_truth(
             len(exact),
             "of the patches that got a score",
         ),
-        told(f"{name}: score within one grade", float(np.mean(near)), "share", len(near)),
-        told(f"{name}: no score, too few cells or too coarse", unscored, "share", len(readings)),
+        no_goal(f"{name}: score within one grade", float(np.mean(near)), "share", len(near)),
+        no_goal(f"{name}: no score, too few cells or too coarse", unscored, "share", len(readings)),
     ]
 
 
@@ -149,13 +149,13 @@ def brown_without_membrane(count: int, seed: int) -> list[Figure]:
             "class 0 without any stained membrane, at least 15 % of the tissue brown; "
             f"{_uncertainty(shares)}",
         ),
-        told(
+        no_goal(
             "brown without membrane: median share of cells called stained",
             float(np.median(shares)),
             "share",
             count,
         ),
-        told("brown without membrane: called 2+ or 3+", positive / count, "share", count),
+        no_goal("brown without membrane: called 2+ or 3+", positive / count, "share", count),
     ]
 
 
@@ -176,7 +176,7 @@ def core_rows(folder: Path) -> list[Figure]:
         figures.append((fits, int(truth), score, weighted, brown))
         parts = ", ".join(f"{name} {share or 0:.1%}" for name, _, share in report.table())
         rows.append(
-            told(
+            no_goal(
                 f"core {entry['core']} ({truth.label}{'' if fits else ', stain does not match'})",
                 weighted,
                 "H-score of 300",
@@ -207,16 +207,16 @@ def core_rows(folder: Path) -> list[Figure]:
             "rho",
             count,
         ),
-        told(
+        no_goal(
             "cores whose stain matches: Spearman of the plain brown share",
             correlation(4, fitting),
             "rho",
             count,
             "no cells, no membranes: the peer",
         ),
-        told("cores whose stain matches: score exact", exact, "share", count),
-        told("cores whose stain matches: score within one grade", within, "share", count),
-        told(
+        no_goal("cores whose stain matches: score exact", exact, "share", count),
+        no_goal("cores whose stain matches: score within one grade", within, "share", count),
+        no_goal(
             "all cores: Spearman of the score with the IHC score",
             correlation(2, figures),
             "rho",

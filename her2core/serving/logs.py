@@ -41,7 +41,7 @@ class JsonLines(logging.Formatter):
             "message": _ID.sub("…", message),
         }
         if record.exc_info and record.exc_info[1] is not None:
-            line["error"] = told(record.exc_info[1])
+            line["error"] = describe_error(record.exc_info[1])
         return json.dumps(line, ensure_ascii=False, default=str)
 
 
@@ -53,7 +53,7 @@ class _ShapedLogger(logging.Logger):
         super().addHandler(hdlr)
 
 
-def told(error: BaseException) -> list[str]:
+def describe_error(error: BaseException) -> list[str]:
     """An error and what caused it: type and place of each, innermost last, without any text."""
     parts = []
     seen: set[int] = set()
