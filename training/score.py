@@ -151,8 +151,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     what = f"an image, or a folder searched with its subfolders for {format_names()} files"
     patches = parser.add_mutually_exclusive_group(required=True)
-    patches.add_argument("--data", type=Path, metavar="PATCHES", help=what)
-    patches.add_argument("patches", type=Path, nargs="?", metavar="PATCHES", help="the same")
+    patches.add_argument("--data", type=Path, metavar="INPUT", help=what)
+    patches.add_argument("patches", type=Path, nargs="?", metavar="INPUT", help="the same")
     parser.add_argument(
         "--out", type=Path, required=True, metavar="CSV", help="table to write (replaced at once)"
     )
