@@ -98,6 +98,9 @@ CAPTION, CAPTION_WARNING = (20, 20, 20), (150, 30, 30)
 CELLS = (rgb_of(_SKY), rgb_of(_YELLOW), rgb_of(_GREEN), rgb_of(_PINK))
 NOT_COUNTED = (150, 150, 150)
 
+# regions of a slide by grade, 0 to 3+: rising in warmth and in depth
+GRADES = (rgb_of(_SKY), rgb_of(_YELLOW), rgb_of(_ORANGE), rgb_of("#A3123A"))
+
 # contours of a heat map: for the class; of a signed map for and against it
 CONTOUR, CONTOUR_FOR, CONTOUR_AGAINST = rgb_of(_YELLOW), (255, 110, 60), rgb_of(_SKY)
 # heat and its colour: dark violet over teal to yellow, rising steadily in lightness

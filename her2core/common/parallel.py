@@ -11,6 +11,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
+_cores: int | None = None
 
 
 def mapped(
@@ -53,4 +54,15 @@ def chunks(things: Iterable[T], size: int) -> Iterator[list[T]]:
 
 def cores() -> int:
     """Processors this process may use."""
+    if _cores is not None:
+        return _cores
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def use_cores(number: int) -> None:
+    """Have this process compute on so many cores, as where others share the machine with it."""
+    global _cores
+    import cv2  # most processes that divide work never touch a picture
+
+    _cores = number
+    cv2.setNumThreads(number)

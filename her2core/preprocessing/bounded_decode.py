@@ -8,37 +8,27 @@ are kept for the next file; a warm one costs milliseconds. The pixels are those 
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import signal
-import socket
-import subprocess
-import sys
-import tempfile
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import cache
 from typing import Any, BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 
-from her2core.preprocessing.decode_worker import MAX_MESSAGE
+from her2core.common.bounded_process import BoundedProcess, filled, memory_file
 from her2core.preprocessing.image_formats import FORMATS, DecodedImage, UnreadableImageError
 from her2core.preprocessing.patches import Patch, decode
-from her2core.settings import PROJECT_ROOT, UploadLimits
+from her2core.settings import UploadLimits
 
 _log = logging.getLogger(__name__)
 _WORKERS = 2
-_START_SECONDS = 60.0
 _FILES_PER_WORKER = 1000
 # Time is counted on the processor, so that a busy computer refuses no file a quiet one takes. A
 # process that does nothing at all is given up after so many times the limit on the clock.
 _PATIENCE = 12.0
-# Numeric libraries set aside address space for each thread they might start.
-_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
 def decode_bounded(data: bytes, name: str, limits: UploadLimits) -> Patch:
@@ -77,7 +67,7 @@ class DecoderPool:
         self._max_mib = max_mib
         self._free = threading.Semaphore(workers)
         self._lock = threading.Lock()
-        self._idle: list[_Worker] = []
+        self._idle: list[BoundedProcess] = []
 
     def read(self, data: bytes, max_pixels: int, min_side: int) -> DecodedImage:
         """`her2core.preprocessing.image_formats.read_image`, elsewhere.
@@ -91,11 +81,11 @@ class DecoderPool:
             "max_mib": self._max_mib,
             "max_seconds": self._max_seconds,
         }
-        with self._free, _memory_file() as source, _memory_file() as target:
+        with self._free, memory_file() as source, memory_file() as target:
             source.write(data)
             source.flush()
             worker, answer = self._asked(request, source, target)
-            if answer.get("tired") or worker.files >= _FILES_PER_WORKER:
+            if answer.get("tired") or worker.requests >= _FILES_PER_WORKER:
                 worker.stop()
             else:
                 with self._lock:
@@ -111,7 +101,7 @@ class DecoderPool:
 
     def _asked(
         self, request: dict[str, int], source: BinaryIO, target: BinaryIO
-    ) -> tuple[_Worker, dict[str, Any]]:
+    ) -> tuple[BoundedProcess, dict[str, Any]]:
         """A worker and its answer; whatever did not answer is ended.
 
         Raises:
@@ -127,7 +117,7 @@ class DecoderPool:
                 continue
             seconds = self._max_seconds * self._patience
             try:
-                return worker, worker.ask(request, source, target, seconds)
+                return worker, worker.ask(request, (source, target), seconds)
             except TimeoutError:
                 worker.stop()
                 raise self._too_slow() from None
@@ -148,72 +138,9 @@ class DecoderPool:
         )
 
 
-class _Worker:
-    """One process and the socket to it."""
-
-    def __init__(self) -> None:
-        self.files = 0
-        self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        with theirs:
-            number = theirs.fileno()
-            try:
-                self._process = subprocess.Popen(
-                    [sys.executable, "-m", "her2core.preprocessing.decode_worker", str(number)],
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    # Decoders print what a file says, and a file may say a patient's name.
-                    stderr=subprocess.DEVNULL,
-                    cwd=PROJECT_ROOT,
-                    env={**os.environ, **_ONE_THREAD},
-                    pass_fds=(number,),
-                )
-            except BaseException:
-                self._channel.close()
-                raise
-        self._channel.settimeout(_START_SECONDS)
-        if self._channel.recv(MAX_MESSAGE) != b"ready":
-            raise EOFError("the decoding process did not start")
-
-    @property
-    def pid(self) -> int:
-        """Id of the process."""
-        return self._process.pid
-
-    def lives(self) -> bool:
-        """Whether the process is still there."""
-        return self._process.poll() is None
-
-    def ask(
-        self, request: dict[str, int], source: BinaryIO, target: BinaryIO, seconds: float
-    ) -> dict[str, Any]:
-        """Have one file decoded.
-
-        Raises:
-            TimeoutError: no answer within `seconds`.
-            OSError, EOFError, ValueError: the process has ended, or does not make sense any more.
-        """
-        self.files += 1
-        self._channel.settimeout(seconds)
-        descriptors = [source.fileno(), target.fileno()]
-        socket.send_fds(self._channel, [json.dumps(request).encode()], descriptors)
-        message = self._channel.recv(MAX_MESSAGE)
-        if not message:
-            raise EOFError("the decoding process has ended")
-        answer = json.loads(message)
-        if not isinstance(answer, dict):
-            raise ValueError("the decoding process gave no answer")
-        return answer
-
-    def stop(self) -> int:
-        """End the process, whatever it is doing; its exit status."""
-        self._channel.close()
-        self._process.kill()
-        return self._process.wait()
-
-
-def _started() -> _Worker:
+def _started() -> BoundedProcess:
     try:
-        return _Worker()
+        return BoundedProcess("her2core.preprocessing.decode_worker")
     except (OSError, EOFError) as error:
         _log.warning("No decoding process could be started (%s)", type(error).__name__)
         raise UnreadableImageError(
@@ -239,32 +166,14 @@ def _decoded(answer: dict[str, Any], target: BinaryIO, max_pixels: int) -> Decod
             or kind not in {one.name for one in FORMATS}
         ):
             raise ValueError
-        # Read, not mapped: the worker could still change or cut what it shares.
         rgb = np.empty((height, width, 3), np.uint8)
-        target.seek(0)
-        if os.fstat(target.fileno()).st_size != rgb.nbytes or _filled(rgb, target) != rgb.nbytes:
+        if not filled(rgb.data.cast("B"), target):
             raise ValueError
     except (KeyError, TypeError, ValueError):
         raise UnreadableImageError(
             "could not be opened; export it again as 8-bit RGB and upload that."
         ) from None
     return DecodedImage(rgb, notes, kind)
-
-
-def _filled(rgb: npt.NDArray[np.uint8], file: BinaryIO) -> int:
-    """Read a file into the array; how many bytes it gave."""
-    return int(file.readinto(rgb.data.cast("B")))  # type: ignore[attr-defined]
-
-
-@contextmanager
-def _memory_file() -> Iterator[BinaryIO]:
-    """An unnamed file in memory; on systems without them, an unnamed one on disk."""
-    if hasattr(os, "memfd_create"):
-        with os.fdopen(os.memfd_create("her2"), "w+b") as file:
-            yield file
-    else:
-        with tempfile.TemporaryFile() as file:
-            yield file
 
 
 @cache

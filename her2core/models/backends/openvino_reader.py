@@ -94,7 +94,11 @@ class OpenVinoReader:
         return free
 
     def _compiled(self, hint: str, streams: int) -> list[ov.CompiledModel]:
-        options: dict[str, Any] = {"PERFORMANCE_HINT": hint, "NUM_STREAMS": str(streams)}
+        options: dict[str, Any] = {
+            "PERFORMANCE_HINT": hint,
+            "NUM_STREAMS": str(streams),
+            "INFERENCE_NUM_THREADS": str(cores()),
+        }
         return [
             self._core.compile_model(graph, "CPU", options | {_PRECISION: precision})
             for graph, precision in zip(self._graphs, self._precisions, strict=True)

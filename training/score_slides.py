@@ -1,0 +1,237 @@
+"""Score whole slides, cores and tissue microarrays, on one machine or a Dask cluster.
+
+    python -m training.score_slides INPUT --out DIR [--workers N] [--scheduler ADDRESS]
+
+Writes slides.csv (a row for each slide, or for each core of a microarray), regions.parquet, and for
+each slide <slide>.geojson for QuPath and <slide>.png, a thumbnail with its maps. A slide that
+cannot be read is a row with status "not scored". What is read is kept in DIR/readings: started
+again after a stop, the command goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from her2core.charts.slide_map import slide_picture
+from her2core.common.csv_table import Cell, csv_table
+from her2core.common.files import remove_unfinished, write_atomically
+from her2core.common.text import cell_text, printable
+from her2core.models.bundles.card import BundleError
+from her2core.models.bundles.registry import ARCHITECTURES
+from her2core.scores import RESEARCH_NOTICE
+from her2core.serving.slide_runs import Outcome, Progress, SlideJob, options_of, read_slides
+from her2core.serving.slide_tasks import SlideOptions
+from her2core.settings import load_settings
+from her2core.slides.geojson import written
+from her2core.slides.plan import DEFAULT_UM
+from her2core.slides.readings import SlideReading
+from her2core.slides.scale import known_scale
+from her2core.slides.score import SlideScore, score_slide
+from her2core.slides.slide import Slide, SlideError
+from her2core.slides.tables import (
+    NOT_SCORED,
+    SCORED,
+    region_shapes,
+    regions_table,
+    score_row,
+    slide_columns,
+    unread_row,
+)
+from training.score import ALL_SCORED, INTERRUPTED, NOTHING_DONE, SOME_NOT_SCORED
+from training.slide_inputs import NothingDoneError, areas_of, find_slides, workers_of, written_names
+
+_FINEST_REGION_UM, _WIDEST_REGION_UM = 50.0, 1000.0
+_THUMBNAIL = 1600
+_MESSAGES_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class _Done:
+    """A slide's name, its rows of slides.csv, and its reading where there is one."""
+
+    name: str
+    rows: list[dict[str, Cell]]
+    reading: SlideReading | None
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Returns:
+        0 all scored, 2 some not, 1 nothing could be done, 130 stopped by the user.
+    """
+    args = _parser().parse_args(arguments)
+    try:
+        return _run(args)
+    except (NothingDoneError, BundleError) as error:
+        print(error, file=sys.stderr)
+        return NOTHING_DONE
+    except KeyboardInterrupt:
+        print("Stopped; what was read is kept, and the same command goes on.", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m training.score_slides",
+        description="Score HER2 IHC slides with the models in use. " + RESEARCH_NOTICE,
+        epilog="Exit status: 0 every slide was scored; 2 some were not (their rows say why); "
+        "1 nothing could be done; 130 stopped.",
+    )
+    parser.add_argument("input", type=Path, metavar="INPUT", help="a slide, or a folder of slides")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
+    parser.add_argument(
+        "--models",
+        default=",".join(ARCHITECTURES),
+        help="which models, separated by commas (default: %(default)s)",
+    )
+    parser.add_argument("--workers", type=int, help="processes (default: one for each core)")
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster that reads")
+    parser.add_argument(
+        "--um",
+        type=float,
+        default=DEFAULT_UM,
+        help="side of a region in micrometres (default %(default)g)",
+    )
+    parser.add_argument(
+        "--um-per-pixel", type=float, help="scale of all slides (default: as each file says)"
+    )
+    parser.add_argument(
+        "--annotations",
+        type=Path,
+        metavar="DIR",
+        help="QuPath's GeoJSON of areas to read, named like the slides",
+    )
+    return parser
+
+
+def _run(args: argparse.Namespace) -> int:
+    out: Path = args.out
+    try:
+        slides = find_slides(args.input)
+    except FileNotFoundError:
+        raise NothingDoneError(f"There is no file or folder “{_shown(args.input)}”.") from None
+    except OSError as error:
+        raise NothingDoneError(
+            f"“{_shown(args.input)}” cannot be opened ({error.strerror}); change its permissions."
+        ) from None
+    if not slides:
+        raise NothingDoneError(f"“{_shown(args.input)}” holds no slide.")
+    if not _FINEST_REGION_UM <= args.um <= _WIDEST_REGION_UM:
+        raise NothingDoneError(
+            f"Regions are {_FINEST_REGION_UM:g} to {_WIDEST_REGION_UM:g} µm wide (--um)."
+        )
+    if args.workers is not None and args.workers < 1:
+        raise NothingDoneError("At least one worker is needed.")
+    names = [name.strip() for name in args.models.split(",")]
+    try:
+        known_scale(args.um_per_pixel, None)
+        options = options_of(load_settings(), names, args.um, args.um_per_pixel)
+    except ValueError as error:
+        raise NothingDoneError(str(error)) from None
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        remove_unfinished(out)
+        done = _read(slides, options, args)
+        _write_tables(done, [name for name, _ in options.models], out)
+    except OSError as error:
+        raise NothingDoneError(
+            f"“{_shown(out)}” cannot be written ({error.strerror}); make room or choose another "
+            "place; what was read is kept."
+        ) from None
+    return _summary(done, out)
+
+
+def _read(slides: Sequence[Path], options: SlideOptions, args: argparse.Namespace) -> list[_Done]:
+    """Every slide's rows, in the order of the slides; maps and GeoJSON are written on the way."""
+    root = args.input if args.input.is_dir() else args.input.parent
+    names = {path: cell_text(path.relative_to(root).as_posix()) for path in slides}
+    targets = written_names(slides, root)
+    done: dict[Path, _Done] = {}
+    jobs = []
+    for path in slides:
+        try:
+            jobs.append(SlideJob(path, areas_of(path, args.annotations)))
+        except SlideError as error:
+            done[path] = _unread(names[path], str(error))
+    with workers_of(args.scheduler, args.workers) as who, tqdm(unit="region", disable=None) as bar:
+        read: dict[Path, int] = {}
+
+        def watch(progress: Progress) -> None:
+            now = len(progress.reading.regions)
+            bar.update(now - read.get(progress.path, 0))
+            read[progress.path] = now
+
+        for one in read_slides(jobs, options, *who, args.out / "readings", watch):
+            done[one.path] = _done(one, options, names[one.path], args.out / targets[one.path])
+    return [done[path] for path in slides]
+
+
+def _done(outcome: Outcome, options: SlideOptions, name: str, target: Path) -> _Done:
+    """The rows of a slide that was read; its GeoJSON and its map are written."""
+    reading = outcome.reading
+    if reading is None:
+        return _unread(name, outcome.message)
+    scores = score_slide(reading, [reader for reader, _ in options.models], options.thresholds)
+    try:
+        picture = _picture(outcome.path, reading, scores)
+    except SlideError as error:
+        return _unread(name, str(error))
+    for ending, data in (("geojson", written(region_shapes(reading))), ("png", picture)):
+        write_atomically(target.with_name(f"{target.name}.{ending}"), data)
+    return _Done(name, [{**score_row(reading, one), "slide": name} for one in scores], reading)
+
+
+def _picture(path: Path, reading: SlideReading, scores: Sequence[SlideScore]) -> bytes:
+    width, height = reading.facts.width, reading.facts.height
+    share = min(1.0, _THUMBNAIL / max(width, height))
+    size = (max(1, round(width * share)), max(1, round(height * share)))
+    with Slide(path) as slide:
+        overview = slide.read(0, 0, width, height, size)
+    said = f"{len(scores)} cores"
+    if len(scores) == 1:
+        said = ", ".join(
+            f"{one.reader} {'no score' if one.score is None else one.score.label}"
+            for one in scores[0].readers
+        )
+    return slide_picture(reading, overview, f"{reading.name}: {said}. {RESEARCH_NOTICE}")
+
+
+def _unread(name: str, message: str) -> _Done:
+    return _Done(name, [unread_row(name, message)], None)
+
+
+def _write_tables(done: Sequence[_Done], readers: Sequence[str], out: Path) -> None:
+    columns = slide_columns(readers)
+    rows = [[row.get(column) for column in columns] for one in done for row in one.rows]
+    readings = [(one.name, one.reading) for one in done if one.reading is not None]
+    write_atomically(out / "regions.parquet", regions_table(readings, readers))
+    write_atomically(out / "slides.csv", csv_table([columns, *rows]))
+
+
+def _summary(done: Sequence[_Done], out: Path) -> int:
+    rows = [row for one in done for row in one.rows]
+    scored = sum(row["status"] == SCORED for row in rows)
+    failed = [row for row in rows if row["status"] == NOT_SCORED]
+    apart = len(rows) - scored - len(failed)
+    told = f", {apart} not assessable" if apart else ""
+    print(f"{scored} of {len(rows)} scored{told}; {_shown(out)} written.", file=sys.stderr)
+    for message in list(dict.fromkeys(str(row["message"]) for row in failed))[:_MESSAGES_SHOWN]:
+        print(f"- {message}", file=sys.stderr)
+    if failed:
+        return NOTHING_DONE if len(failed) == len(rows) else SOME_NOT_SCORED
+    return ALL_SCORED
+
+
+def _shown(path: Path) -> str:
+    return printable(str(path))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
