@@ -19,6 +19,7 @@ from her2core.serving import headers, logs, start
 from her2core.serving.guard import Guard
 from her2core.serving.visits import visits
 from pages.shell import protocol
+from pages.viewer import routes
 
 logs.take_over()
 _log = logging.getLogger("her2core.app")
@@ -39,6 +40,7 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
 
 app = st.App(
     Path(__file__).parent / "pages" / "main.py",
+    routes=routes.ROUTES,
     lifespan=lifespan,
     middleware=[
         Middleware(

@@ -75,7 +75,7 @@ def _workplace(here: Services, items: list[WorklistItem], item: WorklistItem) ->
         st.warning(markdown_text(str(error)), icon=":material/broken_image:")
         return
     here.stain.start(patch)  # in the background, while the page is drawn
-    left, right = st.columns([58, 42], gap="medium")
+    left, right = st.columns([61, 39], gap="medium")
     with right:
         readings = _readings(here, patch, shown_review)
     known = bool(seen.among(here, [item.patch.sha256]))
@@ -83,7 +83,14 @@ def _workplace(here: Services, items: list[WorklistItem], item: WorklistItem) ->
     if not hidden and (readings or shown_review is not None):
         seen.mark(here, [item.patch.sha256])
     with left:
-        viewer.draw(here, patch, readings or (), hidden)
+        viewer.draw(
+            here,
+            patch,
+            readings or (),
+            hidden=hidden,
+            stain=_is_measured_as_recorded(here, patch, shown_review),
+            movable=shown_review is None,
+        )
         if shown_review is None:
             viewer.square_controls(patch)
     with right:
@@ -109,6 +116,12 @@ def _workplace(here: Services, items: list[WorklistItem], item: WorklistItem) ->
             if review is not None and draft.overtaken:
                 recorded.overtaken(review)
             answer.form(here, patch, readings, hidden, blind=hidden and not known)
+
+
+def _is_measured_as_recorded(here: Services, patch: Patch, review: Review | None) -> bool:
+    """Whether cells drawn now are those that the review tells of; other settings find others."""
+    kept = None if review is None else review.stain
+    return kept is None or kept == here.stain.known(patch)
 
 
 def _not_blind() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
@@ -28,6 +31,17 @@ def serve(monkeypatch: pytest.MonkeyPatch, made: Services) -> Services:
     gate._shut_cookies.clear()
     monkeypatch.setattr(ui, "services", lambda: made)
     return made
+
+
+def scene_of(app: AppTest) -> dict[str, Any]:
+    """What the page's image viewer was given to show."""
+    scenes = [json.loads(one.proto.json) for one in app.get("bidi_component") if one.proto.json]
+    return next(scene for scene in scenes if "layers" in scene)
+
+
+def layer_titles(app: AppTest) -> list[str]:
+    """The layers that can be shown over the image."""
+    return [layer["title"] for layer in scene_of(app)["layers"]]
 
 
 def text_of(app: AppTest) -> str:

@@ -163,11 +163,12 @@ def widgets(messages: list[ForwardMsg]) -> dict[str, str]:
     return drawn
 
 
-def sign_in(line: Line, name: str, password: str) -> list[ForwardMsg]:
-    """Fill in the form as a browser does; what is drawn then."""
+def sign_in(line: Line, name: str, password: str, query: str = "") -> list[ForwardMsg]:
+    """Fill in the form as a browser does, at an address with this query; what is drawn then."""
     drawn = widgets(line.run())
 
     def fill(message: BackMsg) -> None:
+        message.rerun_script.query_string = query
         states = message.rerun_script.widget_states.widgets
         for label, value in (("Name", name), ("Password", password)):
             state = states.add()

@@ -1,4 +1,4 @@
-"""Plotly figures of verdicts and of heat-map scales; looks: `her2core.charts.theme`.
+"""Plotly figures of verdicts; looks: `her2core.charts.theme`.
 
 Models are told apart by colour, by hatching and by name.
 """
@@ -14,13 +14,6 @@ from her2core.common.palette import MODELS, OTHER_MODEL
 from her2core.common.text import percent
 from her2core.models.verdict import Verdict
 from her2core.scores import CLASS_LABELS, HER2Score
-from her2core.xai.explanation import Method
-
-_LEGEND_ENDS: dict[bool, dict[float, str]] = {
-    False: {0.0: "0", 0.5: "speaks for the class", 1.0: "most"},
-    True: {-1.0: "against", 0.0: "0", 1.0: "for"},
-}
-
 
 _NAMES = {"cnn": "CNN", "densenet121": "DenseNet121"}
 _HATCHES = {"cnn": "", "densenet121": "/"}
@@ -95,45 +88,4 @@ def probability_figure(verdicts: Sequence[Verdict], *, dark: bool = False) -> go
         tickvals=[0, 25, 50, 75, 100],
         ticktext=["0 %", "25 %", "50 %", "75 %", "100 %"],
     )
-    return figure
-
-
-def legend_figure(method: Method, *, dark: bool = False) -> go.Figure:
-    """The colour bar of a heat map, from its least to its greatest value.
-
-    Args:
-        method: the method whose maps of one class are shown.
-        dark: for a dark ground.
-
-    Returns:
-        A figure 46 pixels high.
-    """
-    from her2core.xai.overlay import colour_stops  # brings opencv: not for the other figures
-
-    stops = colour_stops(method)
-    low, high = stops[0].value, stops[-1].value
-    steps = [low + (high - low) * i / 200 for i in range(201)]
-    figure = go.Figure(
-        go.Heatmap(
-            z=[steps],
-            x=steps,
-            y=[""],
-            colorscale=[[(stop.value - low) / (high - low), f"rgb{stop.rgb}"] for stop in stops],
-            zmin=low,
-            zmax=high,
-            showscale=False,
-            hoverinfo="skip",
-        )
-    )
-    lay_out(figure, dark, height=46)
-    figure.update_layout(margin={"l": 48, "r": 48, "t": 4, "b": 26})
-    ends = _LEGEND_ENDS[low < 0]
-    figure.update_xaxes(
-        range=[low, high],
-        tickvals=list(ends),
-        ticktext=list(ends.values()),
-        showgrid=False,
-        automargin=False,
-    )
-    figure.update_yaxes(visible=False)
     return figure

@@ -97,6 +97,7 @@ CAPTION, CAPTION_WARNING = (20, 20, 20), (150, 30, 30)
 # cells by pattern of staining, none to intense; they also differ in lightness from brown and blue
 CELLS = (rgb_of(_SKY), rgb_of(_YELLOW), rgb_of(_GREEN), rgb_of(_PINK))
 NOT_COUNTED = (150, 150, 150)
+MEMBRANE = (0, 229, 255)  # far from brown and from the blue of nuclei
 
 # regions of a slide by grade, 0 to 3+: rising in warmth and in depth
 GRADES = (rgb_of(_SKY), rgb_of(_YELLOW), rgb_of(_ORANGE), rgb_of("#A3123A"))

@@ -10,6 +10,7 @@ asks for. How wide the field is in µm does not matter: nuclei tell it too rough
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,21 @@ from her2core.models.bundles.card import PartReading
 from her2core.preprocessing.patches import MODEL_SIDE, Patch, Square
 
 _ACROSS = 2
+
+
+@dataclass(frozen=True)
+class PartRead:
+    """What a network says of one part of a square.
+
+    Attributes:
+        square: the part, in pixels of the image.
+        probabilities: of the four classes in clinical order.
+        decides: the verdict is this part's.
+    """
+
+    square: Square
+    probabilities: tuple[float, float, float, float]
+    decides: bool
 
 
 def squares_read(patch: Patch, reading: PartReading | None) -> tuple[Square, ...]:
@@ -35,6 +51,12 @@ def squares_read(patch: Patch, reading: PartReading | None) -> tuple[Square, ...
             for column in range(_ACROSS)
         ),
     )
+
+
+def place_of(part: Square, whole: Square) -> str:
+    """Where a part lies in its square, e.g. "upper left"."""
+    row = "upper" if part.y == whole.y else "lower"
+    return f"{row} {'left' if part.x == whole.x else 'right'}"
 
 
 def strongest(probabilities: Sequence[Sequence[float]] | npt.NDArray[np.floating[Any]]) -> int:

@@ -52,6 +52,9 @@ class Images(Protocol):
     def has(self, sha256: str) -> bool:
         """Whether the patch of that upload is kept intact."""
 
+    def stored(self, sha256: str) -> bytes | None:
+        """The PNG file of a patch as it is kept; None where it is not."""
+
 
 def open_images(settings: Settings) -> Images:
     """The folder of this installation, or memory where a setting says that nothing is stored.
@@ -112,8 +115,12 @@ class MemoryImages:
 
     def has(self, sha256: str) -> bool:
         """Whether a patch is still in memory."""
+        return self.stored(sha256) is not None
+
+    def stored(self, sha256: str) -> bytes | None:
+        """The PNG file of a patch as it is kept; None where it is not."""
         with self._lock:
-            return sha256 in self._kept
+            return self._kept.get(sha256)
 
 
 class ImageStore:

@@ -51,6 +51,13 @@ class Square:
         size = min(width, height)
         return cls((width - size) // 2, (height - size) // 2, size)
 
+    def within(self, width: int, height: int, least: int) -> Square:
+        """The nearest square of an image that has at least so many pixels a side, where it can."""
+        whole = min(width, height)
+        size = min(max(self.size, least), whole)
+        x, y = min(max(self.x, 0), width - size), min(max(self.y, 0), height - size)
+        return Square(x, y, size)
+
 
 @dataclass(frozen=True)
 class Patch:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
 
-from her2core.serving.browsers import browser_of, cookie_name, new_browser
+from her2core.serving.browsers import browser_of, cookie_name, new_browser, verify_address
 from her2core.serving.headers import Headers, dressed
 from her2core.serving.visits import HEADER, Allowance, TooManyError, Visit, Visits
 
@@ -26,6 +27,8 @@ _log = logging.getLogger(__name__)
 _PROTOCOL = b"sec-websocket-protocol"
 # The rest of Streamlit's own addresses (metrics, agents, script checks) is nobody's business here.
 _OPEN = ("health", "host-config", "stream", "bidi-components", "upload_file")
+# The application's own, which lie at the top wherever Streamlit's lie.
+_OWN = ("pictures", "viewer")
 _FORBIDDEN, _TOO_LARGE, _GOING_AWAY, _LATER = 1008, 1009, 1001, 1013
 
 
@@ -91,13 +94,16 @@ class Guard:
                     given,
                     self._headers,
                     secure=scope.get("scheme") == "https",
-                    private=area == "media",
+                    private=area in ("media", "pictures"),
                     cookie=f"{cookie_name(key)}={new_browser(key)}" if greets else None,
                 )
             await send(message)
 
-        refused = self._refusal(area, rest, browser)
+        refused = self._refusal(area, rest, browser, scope)
         if refused is None:
+            if area in _OWN:
+                root = scope.get("root_path", "").rstrip("/")
+                scope = {**scope, "path": "/".join((root, area, *rest))}
             await self._app(scope, receive, outgoing)
             return
         status, sentence = refused
@@ -115,10 +121,22 @@ class Guard:
         area, *rest = path[1:].split("/")
         return area, rest
 
-    def _refusal(self, area: str, rest: list[str], browser: str | None) -> tuple[int, str] | None:
+    def _refusal(
+        self, area: str, rest: list[str], browser: str | None, scope: Scope
+    ) -> tuple[int, str] | None:
         """Status and sentence where the answer is no."""
-        if area == "media" and not self._visits.may_see(browser):
-            return 403, "Sign in at this browser to see pictures and files."
+        if area in ("media", "pictures"):
+            sessions = self._visits.sessions(browser)
+            if not sessions:
+                return 403, "Sign in at this browser to see pictures and files."
+            if area == "media":
+                return None
+            path = "/".join(("", area, *rest))
+            query = scope.get("query_string", b"").decode("latin-1")
+            key, now = self._key(), time.time()
+            if any(verify_address(key, path, query, session, now) for session in sessions):
+                return None
+            return 403, "This address is of another session or has expired; reload the page."
         if area != "_stcore":
             return None
         name = rest[0] if rest else ""

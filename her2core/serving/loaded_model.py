@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +25,7 @@ from her2core.models.head import Head
 from her2core.models.ood.appearance import appearance
 from her2core.models.ood.novelty import pooled
 from her2core.models.ood.novelty_file import load_novelty
-from her2core.models.reading_grid import squares_read, strongest
+from her2core.models.reading_grid import PartRead, squares_read, strongest
 from her2core.models.verdict import Verdict, verdict_of
 from her2core.preprocessing.patches import Patch
 from her2core.scores import HER2Score
@@ -51,13 +51,17 @@ class Reading:
 
     Attributes:
         verdict: what the model says.
-        features: float32 (h, w, c), the last feature map of the whole square.
-        hidden: float32 (units,), the hidden layer after its ReLU, of the whole square.
+        features: float32 (h, w, c), the last feature map of the square that decided.
+        hidden: float32 (units,), the hidden layer after its ReLU, of that square.
+        probabilities: float32 (k, 4), of each of `squares_read`.
+        decided: which of them the verdict is taken from.
     """
 
     verdict: Verdict
     features: Floats
     hidden: Floats
+    probabilities: Floats
+    decided: int
 
 
 class LoadedModel:
@@ -120,6 +124,16 @@ class LoadedModel:
         known = self._readings.get(patch.key)
         return known or self.read_many([(patch.key, self.inputs(patch))])[0]
 
+    def parts(self, patch: Patch) -> tuple[PartRead, ...]:
+        """What it says of each part of the patch's square; empty where it is read whole."""
+        reading = self.read(patch)
+        squares = squares_read(patch, self.card.input.reading)
+        return tuple(
+            PartRead(square, verdict_of(self.card, row, "").probabilities, at == reading.decided)
+            for at, (square, row) in enumerate(zip(squares, reading.probabilities, strict=True))
+            if at
+        )
+
     def read_many(self, patches: Sequence[tuple[str, Floats]]) -> list[Reading]:
         """Readings of (key, inputs) pairs; what is not known yet is read in one go and kept.
 
@@ -139,12 +153,17 @@ class LoadedModel:
                     for first, end in pairwise(firsts)
                 ]
                 strange = self._novelties(looks, chosen, seen.features)
-                for key, first, part, novelty in zip(new, firsts, chosen, strange, strict=False):
+                ends = zip(new, pairwise(firsts), chosen, strange, strict=True)
+                for key, (first, end), part, novelty in ends:
                     row = seen.probabilities[part]
-                    verdict = verdict_of(self.card, row, self.backend, novelty)
-                    # Copies: views would keep the whole batch in memory.
-                    features, hidden = seen.features[first].copy(), seen.hidden[first].copy()
-                    reading = Reading(verdict, features, hidden)
+                    reading = Reading(
+                        verdict_of(self.card, row, self.backend, novelty),
+                        # Copies: views would keep the whole batch in memory.
+                        seen.features[part].copy(),
+                        seen.hidden[part].copy(),
+                        seen.probabilities[first:end].copy(),
+                        part - first,
+                    )
                     self._readings.put(key, reading)
                     kept[key] = reading
         return [known for key, _ in patches if (known := kept[key]) is not None]
@@ -158,6 +177,8 @@ class LoadedModel:
         progress: Progress | None = None,
     ) -> Explanation:
         """The heat map of a patch for one class, made once and handed out again.
+
+        Of a square that is read in parts it is the map of the part whose reading is the verdict.
 
         Args:
             patch: the patch.
@@ -174,16 +195,21 @@ class LoadedModel:
         kept = self._maps.get(key)
         if kept is not None:
             return kept
+        reading = self.read(patch)
+        square = squares_read(patch, self.card.input.reading)[reading.decided]
+        part = square if reading.decided else None
         if METHODS[method].from_features is not None:
-            reading = self.read(patch)
             made = self._activation(reading.features, target, reading.hidden, method, against)
+            made = replace(made, part=part)
             self._maps.put(key, made)
             return made
         with self._explaining:
             kept = self._maps.get(key)  # another session may just have asked for the same
-            made = kept or self._shap_explainer()(
-                self.pixels(patch), target, against=against, progress=progress
-            )
+            if kept is not None:
+                return kept
+            pixels = self.pixels(patch.with_square(square))
+            made = self._shap_explainer()(pixels, target, against=against, progress=progress)
+            made = replace(made, part=part)
             self._maps.put(key, made)
             return made
 

@@ -19,7 +19,7 @@ from her2core.serving.workbench import Workbench
 from her2core.xai.explanation import Explanation, Method
 from her2core.xai.fidelity_report import FidelityReport
 from her2core.xai.methods import RECORDED
-from her2core.xai.overlay import annotate, blend, map_line, verdict_line
+from her2core.xai.overlay import annotate, draw_map, map_line, part_line, verdict_line
 
 _OPACITY = 0.55
 _SHORTEST, _LONGEST = 448, 1024
@@ -65,7 +65,7 @@ def overlay(patch: Patch, explanation: Explanation, opacity: float) -> npt.NDArr
     if size != field.shape[0]:
         how = cv2.INTER_AREA if size < field.shape[0] else cv2.INTER_CUBIC
         field = np.asarray(cv2.resize(field, (size, size), interpolation=how), dtype=np.uint8)
-    return blend(field, explanation, opacity)
+    return draw_map(field, patch.square, explanation, opacity)
 
 
 def exported_overlays(
@@ -103,6 +103,7 @@ def exported_overlays(
                 continue
             picture = overlay(patch, explanation, _OPACITY)
             title = [f"{name}, entry {review.id}", map_line(explanation)]
+            title += filter(None, [part_line(patch.square, explanation)])
             warning = checked.warning(explanation.model_id, method)
             warnings = [f"Warning: {warning}"] if warning else []
             yield f"{verdict.architecture}_{method}", annotate(picture, title, verdicts, warnings)

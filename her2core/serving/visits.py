@@ -186,18 +186,25 @@ class Visits:
                 return False
             return visit.admitted
 
-    def may_see(self, browser: str | None) -> bool:
-        """Whether somebody who was let in sits at this browser, or did so a moment ago."""
+    def session(self, token: str) -> str | None:
+        """The session of this visit; None for a token that is not ours."""
+        with self._lock:
+            visit = self._open.get(token)
+            return visit.session if visit is not None else None
+
+    def sessions(self, browser: str | None) -> list[str]:
+        """Those of people who were let in and sit at this browser, or did so a moment ago."""
         if browser is None:
-            return False
+            return []
         since = time.monotonic() - LINGER_SECONDS
         with self._lock:
-            return any(
-                visit.browser == browser
+            return [
+                session
+                for session, visit in reversed(self._by_session.items())
+                if visit.browser == browser
                 and visit.admitted
                 and (visit.connected > 0 or visit.ended > since)
-                for visit in reversed(self._by_session.values())
-            )
+            ]
 
     def _require_room(self, address: str) -> None:
         opened = self._opened.setdefault(

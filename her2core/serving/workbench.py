@@ -14,6 +14,7 @@ from pathlib import Path
 
 from her2core.models.bundles.card import BundleError, ModelCard
 from her2core.models.bundles.registry import ARCHITECTURES, choose, chosen
+from her2core.models.reading_grid import PartRead
 from her2core.models.verdict import Verdict
 from her2core.preprocessing.patches import Patch
 from her2core.scores import HER2Score
@@ -109,6 +110,11 @@ class Workbench:
         """
         models = self._usable()
         return tuple(model.read(patch).verdict for model in models.values())
+
+    def parts(self, patch: Patch) -> dict[str, tuple[PartRead, ...]]:
+        """Model id -> what it says of each part, of those in use that read the square in parts."""
+        read = {model.model_id: model.parts(patch) for model in self._loaded().values()}
+        return {model_id: parts for model_id, parts in read.items() if parts}
 
     def score_batch(self, patches: Iterable[Patch]) -> Iterator[tuple[Verdict, ...]]:
         """The verdicts of many patches, in their order, a few read at a time.

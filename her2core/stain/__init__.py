@@ -10,7 +10,7 @@ report can be drawn (drawing.py), and what is kept of it is a reading (reading.p
 from her2core.common.optics import DAB, HAEMATOXYLIN
 from her2core.stain.cells import Pattern
 from her2core.stain.density import StainReport, measure, separate
-from her2core.stain.drawing import draw_cells, legend
+from her2core.stain.drawing import cells_svg, legend
 from her2core.stain.reading import StainReading, method_id, pooled_score, reading_of
 from her2core.stain.report import MembraneReport, Spread, measure_membranes
 from her2core.stain.rule import is_ultralow, score_of
@@ -27,7 +27,7 @@ __all__ = [
     "StainReport",
     "StainThresholds",
     "StainVectors",
-    "draw_cells",
+    "cells_svg",
     "estimate_vectors",
     "is_ultralow",
     "legend",

@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from her2core.common.palette import CONTOUR, CONTOUR_AGAINST, CONTOUR_FOR, EDGE
+from her2core.common.palette import CONTOUR, CONTOUR_AGAINST, CONTOUR_FOR
+from her2core.common.svg import Lines, outlines_svg
 from her2core.xai.explanation import Explanation
+from her2core.xai.heat import SIDE
 from her2core.xai.methods import METHODS
-
-Pixels = npt.NDArray[np.uint8]
 
 # Shares of the map's maximum: the thin line and the thick one.
 LEVELS = (0.4, 0.75)
@@ -22,32 +22,22 @@ LEVELS = (0.4, 0.75)
 _SMOOTHING = 6.0
 # Of the 224: what is smaller is noise of the map, not a region.
 _LEAST_AREA = 40.0
+# Lines are traced on a map so much larger, so that they are smooth when one zooms in.
+_FINER = 4
 
 
-def draw_contours(rgb: Pixels, explanation: Explanation) -> Pixels:
-    """Draw the lines over the field the map belongs to.
-
-    Args:
-        rgb: uint8 (H, W, 3), the square the model saw, at any resolution.
-        explanation: its heat map. Signed maps get red lines for and blue lines against.
-
-    Returns:
-        uint8 (H, W, 3), a new array; an empty map leaves the image as it is.
-    """
-    height, width = rgb.shape[:2]
-    drawn = np.ascontiguousarray(rgb).copy()
-    thin = max(1, round(min(height, width) / 220))
-    edge = 2 * max(1, round(thin / 2))
+def contours_svg(explanation: Explanation) -> str:
+    """An SVG of 224 x 224 with the lines; those of signed maps are red for and blue against."""
     heat = _smooth(explanation)
     sides = (
         [(heat, CONTOUR_FOR), (-heat, CONTOUR_AGAINST)] if explanation.signed else [(heat, CONTOUR)]
     )
-    for side, colour in sides:
-        for level, thickness in zip(LEVELS, (thin, 2 * thin), strict=True):
-            lines = _lines(side, level, width, height)
-            cv2.polylines(drawn, lines, True, EDGE, thickness + edge, cv2.LINE_AA)
-            cv2.polylines(drawn, lines, True, colour, thickness, cv2.LINE_AA)
-    return drawn
+    lines = [
+        Lines(_outlines(side, level), colour, width)
+        for side, colour in sides
+        for level, width in zip(LEVELS, (1.5, 3), strict=True)
+    ]
+    return outlines_svg(SIDE, SIDE, lines)
 
 
 def _smooth(explanation: Explanation) -> npt.NDArray[np.float32]:
@@ -59,16 +49,13 @@ def _smooth(explanation: Explanation) -> npt.NDArray[np.float32]:
     return np.asarray(smooth / highest if highest > 0 else smooth, dtype=np.float32)
 
 
-def _lines(
-    heat: npt.NDArray[np.float32], level: float, width: int, height: int
-) -> list[npt.NDArray[np.int32]]:
-    """Closed outlines of where the heat reaches the level, in pixels of the picture."""
-    side = heat.shape[0]
-    inside = (heat >= level).astype(np.uint8)
-    outlines, _ = cv2.findContours(inside, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-    scale = np.array([width / side, height / side])
+def _outlines(heat: npt.NDArray[np.float32], level: float) -> list[npt.NDArray[np.float32]]:
+    """Closed outlines (n, 2) of where the heat reaches the level, in the map's own pixels."""
+    size = (_FINER * SIDE, _FINER * SIDE)
+    inside = (cv2.resize(heat, size, interpolation=cv2.INTER_LINEAR) >= level).astype(np.uint8)
+    found, _ = cv2.findContours(inside, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
     return [
-        np.rint((outline + 0.5) * scale).astype(np.int32)
-        for outline in outlines
-        if cv2.contourArea(outline) >= _LEAST_AREA
+        (cv2.approxPolyDP(outline, 1.0, True)[:, 0].astype(np.float32) + 0.5) / _FINER
+        for outline in found
+        if cv2.contourArea(outline) >= _LEAST_AREA * _FINER**2
     ]

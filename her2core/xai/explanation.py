@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from her2core.preprocessing.patches import Square
 from her2core.scores import HER2Score
 from her2core.xai.methods import METHODS
 
@@ -27,6 +28,8 @@ class Explanation:
         completeness_gap: SHAP only: sum of attributions minus (f(x) - E[f]), in probability.
         samples: SHAP only: number of samples drawn.
         against: for a contrast, the other class: the score of `target` minus its own is explained.
+        part: where a large square is read in parts, the one that the map is of, whose reading is
+            the verdict (models.reading_grid); None: the whole square.
     """
 
     method: Method
@@ -38,6 +41,7 @@ class Explanation:
     completeness_gap: float | None = None
     samples: int | None = None
     against: HER2Score | None = None
+    part: Square | None = None
 
     @property
     def signed(self) -> bool:

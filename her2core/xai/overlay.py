@@ -17,7 +17,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from her2core.common import palette
 from her2core.common.text import percent
+from her2core.models.reading_grid import place_of
 from her2core.models.verdict import Verdict
+from her2core.preprocessing.patches import Square
 from her2core.scores import CLASS_LABELS, RESEARCH_NOTICE
 from her2core.xai.explanation import Explanation, Method, is_signed
 from her2core.xai.methods import METHODS
@@ -55,8 +57,32 @@ def colour_stops(method: Method, *, signed: bool | None = None) -> tuple[ColourS
     )
 
 
+def draw_map(rgb: Pixels, square: Square, explanation: Explanation, opacity: float) -> Pixels:
+    """Draw a heat map at its place in the square that was read: in the part it is of, framed.
+
+    Args:
+        rgb: uint8 (s, s, 3), the square, at any resolution.
+        square: the square.
+        explanation: its heat map, or that of one of its parts.
+        opacity: as for `blend`.
+    """
+    part = explanation.part
+    if part is None:
+        return blend(rgb, explanation, opacity)
+    scale = rgb.shape[0] / square.size
+    left, top = round((part.x - square.x) * scale), round((part.y - square.y) * scale)
+    right, bottom = left + round(part.size * scale), top + round(part.size * scale)
+    drawn = np.ascontiguousarray(rgb).copy()
+    drawn[top:bottom, left:right] = blend(rgb[top:bottom, left:right], explanation, opacity)
+    thin = max(1, round(rgb.shape[0] / 300))
+    corner, opposite = (left, top), (right - 1, bottom - 1)
+    cv2.rectangle(drawn, corner, opposite, palette.FRAME, 3 * thin)
+    cv2.rectangle(drawn, corner, opposite, palette.FRAME_EDGE, thin)
+    return drawn
+
+
 def blend(rgb: Pixels, explanation: Explanation, opacity: float) -> Pixels:
-    """Draw a heat map over the field it belongs to.
+    """Draw a heat map over what it is of.
 
     Args:
         rgb: uint8 (H, W, 3), the square the model saw, at any resolution.
@@ -74,6 +100,17 @@ def blend(rgb: Pixels, explanation: Explanation, opacity: float) -> Pixels:
     mixed = (1.0 - cover) * ground + cover * _colours(explanation.signed, heat)
     drawn: Pixels = np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
     return drawn
+
+
+def heat_picture(explanation: Explanation) -> Pixels:
+    """The map alone: its colours, each as opaque as `blend` has it at opacity 1.
+
+    Returns:
+        uint8 (224, 224, 4), red, green, blue and opacity.
+    """
+    cover = 255 * _cover(explanation.method, explanation.heat)[..., None]
+    layers = [_colours(explanation.signed, explanation.heat), cover]
+    return np.rint(np.concatenate(layers, axis=-1)).astype(np.uint8)
 
 
 def verdict_line(verdict: Verdict) -> str:
@@ -94,6 +131,14 @@ def class_words(explanation: Explanation) -> str:
     against = explanation.against
     named = explanation.target.label
     return named if against is None else f"{named} rather than {against.label}"
+
+
+def part_line(square: Square, explanation: Explanation) -> str:
+    """Which part of the square that was read a map is of; empty where it is of all of it."""
+    if explanation.part is None:
+        return ""
+    place = place_of(explanation.part, square)
+    return f"Read in parts; the map is of the {place} one, whose reading is the verdict."
 
 
 def map_line(explanation: Explanation) -> str:

@@ -51,6 +51,16 @@ def find_parts(
     um_per_pixel: float | None = None,
     thresholds: StainThresholds | None = None,
 ) -> Parts:
+    """Find membranes and nuclei in a field; see `find_masks`."""
+    membrane, nuclei = find_masks(rgb, um_per_pixel, thresholds)
+    return Parts(_as_seen(membrane), _as_seen(nuclei))
+
+
+def find_masks(
+    rgb: npt.NDArray[np.uint8],
+    um_per_pixel: float | None = None,
+    thresholds: StainThresholds | None = None,
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
     """Find membranes and nuclei in a field.
 
     Single pixels, unlike whole cells, are not asked for further proof: of the membrane pixels of
@@ -60,6 +70,10 @@ def find_parts(
         rgb: uint8 (s, s, 3), the square the model saw.
         um_per_pixel: micrometres per pixel; None: estimated from the nuclei, else assumed.
         thresholds: from which density on a brown line is membrane.
+
+    Returns:
+        Which pixels are membrane and which are nucleus, each (n, n), at the resolution of the stain
+        measurement; wide fields are measured more coarsely.
     """
     thresholds = thresholds or StainThresholds()
     scale = um_per_pixel or estimate_um_per_pixel(*separate(rgb)) or ASSUMED_UM_PER_PIXEL
@@ -69,7 +83,7 @@ def find_parts(
     lines = membrane_lines(haematoxylin, dab)
     membrane = lines > thresholds.line_density
     nuclei = nuclear_mask(haematoxylin, lines > thresholds.clear_line) & ~membrane
-    return Parts(_as_seen(membrane), _as_seen(nuclei))
+    return membrane, nuclei
 
 
 def whereabouts(explanation: Explanation, parts: Parts) -> Whereabouts | None:
@@ -92,11 +106,11 @@ def whereabouts(explanation: Explanation, parts: Parts) -> Whereabouts | None:
     )
 
 
-def in_words(shares: Whereabouts) -> str:
+def in_words(shares: Whereabouts, of: str = "patch") -> str:
     """E.g. "On stained membrane 31 % (of the patch 18 %), nuclei 22 % (25 %), rest 47 % (57 %)"."""
     return (
         f"On stained membrane {percent_text(shares.membrane)} "
-        f"(of the patch {percent_text(shares.membrane_area)}), "
+        f"(of the {of} {percent_text(shares.membrane_area)}), "
         f"nuclei {percent_text(shares.nuclei)} ({percent_text(shares.nuclei_area)}), "
         f"rest {percent_text(shares.elsewhere)} ({percent_text(shares.elsewhere_area)})"
     )

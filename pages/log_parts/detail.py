@@ -6,23 +6,25 @@ import logging
 
 import streamlit as st
 
-from her2core.charts.verdicts import legend_figure, probability_figure
+from her2core.charts.verdicts import probability_figure
 from her2core.common.text import cell_text, markdown_text, printable
 from her2core.models.verdict import Verdict
-from her2core.preprocessing import screen
 from her2core.preprocessing.patches import Patch, PatchError
 from her2core.reviews.columns import ANSWER, answer_texts
 from her2core.reviews.records import Review
-from her2core.serving.recorded_maps import OtherModelLoadedError, explain_recorded, overlay
+from her2core.serving.recorded_maps import OtherModelLoadedError, explain_recorded
 from her2core.serving.services import Services
-from her2core.xai.explanation import Method
+from her2core.xai.explanation import Explanation, Method
 from her2core.xai.fidelity_report import read_report
 from her2core.xai.methods import METHODS, RECORDED
+from her2core.xai.overlay import part_line
 from pages.log_parts import times
 from pages.review_parts import stain_panel
 from pages.review_parts.recorded import further_lines
 from pages.review_parts.verdicts import agreement_line, compared
 from pages.shell import session, ui
+from pages.viewer import layers
+from pages.viewer.component import Scene, show
 
 _log = logging.getLogger(__name__)
 _METHODS = {"none": "No overlay"} | {name: METHODS[name].title for name in RECORDED}
@@ -100,7 +102,7 @@ def _picture(here: Services, review: Review) -> None:
 
 @st.fragment
 def _overlays(here: Services, patch: Patch, review: Review) -> None:
-    """The image; with an overlay chosen, the maps of the recorded models below it."""
+    """The image; with an overlay chosen, the maps of the recorded models over it."""
     method: Method = "none"
     if review.verdicts:
         method = st.segmented_control(
@@ -112,43 +114,52 @@ def _overlays(here: Services, patch: Patch, review: Review) -> None:
             key=f"log_overlay_{review.id}",
             label_visibility="collapsed",
         )
-    st.image(screen.framed(patch, longest=900), width="stretch", alt="The patch as reviewed")
-    if method == "none":
-        return
-    if not here.workbench.state().finished:
+    ready = here.workbench.state().finished
+    maps = _maps(here, patch, review, method) if method != "none" and ready else []
+    over = [
+        layer
+        for side, (verdict, found) in enumerate(maps)
+        if isinstance(found, Explanation)
+        for layer in layers.of_map(
+            patch, verdict.architecture, found, _title(verdict, method), side
+        )
+    ]
+    titles = [ui.model_title(verdict.architecture) for verdict, _ in maps]
+    show("log-viewer", Scene(patch, over, titles if len(titles) == 2 else ()))
+    if method != "none" and not ready:
         st.info("The models are still loading. Ask again in a moment.")
-        return
-    opacity = st.slider("Opacity of the map (%)", 0, 100, 55, 5, key=f"log_opacity_{review.id}")
-    st.plotly_chart(
-        legend_figure(method, dark=ui.is_dark()),
-        theme=None,
-        key=f"log_legend_{review.id}",
-        config={"displayModeBar": False, "staticPlot": True},
-    )
-    columns = st.columns(len(review.verdicts), gap="small")
-    for column, verdict in zip(columns, review.verdicts, strict=True):
-        with column:
-            _map(here, patch, verdict, method, opacity / 100)
-
-
-def _map(here: Services, patch: Patch, verdict: Verdict, method: Method, opacity: float) -> None:
-    title = f"{ui.model_title(verdict.architecture)}, {_METHODS[method]} for {verdict.score.label}"
-    try:
-        with st.spinner(f"Computing {title}…"):
-            explanation = explain_recorded(here.workbench, patch, verdict, method)
-        picture = screen.png(overlay(patch, explanation, opacity), longest=700)
-    except OtherModelLoadedError as error:
-        st.info(markdown_text(str(error)), icon=":material/swap_horiz:")
-        return
-    except Exception:
-        _log.exception("A map could not be computed")
-        st.warning(f"{title}: the map could not be computed. The record stands without it.")
-        return
-    st.image(picture, caption=title, width="stretch", alt=title)
     checked = read_report(here.settings.fidelity_file)
-    if warning := checked.warning(explanation.model_id, explanation.method):
-        st.caption(f":orange[:material/warning:] {markdown_text(warning)}")
-    st.caption(markdown_text(explanation.reading))
+    for verdict, found in maps:
+        named = f"{ui.model_title(verdict.architecture)}, {_title(verdict, method)}"
+        if not isinstance(found, Explanation):
+            st.info(markdown_text(found or f"{named}: the map could not be computed."))
+            continue
+        if warning := checked.warning(found.model_id, found.method):
+            st.caption(f":orange[:material/warning:] {markdown_text(warning)}")
+        said = f"{part_line(patch.square, found)} {found.reading}".strip()
+        st.caption(f"**{named}.** {markdown_text(said)}")
+
+
+def _title(verdict: Verdict, method: Method) -> str:
+    return f"{_METHODS[method]} for {verdict.score.label}"
+
+
+def _maps(
+    here: Services, patch: Patch, review: Review, method: Method
+) -> list[tuple[Verdict, Explanation | str]]:
+    """A map of each recorded verdict; in its place why there is none, empty where it failed."""
+    maps: list[tuple[Verdict, Explanation | str]] = []
+    with st.spinner("Computing the maps…"):
+        for verdict in review.verdicts:
+            found: Explanation | str = ""
+            try:
+                found = explain_recorded(here.workbench, patch, verdict, method)
+            except OtherModelLoadedError as error:
+                found = str(error)
+            except Exception:
+                _log.exception("A map could not be computed")
+            maps.append((verdict, found))
+    return maps
 
 
 def _history(here: Services, review: Review) -> None:

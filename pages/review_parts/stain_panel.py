@@ -1,4 +1,4 @@
-"""The third reader: what the stain measurement found, as a table and drawn on the image."""
+"""The third reader: what the stain measurement found, as a table."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ import streamlit as st
 
 from her2core.common.text import markdown_text, percent_text
 from her2core.models.verdict import Verdict
-from her2core.preprocessing import screen
 from her2core.preprocessing.patches import Patch
 from her2core.reviews.records import Review
 from her2core.reviews.worklist import FAR_APART, reader_gap
 from her2core.scores import grade_gap
 from her2core.serving.stain_service import StainReader
-from her2core.stain import MembraneReport, StainReading, draw_cells, legend
+from her2core.stain import MembraneReport, StainReading
 from her2core.stain.cells import Pattern
 from pages.shell import ui
 
@@ -42,13 +41,6 @@ def draw(
             return
         report = reader.report(patch) if reading == reader.known(patch) else None
         st.caption(_in_words(reading, report))
-        if report is not None and st.toggle(
-            "Draw the cells", key="stain-drawn", persist_state="session"
-        ):
-            st.image(_drawn(patch.key, patch, report), width="stretch", alt="Measured cells")
-            st.caption(
-                "  \n".join(f"`{colour}` {markdown_text(meaning)}" for colour, meaning in legend())
-            )
 
 
 def recorded(review: Review) -> None:
@@ -138,9 +130,3 @@ def _in_words(reading: StainReading, report: MembraneReport | None) -> str:
 
 
 _SCALES = {"given": "as given", "nuclei": "estimated from the nuclei", "assumed": "assumed"}
-
-
-@st.cache_data(max_entries=64, show_spinner=False)
-def _drawn(key: str, _patch: Patch, _report: MembraneReport) -> bytes:
-    picture = draw_cells(_patch.field(), _report)
-    return screen.png(picture, longest=900, shortest=448)

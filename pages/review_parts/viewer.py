@@ -1,4 +1,4 @@
-"""The image, large; beside or below it the heat maps of both models, with legend and reading."""
+"""The image, large, with the heat maps of both models and the stain measurement over it."""
 
 from __future__ import annotations
 
@@ -7,36 +7,30 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 
-import numpy as np
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
-from her2core.common.text import markdown_text
+from her2core.common.text import markdown_text, percent
+from her2core.models.reading_grid import PartRead, place_of
 from her2core.models.verdict import Verdict
 from her2core.preprocessing import screen
 from her2core.preprocessing.patches import Patch, Square
 from her2core.scores import HER2Score
 from her2core.serving.services import Services
 from her2core.stain import StainThresholds
-from her2core.xai.explanation import Explanation, Method, is_signed
+from her2core.xai.explanation import Explanation, Method
 from her2core.xai.fidelity_report import FidelityReport, read_report
 from her2core.xai.methods import CLASS_ACTIVATION, METHODS
 from her2core.xai.progress import Progress
 from her2core.xai.whereabouts import Parts, find_parts, in_words, whereabouts
 from pages.review_parts import map_choices
 from pages.review_parts.draft import draft_of
-from pages.review_parts.map_choices import Look, Style
 from pages.shell import ui
+from pages.viewer import layers
+from pages.viewer.component import SMALLEST_SQUARE, PartLabel, Scene, show
 
 _log = logging.getLogger(__name__)
-_LEGENDS: dict[bool, tuple[str, str]] = {
-    False: ("no weight", "most weight for the class"),
-    True: ("against the class", "for the class"),
-}
-_CONTRAST_LEGEND = ("the other class", "the class explained")
-# what stands under a title at most: image, caption, two remarks, reading
-_LINES = 5
-_SMALLEST_SQUARE = 64
+# what stands under a map's title at most: two remarks, reading
+_LINES = 4
 # The tissue parts are looked for in a field of at most so many pixels a side.
 _LARGEST_MEASURED = 1500
 
@@ -50,99 +44,153 @@ class _Asked:
 
 
 @st.fragment
-def draw(here: Services, patch: Patch, verdicts: Sequence[Verdict], hidden: bool) -> None:
+def draw(
+    here: Services,
+    patch: Patch,
+    verdicts: Sequence[Verdict],
+    *,
+    hidden: bool,
+    stain: bool,
+    movable: bool,
+) -> None:
     """The image with its controls; a fragment, so that an overlay redraws this half alone.
 
     Args:
         here: the services.
         patch: the patch in front, with the square the verdicts are for.
         verdicts: for that square; empty while there is none.
-        hidden: blind mode: no overlay may give the verdicts away.
+        hidden: blind mode: no layer may give the verdicts away.
+        stain: whether what the stain measurement finds now is what the page tells of it.
+        movable: the square can still be moved.
     """
-    method = map_choices.method_row() if verdicts and not hidden else None
-    if method is None:
-        st.image(_whole(patch.key, patch), width="stretch", alt="The patch")
-        return
-    _maps(here, patch, verdicts, method)
+    shown = verdicts and not hidden
+    method = map_choices.method_row() if shown else None
+    wanted = map_choices.question(method, verdicts) if method is not None else {}
+    asked = _requested(here, patch, method, wanted) if method is not None else {}
+    maps = {name: _made(one) for name, one in asked.items()}
+    over = [
+        layer
+        for side, (name, explanation) in enumerate(maps.items())
+        if explanation is not None
+        for layer in layers.of_map(patch, name, explanation, _title(explanation), side)
+    ]
+    scene = Scene(
+        patch,
+        [*over, *(layers.of_stain(patch) if shown and stain else ())],
+        [ui.model_title(name) for name in maps] if len(maps) == 2 else (),
+        _parts_read(here, patch, verdicts) if shown else (),
+        movable,
+    )
+    moved = show("viewer", scene)
+    if moved is not None and moved != patch.square:
+        draft_of(patch.sha256).square = moved
+        st.rerun()
+    if maps:
+        _captions(here, patch, verdicts, asked, maps)
 
 
 def square_controls(patch: Patch) -> None:
-    """Sliders that move the square which the models see. The verdicts follow it."""
-    draft = draft_of(patch.sha256)
-    square = patch.square
+    """The square that the models see, in numbers; the verdicts follow it."""
+    token = draft_of(patch.sha256).token
     whole = min(patch.width, patch.height)
-    if whole <= _SMALLEST_SQUARE and patch.width == patch.height:
+    if whole <= SMALLEST_SQUARE and patch.width == patch.height:
         return
     not_square = patch.width != patch.height
     label = "Not square: the models see the framed part" if not_square else "Part the models see"
+    square = patch.square
+    numbers = {
+        "Side (px)": (square.size, min(SMALLEST_SQUARE, whole), whole),
+        "From left (px)": (square.x, 0, patch.width - square.size),
+        "From top (px)": (square.y, 0, patch.height - square.size),
+    }
+    keys = [f"{name}-{token}" for name in numbers]
     with st.expander(label, icon=":material/crop:"):
-        columns = st.columns(3, gap="medium")
-        size = square.size
-        if whole > _SMALLEST_SQUARE:
-            size = columns[0].slider(
-                "Side (px)", _SMALLEST_SQUARE, whole, square.size, key=f"side-{draft.token}"
+        columns = st.columns(len(numbers), gap="medium")
+        for column, key, (name, (value, low, high)) in zip(
+            columns, keys, numbers.items(), strict=True
+        ):
+            st.session_state[key] = value  # also where it was moved on the image
+            column.number_input(
+                name,
+                low,
+                high,
+                key=key,
+                disabled=low == high,
+                on_change=_typed,
+                args=(patch, keys),
             )
-        # another side keeps the middle where it was
-        moved = (square.size - size) // 2
-        x = _position(
-            columns[1], "From left (px)", patch.width - size, square.x + moved, draft.token
-        )
-        y = _position(
-            columns[2], "From top (px)", patch.height - size, square.y + moved, draft.token
-        )
-        chosen = Square(x, y, size)
-        if chosen != square:
-            draft.square = chosen
-            st.rerun()
 
 
-def _position(column: DeltaGenerator, label: str, room: int, value: int, token: str) -> int:
-    if room <= 0:
-        return 0
-    # The end of the track moves with the side; its key does too, so that no value lies outside.
-    return int(
-        column.slider(label, 0, room, min(max(0, value), room), key=f"{label}-{room}-{token}")
+def _typed(patch: Patch, keys: Sequence[str]) -> None:
+    """Take a number that was typed; with another side the middle stays where it was."""
+    size, x, y = (int(st.session_state[key]) for key in keys)
+    moved = (patch.square.size - size) // 2
+    square = Square(x + moved, y + moved, size)
+    draft_of(patch.sha256).square = square.within(patch.width, patch.height, SMALLEST_SQUARE)
+
+
+def _parts_read(here: Services, patch: Patch, verdicts: Sequence[Verdict]) -> Sequence[PartLabel]:
+    """The parts in which the square was read, with what the models of the verdicts say of each."""
+    read = here.workbench.parts(patch)
+    said: dict[Square, list[tuple[str, PartRead]]] = {}
+    for verdict in verdicts:
+        for part in read.get(verdict.model_id, ()):
+            said.setdefault(part.square, []).append((ui.model_title(verdict.architecture), part))
+    return [_part_label(square, patch.square, parts) for square, parts in said.items()]
+
+
+def _part_label(square: Square, whole: Square, parts: Sequence[tuple[str, PartRead]]) -> PartLabel:
+    """Of one part, with what each model says of it."""
+    lines = [f"The {place_of(square, whole)} part"]
+    for name, part in parts:
+        shares = ", ".join(
+            f"{score.label}: {percent(share)}"
+            for score, share in zip(HER2Score, part.probabilities, strict=True)
+        )
+        lines.append(f"{name} {shares}{' – its verdict' if part.decides else ''}")
+    scores = (
+        f"{name} {HER2Score(part.probabilities.index(max(part.probabilities))).label}"
+        for name, part in parts
     )
+    return PartLabel(square, "\n".join(scores), lines, any(part.decides for _, part in parts))
 
 
-def _maps(here: Services, patch: Patch, verdicts: Sequence[Verdict], method: Method) -> None:
-    """Original and question above, one map per model side by side below."""
-    look = map_choices.look()
-    first, second = st.columns(2, gap="small")
-    if look.beside:
-        first.image(_field(patch.key, patch), width="stretch", alt="Original")
-        first.caption("Original", text_alignment="center")
-    with second if look.beside else first:
-        wanted = map_choices.question(method, verdicts)
-    contrasts = {(score, other) for score, other in wanted.values() if other is not None}
-    with second, st.container(gap="xsmall"):
-        _legend(method, look, contrasts)
+def _captions(
+    here: Services,
+    patch: Patch,
+    verdicts: Sequence[Verdict],
+    asked: Mapping[str, _Asked],
+    maps: Mapping[str, Explanation | None],
+) -> None:
+    """Below the image, a column for each map: what it is and shows, or how far it is."""
     given = {verdict.model_id for verdict in verdicts}
-    maps = _requested(here, patch, method, wanted)
     checked = read_report(here.settings.fidelity_file)
-    for column, (name, asked) in zip(st.columns(len(maps), gap="small"), maps.items(), strict=True):
-        title = _title(name, method, *wanted[name])
+    for column, (name, explanation) in zip(
+        st.columns(len(maps), gap="small"), maps.items(), strict=True
+    ):
         with column:
-            explanation = _result(asked, title)
             if explanation is None:
+                _missing(asked[name], name)
                 # takes away at once what an earlier map has left below
                 for _ in range(_LINES - 1):
                     st.empty()
                 continue
-            st.image(_drawn(patch, explanation, look), width="stretch", alt=title)
-            st.caption(f"{title}{_where(here, patch, explanation)}", text_alignment="center")
+            title = f"{ui.model_title(name)}, {_title(explanation)}"
+            st.caption(f"**{title}**{_where(here, patch, explanation)}")
+            if explanation.part is not None:
+                place = place_of(explanation.part, patch.square)
+                st.caption(f"It is of the {place} part, whose reading is the verdict.")
             if explanation.model_id not in given:
                 st.caption(
-                    "This map is of the model in use now; the verdict was given by an earlier one.",
-                    text_alignment="center",
+                    "This map is of the model in use now; the verdict was given by an earlier one."
                 )
             _reading(name, explanation, checked)
 
 
-def _title(name: str, method: Method, target: HER2Score, against: HER2Score | None) -> str:
-    """E.g. "CNN, Grad-CAM for 2+" or "CNN, Grad-CAM for 2+, not 3+"."""
-    said = f"{ui.model_title(name)}, {METHODS[method].title} for {target.label}"
-    return said if against is None else f"{said}, not {against.label}"
+def _title(explanation: Explanation) -> str:
+    """E.g. "Grad-CAM for 2+" or "Grad-CAM for 2+, not 3+"."""
+    said = f"{METHODS[explanation.method].title} for {explanation.target.label}"
+    return said if explanation.against is None else f"{said}, not {explanation.against.label}"
 
 
 def _reading(name: str, explanation: Explanation, checked: FidelityReport) -> None:
@@ -155,11 +203,13 @@ def _reading(name: str, explanation: Explanation, checked: FidelityReport) -> No
 
 def _where(here: Services, patch: Patch, explanation: Explanation) -> str:
     """Which tissue holds the heat, measured without the network, as a second line."""
-    found = whereabouts(explanation, _parts(patch.key, here.settings.stain, patch))
+    seen = patch if explanation.part is None else patch.with_square(explanation.part)
+    found = whereabouts(explanation, _tissue(seen.key, here.settings.stain, seen))
     if found is None:
         return ""
+    words = in_words(found, "patch" if explanation.part is None else "part")
     # in the narrow column no line may begin with the sign alone
-    return "  \n" + markdown_text(in_words(found)).replace(" \\%", "\N{NO-BREAK SPACE}%")
+    return "  \n" + markdown_text(words).replace(" \\%", "\N{NO-BREAK SPACE}%")
 
 
 def _requested(
@@ -194,17 +244,24 @@ def _requested(
     return maps
 
 
-def _result(asked: _Asked, title: str) -> Explanation | None:
-    """The map; None where there is none yet, or none at all, which is then said."""
-    if not asked.future.done():
-        st.fragment(_wait, run_every=0.7)(asked, title)
-        return None
-    try:
-        return asked.future.result()
-    except Exception:
-        _log.exception("A map could not be computed")
-        st.warning(f"{title}: the map could not be computed. The verdict stands without it.")
-        return None
+def _made(asked: _Asked) -> Explanation | None:
+    """The map; None where there is none yet, or none at all."""
+    future = asked.future
+    return future.result() if future.done() and not _failed(future) else None
+
+
+def _failed(future: Future[Explanation]) -> bool:
+    return future.done() and (future.cancelled() or future.exception() is not None)
+
+
+def _missing(asked: _Asked, name: str) -> None:
+    """How far a map is, or that it could not be computed."""
+    title = f"the map of {ui.model_title(name)}"
+    if _failed(asked.future):
+        _log.error("A map could not be computed", exc_info=asked.future.exception())
+        st.warning(f"T{title[1:]} could not be computed. The verdict stands without it.")
+        return
+    st.fragment(_wait, run_every=0.7)(asked, title)
 
 
 def _wait(asked: _Asked, title: str) -> None:
@@ -215,76 +272,6 @@ def _wait(asked: _Asked, title: str) -> None:
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _whole(key: str, _patch: Patch) -> bytes:
-    return screen.framed(_patch)
-
-
-@st.cache_data(max_entries=64, show_spinner=False)
-def _field(key: str, _patch: Patch) -> bytes:
-    return screen.png(_patch.field(), longest=900, shortest=448)
-
-
-def _drawn(patch: Patch, explanation: Explanation, look: Look) -> bytes:
-    """The field with the map as the reviewer wants it drawn."""
-    made = (explanation.model_id, explanation.method, explanation.target, explanation.against)
-    return _picture(f"{patch.key}:{made}", look.style, look.opacity, patch, explanation)
-
-
-@st.cache_data(max_entries=128, show_spinner=False)
-def _picture(
-    key: str, style: Style, opacity: int, _patch: Patch, _explanation: Explanation
-) -> bytes:
-    from her2core.xai.contours import draw_contours
-    from her2core.xai.overlay import blend
-
-    # Fine lines need a fine picture.
-    rgb = screen.enlarged(_patch.field(), 900, 448 if style == "heat" else 900)
-    if style != "contour":
-        rgb = blend(rgb, _explanation, opacity / 100)
-    if style != "heat":
-        rgb = draw_contours(rgb, _explanation)
-    return screen.png(rgb)
-
-
-@st.cache_data(max_entries=64, show_spinner=False)
-def _parts(key: str, _thresholds: StainThresholds, _patch: Patch) -> Parts:
+def _tissue(key: str, _thresholds: StainThresholds, _patch: Patch) -> Parts:
     rgb = screen.enlarged(_patch.field(), longest=_LARGEST_MEASURED)
     return find_parts(rgb, thresholds=_thresholds)
-
-
-def _legend(method: Method, look: Look, contrasts: set[tuple[HER2Score, HER2Score]]) -> None:
-    """The colour scale, drawn by the same code as the maps, and what its ends mean.
-
-    Args:
-        method: of the maps.
-        look: how they are drawn.
-        contrasts: the class explained and the other one, of each map that contrasts two.
-    """
-    contrast = bool(contrasts)
-    signed = is_signed(method) or contrast
-    low, high = _CONTRAST_LEGEND if contrast else _LEGENDS[signed]
-    if len(contrasts) == 1:
-        ((explained, other),) = contrasts
-        low, high = f"for {other.label}", f"for {explained.label}"
-    if look.style == "contour":
-        st.caption(
-            f"Lines: 40 % and, thicker, 75 % of the most; {'red' if signed else 'yellow'}: {high}"
-            + (f", blue: {low}" if signed else "")
-        )
-        return
-    st.image(_scale(method, contrast), width="stretch", alt=f"Colour scale from {low} to {high}")
-    with st.container(horizontal=True, horizontal_alignment="distribute"):
-        st.caption(low, width="content")
-        st.caption(high, width="content")
-
-
-@st.cache_data(show_spinner=False)
-def _scale(method: Method, contrast: bool) -> bytes:
-    from her2core.xai.overlay import blend
-
-    against = HER2Score.THREE_PLUS if contrast else None
-    low = -1.0 if is_signed(method, against) else 0.0
-    heat = np.broadcast_to(np.linspace(low, 1.0, 224, dtype=np.float32), (224, 224)).copy()
-    legend = Explanation(method, "legend", HER2Score.ZERO, heat, 1.0, "", against=against)
-    strip = blend(np.full((224, 224, 3), 245, np.uint8), legend, 1.0)
-    return screen.png(strip[:10])

@@ -29,9 +29,10 @@ _STYLE = """<style>
 /* A warning is read whole, in two lines where one is too short. */
 span.stMarkdownBadge { white-space: normal !important; }
 /* Words of a chart without a ground of its own follow the page when it turns dark. */
-:is(.st-key-probabilities, .st-key-log_probabilities, [class*="st-key-log_legend"]) svg text {
+:is(.st-key-probabilities, .st-key-log_probabilities) svg text {
   fill: currentColor !important;
 }
+[class*="st-key-verdict-"] { padding: 0.5rem; }
 [class*="st-key-verdict-"] h1 { font-size: 2.5rem; padding: 0; line-height: 1.1; }
 </style>"""
 

@@ -17,12 +17,16 @@ from her2core.accounts.store import AccountStore
 from her2core.people.access import Desk
 from her2core.reviews.store import ReviewStore, StoreError
 from her2core.reviews.unsaved import Place
+from her2core.serving import start
+from her2core.serving.browsers import signed_address
 from her2core.serving.visits import HEADER, visits
-from pages.shell import drafts
+from pages.shell import drafts, protocol
 
 # What a person finds again who signs in anew in the same session. Blind mode too: whoever reads
 # blind must not be shown verdicts because a while has passed.
 _KEPT = ("drafts", "seen", "last_patch", "order", "blind")
+# An address is good for this long at least, and for twice as long at most.
+_SIGNED_SECONDS = 300
 _log = logging.getLogger(__name__)
 
 
@@ -54,6 +58,18 @@ def elsewhere() -> str:
     """`address`, empty for this machine: there it tells nobody from anybody."""
     told = address()
     return "" if told is None or is_loopback(told) else told
+
+
+def signed(path: str) -> str:
+    """The address, for this session and some minutes, of a picture (her2core.serving.pictures).
+
+    The same for all of these minutes, so that a page drawn anew asks for nothing anew.
+    """
+    session = visits.session(st.context.headers.get(HEADER, ""))
+    if session is None:  # no server stands before the pages: the address opens nothing
+        return path
+    until = (time.time() // _SIGNED_SECONDS + 2) * _SIGNED_SECONDS
+    return protocol.base_path() + signed_address(start.signing_key(), path, session, until)
 
 
 def admitted() -> bool:

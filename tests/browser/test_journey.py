@@ -135,11 +135,17 @@ def test_from_upload_to_export(server, page, real_patches, tmp_path):
     for method in ("Grad-CAM", "SHAP"):
         cnn = page.get_by_role("img", name=f"CNN, {method} for").first
         click_until(page, page.get_by_role("radio", name=method), cnn)
-        for model in ("CNN", "DenseNet121"):
-            page.get_by_role("img", name=f"{model}, {method} for").first.wait_for(timeout=120_000)
-    page.get_by_role("img", name="Original").wait_for()
-    whole = page.get_by_role("img", name="The patch")
-    click_until(page, page.get_by_role("radio", name="No overlay"), whole)
+        other = page.get_by_role("checkbox", name=re.compile(f"^DenseNet121, {method} for"))
+        other.wait_for(timeout=120_000)
+        other.check()
+        page.get_by_role("img", name=f"DenseNet121, {method} for").first.wait_for()
+    click_until(
+        page,
+        page.get_by_role("radio", name="No overlay"),
+        page.get_by_role("radio", name="No overlay", checked=True),
+    )
+    other.wait_for(state="detached")
+    page.get_by_role("img", name="The patch").wait_for()
     # a segment that was clicked lets go of the keyboard
     press_until(page, "ArrowRight", at_place(page, "2 of 3"))
     press_until(page, "ArrowLeft", at_place(page, "1 of 3"))

@@ -73,8 +73,6 @@ def test_every_figure_is_transparent(dark):
         charts.probability_figure([CNN], dark=dark),
         plotly_figure(agreement_table(((1, 0, 0, 0),) * 4, "Reviewers", "CNN"), dark=dark),
         plotly_figure(agreement_intervals([("CNN", kappa)], "Kappa"), dark=dark),
-        charts.legend_figure("grad_cam", dark=dark),
-        charts.legend_figure("shap", dark=dark),
         fidelity_charts.curves_figure(CHECKED, dark=dark),
     ]
     for figure in figures:

@@ -122,6 +122,11 @@ def sign_in(app: AppTest) -> AppTest:
     return press(app, "Sign in")
 
 
+def from_left(app: AppTest):
+    """Where the square begins, in numbers."""
+    return next(one for one in app.number_input if one.label == "From left (px)")
+
+
 def test_blind_mode_stays_on_over_an_idle_sign_out(here, patch):
     AccountStore(here.store).add("Dr. Ada", "reviewer", password=PASSWORD)
     app = sign_in(opened())
@@ -177,7 +182,7 @@ def test_an_answer_does_not_follow_the_square_to_another_verdict(here, patch):
     app = opened(reviewer="Dr. Ada")
     press(app, "1+")
     press(app, "Agree")
-    next(one for one in app.slider if one.label == "From left (px)").set_value(0).run()
+    from_left(app).set_value(0).run()
     assert chosen(app) == ["Own score-1+", "Confidence-Medium"]
     assert "answer to CNN was about another verdict" in text_of(app)
     press(app, "Agree")
@@ -233,7 +238,7 @@ def test_an_answer_refused_because_of_another_tab_becomes_the_correction(here, p
     for label in ("2+", "Disagree", "Low"):
         press(app, label)
     app.text_area[0].set_value("typed for long").run()
-    next(one for one in app.slider if one.label == "From left (px)").set_value(0).run()
+    from_left(app).set_value(0).run()
     press(app, "Disagree")
     first = elsewhere(here, patch, HER2Score.THREE_PLUS)
     press(app, "Save")
@@ -324,7 +329,7 @@ def test_the_form_says_for_itself_whether_anything_would_be_lost(here, patch):
     assert told(app) == ("--her2-answer-here: 1", "5")
     app.text_area[0].set_value("").run()
     assert told(app) == ("--her2-answer-here: 0", "0")
-    next(one for one in app.slider if one.label == "From left (px)").set_value(0).run()
+    from_left(app).set_value(0).run()
     assert told(app) == ("--her2-answer-here: 1", "0")  # a square that was chosen
 
 
@@ -353,7 +358,7 @@ def database_away(here: Services, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def answered_fully(app: AppTest) -> AppTest:
     """Every part of an answer is given: another square, score, agreement, confidence, comment."""
-    next(one for one in app.slider if one.label == "From left (px)").set_value(0).run()
+    from_left(app).set_value(0).run()
     for label in ("2+", "Disagree", "Low"):
         press(app, label)
     return app.text_area[0].set_value("typed for long").run()
@@ -364,7 +369,7 @@ def test_another_session_of_the_same_person_finds_the_answer_whole(here, patch):
     later = opened(reviewer="Dr. Ada")
     assert chosen(later) == ["Own score-2+", "CNN-Disagree", "Confidence-Low"]
     assert later.text_area[0].value == "typed for long"
-    assert next(one for one in later.slider if one.label == "From left (px)").value == 0
+    assert from_left(later).value == 0
     press(later, "Save")
     (review,) = reviews(here)
     assert (review.own_score, review.confidence) == (HER2Score.TWO_PLUS, "low")

@@ -44,7 +44,7 @@ from her2core.xai.fidelity_report import (
 )
 from pages.models_parts import model_cards
 from pages.shell import ui
-from tests.page_server import serve
+from tests.page_server import layer_titles, serve
 from tests.review_samples import tamper
 from tests.tiny_bundles import a_patch, bundle_root
 
@@ -273,7 +273,7 @@ def test_maps_come_on_request_from_the_recorded_model(here):
     rerun(app)
     app.session_state["log_overlay_1"] = "grad_cam"
     rerun(app)
-    assert len(app.image) == 3
+    assert len(layer_titles(app)) == 4
     assert "cannot" in shown_text(app)
     assert "not checked for this bundle" in shown_text(app)
 
@@ -284,7 +284,7 @@ def test_another_model_never_explains_a_recorded_verdict(here):
     rerun(app)
     app.session_state["log_overlay_6"] = "grad_cam"
     rerun(app)
-    assert len(app.image) == 2
+    assert len(layer_titles(app)) == 2
     (said,) = [info.value for info in app.info if "would not" in info.value]
     assert "000000000000" in said
 

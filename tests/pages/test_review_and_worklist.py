@@ -23,6 +23,7 @@ from streamlit.testing.v1 import AppTest
 from her2core.accounts.records import Identity
 from her2core.people.access import Desk
 from her2core.preprocessing.image_store import MemoryImages
+from her2core.preprocessing.patches import Patch, Square
 from her2core.preprocessing.quality import assessment as quality
 from her2core.reviews.records import Review, ReviewFilter
 from her2core.reviews.store import ReviewStore, StoreError
@@ -35,8 +36,9 @@ from her2core.serving.workbench import Workbench
 from her2core.settings import PROJECT_ROOT, Settings
 from pages.review_parts import viewer
 from pages.shell import ui
+from pages.viewer import component
 from tests import hostile
-from tests.page_server import serve, services_of, text_of
+from tests.page_server import layer_titles, scene_of, serve, services_of, text_of
 from tests.tiny_bundles import bundle_root, classifier, noise, pixels
 
 ROOT = PROJECT_ROOT
@@ -414,6 +416,7 @@ def test_blind_mode_hides_every_verdict_until_the_own_score_is_saved(app, three,
     assert not app.title
     assert "Agree" not in labels(app)
     assert not [one for one in app.button_group if one.key == "overlay"]
+    assert not layer_titles(app)
 
     button(app, "0").click().run()
     button(app, "Save").click().run()
@@ -424,6 +427,7 @@ def test_blind_mode_hides_every_verdict_until_the_own_score_is_saved(app, three,
     assert app.query_params["patch"] == three[0]
     assert [title.value for title in app.title] == [v.score.label for v in review.verdicts]
     assert "Your review: 0" in text_of(app)
+    assert "Cells (stain measurement)" in layer_titles(app)
     button(app, "Next patch").click().run()
     assert app.query_params["patch"] == three[1]
     assert not app.title
@@ -544,7 +548,7 @@ def test_no_map_is_drawn_before_the_showing_is_recorded(app, three, here, monkey
     monkeypatch.setattr(
         here.store.showings, "record", lambda *a, **k: (order.append("record"), record(*a, **k))
     )
-    monkeypatch.setattr(viewer, "draw", lambda *a: (order.append("draw"), draw(*a)))
+    monkeypatch.setattr(viewer, "draw", lambda *a, **k: (order.append("draw"), draw(*a, **k)))
     sign_in(app)
     assert order == ["record", "draw"]
 
@@ -584,6 +588,13 @@ def test_maps_of_both_models_come_with_a_reading(app, three, method, word):
     assert f"CNN, {word} for" in captions
     assert f"DenseNet121, {word} for" in captions
     assert captions.count("**CNN.**") == 1
+    assert scene_of(app)["beside"] == ["CNN", "DenseNet121"]
+    assert [title.split(" for")[0] for title in layer_titles(app)[:4]] == [
+        f"CNN, {word}",
+        f"Contours of CNN, {word}",
+        f"DenseNet121, {word}",
+        f"Contours of DenseNet121, {word}",
+    ]
     assert not app.exception
 
 
@@ -593,15 +604,50 @@ def test_the_square_of_an_oblong_image_can_be_moved_and_the_verdicts_follow(app,
     )
     sign_in(app)
     assert "Not square" in "\n".join(one.label for one in app.expander)
-    slider = next(one for one in app.slider if one.label == "From left (px)")
-    assert slider.value == 112
-    slider.set_value(0).run()
+    number = next(one for one in app.number_input if one.label == "From left (px)")
+    assert number.value == 112
+    number.set_value(0).run()
+    scene = scene_of(app)
+    assert scene["square"] == {"x": 0, "y": 0, "size": 224}
+    assert scene["movable"]
     button(app, "0").click().run()
     button(app, "Save").click().run()
     (review,) = reviews(here)
     assert (review.square.x, review.square.y, review.square.size) == (0, 0, 224)
     patch = here.images.load(str(taken.sha256), "wide.png").with_square(review.square)
     assert review.verdicts == here.workbench.verdicts(patch)
+
+
+def test_with_another_side_the_middle_stays_and_a_recorded_square_cannot_be_moved(app, here):
+    take_in(png(5, 300, 448), "wide.png", here.images, here.store, here.settings.limits)
+    app.session_state["blind"] = True  # the patch stays in front once it is saved
+    sign_in(app)
+    next(one for one in app.number_input if one.label == "Side (px)").set_value(200).run()
+    assert scene_of(app)["square"] == {"x": 124, "y": 50, "size": 200}
+    assert scene_of(app)["movable"]
+    button(app, "0").click().run()
+    button(app, "Save").click().run()
+    assert scene_of(app)["square"] == {"x": 124, "y": 50, "size": 200}
+    assert not scene_of(app)["movable"]
+    assert not app.number_input
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ({"x": 10, "y": 20, "size": 100}, Square(10, 20, 100)),
+        ({"x": -5, "y": 10**30, "size": 1}, Square(0, 160, 64)),
+        ({"x": 0.5, "y": 0, "size": 100}, None),
+        ({"x": "1", "y": 0, "size": 100}, None),
+        ([1, 2, 3], None),
+        ("<script>", None),
+        (None, None),
+    ],
+)
+def test_what_a_browser_says_of_the_square_is_one_of_the_image_or_nothing(said, found):
+    rgb = np.zeros((224, 448, 3), np.uint8)
+    patch = Patch("a.png", "0" * 64, rgb, Square.centred(448, 224))
+    assert component._square(said, patch) == found
 
 
 # the worklist ------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -15,13 +16,14 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from her2core.accounts.store import AccountStore
+from her2core.people.assignments import Assignments
 from her2core.preprocessing.image_store import open_images
 from her2core.reviews.store import ReviewStore
 from her2core.serving.intake import take_in
 from her2core.serving.visits import Limits
 from her2core.settings import UploadLimits, load_settings
 from tests.browser.server import Server
-from tests.wire_client import Client, Line, sign_in, texts
+from tests.wire_client import Client, Line, sign_in, texts, widgets
 
 PASSWORD = "brown rings round blue nuclei"
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -36,8 +38,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     settings = load_settings({"HER2_HOME": str(running.home)}, folder / "none.toml")
     store = ReviewStore(settings.database_url)
     AccountStore(store).add("Dr. Ada", "reviewer", password=PASSWORD)
-    sample = next((settings.demo_dir).glob("*.png"))
-    take_in(sample.read_bytes(), "sample.png", open_images(settings), store, UploadLimits())
+    for name in ("Dr. Ben", "Dr. Cy"):
+        AccountStore(store).add(name, "reviewer", password=PASSWORD)
+    samples = sorted(settings.demo_dir.glob("*.png"))[:2]
+    images = open_images(settings)
+    for sample in samples:
+        take_in(sample.read_bytes(), "sample.png", images, store, UploadLimits())
+    Assignments(store).assign([of_ben()], "Dr. Ben", by="nobody")
     store.close()
     running.start()
     yield running
@@ -74,11 +81,23 @@ def flag(name: str) -> Callable[[BackMsg], None]:
     return lambda message: setattr(message, name, True)
 
 
-def picture_address(line: Line) -> str:
-    """Address of the first picture of the page."""
-    found = re.search(r"/media/[0-9a-f]+\.(?:png|jpg|jpeg)", "".join(map(str, line.run())))
-    assert found
-    return found[0]
+def of_ben() -> str:
+    """The patch that was given to Dr. Ben, by its sha256."""
+    sample = sorted(load_settings({}).demo_dir.glob("*.png"))[1]
+    return hashlib.sha256(sample.read_bytes()).hexdigest()
+
+
+def picture_addresses(line: Line, query: str = "") -> list[str]:
+    """Addresses of the pictures that the Review page shows, or can show."""
+    line.send(lambda message: setattr(message.rerun_script, "query_string", query))
+    scenes = [
+        json.loads(component.json)
+        for message in line.until_finished()
+        if (component := message.delta.new_element.bidi_component).json
+    ]
+    scene = next((scene for scene in scenes if "layers" in scene), {"layers": ()})
+    found = [scene.get("image"), scene.get("scale"), *(one["address"] for one in scene["layers"])]
+    return [address for address in found if address]
 
 
 # what acts for everybody --------------------------------------------------------------------------
@@ -243,16 +262,77 @@ def test_files_are_taken_from_who_signed_in_at_that_browser_alone(server, browse
 
 
 def test_pictures_are_for_who_signed_in_and_kept_on_no_disk(server, browser, reviewer):
-    address = picture_address(reviewer)
-    shown = browser.ask(address)
-    assert shown.status == 200
-    assert shown.headers["cache-control"] == "no-store"
-    assert Client(server.url).ask(address).status == 403
-    stranger = Client(server.url).open_page()
-    line = stranger.connect()
+    models_ready(reviewer)
+    addresses = picture_addresses(reviewer)
+    kinds = [address.split("?")[0].rpartition("/")[2] for address in addresses]
+    assert kinds == ["image", "scale", "membrane", "cells"]
+    media = ["image/png", "application/json", "image/png", "image/svg+xml"]
+    for address, kind in zip(addresses, media, strict=True):
+        shown = browser.ask(address)
+        assert (shown.status, shown.headers["content-type"]) == (200, kind)
+        assert shown.headers["cache-control"] == "no-store"
+        assert shown.body
+    other = Client(server.url).open_page()
+    line = other.connect()
     line.run()
-    assert stranger.ask(address).status == 403
+    image = addresses[0]
+    refused = [Client(server.url).ask(image), other.ask(image)]
+    sign_in(line, "Dr. Ben", PASSWORD)  # let in, and still another's address
+    refused += [other.ask(address) for address in addresses]
+    refused += [browser.ask(image.split("?")[0]), browser.ask(image.replace("image", "x"))]
+    assert {answer.status for answer in refused} == {403}
     line.close()
+
+
+def test_who_reads_blind_gets_no_address_of_a_layer_and_can_make_none(server, browser):
+    line = browser.connect()
+    sign_in(line, "Dr. Cy", PASSWORD, "blind=1")
+    models_ready(line)
+    addresses = picture_addresses(line, "blind=1")
+    assert [address.split("?")[0].rpartition("/")[2] for address in addresses] == ["image", "scale"]
+    assert browser.ask(addresses[0]).status == 200
+    assert browser.ask(addresses[1].replace("/scale?", "/cells?")).status == 403
+    line.close()
+
+
+def test_a_patch_of_another_reader_is_not_shown_and_its_picture_has_no_address(
+    server, browser, reviewer
+):
+    addresses = picture_addresses(reviewer, f"patch={of_ben()}")
+    assert addresses
+    assert not any(of_ben() in address for address in addresses)
+    own = re.search("[0-9a-f]{64}", addresses[0])
+    assert own
+    assert browser.ask(addresses[0].replace(own[0], of_ben())).status == 403
+
+
+def test_an_address_is_of_no_use_once_its_reader_has_left(server, browser, reviewer):
+    (image, *_) = picture_addresses(reviewer)
+    assert browser.ask(image).status == 200
+    drawn = widgets(reviewer.run())
+
+    def sign_out(message: BackMsg) -> None:
+        pressed = message.rerun_script.widget_states.widgets.add()
+        pressed.id, pressed.trigger_value = drawn["Sign out"], True
+
+    reviewer.send(sign_out)
+    while "Sign in" not in widgets(reviewer.until_finished()):
+        pass
+    assert browser.ask(image).status == 403
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/viewer/routes.py",
+        "/viewer/..%2f..%2fapp.py",
+        "/viewer/component.py",
+        "/pictures/..%2f..%2fher2review.sqlite3",
+    ],
+)
+def test_the_routes_of_the_viewer_give_out_nothing_else(server, path):
+    answer = Client(server.url).ask(path)
+    assert answer.status in (400, 403, 404)
 
 
 # what leaves the server ---------------------------------------------------------------------------

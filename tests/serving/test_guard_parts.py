@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -101,19 +103,19 @@ def test_files_and_pictures_are_for_who_was_let_in():
     visit = visits.open("a", "10.0.0.1", None)
     visits.bind(visit, "s")
     assert not visits.may_send("a", "s")
-    assert not visits.may_see("a")
+    assert not visits.sessions("a")
     visits.admit("of nobody", True)
-    assert not visits.may_see("a")
+    assert not visits.sessions("a")
     visits.admit(visit.token, True)
     assert visits.may_send("a", "s")
-    assert visits.may_see("a")
+    assert visits.sessions("a") == ["s"]
     for browser in ("b", None):
         assert not visits.may_send(browser, "s")
-        assert not visits.may_see(browser)
+        assert not visits.sessions(browser)
     assert not visits.may_send("a", "other")
     visits.admit(visit.token, False)  # signed out, or idle too long
     assert not visits.may_send("a", "s")
-    assert not visits.may_see("a")
+    assert not visits.sessions("a")
 
 
 def test_who_has_no_cookie_takes_nothing_up_and_sees_nothing():
@@ -122,7 +124,7 @@ def test_who_has_no_cookie_takes_nothing_up_and_sees_nothing():
     visits.bind(visit, "s")
     visits.admit(visit.token, True)
     assert not visits.may_send(None, "s")
-    assert not visits.may_see(None)
+    assert not visits.sessions(None)
     assert visits.open(None, "10.0.0.1", "s") is not visit
     assert visits.close(visit)
 
@@ -202,6 +204,70 @@ def test_the_inline_scripts_of_a_page_are_allowed_by_what_they_are(tmp_path):
 
 @pytest.mark.parametrize("base", ["", "/her2"])
 @pytest.mark.parametrize("root", ["", "/apps"])
+def test_a_picture_is_given_to_the_session_it_was_signed_for_until_it_expires(base, root):
+    visits = Visits()
+    for browser, session in (("ada", "s"), ("ada", "t"), ("ben", "u"), ("cy", "v")):
+        visit = visits.open(browser, "10.0.0.1", None)
+        visits.bind(visit, session)
+        visits.admit(visit.token, browser != "cy")
+    path, now = "/pictures/" + "a" * 64 + "/image", time.time()
+    seen: list[str] = []
+
+    async def inner(scope, _receive, send):
+        seen.append(scope["path"])
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    def ask(name: str, address: str) -> tuple[int, bytes | None]:
+        answers: list[dict[str, object]] = []
+
+        async def send(message):
+            answers.append(message)
+
+        wire = SimpleNamespace(base_path=lambda: base)
+        own = Guard(
+            inner,
+            wire=wire,  # type: ignore[arg-type]
+            visits=visits,
+            key=lambda: KEY,
+            headers=[],
+            metrics=lambda: False,
+        )
+        cookie = f"{name}.{browsers._signature(KEY, 'browser', name)}"
+        asked, _, query = address.partition("?")
+        scope = {
+            "type": "http",
+            "path": f"{root}{base}{asked}",
+            "root_path": root,
+            "query_string": query.encode(),
+            "headers": [(b"cookie", f"{browsers.cookie_name(KEY)}={cookie}".encode())],
+        }
+        asyncio.run(own(scope, None, send))  # type: ignore[arg-type]
+        said = dict(answers[0]["headers"])  # type: ignore[call-overload]
+        return int(answers[0]["status"]), said.get(b"cache-control")  # type: ignore[call-overload]
+
+    def signed(session: str, key: bytes = KEY, seconds: float = 60, asked: str = path) -> str:
+        return browsers.signed_address(key, asked, session, now + seconds)
+
+    assert ask("ada", signed("s")) == (200, b"no-store")
+    assert seen == [root + path]  # the route lies at the top, wherever the application does
+    assert ask("ada", signed("t")) == (200, b"no-store")
+    refused = {
+        "another reader": ask("ben", signed("s")),
+        "somebody who was not let in": ask("cy", signed("v")),
+        "a stranger": ask("dan", signed("s")),
+        "expired": ask("ada", signed("s", seconds=-1)),
+        "another key": ask("ada", signed("s", OTHER)),
+        "unsigned": ask("ada", path),
+        "another picture": ask("ada", signed("s").replace("image", "1-1-64/cells")),
+        "a longer time": ask("ada", re.sub("until=.", "until=9", signed("s"))),
+        "no number": ask("ada", f"{path}?until=x&signature={'0' * 64}"),
+    }
+    assert set(refused.values()) == {(403, b"no-store")}, refused
+    assert len(seen) == 2
+
+
+@pytest.mark.parametrize("base", ["", "/her2"])
+@pytest.mark.parametrize("root", ["", "/apps"])
 def test_wherever_the_application_lies_its_closed_addresses_are_closed(base, root):
     async def ask(path: str) -> int:
         answers: list[dict[str, object]] = []
@@ -234,6 +300,9 @@ def test_wherever_the_application_lies_its_closed_addresses_are_closed(base, roo
         "/_stcore/upload_file/a/b": 403,
         "/media/a.png": 403,
         "/media/": 403,
+        "/pictures/a/image": 403,
+        "/pictures": 403,
+        "/viewer/viewer.js": 200,
     }
     assert {path: asyncio.run(ask(path)) for path in asked} == asked
 

@@ -10,12 +10,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from her2core.models.bundles.card import CARD_FILE, BundleError
+from her2core.models.bundles.card import CARD_FILE, BundleError, ModelInput
 from her2core.models.bundles.registry import CHOICE_FILE, chosen
-from her2core.preprocessing.patches import Square
+from her2core.preprocessing.patches import Patch, Square
 from her2core.scores import HER2Score
 from her2core.serving.workbench import NoModelError, Workbench
-from tests.tiny_bundles import NAMES, a_patch, bundle_root, classifier, settings, usual_reader
+from tests.tiny_bundles import (
+    NAMES,
+    a_card,
+    a_patch,
+    bundle_root,
+    classifier,
+    noise,
+    settings,
+    usual_reader,
+)
 
 
 @pytest.fixture(scope="module")
@@ -192,3 +201,43 @@ def test_another_bundle_takes_over_only_when_it_works(tmp_path: Path) -> None:
 def test_only_known_models_can_be_asked_for(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="“vit” is no model"):
         Workbench(settings(tmp_path), ["cnn", "vit"])
+
+
+@pytest.fixture(scope="module")
+def in_parts(tmp_path_factory: pytest.TempPathFactory) -> Workbench:
+    """A network whose card asks for large squares to be read in parts."""
+    from her2core.models.bundles.bundle import load_bundle, write_bundle
+
+    home = tmp_path_factory.mktemp("parts")
+    card = a_card("cnn", input=ModelInput(reading="grid-1"))
+    write_bundle(load_bundle(bundle_root() / "cnn").model, card, home / "own" / "cnn", noise(6))
+    bench = Workbench(settings(home, home / "own"), ("cnn",), maps=False)
+    assert bench.wait().ready == ("cnn",)
+    return bench
+
+
+@pytest.mark.parametrize("method", ["grad_cam", "shap"])
+def test_a_map_of_a_square_read_in_parts_is_of_the_part_that_decided(
+    in_parts: Workbench, method: str
+) -> None:
+    quarters = [noise(1, seed)[0] for seed in range(4)]
+    rgb = np.vstack([np.hstack(quarters[:2]), np.hstack(quarters[2:])])
+    patch = Patch("wide.png", "a" * 64, rgb, Square.centred(448, 448))
+    (verdict,) = in_parts.verdicts(patch)
+    (parts,) = in_parts.parts(patch).values()
+    decided = [part for part in parts if part.decides]
+    assert len(parts) == 4
+    assert [part.probabilities for part in decided] == [verdict.probabilities]
+
+    found = in_parts.explain(patch, "cnn", method, verdict.score)
+    assert found.part == decided[0].square
+    alone = in_parts.explain(patch.with_square(decided[0].square), "cnn", method, verdict.score)
+    assert alone.part is None
+    assert np.allclose(found.heat, alone.heat, atol=1e-4)
+
+
+def test_a_square_read_whole_has_no_parts(in_parts: Workbench, workbench: Workbench) -> None:
+    assert in_parts.parts(a_patch(1)) == {}
+    assert workbench.parts(a_patch(1, width=448, height=448)) == {}
+    target = HER2Score.ZERO
+    assert in_parts.explain(a_patch(1), "cnn", "grad_cam", target).part is None

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import re
+import xml.etree.ElementTree as ET
+
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from her2core.common.palette import CONTOUR as FOR
 from her2core.common.palette import CONTOUR_AGAINST as AGAINST
 from her2core.common.palette import CONTOUR_FOR as FOR_SIGNED
+from her2core.common.svg import Lines, outlines_svg
 from her2core.scores import HER2Score
 from her2core.training.synthetic import GeneratorConfig, make_patch
-from her2core.xai.contours import draw_contours
+from her2core.xai.contours import contours_svg
 from her2core.xai.explanation import Explanation, Method
 from her2core.xai.whereabouts import Parts, find_parts, in_words, whereabouts
 
+SVG = "{http://www.w3.org/2000/svg}"
 TWO, THREE = HER2Score.TWO_PLUS, HER2Score.THREE_PLUS
 
 
@@ -28,48 +33,44 @@ def a_bump(x: int, y: int, sigma: float = 25.0) -> np.ndarray:
     return np.exp(-((xx - x) ** 2 + (yy - y) ** 2) / (2 * sigma**2))
 
 
-def coloured(drawn: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
-    return np.abs(drawn.astype(int) - colour).max(axis=-1) < 30
+def points(svg: str, colour: tuple[int, int, int]) -> np.ndarray:
+    """All corners of the lines of a colour, (n, 2) of x and y."""
+    stroke = "rgb({},{},{})".format(*colour)
+    paths = ET.fromstring(svg).iter(f"{SVG}path")
+    lines = [path.get("d", "") for path in paths if path.get("stroke") == stroke]
+    numbers = [float(number) for line in lines for number in re.findall(r"[-\d.]+", line)]
+    return np.array(numbers).reshape(-1, 2)
 
 
-def test_a_line_goes_round_the_heat_and_leaves_what_is_inside():
-    grey = np.full((448, 448, 3), 128, np.uint8)
-    drawn = draw_contours(grey, explanation(a_bump(60, 150)))
-    line = np.argwhere(coloured(drawn, FOR))
-    assert len(line) > 100
-    assert line.mean(axis=0) == pytest.approx([300, 120], abs=6)
-    assert np.array_equal(drawn[300, 120], grey[300, 120])
-    assert np.array_equal(drawn[20, 400], grey[20, 400])
+def test_a_line_goes_round_the_heat():
+    line = points(contours_svg(explanation(a_bump(60, 150))), FOR)
+    assert len(line) > 20
+    assert line.mean(axis=0) == pytest.approx([60, 150], abs=4)
+    away = np.hypot(*(line - [60, 150]).T)
+    assert away.min() > 15  # where the heat is 0.75 of the most, by the bump's own formula
+    assert away.max() == pytest.approx(25 * np.sqrt(-2 * np.log(0.4)), abs=1.5)
 
 
 def test_a_contrast_has_lines_of_two_colours_each_where_it_belongs():
-    grey = np.full((224, 224, 3), 128, np.uint8)
-    heat = a_bump(60, 60) - a_bump(160, 160)
-    drawn = draw_contours(grey, explanation(heat, against=THREE))
-    assert np.argwhere(coloured(drawn, FOR_SIGNED)).mean(axis=0) == pytest.approx([60, 60], abs=5)
-    assert np.argwhere(coloured(drawn, AGAINST)).mean(axis=0) == pytest.approx([160, 160], abs=5)
+    svg = contours_svg(explanation(a_bump(60, 60) - a_bump(160, 160), against=THREE))
+    assert points(svg, FOR_SIGNED).mean(axis=0) == pytest.approx([60, 60], abs=5)
+    assert points(svg, AGAINST).mean(axis=0) == pytest.approx([160, 160], abs=5)
 
 
 def test_an_empty_map_draws_nothing_and_noise_is_no_scribble():
-    rgb = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-    assert np.array_equal(draw_contours(rgb, explanation(np.zeros((224, 224)))), rgb)
-    grey = np.full((224, 224, 3), 128, np.uint8)
+    assert "path" not in contours_svg(explanation(np.zeros((224, 224))))
     noisy = a_bump(112, 112) + 0.5 * np.random.default_rng(1).standard_normal((224, 224))
-    changed = draw_contours(grey, explanation(noisy, "shap")) != grey
-    assert 0 < changed.any(axis=-1).mean() < 0.35
+    assert 0 < contours_svg(explanation(noisy, "shap")).count("M") < 40
 
 
-@given(
-    height=st.integers(1, 300),
-    width=st.integers(1, 300),
-    method=st.sampled_from(["grad_cam", "shap"]),
-)
-@settings(max_examples=20, deadline=None)
-def test_any_size_keeps_its_size_and_its_own_pixels(height, width, method):
-    rgb = np.full((height, width, 3), 90, np.uint8)
-    drawn = draw_contours(rgb, explanation(a_bump(112, 112), method))
-    assert drawn.shape == rgb.shape
-    assert (rgb == 90).all()
+@given(colour=st.tuples(*[st.integers(0, 255)] * 3), width=st.floats(0.5, 9))
+def test_any_outline_becomes_an_svg_that_holds_nothing_but_lines(colour, width):
+    outline = np.array([[0, 0], [5, 0], [5, 5.26]], np.float32)
+    svg = outlines_svg(10, 20, [Lines([outline], colour, width), Lines([], colour, width)])
+    root = ET.fromstring(svg)
+    assert root.get("viewBox") == "0 0 10 20"
+    assert [one.tag for one in root] == [f"{SVG}path"] * 2  # the line and its dark edge
+    assert root[1].get("d") == "M0.0 0.0L5.0 0.0L5.0 5.3Z"
 
 
 # where --------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from her2core.serving.workbench import Workbench
 from her2core.settings import Settings
 from her2core.xai.fidelity_report import FidelityReport, Measured, MethodFidelity, ModelFidelity
 from her2core.xai.methods import CLASS_ACTIVATION, METHODS
+from tests.page_server import scene_of
 from tests.tiny_bundles import a_patch, bundle_root
 
 GOOD = Measured(0.9, 0.8, 1.0, 9)
@@ -56,7 +57,8 @@ def opened(here: Services, patch: Patch, **state: object) -> AppTest:
     def page(here, patch, hidden):  # runs as a script of its own
         from pages.review_parts import viewer
 
-        viewer.draw(here, patch, here.workbench.verdicts(patch), hidden)
+        verdicts = here.workbench.verdicts(patch)
+        viewer.draw(here, patch, verdicts, hidden=hidden, stain=True, movable=True)
 
     app = AppTest.from_function(
         page, args=(here, patch, bool(state.pop("hidden", False))), default_timeout=60
@@ -101,10 +103,16 @@ def other_than(score: HER2Score) -> HER2Score:
 def test_the_map_comes_with_a_legend_a_reading_and_where_it_lies(here):
     patch = a_patch(1)
     (verdict,) = here.workbench.verdicts(patch)
-    said = captions(opened(here, patch, overlay="grad_cam"))
+    app = opened(here, patch, overlay="grad_cam")
+    said = captions(app)
     assert f"CNN, Grad-CAM for {verdict.score.label}" in said
-    assert "most weight for the class" in said
-    assert "Original" in said
+    layers = scene_of(app)["layers"]
+    heat, contours = layers[:2]
+    assert heat["title"] == f"CNN, Grad-CAM for {verdict.score.label}"
+    assert heat["shown"]
+    assert not contours["shown"]
+    assert heat["legend"]["high"] == "most weight for the class"
+    assert [layer["name"] for layer in layers[2:]] == ["membrane", "cells"]
     explanation = here.workbench.explain(patch, "cnn", "grad_cam", verdict.score)
     if explanation.scale > 0:
         assert "On stained membrane" in said
@@ -119,7 +127,9 @@ def test_why_not_another_class_is_a_map_of_the_difference(here):
     control(app, "against").set_value(other)
     said = captions(settled(app))
     assert f"CNN, Grad-CAM for {verdict.score.label}, not {other.label}" in said
-    assert f"for {other.label}\nfor {verdict.score.label}" in said  # the ends of the colour scale
+    legend = scene_of(app)["layers"][0]["legend"]
+    assert (legend["low"], legend["high"]) == (f"for {other.label}", f"for {verdict.score.label}")
+    assert scene_of(app)["layers"][0]["grey"]
     assert f"rather than {other.label}" in said
     # the class itself is no contrast: its own map stays
     control(app, "against").set_value(verdict.score)
@@ -127,7 +137,7 @@ def test_why_not_another_class_is_a_map_of_the_difference(here):
     assert f"CNN, Grad-CAM for {verdict.score.label}" in said
     assert "rather than" not in said
     assert f"asks nothing of CNN: {verdict.score.label} is the class explained" in said
-    assert "most weight for the class" in said
+    assert scene_of(app)["layers"][0]["legend"]["high"] == "most weight for the class"
 
 
 @pytest.mark.parametrize(
@@ -141,29 +151,6 @@ def test_the_other_methods_are_an_option_and_contrast_where_they_can(
     assert f"CNN, {title} for" in captions(app)
     assert any(one.key == "against" for one in app.button_group) == contrasts
     assert app.radio[0].value == activation
-
-
-def test_contours_instead_of_heat_and_the_legend_says_what_the_lines_are(here):
-    app = opened(here, a_patch(1), overlay="grad_cam", map_style="contour")
-    said = captions(app)
-    assert "Lines: 40 %" in said
-    assert "yellow" in said
-    control(app, "map_style").set_value("both")
-    assert "Lines: 40 %" not in captions(settled(app))
-
-
-def test_the_map_can_be_flipped_away_and_back(here):
-    app = opened(here, a_patch(1), overlay="grad_cam")
-    flip = app.button(key="flip-map")
-    assert flip.label == "Hide map"
-    flip.click()
-    settled(app)
-    assert control(app, "overlay").value == "none"
-    assert "Grad-CAM for" not in captions(app)
-    app.button(key="flip-map").click()
-    settled(app)
-    assert control(app, "overlay").value == "grad_cam"
-    assert "Grad-CAM for" in captions(app)
 
 
 def test_a_failed_check_is_told_beside_the_map_and_a_passed_one_is_not(here):
@@ -183,6 +170,8 @@ def test_blind_there_is_no_way_to_a_map(here):
     assert not app.button_group
     assert not app.button
     assert not app.caption
+    scene = scene_of(app)
+    assert scene["layers"] == scene["parts"] == scene["beside"] == []
 
 
 def test_the_models_page_shows_the_figures_of_a_bundle_or_that_there_are_none(here):

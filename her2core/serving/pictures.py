@@ -1,0 +1,146 @@
+"""What the viewer shows: the address of each picture, and what is drawn when it is asked for.
+
+A path names what is to be drawn; whether it may be asked for is settled before (serving.guard).
+Layers are drawn when somebody looks at them first, and their addresses hold for minutes only.
+"""
+
+import json
+import re
+import struct
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from her2core.common.palette import MEMBRANE
+from her2core.preprocessing.patches import Patch, PatchError, Square
+from her2core.scores import HER2Score
+from her2core.serving.services import Services
+from her2core.serving.workbench import NoModelError
+from her2core.xai.explanation import Explanation
+
+AREA = "pictures"
+# A larger image is reduced to this: a browser would hold its pixels four times over.
+LONGEST = 4096
+StainPicture = Literal["cells", "membrane", "scale"]
+MapPicture = Literal["heat", "contours"]
+
+_IMAGE = re.compile(r"/pictures/([0-9a-f]{64})/image")
+_OF_SQUARE = re.compile(r"/pictures/([0-9a-f]{64})/(\d{1,6})-(\d{1,6})-(\d{1,6})/(.+)")
+_MAP = re.compile(r"(\w+)/([\w-]+)/(\w+)/([0-3])(?:-([0-3]))?/(heat|contours)")
+# where the size stands in every PNG
+_SIZE = slice(16, 24)
+
+
+class NoPictureError(LookupError):
+    """There is no such picture; str(error) is one sentence."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture as it is sent, and its media type."""
+
+    data: bytes
+    kind: str
+
+
+def image_path(sha256: str) -> str:
+    """Of a patch's image."""
+    return f"/{AREA}/{sha256}/image"
+
+
+def stain_path(patch: Patch, what: StainPicture) -> str:
+    """Of what the stain measurement found in the patch's square."""
+    return f"{_square_path(patch)}/{what}"
+
+
+def map_path(patch: Patch, architecture: str, explanation: Explanation, what: MapPicture) -> str:
+    """Of a map of the patch's square."""
+    target, against = explanation.target, explanation.against
+    classes = f"{target:d}" if against is None else f"{target:d}-{against:d}"
+    model = f"{architecture}/{explanation.model_id}"
+    return f"{_square_path(patch)}/{model}/{explanation.method}/{classes}/{what}"
+
+
+def draw(here: Services, path: str) -> Picture:
+    """The picture that a path names.
+
+    Raises:
+        NoPictureError: there is none, or none any more.
+    """
+    try:
+        if of_image := _IMAGE.fullmatch(path):
+            return _image(here, of_image[1])
+        if of_square := _OF_SQUARE.fullmatch(path):
+            sha256, x, y, size, what = of_square.groups()
+            patch = here.images.load(sha256, "patch").with_square(Square(int(x), int(y), int(size)))
+            if what in ("cells", "membrane", "scale"):
+                return _of_stain(here, patch, what)
+            if of_map := _MAP.fullmatch(what):
+                return _of_map(here, patch, *of_map.groups())
+    except (PatchError, NoModelError, ValueError, OSError) as error:
+        raise NoPictureError("This picture cannot be drawn; the server's log says why.") from error
+    raise NoPictureError("Nothing is here.")
+
+
+def _square_path(patch: Patch) -> str:
+    square = patch.square
+    return f"/{AREA}/{patch.sha256}/{square.x}-{square.y}-{square.size}"
+
+
+def _image(here: Services, sha256: str) -> Picture:
+    """The file as it is kept, which is lossless; the image reduced where it is very large."""
+    kept = here.images.stored(sha256)
+    if kept is None:
+        raise NoPictureError("The image of this patch is not kept here any more.")
+    if max(struct.unpack(">II", kept[_SIZE])) > LONGEST:
+        from her2core.preprocessing import screen
+
+        kept = screen.png(screen.enlarged(here.images.load(sha256, "patch").rgb, LONGEST))
+    return Picture(kept, "image/png")
+
+
+def _of_stain(here: Services, patch: Patch, what: str) -> Picture:
+    from her2core.preprocessing import screen
+    from her2core.stain import cells_svg
+    from her2core.xai.whereabouts import find_masks
+
+    report = here.stain.report(patch)
+    if report is None:
+        raise NoPictureError("The stain of this square was not measured.")
+    if what == "scale":
+        said = {"umPerPixel": report.um_per_pixel, "source": report.scale_source}
+        return Picture(json.dumps(said).encode(), "application/json")
+    if what == "cells":
+        size = patch.square.size
+        return Picture(cells_svg(report, size, size).encode(), "image/svg+xml")
+    membrane, _ = find_masks(patch.field(), report.um_per_pixel, here.stain.thresholds)
+    drawn = np.zeros((*membrane.shape, 4), np.uint8)
+    drawn[membrane] = (*MEMBRANE, 255)
+    return Picture(screen.png(drawn), "image/png")
+
+
+def _of_map(
+    here: Services,
+    patch: Patch,
+    architecture: str,
+    model_id: str,
+    method: str,
+    target: str,
+    against: str | None,
+    what: str,
+) -> Picture:
+    from her2core.preprocessing import screen
+    from her2core.xai.contours import contours_svg
+    from her2core.xai.methods import METHODS
+    from her2core.xai.overlay import heat_picture
+
+    if method not in METHODS:
+        raise NoPictureError("There is no such heat map.")
+    other = None if against is None else HER2Score(int(against))
+    explanation = here.workbench.explain(patch, architecture, method, HER2Score(int(target)), other)
+    if explanation.model_id != model_id:
+        raise NoPictureError("Another model is in use now; reload the page.")
+    if what == "contours":
+        return Picture(contours_svg(explanation).encode(), "image/svg+xml")
+    return Picture(screen.png(heat_picture(explanation)), "image/png")

@@ -1,0 +1,143 @@
+// The layers over the image: their pictures, and the rows by which they are shown and faded.
+
+const remembered = new Map(); // name of a layer -> {shown, opacity}, while this page lasts
+
+export class Layers {
+  constructor(changed, renew) {
+    this.changed = changed;
+    this.renew = renew; // asks the server for fresh addresses
+    this.panel = document.createElement("div");
+    this.panel.className = "her2-layers";
+    this.rows = new Map(); // name -> {said, element}
+    this.pictures = new Map(); // path -> promise of an address within this page
+    this.layers = [];
+  }
+
+  // Rows that say the same as before stay, with the keyboard or the hand that is on them.
+  show(layers) {
+    this.layers = layers;
+    const rows = new Map();
+    for (const layer of layers) {
+      const said = JSON.stringify([layer.title, layer.legend]);
+      const row = this.rows.get(layer.name);
+      rows.set(layer.name, row?.said === said ? row : { said, element: this.row(layer) });
+    }
+    const elements = [...rows.values()].map((row) => row.element);
+    const before = [...this.panel.children];
+    if (before.length !== elements.length || before.some((one, at) => one !== elements[at])) {
+      this.panel.replaceChildren(...elements);
+    }
+    this.rows = rows;
+  }
+
+  // Those to be drawn in a view: where two stand side by side, each has its network's.
+  visible(side) {
+    return this.layers
+      .filter((layer) => side === null || layer.pane === null || layer.pane === side)
+      .map((layer) => ({ ...layer, ...this.look(layer) }))
+      .filter((layer) => layer.shown);
+  }
+
+  sideBySide(two) {
+    this.two = two;
+    for (const layer of this.layers) { this.set(layer); }
+  }
+
+  // The picture is fetched once and kept for as long as its patch is in front.
+  picture(address) {
+    const path = address.split("?")[0];
+    if (!this.pictures.has(path)) {
+      const fetched = fetchPicture(address);
+      this.pictures.set(path, fetched);
+      fetched.then(() => { this.renewed = false; }, (status) => {
+        this.pictures.delete(path);
+        if (status === 403 && !this.renewed) {
+          this.renewed = true;
+          this.renew();
+        }
+      });
+    }
+    return this.pictures.get(path);
+  }
+
+  forget() {
+    for (const fetched of this.pictures.values()) {
+      fetched.then((url) => URL.revokeObjectURL(url), () => {});
+    }
+    this.pictures.clear();
+    this.renewed = false;
+  }
+
+  look(layer) {
+    const shown = layer.shown || (this.two && layer.name.startsWith("heat"));
+    return { shown, opacity: layer.opacity, ...remembered.get(layer.name) };
+  }
+
+  row(layer) {
+    const row = made("div", "her2-layer");
+    row.dataset.layer = layer.name;
+    const label = made("label", "her2-shown");
+    const box = made("input", "");
+    box.type = "checkbox";
+    label.append(box, layer.title);
+    const slider = made("input", "her2-opacity");
+    Object.assign(slider, { type: "range", min: 0, max: 100, step: 1 });
+    slider.setAttribute("aria-label", `Opacity of ${layer.title}`);
+    slider.title = "Opacity";
+    box.addEventListener("change", () => this.change(layer, { shown: box.checked }));
+    slider.addEventListener("input", () => {
+      this.change(layer, { shown: true, opacity: Number(slider.value) });
+    });
+    row.append(label, slider, legend(layer.legend));
+    return row;
+  }
+
+  change(layer, part) {
+    remembered.set(layer.name, { ...remembered.get(layer.name), ...part });
+    this.changed();
+    for (const one of this.layers) { this.set(one); }
+  }
+
+  set(layer) {
+    const [box, slider] = this.rows.get(layer.name).element.querySelectorAll("input");
+    const { shown, opacity } = this.look(layer);
+    box.checked = shown;
+    slider.value = opacity;
+  }
+}
+
+async function fetchPicture(address) {
+  const answer = await fetch(address, { cache: "no-store" });
+  if (!answer.ok) { throw answer.status; }
+  return URL.createObjectURL(await answer.blob());
+}
+
+function legend({ stops, low, high, swatches }) {
+  const all = made("div", "her2-legend");
+  if (stops.length) {
+    const scale = made("span", "her2-stops");
+    const colours = stops.map(([colour, place]) => `${colour} ${place}%`).join(", ");
+    scale.style.backgroundImage = `linear-gradient(to right, ${colours})`;
+    all.append(text(low), scale, text(high));
+  }
+  for (const [colour, meaning] of swatches) {
+    const swatch = made("span", "her2-swatch");
+    swatch.style.backgroundColor = colour;
+    const one = made("span", "her2-meaning");
+    one.append(swatch, meaning);
+    all.append(one);
+  }
+  return all;
+}
+
+function text(words) {
+  const span = made("span", "");
+  span.textContent = words;
+  return span;
+}
+
+function made(name, kind) {
+  const one = document.createElement(name);
+  one.className = kind;
+  return one;
+}

@@ -1,0 +1,51 @@
+"""What the viewer's code asks this server for: pictures, and the code itself.
+
+The guard has looked at the address of a picture before it comes here (her2core.serving.guard).
+"""
+
+import logging
+from importlib.resources import files
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from her2core.serving import pictures
+from her2core.serving.services import services
+
+CODE = "/viewer/viewer.js"
+_log = logging.getLogger(__name__)
+_HERE = Path(__file__).parent
+_LEAFLET = Path(str(files("xstatic.pkg.leaflet"))) / "data"
+_FILES = {
+    "viewer.js": _HERE / "viewer.js",
+    "layers.js": _HERE / "layers.js",
+    "square.js": _HERE / "square.js",
+    "viewer.css": _HERE / "viewer.css",
+    "leaflet.js": _LEAFLET / "leaflet-src.esm.js",
+    "leaflet.css": _LEAFLET / "leaflet.css",
+}
+# no use in packing pictures: they are packed
+_AS_IT_IS = {"content-encoding": "identity"}
+
+
+def _code(request: Request) -> Response:
+    path = _FILES.get(request.path_params["name"])
+    if path is None:
+        return PlainTextResponse("Nothing is here.", 404)
+    return FileResponse(path, headers={"cache-control": "no-cache"})
+
+
+def _picture(request: Request) -> Response:
+    """Runs in a thread of its own, as drawing takes its time."""
+    try:
+        picture = pictures.draw(services(), f"/pictures/{request.path_params['path']}")
+    except pictures.NoPictureError as error:
+        if error.__cause__ is not None:
+            _log.warning("A picture could not be drawn: %s", error.__cause__)
+        return PlainTextResponse(str(error), 404)
+    return Response(picture.data, media_type=picture.kind, headers=_AS_IT_IS)
+
+
+ROUTES = [Route("/viewer/{name}", _code), Route("/pictures/{path:path}", _picture)]
