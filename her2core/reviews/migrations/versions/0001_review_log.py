@@ -8,8 +8,6 @@ from alembic import op
 
 revision: str = "0001"
 down_revision: str | None = None
-branch_labels = None
-depends_on = None
 
 APPEND_ONLY = {
     "review": "A recorded review is never changed or deleted; record a correction instead.",

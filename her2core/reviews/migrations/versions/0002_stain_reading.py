@@ -8,8 +8,6 @@ from alembic import op
 
 revision: str = "0002"
 down_revision: str | None = "0001"
-branch_labels = None
-depends_on = None
 
 APPEND_ONLY = {
     "stain_reading": "A recorded stain reading is never changed or deleted; reviews rest on it.",

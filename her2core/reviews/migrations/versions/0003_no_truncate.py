@@ -7,8 +7,6 @@ from alembic import op
 
 revision: str = "0003"
 down_revision: str | None = "0002"
-branch_labels = None
-depends_on = None
 
 APPEND_ONLY = {
     "review": "A recorded review is never changed or deleted; record a correction instead.",

@@ -5,8 +5,6 @@ from alembic import op
 
 revision: str = "0010"
 down_revision: str | None = "0004"
-branch_labels = None
-depends_on = None
 
 _MESSAGE = "An audit entry is never changed or deleted."
 

@@ -9,8 +9,6 @@ from alembic import op
 
 revision: str = "0012"
 down_revision: str | None = "0011"
-branch_labels = None
-depends_on = None
 
 APPEND_ONLY = {
     "patch": "A recorded patch is never changed or deleted; reviews rest on it.",

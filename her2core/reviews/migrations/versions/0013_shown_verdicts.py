@@ -10,8 +10,6 @@ from alembic import op
 
 revision: str = "0013"
 down_revision: str | None = "0012"
-branch_labels = None
-depends_on = None
 
 _MESSAGE = "What was shown stays shown; it is never changed or deleted."
 

@@ -9,8 +9,6 @@ from alembic import op
 
 revision: str = "0014"
 down_revision: str | None = "0013"
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:

@@ -14,8 +14,6 @@ from alembic import op
 
 revision: str = "0015"
 down_revision: str | None = "0014"
-branch_labels = None
-depends_on = None
 
 _SQUARE = ("patch_id", "square_x", "square_y", "square_size")
 # what is unique in a table beside its rowid, which is its id where it has one
