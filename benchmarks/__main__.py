@@ -14,6 +14,7 @@ from pathlib import Path
 
 from benchmarks import scoring, speed, startup
 from benchmarks.rows import RESULTS, Row, machine, settings_at, table, write
+from her2core.common.commands import command_lines
 from her2core.models.bundles.registry import ARCHITECTURES, chosen
 from her2core.preprocessing.patches import decode
 from her2core.serving.workbench import Workbench
@@ -37,6 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description=__doc__,
+        epilog="\n".join(command_lines(Path(__file__).parent, "benchmarks")),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--repeats", type=_count, default=15, help="turns of each quick row")

@@ -1,4 +1,4 @@
-"""The command line; see `benchmarks.reliability`. Exit status 1 where a promise was not kept."""
+"""Is what was called saved kept? Kills, many writers, many browsers; exit status 1 where not."""
 
 import argparse
 import json
