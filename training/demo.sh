@@ -45,7 +45,7 @@ make wide-train-5 "${synthetic[@]}" --per-class 2200 --seed 131 --field-um 250 6
 
 # Real cores in two halves, see training/halves.sh.
 source training/halves.sh
-crop=(training.crop_cores --cores "$cores")
+crop=(training.crop_cores --data "$cores")
 make real-a-0 "${crop[@]}" --per-core 260 --only $zero_a --seed 1
 make real-a-1 "${crop[@]}" --per-core 700 --only $stained_a --seed 1 --recolour 0.66
 make real-test-b "${crop[@]}" --per-core 150 --only $zero_b,$stained_b --seed 2 --unselected

@@ -22,7 +22,7 @@ report() {
   local name=$1 data=$2 fresh=$runs/report-$1
   shift 2
   rm -rf "$fresh"
-  $py -m training.evaluate --data "$data" --models "${models%,}" --out "$fresh" "$@"
+  $py -m training.evaluate --data "$data" --bundles "${models%,}" --out "$fresh" "$@"
   mkdir -p data/reports
   rm -rf "data/reports/$name"
   mv "$fresh" "data/reports/$name"
@@ -45,7 +45,7 @@ report synthetic-wide $runs/evaluation-wide \
 
 if [ -n "${HER2_REAL_CORES:-}" ]; then
   source training/halves.sh
-  crop=(training.crop_cores --cores "$HER2_REAL_CORES" --per-core 100 --seed 9002 --unselected)
+  crop=(training.crop_cores --data "$HER2_REAL_CORES" --per-core 100 --seed 9002 --unselected)
   patches evaluation-real-b "${crop[@]}" --only "$zero_b,$stained_b"
   patches evaluation-real-apart "${crop[@]}" --contradicted
   report real-cores $runs/evaluation-real-b \
