@@ -10,7 +10,7 @@ from her2core.common.text import markdown_text
 from her2core.models.bundles.card import BundleError, ModelCard
 from her2core.models.bundles.registry import ARCHITECTURES, BundleEntry, chosen, find_bundles
 from her2core.serving.services import Services
-from pages.models_parts import map_fidelity, model_cards
+from pages.models_parts import adapting, map_fidelity, model_cards
 from pages.shell import session, ui
 
 
@@ -30,6 +30,7 @@ def main() -> None:
     for architecture in ARCHITECTURES:
         _architecture(here, architecture, entries, wanted.get(architecture))
     _broken([entry for entry in entries if entry.card is None])
+    adapting.draw(here)
     _own_bundles(here)
 
 

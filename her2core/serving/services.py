@@ -34,6 +34,7 @@ class Services:
             page does not write to it again.
         mapping: computes SHAP maps, so that the answer keys work while they take their seconds.
         quick_mapping: computes the others, which wait for no SHAP map.
+        adapting: fits bundles to reviews, one at a time.
     """
 
     settings: Settings
@@ -47,6 +48,9 @@ class Services:
     )
     quick_mapping: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="quick-maps")
+    )
+    adapting: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="adapting")
     )
 
     @property

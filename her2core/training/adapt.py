@@ -49,6 +49,7 @@ from her2core.settings import Settings
 from her2core.training.own_patches import OwnPatch, Seen, Told, check_patches, read_patches
 
 HELD_OUT = "own patches, their groups left out"
+_WHERE = "on slides or cases that it had not learnt from"
 _KERNEL, _BIAS = "logits/kernel", "logits/bias"
 _N_BOOT = 1000
 # how much of the work is reading, the rest is fitting
@@ -82,20 +83,32 @@ class Proposal:
     _novelty: Novelty | None
 
     @property
+    def worse_in(self) -> tuple[str, ...]:
+        """In what it is surely worse."""
+        pair = self.pair
+        found = {
+            "exact agreement": _below(pair.accuracy_difference),
+            "kappa": _below(pair.kappa_difference),
+            "the Brier score": _above(self.brier),
+        }
+        return tuple(name for name, worse in found.items() if worse)
+
+    @property
     def better(self) -> bool:
-        """Surely better in exact agreement or in the Brier score, and surely worse in neither."""
-        exact, brier = self.pair.accuracy_difference, self.brier
-        return (_above(exact) or _below(brier)) and not (_below(exact) or _above(brier))
+        """Surely better in exact agreement or the Brier score, and surely worse in nothing."""
+        gained = _above(self.pair.accuracy_difference) or _below(self.brier)
+        return gained and not self.worse_in
 
     @property
     def verdict(self) -> str:
         """Whether it is better, in one sentence."""
-        exact = self.pair.accuracy_difference
         if self.better:
-            return "Better on groups that it had not learnt from."
-        if exact.low is None and self.brier.low is None:
-            return f"No better that could be shown. {exact.reason or self.brier.reason}"
-        return "No better on groups that it had not learnt from."
+            return f"Better {_WHERE}."
+        if self.worse_in:
+            return f"Worse in {' and '.join(self.worse_in)} {_WHERE}."
+        if self.brier.low is None:
+            return f"No better that could be shown. {self.brier.reason}"
+        return f"No better {_WHERE}."
 
 
 def propose(

@@ -29,6 +29,13 @@ def facts(card: ModelCard) -> None:
         "Trained": f"{card.date}, code version {card.code_version}",
         "Temperature": in_words(card.temperature),
     }
+    if card.adapted is not None:
+        own = card.adapted
+        lines["Adapted"] = (
+            f"from {own.base} to {own.patches:,} own patches of "
+            f"{f'{own.groups:,} slides or cases' if own.groups else 'unknown slides'}"
+            + ("" if own.pull else "; calibration only")
+        )
     if card.novelty is not None:
         lines["Tells unfamiliar patches"] = (
             f"by {card.novelty.known:,} known ones; calls "

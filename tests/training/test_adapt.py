@@ -9,17 +9,31 @@ import cv2
 import numpy as np
 import pytest
 
+from her2core.evaluation.intervals import Interval
+from her2core.evaluation.pairs import PairComparison
 from her2core.models.backends.openvino_reader import OpenVinoReader
 from her2core.models.backends.parity import largest_difference
 from her2core.models.bundles.bundle_files import frozen_digest, read_files, write_files
 from her2core.models.bundles.card import CARD_FILE, BundleError, ModelCard
 from her2core.models.bundles.registry import ARCHITECTURES
+from her2core.preprocessing.patches import Patch, Square
 from her2core.training import adapt as library
-from tests.tiny_bundles import bundle_root
+from tests.tiny_bundles import a_card, bundle_root
 from training import adapt
 
 BASE = "cnn"
 LABELS = ("0", "1+", "2+", "3+")
+
+
+def brown_patch(number: int) -> Patch:
+    """The browner the higher its score, which is its number modulo 4; four of a slide."""
+    rgb = _brown(number % 4, np.random.default_rng(number))
+    return Patch(f"S{number // 4}_{number}.png", f"{number:064x}", rgb, Square.centred(64, 64))
+
+
+def _brown(grade: int, rng: np.random.Generator) -> np.ndarray:
+    colour = np.array([215, 200, 190]) - grade * np.array([25, 40, 48])
+    return np.clip(colour + rng.normal(0, 12, (64, 64, 3)), 0, 255).astype(np.uint8)
 
 
 def labelled(folder: Path, slides: int = 10, labels: tuple[str, ...] = LABELS, told: bool = True):
@@ -30,8 +44,7 @@ def labelled(folder: Path, slides: int = 10, labels: tuple[str, ...] = LABELS, t
         for number in range(4):
             label = labels[number % len(labels)]
             grade = LABELS.index(label) if told else int(rng.integers(4))
-            brown = np.array([215, 200, 190]) - grade * np.array([25, 40, 48])
-            picture = np.clip(brown + rng.normal(0, 12, (64, 64, 3)), 0, 255).astype(np.uint8)
+            picture = _brown(grade, rng)
             path = folder / f"class_{label}" / f"s{slide}-{number}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             cv2.imwrite(str(path), picture[..., ::-1])
@@ -60,7 +73,7 @@ def test_a_bundle_better_on_slides_left_out_is_written_with_its_origin(tmp_path,
     assert run(data, out) == adapt.WRITTEN
     said = capsys.readouterr().out
     assert "40 patches, 10 groups" in said
-    assert "Better on groups that it had not learnt from." in said
+    assert "Better on slides or cases that it had not learnt from." in said
     assert "McNemar, p = " in said
 
     files = read_files(out)
@@ -103,10 +116,43 @@ def test_the_stored_logits_are_those_tensorflow_gives(tmp_path):
 def test_what_is_no_better_is_said_and_not_written_unless_asked(tmp_path, capsys):
     data = labelled(tmp_path / "own", told=False)
     assert run(data, tmp_path / "new") == adapt.NO_BETTER
-    assert "No better on groups that it had not learnt from." in capsys.readouterr().out
+    assert "No better on slides or cases that it had not learnt from." in capsys.readouterr().out
     assert not (tmp_path / "new").exists()
     assert run(data, tmp_path / "new", "--even-if-no-better") == adapt.WRITTEN
     assert read_files(tmp_path / "new").card.adapted is not None
+
+
+def interval(low: float, high: float) -> Interval:
+    return Interval((low + high) / 2, low, high, 40)
+
+
+@pytest.mark.parametrize(
+    ("exact", "kappa", "brier", "better", "words"),
+    [
+        (interval(0.1, 0.3), interval(-0.1, 0.1), interval(-0.1, 0.1), True, "Better on"),
+        (interval(-0.1, 0.1), interval(-0.1, 0.1), interval(-0.3, -0.1), True, "Better on"),
+        # more often exact, but the errors that are left lie farther off
+        (interval(0.1, 0.3), interval(-0.3, -0.1), interval(-0.3, -0.1), False, "Worse in kappa"),
+        (interval(-0.1, 0.1), interval(-0.1, 0.1), interval(0.1, 0.3), False, "Worse in the Brier"),
+        (interval(-0.1, 0.1), interval(-0.1, 0.1), interval(-0.1, 0.1), False, "No better on"),
+        (
+            Interval(0.2, None, None, 40),
+            Interval(0.2, None, None, 40),
+            Interval(-0.2, None, None, 40, "No interval: 3 of the 5 groups it needs at least."),
+            False,
+            "No better that could be shown. No interval: 3 of the 5",
+        ),
+    ],
+)
+def test_better_is_what_is_surely_better_and_surely_worse_in_nothing(
+    exact: Interval, kappa: Interval, brier: Interval, better: bool, words: str
+):
+    pair = PairComparison("before", "after", 40, 1, 2, 1.0, exact, kappa)
+    card = a_card()
+    files = read_files(bundle_root() / BASE)
+    found = library.Proposal(card, (), (), pair, brier, None, (), True, files, None)
+    assert found.better is better
+    assert found.verdict.startswith(words)
 
 
 def test_calibrating_alone_leaves_the_weights(tmp_path):

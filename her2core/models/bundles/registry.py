@@ -3,6 +3,7 @@
 Free of tensorflow: only cards are read here, so that the Models page draws at once.
 """
 
+import itertools
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ __all__ = [
     "choose",
     "chosen",
     "find_bundles",
+    "free_folder",
 ]
 CHOICE_FILE = "models.json"
 
@@ -94,6 +96,16 @@ def choose(settings: Settings, architecture: str, folder: Path) -> None:
             f"The choice of model bundle “{folder.name}” cannot be written to {settings.home}; "
             "check that this folder may be written to."
         ) from error
+
+
+def free_folder(settings: Settings, name: str) -> Path:
+    """Where a bundle of the installation's own can be written: NAME, or NAME-2 and so on."""
+    root = settings.home / "bundles"
+    numbers = itertools.count(2)
+    folder = root / name
+    while folder.exists():
+        folder = root / f"{name}-{next(numbers)}"
+    return folder
 
 
 def _candidates(root: Path) -> list[Path]:
