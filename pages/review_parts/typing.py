@@ -18,6 +18,8 @@ export default function () {
       const key = { key: "Enter", code: "Enter", ctrlKey: true, bubbles: true, cancelable: true };
       if (field.isConnected && !field.disabled) {
         field.dispatchEvent(new KeyboardEvent("keydown", key));
+        // and let go of: while a key is held, no answer key of the page is heard
+        field.dispatchEvent(new KeyboardEvent("keyup", key));
       }
     }, pause);
   };
