@@ -24,6 +24,7 @@ from her2core.evaluation.fields import ExternalDataError, Field, read_fields
 from her2core.evaluation.figures import Sample, measure
 from her2core.evaluation.intervals import Interval, group_codes, weight_blocks
 from her2core.models.assessable import assess_tumour
+from her2core.models.ood.novelty import BANDS, familiarity
 from her2core.models.verdict import Verdict
 from her2core.preprocessing.patches import Patch, PatchError, decode
 from her2core.serving.workbench import NoModelError, Workbench
@@ -33,6 +34,8 @@ from training.benchmark_tables import FiguresError
 from training.figures import with_block
 
 MEAN, STAIN, ALL_SOURCES = "mean probability", "stain measurement", "mean of the sources"
+# the score that both networks give; none where they differ
+AGREED = "networks agree"
 ALL, FITTING = "all", "label fits the picture"
 FIGURES = ("accuracy", "within_one", "macro_f1", "kappa", "ece")
 _N_BOOT = 1000
@@ -58,11 +61,11 @@ class Row:
         labelled: those with a label, of which `scored` got a score.
         figures: by name, over the scored ones; empty where none is.
         exact_of_all: share of the labelled whose label is the reader's most probable score, given
-            or not; None without a label, and for the stain measurement.
+            or not; None without a label, and where scores are no probabilities of one reader.
         far: 0 called 3+ or the reverse.
         unfamiliar: share of the fields that the reader calls unlike what it knows; None: it cannot.
-        without_score: share of the fields that get no score: not assessable, or, from the stain
-            measurement, for its own reasons.
+        without_score: share of the fields that get no score: not assessable, or the networks
+            differ, or, from the stain measurement, for its own reasons.
     """
 
     source: str
@@ -98,6 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "models": models,
             "membrane_dice": dice,
             "masks": masks,
+            "distances": distances(answers),
             "rows": [asdict(row) for row in rows_of(answers)],
         }
         text = json.dumps(written, indent=1, ensure_ascii=False)
@@ -173,7 +177,23 @@ def _selected(answers: Sequence[Answer], source: str, selection: str) -> list[An
 
 def _readers(answers: Sequence[Answer]) -> list[str]:
     networks = list(dict.fromkeys(v.architecture for answer in answers for v in answer.verdicts))
-    return [*networks, *([MEAN] if len(networks) > 1 else []), STAIN]
+    return [*networks, *([MEAN, AGREED] if len(networks) > 1 else []), STAIN]
+
+
+def distances(answers: Sequence[Answer]) -> list[dict[str, object]]:
+    """How often the networks were right by how unfamiliar the field was, over scored fields."""
+    rows: list[dict[str, object]] = []
+    for band in BANDS:
+        gaps = [
+            abs(int(verdict.score) - answer.field.label)
+            for answer in answers
+            if answer.field.label is not None and answer.assessable
+            if (found := familiarity(answer.verdicts)) is not None and found.band == band
+            for verdict in answer.verdicts
+        ]
+        exact, near = (sum(gap <= most for gap in gaps) for most in (0, 1))
+        rows.append({"band": band, "readings": len(gaps), "exact": exact, "within_one": near})
+    return rows
 
 
 def _row(source: str, reader: str, selection: str, answers: Sequence[Answer]) -> Row:
@@ -206,24 +226,25 @@ def _probabilities(answer: Answer, reader: str) -> tuple[float, ...] | None:
     if reader == STAIN:
         score = answer.stain.score
         return None if score is None else tuple(float(k == score) for k in range(4))
-    return _said(answer, reader) if answer.assessable else None
+    differ = reader == AGREED and len({verdict.score for verdict in answer.verdicts}) > 1
+    return None if differ or not answer.assessable else _said(answer, reader)
 
 
 def _said(answer: Answer, reader: str) -> tuple[float, ...]:
-    chosen = [v for v in answer.verdicts if reader in (v.architecture, MEAN)]
+    chosen = [v for v in answer.verdicts if reader in (v.architecture, MEAN, AGREED)]
     return tuple(np.mean([v.probabilities for v in chosen], axis=0).tolist())
 
 
 def _exact_of_all(answers: Sequence[Answer], reader: str) -> float | None:
     labelled = [answer for answer in answers if answer.field.label is not None]
-    if reader == STAIN or not labelled:
+    if reader in (STAIN, AGREED) or not labelled:
         return None
     right = [int(np.argmax(_said(a, reader))) == a.field.label for a in labelled]
     return round(float(np.mean(right)), 4)
 
 
 def _unfamiliar(answer: Answer, reader: str) -> bool | None:
-    chosen = [v for v in answer.verdicts if reader in (v.architecture, MEAN)]
+    chosen = [v for v in answer.verdicts if reader in (v.architecture, MEAN, AGREED)]
     known = [v.unfamiliar for v in chosen if v.novelty is not None]
     return any(known) if known else None
 

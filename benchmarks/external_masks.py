@@ -1,4 +1,4 @@
-"""How well the stain measurement's clear lines cover hand-drawn masks of stained membrane."""
+"""How well the stain measurement's intense membrane covers hand-drawn masks of over-expression."""
 
 from collections.abc import Sequence
 
@@ -36,11 +36,13 @@ def membrane_dice(fields: Sequence[Field], patches: Sequence[Patch]) -> tuple[fl
 
 
 def _lines(rgb: npt.NDArray[np.uint8], um_per_pixel: float) -> npt.NDArray[np.bool_]:
-    """Where the measurement sees membrane without further proof, at the picture's own size."""
-    maps = working_maps(rgb, um_per_pixel, FITTED, glass_of(rgb))
-    clear = (membrane_lines(*maps) > StainThresholds().clear_line).astype(np.float32)
+    """Where it sees intense membrane without further proof, at the picture's own size."""
+    limits = StainThresholds()
+    haematoxylin, dab = working_maps(rgb, um_per_pixel, FITTED, glass_of(rgb))
+    clear = membrane_lines(haematoxylin, dab) > limits.clear_line
+    intense = (clear & (dab >= limits.intense_density)).astype(np.float32)
     height, width = rgb.shape[:2]
-    return np.asarray(cv2.resize(clear, (width, height), interpolation=cv2.INTER_AREA) > 0.5)
+    return np.asarray(cv2.resize(intense, (width, height), interpolation=cv2.INTER_AREA) > 0.5)
 
 
 def _mask(field: Field, patch: Patch) -> npt.NDArray[np.bool_]:

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from benchmarks.figure import ROOT, Figure, add_cores, at_least, at_most, no_goal, publish, rgb_of
 from benchmarks.unfamiliar import unfamiliar
 from her2core.models.ood.novelty_file import load_novelty
+from her2core.models.verdict import UNFAMILIAR
 from her2core.preprocessing.glass import prepared
 from her2core.scores import HER2Score
 from her2core.training.data.real_crops import cut_crops
@@ -148,7 +149,7 @@ def _row(name: str, distances: Distances, note: str = "") -> Figure:
 
 def _share(distances: Distances) -> float:
     """The share flagged: farther than the threshold, which is 1."""
-    return float((distances > 1).mean())
+    return float((distances > UNFAMILIAR).mean())
 
 
 def _median(distances: Distances) -> str:

@@ -106,7 +106,7 @@ def _workplace(here: Services, items: list[WorklistItem], item: WorklistItem) ->
                 _not_blind()
             cells = here.stain.reading(patch) if asks_for_cells(readings) else None
             tumour = assess_tumour(readings, cells, patch.square.size)
-            verdicts.draw(readings, here.workbench.cards(), tumour)
+            verdicts.draw(readings, here.workbench.cards(), tumour, here.settings.external_file)
             stain_panel.draw(here.stain, patch, readings, shown_review)
         if shown_review is not None:
             recorded.draw(shown_review, next_unreviewed(items, item.patch.sha256), hidden)

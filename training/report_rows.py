@@ -20,7 +20,7 @@ from her2core.models.assessable import assess_tumour
 from her2core.models.bundles.card import ModelInput
 from her2core.models.ood.novelty import Novelty
 from her2core.models.reading_grid import squares_read, strongest
-from her2core.models.verdict import verdict_of
+from her2core.models.verdict import UNFAMILIAR, verdict_of
 from her2core.preprocessing.patches import Patch, PatchError, decode
 from her2core.preprocessing.picture_files import counted_reasons
 from her2core.preprocessing.quality.assessment import QualityReport, assess
@@ -141,7 +141,7 @@ def _scored(
         said[model.model_id] = answers[chosen]
         novelty = known.get(model.model_id)
         if novelty is not None:
-            strange |= novelty.measure(pixels, features) > 1
+            strange |= novelty.measure(pixels, features) > UNFAMILIAR
     for index, read in enumerate(batch):
         warnings = [f.code for f in read.quality.findings if f.severity == "warning"]
         warnings += ["unfamiliar"] if strange[index] else []

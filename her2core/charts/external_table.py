@@ -1,7 +1,7 @@
 """The external benchmark as Markdown tables: docs/external.md, README.md, the Evaluation page."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +38,26 @@ def page_lines(results: Mapping[str, Any]) -> list[str]:
     for selection in dict.fromkeys(row["selection"] for row in results["rows"]):
         rows = [row for row in results["rows"] if row["selection"] == selection]
         lines += ["", f"**{selection[0].upper()}{selection[1:]}**", "", *_table(rows)]
+    if results.get("distances"):
+        lines += [
+            "",
+            "How often a verdict of either network was right, by how unfamiliar the field was "
+            "(all fields with a label that got a score):",
+            "",
+            "| | readings | exact | within one grade |",
+            "| --- | --- | --- | --- |",
+            *(
+                f"| {row['band']} | {row['readings']} | {_part(row, 'exact')} "
+                f"| {_part(row, 'within_one')} |"
+                for row in results["distances"]
+            ),
+        ]
     if results["masks"]:
         lines += [
             "",
-            f"Dice of the stain measurement's clear lines against {results['masks']} hand-drawn "
-            f"masks of stained membrane: {_share(results['membrane_dice'])} (goal: at least 0.70).",
+            f"Dice of the stain measurement's intense membrane against {results['masks']} "
+            f"hand-drawn masks of over-expression: {_share(results['membrane_dice'])} (goal: at "
+            "least 0.70).",
         ]
     return lines
 
@@ -122,6 +137,23 @@ def _figure(value: Any) -> str:
     if figure["low"] is not None:
         text += f" ({figure['low']:.2f}–{figure['high']:.2f})"
     return text
+
+
+def _part(row: Mapping[str, Any], name: str) -> str:
+    return _share(row[name] / row["readings"] if row["readings"] else None)
+
+
+def right_at(results: Mapping[str, Any] | None, band: str, models: Collection[str]) -> str:
+    """How often these models were right at a distance, one sentence; empty where nobody knows."""
+    if results is None or not set(models) <= set(results["models"]):
+        return ""
+    for row in results.get("distances", ()):
+        if row["band"] == band and row["readings"]:
+            return (
+                f"At that distance {row['exact']} of {row['readings']} readings of real breast "
+                f"tissue gave the label, {row['within_one']} were within one grade."
+            )
+    return ""
 
 
 def _share(value: float | None) -> str:

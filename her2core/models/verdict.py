@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from her2core.models.bundles.card import ModelCard
 from her2core.scores import HER2Score
 
+# A hundredth beyond the limit, which calibration puts exactly on a held-out patch: processors round
+# differently.
+UNFAMILIAR = 1.01
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -18,8 +22,8 @@ class Verdict:
             and are temperature-scaled where the bundle's card gives a temperature.
         demo: the model is a demonstration bundle.
         novelty: how unlike the known patches the input looks to the model, over the threshold
-            above which it is named unfamiliar (her2core.models.ood.novelty): above 1 the verdict is
-            not to be trusted. None where the bundle cannot tell.
+            above which it is named unfamiliar (her2core.models.ood.novelty): above `UNFAMILIAR` the
+            verdict is not to be trusted. None where the bundle cannot tell.
         backend: what ran the network, e.g. "openvino 2026.4.1 float32"; empty where it was not
             recorded.
     """
@@ -34,7 +38,7 @@ class Verdict:
     @property
     def unfamiliar(self) -> bool:
         """Whether the input is unlike what the model knows."""
-        return self.novelty is not None and self.novelty > 1
+        return self.novelty is not None and self.novelty > UNFAMILIAR
 
     @property
     def score(self) -> HER2Score:

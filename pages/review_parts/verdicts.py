@@ -1,24 +1,35 @@
 """Both verdicts side by side: scores, probabilities on one axis, agreement, what it would mean."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
+from her2core.charts.external_table import read_external, right_at
 from her2core.charts.verdicts import probability_figure
 from her2core.common.text import markdown_text, percent
 from her2core.models.assessable import ASSESSABLE, Assessability
 from her2core.models.bundles.card import ModelCard
 from her2core.models.conformal import prediction_set, set_text
+from her2core.models.ood.novelty import FAMILIAR, LESS, UNLIKE, familiarity
 from her2core.models.verdict import Verdict
 from her2core.reviews.worklist import model_gap
 from her2core.scores import HER2Score
 from pages.shell import ui
+
+_FAMILIARITY = {
+    FAMILIAR: "green-badge[:material/near_me",
+    LESS: "orange-badge[:material/help",
+    UNLIKE: "red-badge[:material/priority_high",
+}
 
 
 def draw(
     verdicts: Sequence[Verdict],
     cards: Mapping[str, ModelCard],
     tumour: Assessability = ASSESSABLE,
+    external: Path | None = None,
 ) -> None:
     """The verdicts and everything that follows from them.
 
@@ -26,6 +37,7 @@ def draw(
         verdicts: one per model.
         cards: architecture -> card of the bundle in use.
         tumour: whether the field holds enough tumour cells for a score.
+        external: what was measured on real breast tissue.
     """
     if not tumour.assessable:
         st.warning(markdown_text(tumour.reason or ""), icon=":material/search_off:")
@@ -36,6 +48,7 @@ def draw(
                 _set_line(verdict, cards.get(verdict.architecture))
     if tumour.assessable:
         agreement_line(verdicts)
+    _familiarity_line(verdicts, external)
     figure = probability_figure(verdicts, dark=ui.is_dark())
     figure.update_layout(height=185)
     figure.update_xaxes(title_text=None)
@@ -67,6 +80,28 @@ def agreement_line(verdicts: Sequence[Verdict]) -> None:
     else:
         text = f":red-badge[:material/priority_high: The models differ by {gap} grades: {said}]"
     st.markdown(text)
+
+
+def _familiarity_line(verdicts: Sequence[Verdict], external: Path | None) -> None:
+    """How unlike what is known the patch is, in colour, sign and words."""
+    found = familiarity(verdicts)
+    if found is None:
+        return
+    badge = _FAMILIARITY[found.band]
+    right = right_at(
+        _measured(external) if external else None, found.band, [v.model_id for v in verdicts]
+    )
+    st.markdown(
+        f":{badge}: {found.band.capitalize()}, {found.distance:.1f} times the limit]"
+        + (f"  \n:gray[:small[{right}]]" if right else ""),
+        help="How far the patch lies from the patches that a network learnt from. What lies far "
+        "out may be another stain; what lies near may still be read wrongly.",
+    )
+
+
+@st.cache_data(show_spinner=False)
+def _measured(external: Path) -> Mapping[str, Any] | None:
+    return read_external(external)
 
 
 def compared(own: HER2Score, verdict: Verdict) -> str:

@@ -9,7 +9,17 @@ import pytest
 from PIL import Image
 
 from benchmarks import external
-from benchmarks.external import ALL, ALL_SOURCES, FITTING, MEAN, STAIN, Answer, rows_of
+from benchmarks.external import (
+    AGREED,
+    ALL,
+    ALL_SOURCES,
+    FITTING,
+    MEAN,
+    STAIN,
+    Answer,
+    distances,
+    rows_of,
+)
 from benchmarks.external_masks import membrane_dice
 from her2core.evaluation.fields import COLUMNS, ExternalDataError, read_fields
 from her2core.models.verdict import Verdict
@@ -137,6 +147,32 @@ def test_what_is_not_assessable_has_no_score_but_is_told(tmp_path):
     assert row.figures["accuracy"].value == 1.0
     assert row.exact_of_all == 0.5
     assert row.far == 0
+
+
+def test_where_the_networks_differ_they_agree_on_no_score(tmp_path):
+    same, apart = answer(tmp_path, 1, "1+"), answer(tmp_path, 1, "2+")
+    other = replace(apart.verdicts[1], probabilities=(0.1, 0.1, 0.7, 0.1))
+    answers = [same, replace(apart, verdicts=(apart.verdicts[0], other))]
+    rows = {(row.reader, row.selection): row for row in rows_of(answers)}
+    agreed = rows[AGREED, ALL]
+    assert (agreed.labelled, agreed.scored, agreed.without_score) == (2, 1, 0.5)
+    assert agreed.figures["accuracy"].value == 1.0
+    assert rows[MEAN, ALL].scored == 2
+
+
+def test_how_often_the_networks_were_right_is_told_by_distance(tmp_path):
+    answers = [
+        answer(tmp_path, 1, "1+", novelty=0.4),
+        answer(tmp_path, 1, "2+", novelty=1.2),
+        answer(tmp_path, 0, "3+", novelty=2.0),
+        answer(tmp_path, 0, "", novelty=2.0),
+        replace(answer(tmp_path, 0, "0", novelty=2.0), assessable=False),
+    ]
+    assert [(row["readings"], row["exact"], row["within_one"]) for row in distances(answers)] == [
+        (2, 2, 2),
+        (2, 0, 2),
+        (2, 0, 0),
+    ]
 
 
 def test_found_membrane_is_held_against_a_hand_drawn_mask(tmp_path):

@@ -4,7 +4,14 @@ import json
 
 import pytest
 
-from her2core.charts.external_table import read_external, readme_lines, source_plots
+from her2core.charts.external_table import (
+    page_lines,
+    read_external,
+    readme_lines,
+    right_at,
+    source_plots,
+)
+from her2core.models.ood.novelty import BANDS
 from her2core.settings import PROJECT_ROOT
 
 SHIPPED = PROJECT_ROOT / "benchmarks" / "external.json"
@@ -26,6 +33,20 @@ def test_every_labelled_source_has_a_line_for_each_reader():
 def test_the_readme_shows_what_was_measured():
     readme = (PROJECT_ROOT / "README.md").read_text(encoding="utf-8")
     assert "\n".join(readme_lines(json.loads(SHIPPED.read_text(encoding="utf-8")))) in readme
+
+
+def test_how_often_readings_were_right_at_a_distance_is_told_of_the_same_models_alone():
+    results = json.loads(SHIPPED.read_text(encoding="utf-8"))
+    rows = {row["band"]: row for row in results["distances"]}
+    assert tuple(rows) == BANDS
+    near = rows[BANDS[0]]
+    said = right_at(results, BANDS[0], results["models"])
+    assert f"{near['exact']} of {near['readings']} readings" in said
+    assert right_at(results, BANDS[0], ["another-model"]) == ""
+    assert right_at(None, BANDS[0], results["models"]) == ""
+    assert any(
+        line.startswith(f"| {BANDS[0]} | {near['readings']} |") for line in page_lines(results)
+    )
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"rows": [1]}', '{"rows": 3, "models": []}'])

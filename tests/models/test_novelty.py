@@ -16,7 +16,17 @@ from PIL import Image
 from benchmarks.unfamiliar import blank, crops, screenshot, unfamiliar
 from her2core.models.bundles.card import CARD_FILE, BundleError, KnownPatches, ModelCard
 from her2core.models.ood.appearance import appearance
-from her2core.models.ood.novelty import KnownSpace, Novelty, calibrated, known_space, warning
+from her2core.models.ood.novelty import (
+    FAMILIAR,
+    LESS,
+    UNLIKE,
+    KnownSpace,
+    Novelty,
+    calibrated,
+    familiarity,
+    known_space,
+    warning,
+)
 from her2core.models.ood.novelty_file import (
     NOVELTY_FILE,
     from_bytes,
@@ -282,6 +292,24 @@ def test_a_patch_a_little_beyond_the_limit_is_called_less_familiar():
     near, far = verdict("densenet121", novelty=1.2), verdict("cnn", novelty=1.6)
     assert "less familiar to DenseNet121" in (warning((near,)) or "")
     assert "unlike what DenseNet121 and CNN knows" in (warning((near, far)) or "")
+
+
+@pytest.mark.parametrize(
+    ("distances", "band"),
+    [
+        ((0.9,), FAMILIAR),
+        ((1.001,), FAMILIAR),
+        ((1.0, 1.02), LESS),
+        ((0.2, 1.5), LESS),
+        ((1.6, 0.1), UNLIKE),
+    ],
+)
+def test_the_farthest_network_says_how_unfamiliar_a_patch_is(distances, band):
+    verdicts = [verdict("cnn", novelty=distance) for distance in distances]
+    found = familiarity([*verdicts, verdict("densenet121")])
+    assert found is not None
+    assert (found.band, found.distance) == (band, max(distances))
+    assert familiarity([verdict("cnn")]) is None
 
 
 def test_the_command_adds_it_and_verdicts_carry_it(tmp_path: Path, tissue):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 from her2core.evaluation.metrics import set_metrics
 from her2core.models.bundles.card import CARD_FILE, Metric, ModelCard
 from her2core.models.conformal import COVERAGE, SET_SIZE, ConformalSets
+from her2core.models.ood.novelty import BANDS
 from her2core.scores import HER2Score
 from tests.report_samples import SETS, some_rows
 from tests.tiny_bundles import a_card, noise
@@ -42,6 +45,34 @@ def shown(
     app = AppTest.from_function(page, args=(probabilities, cards, model_id)).run(timeout=60)
     assert not app.exception, app.exception
     return "\n".join(element.value for element in app.markdown)
+
+
+@pytest.mark.parametrize(
+    ("novelty", "colour", "words"),
+    [(0.4, "green", "Familiar, 0.4"), (1.2, "orange", "Less familiar, 1.2"), (3, "red", "Unlike")],
+)
+def test_how_unfamiliar_a_patch_is_stands_in_colour_and_words(tmp_path, novelty, colour, words):
+    def page(novelty, folder):  # runs as a script of its own
+        from pathlib import Path
+
+        from her2core.models.verdict import Verdict
+        from pages.review_parts import verdicts
+
+        one = Verdict("cnn", "cnn-1", (0.7, 0.1, 0.1, 0.1), demo=False, novelty=novelty)
+        verdicts.draw([one], {}, external=Path(folder) / "external.json")
+
+    rows = [
+        {"band": band, "readings": 30, "exact": 20 + number, "within_one": 30}
+        for number, band in enumerate(BANDS)
+    ]
+    measured = json.dumps({"models": ["cnn-1"], "rows": [], "distances": rows})
+    (tmp_path / "external.json").write_text(measured, encoding="utf-8")
+    app = AppTest.from_function(page, args=(novelty, str(tmp_path))).run(timeout=60)
+    assert not app.exception, app.exception
+    (line,) = (each.value for each in app.markdown if "times the limit" in each.value)
+    assert f":{colour}-badge[" in line
+    assert words in line
+    assert re.search(r"At that distance 2[012] of 30 readings", line)
 
 
 def test_the_reviewer_reads_which_scores_cannot_be_told_apart():

@@ -294,6 +294,17 @@ def test_glass_is_blank_with_or_without_noise(level):
         assert found.tissue_share < 0.03
 
 
+def test_brown_that_is_dark_beside_bright_glass_is_no_under_exposure():
+    usual = GeneratorConfig(size=448, field_um=(60.0, 90.0))
+    made = make_patch(HER2Score.THREE_PLUS, np.random.default_rng(3), usual).rgb
+    dense = 255 * (made / 255) ** 2.5
+    dense[:, :60] = 243
+    assert np.median(dense.mean(axis=2)) < 80
+    assert "dense_dab" in codes(dense)
+    assert "dark" not in codes(dense)
+    assert "dark" in codes(dense * 0.5)
+
+
 def test_a_corner_of_tissue_is_mostly_background():
     glass = np.full((448, 448, 3), 243, np.uint8)
     glass[:160, :192] = hostile.brown_patch(192, 160)

@@ -22,16 +22,17 @@ import numpy.typing as npt
 from her2core.models.bundles.registry import ARCHITECTURES
 from her2core.models.ood.appearance import appearance
 from her2core.models.ood.other_stains import OtherStains, clipped_threshold
-from her2core.models.verdict import Verdict
+from her2core.models.verdict import UNFAMILIAR, Verdict
 
 NEIGHBOURS = 5
 FEATURE_COMPONENTS = 48
 # A network's features move from core to core by more than a few cores to calibrate on can show; the
 # low-level look moves less.
 FEATURE_MARGIN = 1.25
-# Of readings of real breast fields 1 to 1.5 times the limit away 44 of 44 were right; most brown
-# nuclei and red chromogens lie there too (docs/external.md)
+# Real breast fields 1 to 1.5 times the limit away were read rightly; most brown nuclei and red
+# chromogens lie there too (docs/external.md)
 LESS_FAMILIAR = 1.5
+FAMILIAR, LESS, UNLIKE = BANDS = ("familiar", "less familiar", "unlike what is known")
 _SHRINKAGE = 0.02
 _ROWS_AT_ONCE = 64
 
@@ -104,6 +105,13 @@ class KnownSpace:
             np.ascontiguousarray(self.references.T, np.float64),
             (self.references**2).sum(axis=1),
         )
+
+
+class Familiarity(NamedTuple):
+    """One of `BANDS`, and the distance over the limit, >= 0."""
+
+    band: str
+    distance: float
 
 
 class Whereabouts(NamedTuple):
@@ -223,25 +231,36 @@ def calibrated(
     return replace(found, other=replace(other, threshold=clipped_threshold(chance)))
 
 
+def familiarity(verdicts: Sequence[Verdict]) -> Familiarity | None:
+    """How far the farthest network finds a patch from what it knows; None where none can tell."""
+    known = [verdict.novelty for verdict in verdicts if verdict.novelty is not None]
+    if not known:
+        return None
+    farthest = max(known)
+    limits = zip(BANDS, (UNFAMILIAR, LESS_FAMILIAR, np.inf), strict=True)
+    return Familiarity(next(band for band, limit in limits if farthest <= limit), farthest)
+
+
 def warning(verdicts: Sequence[Verdict]) -> str | None:
     """What one patch's verdicts say of how unfamiliar it is; None where none finds it so.
 
     Up to `LESS_FAMILIAR` times the limit it may well be HER2 of another laboratory.
     """
-    strange = {v.architecture: v.novelty or 0.0 for v in verdicts if v.unfamiliar}
-    if not strange:
+    found = familiarity(verdicts)
+    strange = [verdict.architecture for verdict in verdicts if verdict.unfamiliar]
+    if found is None or not strange:
         return None
     titles = [ARCHITECTURES[name].title if name in ARCHITECTURES else name for name in strange]
     who = " and ".join(titles)
-    farthest = max(strange.values())
-    if farthest <= LESS_FAMILIAR:
+    far = f"distance {found.distance:.1f} times the limit"
+    if found.band == LESS:
         return (
-            f"This patch is less familiar to {who} (distance {farthest:.1f} times the limit). HER2 "
+            f"This patch is less familiar to {who} ({far}). HER2 "
             "stains of other laboratories lie as far, and were read rightly there; so do brown "
             "nuclei and red chromogens. Make sure that it is HER2 in brown DAB."
         )
     return (
-        f"This patch is unlike what {who} knows (distance {farthest:.1f} times the limit): it may "
+        f"This patch is unlike what {who} knows ({far}): it may "
         "be another stain, another magnification or no tissue. Do not rely on the verdicts."
     )
 

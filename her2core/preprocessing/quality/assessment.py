@@ -109,7 +109,7 @@ def assess(patch: Patch) -> QualityReport:
     if tissue < _BLANK_SHARE:
         seen: tuple[Finding | None, ...] = (BLANK,)
     else:
-        exposure = _exposure(rgb)
+        exposure = _exposure(rgb, colours)
         # Clipping shifts colours: what they would say is no news after "over-exposed".
         no_glass = light.max() < _GLASS_IN_VIEW
         subject = None if exposure is CLIPPED else _subject(rgb, tissue, colours, no_glass)
@@ -186,10 +186,15 @@ def _fold(overview: FloatArray, size: int) -> Finding | None:
     return FOLD if fold_contrast(overview) > limit else None
 
 
-def _exposure(rgb: npt.NDArray[np.uint8]) -> Finding | None:
+def _exposure(rgb: npt.NDArray[np.uint8], colours: Colours | None) -> Finding | None:
     grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
-    if _percentile(grey, 99) < _DARK_GLASS or _percentile(grey, 50) < _DARK_MEDIAN:
+    brightest = _percentile(grey, 99)
+    if brightest < _DARK_GLASS:
         return DARK
+    if _percentile(grey, 50) < _DARK_MEDIAN:
+        # with glass in view the light is right, and what is dark is the stain
+        is_stain = brightest >= _GLASS_IN_VIEW and colours is not None and colours.are_brown
+        return DENSE_DAB if is_stain else DARK
     clipped_to_white = (_brightest(rgb) >= 254) & (_darkest(rgb) >= _NEAR_WHITE)
     if np.mean(clipped_to_white) > _CLIPPED_SHARE:
         return CLIPPED
