@@ -21,7 +21,7 @@ from her2core.xai.explanation import Explanation
 
 AREA = "pictures"
 # A larger image is reduced to this: a browser would hold its pixels four times over.
-LONGEST = 4096
+LONGEST = 8192
 StainPicture = Literal["cells", "membrane", "scale"]
 MapPicture = Literal["heat", "contours"]
 
