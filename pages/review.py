@@ -11,11 +11,11 @@ from her2core.common.text import markdown_text, spaced_percent
 from her2core.models.assessable import asks_for_cells, assess_tumour
 from her2core.models.ood.novelty import warning as novelty_warning
 from her2core.models.verdict import Verdict
+from her2core.people.worklist import Front, Worklist
 from her2core.preprocessing.patches import Patch, PatchError
 from her2core.preprocessing.quality.assessment import assess
 from her2core.reviews.records import Review, WorklistItem
 from her2core.reviews.store import StoreError
-from her2core.reviews.worklist import next_unreviewed, ordered
 from her2core.serving.services import Services
 from pages.review_parts import (
     answer,
@@ -38,16 +38,15 @@ _log = logging.getLogger(__name__)
 def main() -> None:
     """Draw the page."""
     here = ui.services_or_stop()
-    worklist = session.desk(here.store).worklist(here.workbench.state().model_ids)
-    items = ordered(worklist, ui.order(), blind=ui.blind_mode())
-    _advance_after_saving(items)
-    if not items:
+    worklist = ui.worklist(here)
+    _advance_after_saving(worklist)
+    front = navigation.current(worklist)
+    if front is None:
         upload.results_box()
         upload.empty_state(here)
         return
-    item = navigation.current(items)
     with st.container(horizontal=True, vertical_alignment="center"):
-        navigation.header(items, item)
+        navigation.header(front)
         # with another key it is another one, and closed, as soon as files were taken in
         key = f"add-{st.session_state.get('upload_round', 0)}"
         with st.popover("Add patches", icon=":material/add_photo_alternate:", key=key):
@@ -57,12 +56,13 @@ def main() -> None:
     # comes while the page is drawn finds its fragment by its place
     with st.container():
         upload.results_box()
-    _workplace(here, items, item)
+    _workplace(here, front)
     typing.listen()
 
 
-def _workplace(here: Services, items: list[WorklistItem], item: WorklistItem) -> None:
+def _workplace(here: Services, front: Front) -> None:
     """Image at the left, second readers and answer at the right."""
+    item = front.item
     desk = session.desk(here.store)
     review = desk.review(item.review_id) if item.review_id is not None else None
     draft = opened(here, item.patch.sha256, review)
@@ -109,7 +109,7 @@ def _workplace(here: Services, items: list[WorklistItem], item: WorklistItem) ->
             verdicts.draw(readings, here.workbench.cards(), tumour, here.settings.external_file)
             stain_panel.draw(here.stain, patch, readings, shown_review)
         if shown_review is not None:
-            recorded.draw(shown_review, next_unreviewed(items, item.patch.sha256), hidden)
+            recorded.draw(shown_review, front.to_review, hidden)
         elif readings is not None:
             if hidden and known:
                 _not_blind()
@@ -194,11 +194,11 @@ def _assessed(key: str, _patch: Patch) -> tuple[str, ...]:
     return assess(_patch).warnings
 
 
-def _advance_after_saving(items: list[WorklistItem]) -> None:
+def _advance_after_saving(worklist: Worklist) -> None:
     """After a review the next unreviewed patch comes up; after a blind one its verdicts first."""
     saved = st.session_state.pop("just_saved", None)
     if saved and not saved[1]:
-        navigation.go_to(next_unreviewed(items, saved[0]))
+        navigation.go_to(worklist.next_to_review(saved[0]))
 
 
 main()

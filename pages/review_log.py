@@ -5,12 +5,14 @@ from __future__ import annotations
 import streamlit as st
 
 from her2core.common.text import markdown_text
+from her2core.people.review_log import SCREENFUL, ReviewLog
 from her2core.reviews.records import Review, ReviewFilter
 from her2core.reviews.store import ReviewStore
-from her2core.serving.services import Services
 from pages.log_parts import detail, exports, filters, table
-from pages.shell import seen, session, ui
+from pages.shell import seen, ui
 
+_START, _FILTER = "log_start", "log_filter"
+_LOOK_SECONDS = 0.2  # for the check of the log, each time the page is drawn
 _NAMED = 5  # broken entries named in full; their number is always given
 
 
@@ -29,9 +31,14 @@ def main() -> None:
         return
 
     wanted = filters.ask(here.store.reviewers())
-    shown, withheld, sealed = _withhold(here, *session.desk(here.store).reviews(wanted))
+    start = _start(wanted)
+    log = seen.log(here)
+    screen = log.screen(wanted, start)
+    shown, withheld, sealed = list(screen.reviews), screen.withheld, screen.sealed
+    # What stands in this table can no longer be reviewed blind.
+    seen.mark(here, {review.patch.sha256 for review in shown})
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"**{_entries(len(shown))}** shown", width="content")
+        st.markdown(f"**{_entries(screen.entries)}** shown", width="content")
         _chain_state(here.store)
     if sealed:
         st.caption(
@@ -49,42 +56,63 @@ def main() -> None:
         st.info("No entry fits these filters.", icon=":material/filter_alt_off:")
         st.button("Clear filters", key="log_clear", on_click=filters.clear)
         return
+    _turning(start, len(shown), screen.entries)
     opened = table.draw(shown, height=320 if len(shown) > 8 else "auto")
-    exports.draw(here, shown, wanted)
+    opened = opened or _asked_for(log)
+    exports.draw(here, log, screen.entries, wanted)
     if opened is None:
         st.caption("Choose a row at its left edge to open its image, verdicts and corrections.")
         return
     st.divider()
-    detail.draw(here, opened, table.shown_names(shown)[opened.patch.sha256])
+    detail.draw(here, opened, table.shown_names([*shown, opened])[opened.patch.sha256])
 
 
-def _withhold(here: Services, reviews: list[Review], sealed: int) -> tuple[list[Review], int, int]:
-    """Keep entries from a blind reviewer whose patch is still to be reviewed; note the others.
+def _start(wanted: ReviewFilter) -> int:
+    """The place of the first entry in sight; another filter begins anew."""
+    if st.session_state.get(_FILTER) != wanted:
+        st.session_state[_FILTER] = wanted
+        st.session_state[_START] = 0
+    start: int = st.session_state[_START]
+    return start
 
-    Returns:
-        What may be shown, how many entries are withheld, and how many are sealed. Both numbers are
-        the same for every filter, or else filters would tell what these entries hold: they count
-        the current ones.
-    """
-    shown, withheld = reviews, 0
-    if ui.blind_mode():
-        current = session.desk(here.store).reviews()[0]
-        known = seen.known(here, current, reviews)
-        shown = [review for review in reviews if review.patch.sha256 in known]
-        withheld = sum(review.patch.sha256 not in known for review in current)
-    # What stands in this table can no longer be reviewed blind.
-    seen.mark(here, {review.patch.sha256 for review in shown})
-    return shown, withheld, sealed
+
+def _turning(start: int, here: int, entries: int) -> None:
+    """Which entries are in sight, and the ways to newer and older ones."""
+    if entries <= SCREENFUL:
+        return
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        for label, to, icon in (
+            ("Newer", start - SCREENFUL, ":material/chevron_left:"),
+            ("Older", start + SCREENFUL, ":material/chevron_right:"),
+        ):
+            st.button(
+                label,
+                icon=icon,
+                icon_position="left" if to < start else "right",
+                disabled=not 0 <= to < entries,
+                on_click=st.session_state.__setitem__,
+                args=(_START, to),
+            )
+        st.markdown(f"{start + 1:,} to {start + here:,} of {entries:,}", width="content")
+
+
+def _asked_for(log: ReviewLog) -> Review | None:
+    """The entry that the address names (?review=number), wherever in the log it is."""
+    asked = st.query_params.get("review", "")
+    return log.find(int(asked)) if asked.isdecimal() and len(asked) < 10 else None
 
 
 def _chain_state(store: ReviewStore) -> None:
-    """Whether the log is as it was written, looked at again with each new entry or minute."""
-    head = store.head()
-    number = 0 if head is None else head.last_id
-    broken = _broken(store, "" if head is None else head.last_hash)
+    """Whether the log is as it was written; a long one is checked bit by bit."""
+    checked = store.watch.look(_LOOK_SECONDS)
+    broken = checked.sentences
     if not broken:
+        whole = f"Log intact: {_entries(checked.of)}"
+        part = f"Checking the log: {checked.entries:,} of {_entries(checked.of)}"
         st.markdown(
-            f":green-badge[:material/verified: Log intact: {_entries(number)}]",
+            f":green-badge[:material/verified: {whole}]"
+            if checked.finished
+            else f":gray-badge[:material/hourglass_top: {part}]",
             width="content",
             help="Each entry carries the hash of the one before it; all of them fit.",
         )
@@ -95,11 +123,6 @@ def _chain_state(store: ReviewStore) -> None:
         f"{markdown_text(' '.join(broken[:_NAMED]))}{more}",
         icon=":material/gpp_bad:",
     )
-
-
-@st.cache_data(ttl=60, max_entries=8, show_spinner="Checking the log…")
-def _broken(_store: ReviewStore, latest_hash: str) -> list[str]:
-    return _store.verify_chain()
 
 
 def _entries(number: int) -> str:

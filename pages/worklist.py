@@ -11,15 +11,10 @@ from her2core.accounts.records import Permission
 from her2core.common.text import cell_text, markdown_text, percent
 from her2core.models.assessable import assess_tumour
 from her2core.models.verdict import Verdict
-from her2core.reviews.patch_names import distinct_names
+from her2core.people.worklist import SCREENFUL, Screen
 from her2core.reviews.records import WorklistItem
-from her2core.reviews.worklist import (
-    model_gap,
-    next_unreviewed,
-    ordered,
-    reader_gap,
-    unfamiliar,
-)
+from her2core.reviews.worklist import model_gap, reader_gap, unfamiliar
+from her2core.reviews.worklist_queries import Counts
 from her2core.serving.services import Services
 from her2core.stain.reading import StainReading
 from pages.review_parts import navigation
@@ -38,6 +33,7 @@ _UNFAMILIAR = "unfamiliar"
 _NOT_ASSESSABLE = "no"
 _DRAWN = "worklist_drawn"  # sha256 of the rows as they were drawn last in this session
 _ROUND = "worklist_round"  # how often a chosen row was let go
+_START = "from"  # in the address: the patch with which the screenful begins
 _GAPS = {0: "agree", 1: "one grade", 2: "two grades", 3: "three grades"}
 
 
@@ -45,14 +41,13 @@ def main() -> None:
     """Draw the page."""
     here = ui.services_or_stop()
     desk = session.desk(here.store)
-    items = desk.worklist(here.workbench.state().model_ids)
     st.title("Worklist", anchor=False)
     if desk.may(Permission.ASSIGN):
         assign.draw(desk)
-    if not items:
-        _empty_state(given_away=bool(desk.plan().kinds))
+    counts = ui.worklist(here).counts()
+    if not counts.patches:
+        _empty_state(given_away=desk.any_given())
         return
-    left = sum(item.review_id is None for item in items)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.segmented_control(
             "Order",
@@ -63,16 +58,11 @@ def main() -> None:
             key="order",
             persist_state="session",
             help=_ORDER_HELP,
+            on_change=_turn_to,
+            args=(None,),
         )
-        plan = desk.plan()
-        waiting = sum(
-            not (item.verdicts or item.earlier) and desk.sight(item.patch.sha256, plan).verdicts
-            for item in items
-        )
-        outdated = sum(bool(item.earlier) for item in items)
-        st.markdown(_counts(len(items), left, waiting, outdated), width="content")
-    items = ordered(items, ui.order(), blind=ui.blind_mode())
-    following = next_unreviewed(items, None)
+        st.markdown(_counts(counts), width="content")
+    following = ui.worklist(here).next_to_review() if counts.left else None
     if st.button(
         "Review the next one" if following else "All patches are reviewed",
         type="primary",
@@ -82,27 +72,62 @@ def main() -> None:
         navigation.to_review(str(following))
     busy = here.queue.state().waiting > 0
     # While patches are being read the table fills by itself; a click elsewhere is not disturbed.
-    st.fragment(ui.calm(_table), run_every=3.0 if waiting or busy else None)(here)
+    st.fragment(ui.calm(_table), run_every=3.0 if counts.waiting or busy else None)(here)
 
 
-def _counts(patches: int, left: int, waiting: int, outdated: int) -> str:
+def _counts(counts: Counts) -> str:
     who = f" by {markdown_text(ui.reviewer())}" if ui.reviewer() else ""
     parts = [
-        f"**{patches}** {'patch' if patches == 1 else 'patches'}",
-        f"**{left}** to review{who}" if left else f"all reviewed{who}",
+        f"**{counts.patches}** {'patch' if counts.patches == 1 else 'patches'}",
+        f"**{counts.left}** to review{who}" if counts.left else f"all reviewed{who}",
     ]
-    if waiting:
-        parts.append(f"**{waiting}** waiting for a verdict")
-    if outdated:
-        parts.append(f"**{outdated}** read by an earlier model only")
+    if counts.waiting:
+        parts.append(f"**{counts.waiting}** waiting for a verdict")
+    if counts.outdated:
+        parts.append(f"**{counts.outdated}** read by an earlier model only")
     return " · ".join(parts)
+
+
+def _turn_to(start: str | None) -> None:
+    """Go to the screenful that begins with this patch; None: to the first."""
+    if start is None:
+        st.query_params.pop(_START, None)
+    else:
+        st.query_params[_START] = start
+
+
+def _turning(screen: Screen) -> None:
+    """Where this screenful stands among all, and the ways to the ones beside it."""
+    if screen.previous is None and screen.following is None:
+        return
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.button(
+            "Previous",
+            icon=":material/chevron_left:",
+            disabled=screen.previous is None,
+            on_click=_turn_to,
+            # the screenful before may be a short one: then it is the first
+            args=(screen.previous if screen.first > SCREENFUL else None,),
+            key="worklist-previous",
+        )
+        st.button(
+            "Next",
+            icon=":material/chevron_right:",
+            icon_position="right",
+            disabled=screen.following is None,
+            on_click=_turn_to,
+            args=(screen.following,),
+            key="worklist-next",
+        )
+        last = screen.first + len(screen.items)
+        st.markdown(f"{screen.first + 1:,} to {last:,} of {screen.patches:,}", width="content")
 
 
 def _table(here: Services) -> None:
     desk = session.desk(here.store)
-    plan = desk.plan()
-    worklist = desk.worklist(here.workbench.state().model_ids)
-    items = ordered(worklist, ui.order(), blind=ui.blind_mode())
+    start = st.query_params.get(_START)
+    screen = ui.worklist(here).screen(start)
+    items, plan = screen.items, screen.plan
     if not items:
         st.rerun(scope="app")  # given to others since the page was drawn
     sealed = {i.patch.sha256 for i in items if not desk.sight(i.patch.sha256, plan).verdicts}
@@ -125,10 +150,9 @@ def _table(here: Services) -> None:
             "nor seen before are hidden."
         )
     tasks = {i.patch.sha256: task(desk, plan, i.patch.sha256) for i in items}
-    names = distinct_names({item.patch.sha256: item.patch.name for item in items})
     frame = pd.DataFrame(
         [
-            _row(item, names[key], tasks[key], key in hidden)
+            _row(item, screen.names[key], tasks[key], key in hidden)
             for item in items
             if (key := item.patch.sha256)
         ]
@@ -145,7 +169,7 @@ def _table(here: Services) -> None:
         height="content" if len(frame) <= 15 else 640,
         selection_mode="single-row",
         on_select="rerun",
-        key=f"worklist-{ui.order()}-{st.session_state.get(_ROUND, 0)}",
+        key=f"worklist-{ui.order()}-{st.session_state.get(_ROUND, 0)}{start or ''}",
         column_config={
             "Stain": st.column_config.TextColumn(
                 help="Score of the stain measurement, which needs no network."
@@ -169,6 +193,7 @@ def _table(here: Services) -> None:
         },
         alt="Patches of the worklist with verdicts and review state",
     )
+    _turning(screen)
     keys = [item.patch.sha256 for item in items]
     # A row is told by its place in the table that was clicked. That table may be refreshed at any
     # moment, and a widget of its own for each list would lose its place and its sorting.

@@ -173,6 +173,9 @@ class Rewound:
         self._server, self.url = server, url
         with server.connection(url) as raw:
             tables = raw.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+            self._numbers = raw.execute(
+                "SELECT quote_ident(sequencename), last_value FROM pg_sequences"
+            ).fetchall()
             self._rows = {name: raw.execute(_all(name)).fetchall() for (name,) in tables.fetchall()}
 
     def rewind(self) -> None:
@@ -191,9 +194,10 @@ class Rewound:
                             sql.Identifier(table), sql.SQL(", ").join(map(sql.Literal, row))
                         )
                     )
-            raw.execute(
-                "SELECT setval(quote_ident(sequencename)::regclass, 1, false) FROM pg_sequences"
-            )
+            for sequence, last in self._numbers:
+                raw.execute(
+                    "SELECT setval(%s::regclass, %s, %s)", (sequence, last or 1, last is not None)
+                )
 
 
 def _all(table: str) -> sql.Composed:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,8 @@ import numpy.typing as npt
 from her2core.evaluation.intervals import (
     Floats,
     Interval,
+    Ints,
+    distinct_rows,
     group_codes,
     interval_of,
     resampled_totals,
@@ -57,10 +60,10 @@ class AgreementReport:
 
 
 def agreement(
-    first: Sequence[HER2Score],
-    second: Sequence[HER2Score],
+    first: Sequence[HER2Score] | Ints,
+    second: Sequence[HER2Score] | Ints,
     *,
-    groups: Sequence[Hashable] | None = None,
+    groups: Sequence[Hashable] | Ints | None = None,
     n_boot: int = 2000,
     seed: int = 0,
     units: str = "patches",
@@ -95,7 +98,8 @@ def agreement(
 
     tables = _tables(first, second, range(n) if groups is None else groups)
     counts = tables.sum(axis=0).reshape(_N, _N)
-    totals = resampled_totals(tables, n_boot, seed).reshape(n_boot, _N, _N)
+    distinct, frequency = distinct_rows(tables)
+    totals = _totals(distinct.tobytes(), frequency.tobytes(), n_boot, seed)
     n_groups = len(tables)
 
     def share(largest_gap: int) -> Interval:
@@ -112,6 +116,16 @@ def agreement(
         within_one=share(1),
         kappa=_kappa_interval(counts, quadratic_kappa(totals), n_groups, units),
     )
+
+
+@lru_cache(maxsize=256)
+def _totals(distinct: bytes, frequency: bytes, n_boot: int, seed: int) -> Floats:
+    """Resampled confusions (n_boot, 4, 4); remembered, because a page asks again at each click."""
+    rows = np.frombuffer(distinct, dtype=np.int64).reshape(-1, _N * _N)
+    times = np.frombuffer(frequency, dtype=np.int64)
+    totals = resampled_totals(rows, times, n_boot, seed).reshape(n_boot, _N, _N)
+    totals.flags.writeable = False
+    return totals
 
 
 def quadratic_kappa(confusions: Floats) -> Floats:
@@ -145,10 +159,16 @@ def confusions(
 
 
 def _tables(
-    first: Sequence[HER2Score], second: Sequence[HER2Score], groups: Iterable[Hashable]
+    first: Sequence[HER2Score] | Ints,
+    second: Sequence[HER2Score] | Ints,
+    groups: Iterable[Hashable] | Ints,
 ) -> npt.NDArray[np.int64]:
     """Counts per group, shape (groups, 16)."""
-    rows = group_codes(groups)
+    rows = (
+        np.unique(groups, return_inverse=True)[1]
+        if isinstance(groups, np.ndarray)
+        else group_codes(groups)
+    )
     cells = np.array(first, dtype=np.int64) * _N + np.array(second, dtype=np.int64)
     tables = np.zeros((int(rows.max()) + 1, _N * _N), dtype=np.int64)
     np.add.at(tables, (rows, cells), 1)

@@ -7,56 +7,56 @@ of one patch, and several squares of it, are resampled together.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
+import numpy as np
+
 from her2core.evaluation.agreement import AgreementReport, agreement
-from her2core.models.verdict import Verdict
-from her2core.reviews.records import Review
-from her2core.scores import HER2Score
+from her2core.reviews.log_columns import Bools, Ints, LogColumns
 
 Reading = Literal["blind", "unblinded"]
 
 
 def current_reviews(
-    reviews: Iterable[Review],
+    log: LogColumns,
     *,
     reviewers: Sequence[str] = (),
     reading: Reading | None = None,
-) -> list[Review]:
-    """The reviews that count: not corrected by a later one, oldest first.
+) -> LogColumns:
+    """The entries that count: not corrected by a later one.
 
     Args:
-        reviews: recorded reviews in any order.
+        log: recorded reviews.
         reviewers: keep only these reviewers' reviews; all when empty.
         reading: keep only blind or only unblinded reviews; both when None.
     """
-    kept = (
-        review
-        for review in reviews
-        if review.superseded_by is None
-        and (not reviewers or review.reviewer in reviewers)
-        and (reading is None or review.blind == (reading == "blind"))
-    )
-    return sorted(kept, key=lambda review: review.id)
+    kept = log.current
+    if reviewers:
+        codes = [code for code, name in enumerate(log.names) if name in reviewers]
+        kept = kept & np.isin(log.reviewers, codes)
+    if reading is not None:
+        kept = kept & (log.blind == (reading == "blind"))
+    return log.only(kept)
 
 
-def model_versions(reviews: Iterable[Review]) -> dict[str, tuple[str, ...]]:
+def model_versions(log: LogColumns) -> dict[str, tuple[str, ...]]:
     """Architecture -> ids of its models met in the reviews, the latest met first.
 
     Two bundles of one architecture are two readers; pooling them hides that.
     """
-    newest_first = sorted(reviews, key=lambda review: review.id, reverse=True)
-    versions: dict[str, dict[str, None]] = {}
-    for review in newest_first:
-        for verdict in review.verdicts:
-            versions.setdefault(verdict.architecture, {})[verdict.model_id] = None
-    return {architecture: tuple(ids) for architecture, ids in sorted(versions.items())}
+    versions = {}
+    for architecture, readings in sorted(log.readings.items()):
+        newest_first = readings.models[readings.models >= 0][::-1]
+        codes, first = np.unique(newest_first, return_index=True)
+        if len(codes):
+            versions[architecture] = tuple(readings.ids[code] for code in codes[np.argsort(first)])
+    return versions
 
 
 def model_with_reviewers(
-    reviews: Iterable[Review],
+    log: LogColumns,
     architecture: str,
     *,
     model_id: str | None = None,
@@ -66,7 +66,7 @@ def model_with_reviewers(
     """A model's verdicts (rows) with the reviewers' own scores (columns), as recorded.
 
     Args:
-        reviews: reviews to compare; see `current_reviews`.
+        log: reviews to compare; see `current_reviews`.
         architecture: "cnn" or "densenet121".
         model_id: one version of the model; all its versions pooled when None.
         n_boot, seed: see `agreement`.
@@ -75,21 +75,12 @@ def model_with_reviewers(
         The report; reviews without a verdict of this model are left out. Where the square was not
         assessable the model gave no score: those are counted apart.
     """
-    pairs = [
-        (verdict.score if review.assessability().assessable else None, review)
-        for review in reviews
-        if (verdict := _verdict(review, architecture, model_id)) is not None
-    ]
-    scored = [
-        (score, review.own_score, review.patch.sha256)
-        for score, review in pairs
-        if score is not None
-    ]
-    return _report(scored, len(pairs) - len(scored), n_boot, seed)
+    scores = _scores(log, architecture, model_id)
+    return _report(log, scores >= 0, scores, log.own, n_boot, seed)
 
 
 def models_with_each_other(
-    reviews: Iterable[Review],
+    log: LogColumns,
     first: str,
     second: str,
     *,
@@ -103,20 +94,16 @@ def models_with_each_other(
     Where a square was reviewed more than once, the verdicts of the latest review count.
     Arguments as in `model_with_reviewers`.
     """
-    latest = {}
-    for review in sorted(reviews, key=lambda review: review.id):
-        one = _verdict(review, first, first_id)
-        other = _verdict(review, second, second_id)
-        if one is not None and other is not None:
-            scores = (one.score, other.score, review.patch.sha256)
-            assessable = review.assessability().assessable
-            latest[review.patch.sha256, review.square] = scores if assessable else None
-    scored = [scores for scores in latest.values() if scores is not None]
-    return _report(scored, len(latest) - len(scored), n_boot, seed)
+    one, other = _scores(log, first, first_id), _scores(log, second, second_id)
+    both = np.flatnonzero((one >= 0) & (other >= 0))
+    _, from_end = np.unique(log.places[both][::-1], return_index=True)
+    latest = np.zeros(len(log), dtype=bool)
+    latest[both[len(both) - 1 - from_end]] = True
+    return _report(log, latest, one, other, n_boot, seed)
 
 
 def by_reviewer(
-    reviews: Iterable[Review],
+    log: LogColumns,
     architecture: str,
     *,
     model_id: str | None = None,
@@ -127,32 +114,35 @@ def by_reviewer(
 
     Arguments as in `model_with_reviewers`.
     """
-    own: dict[str, list[Review]] = {}
-    for review in reviews:
-        own.setdefault(review.reviewer, []).append(review)
+    codes = {log.names[code]: code for code in np.unique(log.reviewers)}
     return {
         name: model_with_reviewers(
-            own[name], architecture, model_id=model_id, n_boot=n_boot, seed=seed
+            log.only(log.reviewers == codes[name]),
+            architecture,
+            model_id=model_id,
+            n_boot=n_boot,
+            seed=seed,
         )
-        for name in sorted(own, key=str.casefold)
+        for name in sorted(codes, key=str.casefold)
     }
 
 
-def _verdict(review: Review, architecture: str, model_id: str | None) -> Verdict | None:
-    verdict = review.verdict(architecture)
-    if verdict is None or model_id not in (None, verdict.model_id):
-        return None
-    return verdict
+def _scores(log: LogColumns, architecture: str, model_id: str | None) -> Ints:
+    """What one model said in each entry, -1 where it said nothing."""
+    readings = log.readings.get(architecture)
+    if readings is None or (model_id is not None and model_id not in readings.ids):
+        return np.full(len(log), -1)
+    if model_id is None:
+        return readings.scores
+    return np.where(readings.models == readings.ids.index(model_id), readings.scores, -1)
 
 
 def _report(
-    pairs: Sequence[tuple[HER2Score, HER2Score, str]], not_assessable: int, n_boot: int, seed: int
+    log: LogColumns, which: Bools, first: Ints, second: Ints, n_boot: int, seed: int
 ) -> AgreementReport:
+    """Two readers in the entries chosen; what is not assessable is counted apart."""
+    scored = which & log.assessable
     report = agreement(
-        [first for first, _, _ in pairs],
-        [second for _, second, _ in pairs],
-        groups=[sha256 for _, _, sha256 in pairs],
-        n_boot=n_boot,
-        seed=seed,
+        first[scored], second[scored], groups=log.patches[scored], n_boot=n_boot, seed=seed
     )
-    return replace(report, not_assessable=not_assessable)
+    return replace(report, not_assessable=int(which.sum() - scored.sum()))

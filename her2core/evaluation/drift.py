@@ -6,14 +6,15 @@ figures only say that there is one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, timedelta
+from datetime import date, timedelta
 from typing import Literal
+
+import numpy as np
 
 from her2core.evaluation.agreement import AgreementReport
 from her2core.evaluation.comparisons import model_with_reviewers
-from her2core.reviews.records import Review
+from her2core.reviews.log_columns import LogColumns
 
 Period = Literal["week", "month"]
 
@@ -27,7 +28,7 @@ class PeriodAgreement:
 
 
 def drift(
-    reviews: Iterable[Review],
+    log: LogColumns,
     architecture: str,
     period: Period,
     *,
@@ -38,27 +39,30 @@ def drift(
     """A model's agreement with the reviewers in each period that has reviews, oldest first.
 
     Args:
-        reviews: reviews to compare; see `comparisons.current_reviews`.
+        log: reviews to compare; see `comparisons.current_reviews`.
         architecture: "cnn" or "densenet121".
         period: length of a period.
         model_id: one version of the model; all pooled when None.
         n_boot, seed: see `agreement`.
     """
-    by_start: dict[date, list[Review]] = {}
-    for review in reviews:
-        by_start.setdefault(_start(review, period), []).append(review)
+    days, of_day = np.unique(log.days, return_inverse=True)
+    starts = np.array([_start(date.fromordinal(int(day)), period).toordinal() for day in days])
+    of_entry = starts[of_day] if len(days) else log.days
     reports = (
         PeriodAgreement(
-            start,
+            date.fromordinal(int(start)),
             model_with_reviewers(
-                by_start[start], architecture, model_id=model_id, n_boot=n_boot, seed=seed
+                log.only(of_entry == start),
+                architecture,
+                model_id=model_id,
+                n_boot=n_boot,
+                seed=seed,
             ),
         )
-        for start in sorted(by_start)
+        for start in np.unique(of_entry)
     )
     return [one for one in reports if one.report.n]
 
 
-def _start(review: Review, period: Period) -> date:
-    day = review.recorded_at.astimezone(UTC).date()
+def _start(day: date, period: Period) -> date:
     return day.replace(day=1) if period == "month" else day - timedelta(days=day.weekday())

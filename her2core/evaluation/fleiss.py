@@ -7,21 +7,18 @@ measure: 0 against 3+ weighs no more than 0 against 1+.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import partial
-
 import numpy as np
 
 from her2core.evaluation.intervals import (
     Floats,
     Interval,
-    group_codes,
+    Ints,
+    distinct_rows,
     interval_of,
-    resample,
+    resampled_totals,
     undefined,
-    weight_blocks,
 )
-from her2core.reviews.records import Review
+from her2core.reviews.log_columns import LogColumns
 from her2core.scores import HER2Score
 
 
@@ -47,35 +44,48 @@ def fleiss_kappa(counts: Floats, weights: Floats) -> Floats:
     )
 
 
-def reviewers_kappa(
-    reviews: Iterable[Review], n_boot: int = 2000, seed: int = 0
-) -> tuple[Interval, int]:
+def reviewers_kappa(log: LogColumns, n_boot: int = 2000, seed: int = 0) -> tuple[Interval, int]:
     """Fleiss' kappa of the reviewers over the patches that several of them scored.
 
     Args:
-        reviews: current reviews; of a reviewer's several reviews of one square the latest counts.
+        log: current reviews; of a reviewer's several reviews of one square the latest counts.
         n_boot, seed: resampling of patches.
 
     Returns:
         The figure, whose n counts the squares scored by two or more reviewers, and how many
         reviewers took part.
     """
-    latest: dict[tuple[str, object], dict[str, HER2Score]] = {}
-    for review in sorted(reviews, key=lambda review: review.id):
-        place = (review.patch.sha256, review.square)
-        latest.setdefault(place, {})[review.reviewer] = review.own_score
-    shared = {place: scores for place, scores in latest.items() if len(scores) > 1}
-    people = len({name for scores in shared.values() for name in scores})
-    if not shared:
+    # the latest entry of each reviewer and square: the first one met from the end
+    reader = log.places * max(1, len(log.names)) + log.reviewers
+    _, latest = np.unique(reader[::-1], return_index=True)
+    latest = len(log) - 1 - latest
+    squares, of_square = np.unique(log.places[latest], return_inverse=True)
+    counts = np.zeros((len(squares), len(HER2Score)))
+    np.add.at(counts, (of_square, log.own[latest]), 1)
+    several = counts.sum(axis=1) > 1
+    if not several.any():
         return undefined(0, "No patch has been scored by two reviewers yet."), 0
-    counts = np.array(
-        [np.bincount(list(map(int, s.values())), minlength=4) for s in shared.values()], float
-    )
-    codes = group_codes(sha256 for sha256, _ in shared)
-    n = len(shared)
+    people = len(np.unique(log.reviewers[latest][several[of_square]]))
+    patch_of = np.zeros(len(squares), dtype=np.int64)
+    patch_of[of_square] = log.patches[latest]
+    counts = counts[several]
+    _, codes = np.unique(patch_of[several], return_inverse=True)
+    n = len(counts)
     value = float(fleiss_kappa(counts, np.ones((1, n)))[0])
     if not np.isfinite(value):
         return undefined(n, "Undefined: all gave one and the same score."), people
-    resampled = resample(partial(fleiss_kappa, counts), weight_blocks(codes, n_boot, seed))
+    resampled = _resampled(counts, codes, n_boot, seed)
     patches = int(codes.max()) + 1
     return interval_of(value, resampled, n, patches, share=False, units="patches"), people
+
+
+def _resampled(counts: Floats, codes: Ints, n_boot: int, seed: int) -> Floats:
+    """Kappa in resamples of patches: (n_boot,).
+
+    Patches whose squares were scored alike are interchangeable: the distinct ones are drawn with
+    multinomial weights, as in `intervals.resampled_totals`.
+    """
+    kinds, kind_of = np.unique(counts, axis=0, return_inverse=True)
+    squares = np.zeros((int(codes.max()) + 1, len(kinds)), dtype=np.int64)
+    np.add.at(squares, (codes, kind_of.reshape(-1)), 1)
+    return fleiss_kappa(kinds, resampled_totals(*distinct_rows(squares), n_boot, seed))

@@ -146,7 +146,7 @@ def resample(statistic: Callable[[Floats], Floats], blocks: Iterable[Floats]) ->
     return np.concatenate([statistic(weights) for weights in blocks])
 
 
-def resampled_totals(tables: Ints, n_boot: int, seed: int) -> Floats:
+def resampled_totals(distinct: Ints, frequency: Ints, n_boot: int, seed: int) -> Floats:
     """Total counts (n_boot, cells) of resamples of groups that are known by their counts alone.
 
     Groups with the same counts are interchangeable, so the distinct count tables are drawn with
@@ -154,17 +154,30 @@ def resampled_totals(tables: Ints, n_boot: int, seed: int) -> Floats:
     their number.
 
     Args:
-        tables: counts, shape (groups, cells); at least one group.
+        distinct: count tables, shape (kinds, cells), as of `distinct_rows`; at least one.
+        frequency: how many groups have each, shape (kinds,).
         n_boot: number of resamples.
         seed: seed of the random generator; the same seed gives the same resamples.
     """
-    distinct, frequency = np.unique(tables, axis=0, return_counts=True)
-    n_groups = len(tables)
+    n_groups = int(frequency.sum())
     rng = np.random.default_rng(seed)
     rows_at_once = max(1, _CHUNK_CELLS // len(distinct))
-    totals = np.empty((n_boot, tables.shape[1]), dtype=np.float64)
+    totals = np.empty((n_boot, distinct.shape[1]), dtype=np.float64)
     for start in range(0, n_boot, rows_at_once):
         stop = min(start + rows_at_once, n_boot)
         counts = rng.multinomial(n_groups, frequency / n_groups, size=stop - start)
         totals[start:stop] = counts @ distinct
     return totals
+
+
+def distinct_rows(tables: Ints) -> tuple[Ints, Ints]:
+    """The distinct rows in order, and how often each occurs."""
+    cells = tables.shape[1]
+    if cells > 16 or tables.max(initial=0) > 15 or tables.min(initial=0) < 0:
+        rows, frequency = np.unique(tables, axis=0, return_counts=True)
+        return rows, frequency
+    # one number for a row, four bits for a count: sorted many times faster than rows are
+    places = np.uint64(4) * np.arange(cells - 1, -1, -1, dtype=np.uint64)
+    packed = (tables.astype(np.uint64) << places).sum(axis=1, dtype=np.uint64)
+    _, first, frequency = np.unique(packed, return_index=True, return_counts=True)
+    return tables[first], frequency

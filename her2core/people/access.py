@@ -6,7 +6,7 @@ is not to be seen; writing raises NotAllowedError with one sentence.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from sqlalchemy.orm import Session
@@ -17,12 +17,17 @@ from her2core.models.verdict import Verdict
 from her2core.people.assignment_plan import read_plan
 from her2core.people.assignments import AssignmentError, Assignments
 from her2core.people.double_reading import Plan
+from her2core.people.overview import Overview, free_patches, overview, unread_patches
+from her2core.people.review_log import ReviewLog
 from her2core.people.sight import Sight, is_theirs, sight_of, to_adjudicate
+from her2core.people.worklist import Worklist
 from her2core.preprocessing.patches import Square
 from her2core.reviews import corrections
+from her2core.reviews.derived import patches_by
 from her2core.reviews.errors import ReviewRefusedError
 from her2core.reviews.records import PatchRecord, Review, ReviewDraft, ReviewFilter, WorklistItem
 from her2core.reviews.store import ReviewStore
+from her2core.reviews.worklist import Order
 
 
 class Desk:
@@ -52,37 +57,60 @@ class Desk:
 
     # reading -------------------------------------------------------------------------------------
 
-    def plan(self) -> Plan:
-        """Who reads what; empty where nobody signs in."""
-        return Plan() if self.identity.way == "open" else self._assignments.plan()
+    def plan(self, patches: Collection[str] | None = None) -> Plan:
+        """Who reads these patches, or all of them; empty where nobody signs in."""
+        return Plan() if self.identity.way == "open" else self._assignments.plan(patches)
 
     def worklist(self, models: Mapping[str, str] = MappingProxyType({})) -> list[WorklistItem]:
-        """The patches that are this person's to read; unreviewed first, in order of arrival.
+        """The patches that are this person's to read; unreviewed first, in order of arrival."""
+        items = self.ordered(models).everything()
+        return sorted(items, key=lambda item: item.review_id is not None)
 
-        Those given to them, those given to nobody, and for an adjudicator the disagreements.
-        Verdicts that are hidden from them are left out; `models` as for the store's.
-        """
-        plan = self.plan()
-        items = self._store.worklist(self.identity.name, models)
-        return [
-            self._veiled(plan, item)
-            for item in items
-            if is_theirs(self.identity, plan, item.patch.sha256)
-        ]
+    def ordered(
+        self, models: Mapping[str, str], order: Order = "arrival", *, blind: bool = False
+    ) -> Worklist:
+        """The patches that are this person's to read, to be asked for a screenful at a time."""
+        return Worklist(self._store, self.identity, models, order, blind=blind)
 
-    def overview(self) -> list[WorklistItem]:
-        """All patches, for who gives them out; without verdicts where the person reads them blind.
+    def overview(self) -> Overview:
+        """How far everybody is with what was given out.
 
         Raises:
             NotAllowedError: this person does not assign.
         """
         self.require(Permission.ASSIGN)
-        plan = self.plan()
-        return [self._veiled(plan, item) for item in self._store.worklist(self.identity.name)]
+        number = self._store.derived(patches_by({}))
+        with self._store.reading() as session:
+            return overview(session, number)
+
+    def any_given(self) -> bool:
+        """Whether any patch was given to somebody."""
+        return self.identity.way != "open" and self._assignments.any()
+
+    def to_give_out(self, limit: int | None = None) -> dict[str, str]:
+        """sha256 -> name of the patches that were given to nobody, by arrival.
+
+        Raises:
+            NotAllowedError: this person does not assign.
+        """
+        self.require(Permission.ASSIGN)
+        number = self._store.derived(patches_by({}))
+        with self._store.reading() as session:
+            return free_patches(session, number, limit)
+
+    def to_take_back(self, name: str, limit: int | None = None) -> dict[str, str]:
+        """sha256 -> name of what was given to this reader alone and is not read yet.
+
+        Raises:
+            NotAllowedError: this person does not assign.
+        """
+        self.require(Permission.ASSIGN)
+        with self._store.reading() as session:
+            return unread_patches(session, name, limit)
 
     def sight(self, sha256: str, plan: Plan | None = None) -> Sight:
         """What this person may see of the patch; pass the plan to ask for many patches."""
-        return sight_of(self.identity, self.plan() if plan is None else plan, sha256)
+        return sight_of(self.identity, self.plan([sha256]) if plan is None else plan, sha256)
 
     def review(self, review_id: int) -> Review:
         """One review by its number.
@@ -92,24 +120,39 @@ class Desk:
             NotAllowedError: it belongs to a double read that is not finished, and to another.
         """
         review = self._store.review(review_id)
-        if review.reviewer != self.identity.name and self.plan().is_sealed(review.patch.sha256):
+        if review.reviewer != self.identity.name and self.plan([review.patch.sha256]).is_sealed(
+            review.patch.sha256
+        ):
             raise NotAllowedError(_SEALED)
         return review
 
     def reviews(self, wanted: ReviewFilter | None = None) -> tuple[list[Review], int]:
-        """The reviews that pass the filter, newest first, and how many entries are sealed.
+        """All reviews that pass the filter, newest first, and how many entries are sealed."""
+        return self.log().everything(wanted or ReviewFilter())
 
-        All answers to a double read stay out, this person's own too, until both are in: an own
-        entry shows the verdicts, and an export of it would be passed on. The number is the same
-        for every filter, or else filters would tell what the sealed entries hold: it counts the
-        current ones.
+    def log(self, *, blind: bool = False, seen: Collection[str] = ()) -> ReviewLog:
+        """The log as this person may see it; see there."""
+        return ReviewLog(self._store, self.identity, blind=blind, seen=seen)
+
+    def known(self, patches: Collection[str]) -> frozenset[str]:
+        """Those of the patches that a blind reader knows: reviewed by them, or shown to them."""
+        return self._store.showings.reviewed(self.identity.name, patches) | self.seen(patches)
+
+    def reviewed_unseen(self) -> frozenset[str]:
+        """The patches that this person has reviewed and was never shown the verdicts of."""
+        return self._store.showings.reviewed_unseen(self.identity.name)
+
+    def note_figures(self, last_review_id: int, *, insist: bool) -> None:
+        """Record that this person is going to be shown figures over the log up to this entry.
+
+        Args:
+            last_review_id: of the last entry.
+            insist: as for `note_shown`.
+
+        Raises:
+            StoreError: it could not be recorded, and this was insisted on.
         """
-        # the log before the plan: an answer given between the two is sealed, not shown
-        log = self._store.reviews(wanted)
-        sealed = {read.sha256 for read in self.plan().double_reads.values() if read.sealed}
-        current = self._store.reviews() if sealed else []
-        shown = [review for review in log if review.patch.sha256 not in sealed]
-        return shown, sum(review.patch.sha256 in sealed for review in current)
+        self._store.showings.record_figures(self.identity.name, last_review_id, insist=insist)
 
     def audit(self, limit: int = 500) -> list[AuditEntry]:
         """The last entries of the audit, newest first.
@@ -236,7 +279,7 @@ class Desk:
     def _admit(self, session: Session, draft: ReviewDraft) -> None:
         """Let an answer in, and make the person the adjudicator where it is a decision."""
         sha256, name = draft.patch_sha256, self.identity.name
-        plan = Plan() if self.identity.way == "open" else read_plan(session, sha256)
+        plan = Plan() if self.identity.way == "open" else read_plan(session, [sha256])
         if plan.kind(sha256, name) == "adjudication" or to_adjudicate(self.identity, plan, sha256):
             try:
                 self._assignments.claim(session, sha256, name)
@@ -250,12 +293,6 @@ class Desk:
                 "In a blind double read you cannot agree or disagree with verdicts yet."
             )
         corrections.refuse_second(session, draft)
-
-    def _veiled(self, plan: Plan, item: WorklistItem) -> WorklistItem:
-        """The item without what any second reader said, where that is to be hidden."""
-        if sight_of(self.identity, plan, item.patch.sha256).verdicts:
-            return item
-        return WorklistItem(item.patch, review_id=item.review_id)
 
 
 _SEALED = "This entry belongs to a double read; it is shown when both answers are in."

@@ -6,7 +6,7 @@ Every function works inside the caller's transaction.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import cast
 
 from sqlalchemy import ColumnElement, select
@@ -26,14 +26,14 @@ from her2core.reviews.schema import PatchRow, ReviewerRow, ReviewRow
 from her2core.scores import HER2Score
 
 
-def read_plan(session: Session, sha256: str | None = None) -> Plan:
+def read_plan(session: Session, patches: Collection[str] | None = None) -> Plan:
     """Who reads what and how far it is, as the caller's transaction sees it.
 
     Args:
         session: of the transaction.
-        sha256: of the one patch that is asked about; None: all.
+        patches: sha256 of those that are asked about; None: all.
     """
-    only = () if sha256 is None else (PatchRow.sha256 == sha256,)
+    only = () if patches is None else (PatchRow.sha256.in_(patches),)
     kinds: dict[str, dict[str, Kind]] = defaultdict(dict)
     for patch, name, kind in session.execute(
         select(PatchRow.sha256, AccountRow.name, AssignmentRow.kind)

@@ -6,7 +6,7 @@ everybody's. Who has already recorded a review of a patch cannot become its blin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime
 
 from sqlalchemy import delete, select
@@ -18,6 +18,7 @@ from her2core.accounts.tables import AccountRow
 from her2core.people.assignment_plan import read_plan, reviewed
 from her2core.people.double_reading import DoubleRead, Kind, Plan
 from her2core.people.tables import AssignmentRow, DoubleReadRow
+from her2core.reviews.derived import touch
 from her2core.reviews.schema import PatchRow, ReviewerRow, ReviewRow
 from her2core.reviews.store import ReviewStore
 
@@ -38,10 +39,15 @@ class Assignments:
         self._store = store
         self._clock = clock
 
-    def plan(self) -> Plan:
-        """All assignments and how far they are."""
+    def plan(self, patches: Collection[str] | None = None) -> Plan:
+        """Assignments and how far they are: of these patches, or all."""
         with self._store.reading() as session:
-            return read_plan(session)
+            return read_plan(session, patches)
+
+    def any(self) -> bool:
+        """Whether there is an assignment."""
+        with self._store.reading() as session:
+            return session.scalar(select(AssignmentRow.id).limit(1)) is not None
 
     def assign(self, patches: Iterable[str], name: str, *, by: str) -> int:
         """Give patches to one reader; those given to them before are passed over.
@@ -107,8 +113,11 @@ class Assignments:
         """
         with self._store.writing() as session:
             reader = _known(session, name)
-            answered = {patch for who, patch in reviewed(session) if who == reader.name}
-            ids = [p.id for p in _patches(session, patches) if p.sha256 not in answered]
+            chosen = _patches(session, patches)
+            among = PatchRow.id.in_([patch.id for patch in chosen])
+            answered = {patch for who, patch in reviewed(session, among) if who == reader.name}
+            ids = [patch.id for patch in chosen if patch.sha256 not in answered]
+            touch(session, ids)
             rows = session.execute(
                 delete(AssignmentRow)
                 .where(
@@ -140,7 +149,7 @@ class Assignments:
         third = _reader(session, name)
         if not account_of(third).identity("account").may(Permission.ADJUDICATE):
             raise AssignmentError(f"As {third.role} you may not {Permission.ADJUDICATE}.")
-        plan = read_plan(session, sha256)
+        plan = read_plan(session, [sha256])
         read = plan.double_reads.get(sha256)
         if read is None or read.sealed or read.stage == "agreed":
             raise AssignmentError("There is no disagreement to adjudicate on this patch.")
@@ -157,6 +166,7 @@ class Assignments:
                 AssignmentRow.patch_id == patch.id, AssignmentRow.kind == "adjudication"
             )
         )
+        touch(session, [patch.id])
         double_read = _double_read(session, patch.id)
         assert double_read is not None
         self._give(session, patch, third, "adjudication", double_read.id, third.name)

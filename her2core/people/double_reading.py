@@ -1,72 +1,18 @@
-"""What a double read has come to: both answers in, agreement, or a third to decide. Pure functions.
+"""Who reads what, and how far it is: assignments as they stand. Pure functions.
 
-Two readers answer without seeing each other's answer, in a blind read without the models'
-verdicts either. Where their scores differ, an adjudicator who has read neither decides.
+What one double read has come to is in `her2core.reviews.double_reads`.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from her2core.scores import HER2Score
+from her2core.reviews.double_reads import DoubleRead, GivenScore, blinded_answers, latest
+
+__all__ = ["DoubleRead", "GivenScore", "Kind", "Plan", "Progress", "blinded_answers", "latest"]
 
 Kind = Literal["single", "double", "adjudication"]
-Stage = Literal["reading", "agreed", "disagreed", "adjudicated"]
-
-
-@dataclass(frozen=True)
-class GivenScore:
-    """One entry of the log about a patch: its number, whose it is, and the score."""
-
-    review_id: int
-    reviewer: str
-    score: HER2Score
-
-
-@dataclass(frozen=True)
-class DoubleRead:
-    """A double read as it stands.
-
-    Attributes:
-        sha256: of the patch.
-        readers: names of the two readers.
-        blind: the verdicts are hidden, too, until both answers are in.
-        answers: reader -> what they answered by the time the second answer came in; while the
-            first is waited for, what there is.
-        adjudicator: name of the third, None while there is none.
-        decision: the adjudicator's answer, None while there is none.
-    """
-
-    sha256: str
-    readers: tuple[str, ...]
-    blind: bool
-    answers: Mapping[str, GivenScore]
-    adjudicator: str | None = None
-    decision: GivenScore | None = None
-
-    @property
-    def sealed(self) -> bool:
-        """An answer is still missing, so that neither may see the other's."""
-        return len(self.answers) < len(self.readers)
-
-    @property
-    def stage(self) -> Stage:
-        """Where it stands."""
-        if self.sealed:
-            return "reading"
-        if len({answer.score for answer in self.answers.values()}) == 1:
-            return "agreed"
-        return "adjudicated" if self.decision is not None else "disagreed"
-
-    @property
-    def score(self) -> HER2Score | None:
-        """The score it ends with; None while it has not ended."""
-        if self.stage == "agreed":
-            return next(iter(self.answers.values())).score
-        return self.decision.score if self.decision is not None else None
 
 
 @dataclass(frozen=True)
@@ -85,7 +31,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Plan:
-    """All assignments as they stand; what the worklist, the desk and the progress are made of.
+    """All assignments as they stand; what the desk is made of.
 
     Attributes:
         kinds: sha256 -> name -> what the patch was given to them as.
@@ -109,42 +55,3 @@ class Plan:
         """An answer of its double read is missing: the answers given are shown to nobody else."""
         read = self.double_reads.get(sha256)
         return read is not None and read.sealed
-
-    def progress(self) -> list[Progress]:
-        """One line per person who was given something, by name."""
-        given: dict[str, list[bool]] = defaultdict(list)
-        for sha256, names in self.kinds.items():
-            for name in names:
-                given[name].append((name, sha256) in self.reviewed)
-        lines = [Progress(name, len(done), sum(done)) for name, done in given.items()]
-        return sorted(lines, key=lambda line: line.name.casefold())
-
-
-def blinded_answers(readers: Sequence[str], log: Sequence[GivenScore]) -> dict[str, GivenScore]:
-    """Each reader's answer that counts: the last one given before the second reader's first.
-
-    A correction made while the other's answer is still unknown replaces the first answer; one made
-    later stands in the log, but has seen the other's answer and does not count here.
-
-    Args:
-        readers: their names.
-        log: all entries about the patch.
-    """
-    own = {
-        reader: sorted((a for a in log if a.reviewer == reader), key=lambda a: a.review_id)
-        for reader in readers
-    }
-    given = {reader: answers for reader, answers in own.items() if answers}
-    if len(given) < len(readers):
-        return {reader: answers[-1] for reader, answers in given.items()}
-    unsealed = max(answers[0].review_id for answers in given.values())
-    return {
-        reader: [answer for answer in answers if answer.review_id <= unsealed][-1]
-        for reader, answers in given.items()
-    }
-
-
-def latest(reviewer: str | None, log: Sequence[GivenScore]) -> GivenScore | None:
-    """The last entry of one person about the patch."""
-    own = [answer for answer in log if answer.reviewer == reviewer]
-    return max(own, key=lambda answer: answer.review_id, default=None)

@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from her2core.evaluation.comparisons import current_reviews
 from her2core.people.double_reading import Plan
 from her2core.preprocessing.image_store import Images
 from her2core.preprocessing.patches import Patch, Square
@@ -42,7 +41,8 @@ def reviewed_patches(reviews: Iterable[Review], plan: Plan) -> tuple[list[Review
         readers gave different scores.
     """
     by_patch: dict[str, list[Review]] = defaultdict(list)
-    for review in current_reviews(reviews):
+    current = (review for review in reviews if review.superseded_by is None)
+    for review in sorted(current, key=lambda review: review.id):
         by_patch[review.patch.sha256].append(review)
     found = []
     for sha256, own in by_patch.items():

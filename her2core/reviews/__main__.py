@@ -56,6 +56,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     check.set_defaults(run=_verify)
 
+    anew = commands.add_parser("rebuild", help="compute anew what pages ask of the log")
+    anew.set_defaults(run=_rebuild)
+
     copy = commands.add_parser("backup", help="copy the SQLite database while reviews go on")
     copy.add_argument("file", type=Path, metavar="FILE", help="a file that does not exist yet")
     copy.set_defaults(run=_backup)
@@ -72,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     forget.add_argument("--older-than", type=int, required=True, metavar="DAYS")
     forget.set_defaults(run=_forget)
 
-    for command in (check, copy, out, into, forget):
+    for command in (check, anew, copy, out, into, forget):
         command.add_argument("--database", metavar="URL", help="default: this installation's own")
     return parser
 
@@ -93,6 +96,15 @@ def _verify(url: str, _settings: Settings, options: argparse.Namespace) -> int:
         return 1
     print(f"Intact: {_ends(head, line)}")
     return 0
+
+
+def _rebuild(url: str, _settings: Settings, _options: argparse.Namespace) -> int:
+    with _existing(url) as store:
+        wrong = store.rebuild()
+    for sentence in wrong:
+        print(sentence)
+    print("What pages ask of the log was computed anew.")
+    return 1 if wrong else 0
 
 
 def _backup(url: str, _settings: Settings, options: argparse.Namespace) -> int:

@@ -138,19 +138,24 @@ def _verdict_payload(verdict: VerdictFacts) -> dict[str, Any]:
     return payload
 
 
-def verify(entries: Sequence[ChainEntry], head: ChainHead | None) -> list[str]:
-    """Check the whole log.
+def verify(
+    entries: Sequence[ChainEntry],
+    head: ChainHead | None,
+    after: ChainHead = ChainHead(0, GENESIS),
+) -> list[str]:
+    """Check the whole log, or what follows an entry that was checked.
 
     Args:
-        entries: all entries in the order of their ids.
+        entries: all entries after that one in the order of their ids.
         head: where the log says it ends; None where that row is gone.
+        after: the last entry that was checked before.
 
     Returns:
         One sentence per changed, missing or moved entry; empty when the log is intact.
     """
     sentences: list[str] = []
     position = {entry.entry_hash: entry.id for entry in entries}
-    before = ChainHead(0, GENESIS)
+    before = after
     explained = False  # the entry before this one is known to be changed or missing
     for entry in entries:
         gap = _missing(before.last_id + 1, entry.id - 1)

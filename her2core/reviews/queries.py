@@ -13,7 +13,7 @@ from her2core.preprocessing.patches import Square
 from her2core.reviews import answer, latest, stain_rows
 from her2core.reviews.chain import ChainEntry, ChainHead, EntryFacts, VerdictFacts
 from her2core.reviews.errors import ReviewNotFoundError
-from her2core.reviews.records import PatchRecord, Review, ReviewFilter, WorklistItem
+from her2core.reviews.records import PatchRecord, Review, WorklistItem
 from her2core.reviews.schema import (
     HEAD_ID,
     LogHeadRow,
@@ -25,9 +25,10 @@ from her2core.reviews.schema import (
     StainReadingRow,
     VerdictRow,
 )
-from her2core.reviews.worklist import model_gap
 from her2core.scores import HER2Score
 
+# an SQL statement takes no more names than this in every database
+_AT_ONCE = 500
 _Successor = aliased(ReviewRow)
 _Loaded = Row[ReviewRow, PatchRow, str, int | None]
 
@@ -77,43 +78,6 @@ def review_with_id(session: Session, review_id: int) -> Review:
     return reviews[0]
 
 
-def sql_conditions(wanted: ReviewFilter) -> list[ColumnElement[bool]]:
-    """The part of a filter that the database can decide."""
-    conditions: list[ColumnElement[bool]] = []
-    if wanted.reviewers:
-        conditions.append(ReviewerRow.name.in_(wanted.reviewers))
-    if wanted.scores:
-        conditions.append(ReviewRow.own_score.in_([int(score) for score in wanted.scores]))
-    if wanted.since is not None:
-        conditions.append(ReviewRow.recorded_at >= wanted.since)
-    if wanted.until is not None:
-        conditions.append(ReviewRow.recorded_at <= wanted.until)
-    if not wanted.include_superseded:
-        later = aliased(ReviewRow)
-        conditions.append(~select(later.id).where(later.supersedes == ReviewRow.id).exists())
-    return conditions
-
-
-def matches(review: Review, wanted: ReviewFilter) -> bool:
-    """The part of a filter that is decided here: what follows from the probabilities, and text.
-
-    Text is compared here because databases fold only ASCII letters. A review without verdicts
-    neither agrees nor disagrees, and one with fewer than two has no gap.
-    """
-    needle = wanted.text.strip().casefold()
-    texts = (review.comment, review.patch.name, review.patch.sha256)
-    if needle and not any(needle in text.casefold() for text in texts):
-        return False
-    if wanted.model_gap and model_gap(review.verdicts) not in wanted.model_gap:
-        return False
-    if wanted.agreement == "any":
-        return True
-    if not review.verdicts:
-        return False
-    same = all(verdict.score == review.own_score for verdict in review.verdicts)
-    return same if wanted.agreement == "agrees" else not same
-
-
 def current_reviews(
     session: Session, reviewer: str, *only: ColumnElement[bool]
 ) -> dict[int, tuple[int, HER2Score]]:
@@ -135,45 +99,61 @@ def current_reviews(
     return {patch_id: (review_id, HER2Score(score)) for patch_id, review_id, score in rows}
 
 
-def worklist(session: Session, reviewer: str, models: Mapping[str, str]) -> list[WorklistItem]:
-    """All patches as this reviewer's worklist; the unreviewed ones first, in order of arrival.
+def worklist_items(
+    session: Session, patch_ids: Sequence[int], reviewer: str, models: Mapping[str, str]
+) -> list[WorklistItem]:
+    """These patches as this reviewer's worklist shows them, in the order given.
 
     Args:
         session: of the transaction.
+        patch_ids: numbers of the patches.
         reviewer: whose worklist.
         models: architecture -> id of the model in use, see `latest`.
     """
-    own = current_reviews(session, reviewer)
+    if len(patch_ids) > _AT_ONCE:
+        parts = [patch_ids[at : at + _AT_ONCE] for at in range(0, len(patch_ids), _AT_ONCE)]
+        return [item for p in parts for item in worklist_items(session, p, reviewer, models)]
+    own = current_reviews(session, reviewer, ReviewRow.patch_id.in_(patch_ids))
     readings: dict[int, list[VerdictRow]] = defaultdict(list)
-    for row in session.scalars(select(VerdictRow).order_by(VerdictRow.id)):
+    for row in session.scalars(
+        select(VerdictRow).where(VerdictRow.patch_id.in_(patch_ids)).order_by(VerdictRow.id)
+    ):
         readings[row.patch_id].append(row)
     measured: dict[int, list[StainReadingRow]] = defaultdict(list)
-    for stain in session.scalars(select(StainReadingRow).order_by(StainReadingRow.id)):
+    for stain in session.scalars(
+        select(StainReadingRow)
+        .where(StainReadingRow.patch_id.in_(patch_ids))
+        .order_by(StainReadingRow.id)
+    ):
         measured[stain.patch_id].append(stain)
-    items = []
-    for patch in session.scalars(select(PatchRow).order_by(PatchRow.id)):
+    items = {}
+    for patch in session.scalars(select(PatchRow).where(PatchRow.id.in_(patch_ids))):
         centred = Square.centred(patch.width, patch.height)
         shown = latest.latest(readings[patch.id], models, centred)
         stain_row = latest.latest_stain(measured[patch.id], shown, centred)
-        items.append(
-            WorklistItem(
-                to_patch(patch),
-                tuple(map(to_verdict, shown)),
-                own[patch.id][0] if patch.id in own else None,
-                None if stain_row is None else stain_rows.to_reading(stain_row),
-                latest.earlier(readings[patch.id], shown),
-            )
+        items[patch.id] = WorklistItem(
+            to_patch(patch),
+            tuple(map(to_verdict, shown)),
+            own[patch.id][0] if patch.id in own else None,
+            None if stain_row is None else stain_rows.to_reading(stain_row),
+            latest.earlier(readings[patch.id], shown),
         )
-    return sorted(items, key=lambda item: item.review_id is not None)
+    return [items[patch_id] for patch_id in patch_ids]
 
 
-def chain_entries(session: Session) -> list[ChainEntry]:
-    """The whole log as raw facts, readable even where someone tampered with it."""
+def chain_entries(session: Session, after: int = 0, to: int = 2**31 - 1) -> list[ChainEntry]:
+    """The log as raw facts, readable even where someone tampered with it.
+
+    Args:
+        session: of the transaction.
+        after: number of an entry; those that follow it are read,
+        to: and up to this one.
+    """
     verdicts: dict[int, list[VerdictFacts]] = defaultdict(list)
     answers = session.execute(
-        select(ReviewVerdictRow.review_id, ReviewVerdictRow.agrees, VerdictRow).outerjoin(
-            VerdictRow, ReviewVerdictRow.verdict_id == VerdictRow.id
-        )
+        select(ReviewVerdictRow.review_id, ReviewVerdictRow.agrees, VerdictRow)
+        .outerjoin(VerdictRow, ReviewVerdictRow.verdict_id == VerdictRow.id)
+        .where(ReviewVerdictRow.review_id.between(after + 1, to))
     )
     for review_id, agrees, row in answers:
         if row is not None:
@@ -190,9 +170,9 @@ def chain_entries(session: Session) -> list[ChainEntry]:
     measured = {
         review_id: stain_rows.raw_facts(row)
         for review_id, row in session.execute(
-            select(ReviewStainRow.review_id, StainReadingRow).join(
-                StainReadingRow, ReviewStainRow.stain_reading_id == StainReadingRow.id
-            )
+            select(ReviewStainRow.review_id, StainReadingRow)
+            .join(StainReadingRow, ReviewStainRow.stain_reading_id == StainReadingRow.id)
+            .where(ReviewStainRow.review_id.between(after + 1, to))
         )
     }
     rows = session.execute(
@@ -213,6 +193,7 @@ def chain_entries(session: Session) -> list[ChainEntry]:
         )
         .outerjoin(PatchRow, ReviewRow.patch_id == PatchRow.id)
         .outerjoin(ReviewerRow, ReviewRow.reviewer_id == ReviewerRow.id)
+        .where(ReviewRow.id.between(after + 1, to))
         .order_by(ReviewRow.id)
     )
     return [
@@ -241,6 +222,11 @@ def chain_head(session: Session) -> ChainHead | None:
     """Where the log says it ends."""
     row = session.get(LogHeadRow, HEAD_ID)
     return None if row is None else ChainHead(row.last_id, row.last_hash)
+
+
+def sha256_of(session: Session, patch_id: int) -> str:
+    """The sha256 of a patch that is there."""
+    return session.execute(select(PatchRow.sha256).where(PatchRow.id == patch_id)).scalar_one()
 
 
 def to_patch(row: PatchRow) -> PatchRecord:

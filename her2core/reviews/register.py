@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,6 +81,13 @@ _SUBJECTS = (
         "A showing of patch {key:.12}",
     ),
     _Subject(
+        "figures",
+        "shown_figures",
+        ("id", "reviewer", "last_review_id", "shown_at"),
+        ("id",),
+        "A showing of figures (number {key})",
+    ),
+    _Subject(
         "audit",
         "audit",
         ("id", "happened_at", "actor", "action", "detail"),
@@ -132,24 +139,37 @@ def check(session: Session) -> list[str]:
     number, previous = 0, GENESIS
     registered: set[Row] = set()
     for line in session.execute(select(RegisterRow).order_by(RegisterRow.id)).scalars():
-        sentences += _missing_lines(number + 1, line.id - 1)
-        own_hash = _line_hash(previous, line.id, line.subject, line.key, line.row_hash)
-        if line.line_hash != own_hash and line.id == number + 1:
-            sentences.append(
-                f"Line {line.id} of the register was changed after it was recorded, "
-                "or the one before it was."
-            )
+        sentences += _line_sentences(line, number, previous, rows)
         number, previous = line.id, line.line_hash
-        row = (line.subject, line.key)
-        registered.add(row)
-        if row not in rows:
-            sentences.append(f"{_words(row)} is missing.")
-        elif rows[row] != line.row_hash:
-            sentences.append(f"{_words(row)} was changed after it was recorded.")
+        registered.add((line.subject, line.key))
     sentences += [
         f"{_words(row)} was added outside this program." for row in rows if row not in registered
     ]
     return sentences + _end(session, number, previous)
+
+
+def check_lines(session: Session, after: ChainHead, most: int) -> tuple[list[str], ChainHead]:
+    """The same for the lines that follow one that was checked, so many at most.
+
+    A row that was slipped in without a line is found by `check` alone.
+
+    Returns:
+        The sentences, and the last line that was looked at.
+    """
+    sentences: list[str] = []
+    wanted = select(RegisterRow).where(RegisterRow.id > after.last_id).order_by(RegisterRow.id)
+    lines = session.scalars(wanted.limit(most)).all()
+    rows: dict[Row, str] = {}
+    for subject in _SUBJECTS:
+        if keys := [line.key for line in lines if line.subject == subject.name]:
+            rows |= dict(_rows_of(session, subject, keys))
+    number, previous = after.last_id, after.last_hash
+    for line in lines:
+        sentences += _line_sentences(line, number, previous, rows)
+        number, previous = line.id, line.line_hash
+    if len(lines) < most:
+        sentences += _end(session, number, previous)
+    return sentences, ChainHead(number, previous)
 
 
 def head(session: Session) -> ChainHead | None:
@@ -180,19 +200,50 @@ def _lines(new: Iterable[object]) -> Iterator[tuple[tuple[int, int], str, str, s
             yield (place, number), _key(subject, values), subject.name, _row_hash(subject, values)
 
 
+def _line_sentences(
+    line: RegisterRow, number: int, previous: str, rows: Mapping[Row, str]
+) -> list[str]:
+    """What is wrong with a line that should follow this number and hash, and with its row."""
+    sentences = _missing_lines(number + 1, line.id - 1)
+    own_hash = _line_hash(previous, line.id, line.subject, line.key, line.row_hash)
+    if line.line_hash != own_hash and line.id == number + 1:
+        sentences.append(
+            f"Line {line.id} of the register was changed after it was recorded, "
+            "or the one before it was."
+        )
+    row = (line.subject, line.key)
+    if row not in rows:
+        sentences.append(f"{_words(row)} is missing.")
+    elif rows[row] != line.row_hash:
+        sentences.append(f"{_words(row)} was changed after it was recorded.")
+    return sentences
+
+
 def _rows(session: Session) -> Iterator[tuple[Row, str]]:
     """Every row that should be registered, with its hash, however it was tampered with."""
     for subject in _SUBJECTS:
-        # columns without a type come as the database holds them: what is no time, no truth and no
-        # JSON must not stop a check
-        columns: list[ColumnElement[Any]] = [column(name) for name in subject.columns]
-        wanted = select(*columns).select_from(table(subject.table))
-        if subject.only:
-            name, value = subject.only
-            wanted = wanted.where(column(name) == value)
-        for mapping in session.execute(wanted).mappings():
-            row = {str(name): value for name, value in mapping.items()}
-            yield (subject.name, _key(subject, row)), _row_hash(subject, row)
+        yield from _rows_of(session, subject)
+
+
+def _rows_of(
+    session: Session, subject: _Subject, keys: Sequence[str] | None = None
+) -> Iterator[tuple[Row, str]]:
+    """The rows of one kind; of these keys, or all."""
+    # columns without a type come as the database holds them: what is no time, no truth and no
+    # JSON must not stop a check
+    columns: list[ColumnElement[Any]] = [column(name) for name in subject.columns]
+    wanted = select(*columns).select_from(table(subject.table))
+    if subject.only:
+        name, value = subject.only
+        wanted = wanted.where(column(name) == value)
+    if keys is not None:
+        # the first column of a key is enough: it leaves few rows beside those asked for
+        first = [key.split(" ", 1)[0] for key in keys]
+        of_key = list(map(int, first)) if subject.key[0] == "id" else first
+        wanted = wanted.where(column(subject.key[0]).in_(of_key))
+    for mapping in session.execute(wanted).mappings():
+        row = {str(name): value for name, value in mapping.items()}
+        yield (subject.name, _key(subject, row)), _row_hash(subject, row)
 
 
 def _key(subject: _Subject, values: Mapping[str, Any]) -> str:

@@ -14,12 +14,25 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, select, true
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy import (
+    ColumnElement,
+    String,
+    and_,
+    false,
+    func,
+    not_,
+    or_,
+    select,
+    true,
+    type_coerce,
+)
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from her2core.reviews import validation
-from her2core.reviews.errors import ReviewRefusedError, StoreError
+from her2core.reviews.assignment_names import ACCOUNT, ASSIGNMENT, DOUBLE_READ
+from her2core.reviews.errors import StoreError
 from her2core.reviews.schema import PatchRow, ReviewerRow, ReviewRow, ShownVerdictsRow
+from her2core.reviews.state_tables import ShownFiguresRow
 
 # the name of whoever has not given one: it may be anybody, so what they saw counts for everybody
 UNNAMED = ""
@@ -49,6 +62,7 @@ class Showings:
         self._recorded: dict[str, set[str]] = defaultdict(set)
         self._reviewed: dict[str, set[str]] = defaultdict(set)
         self._owed: dict[Pair, datetime] = {}
+        self._figures: dict[str, int] = {}
 
     def seen(self, reviewer: str, patches: Iterable[str]) -> frozenset[str]:
         """Those of the patches whose verdicts this reviewer was shown, as far as is known.
@@ -63,7 +77,7 @@ class Showings:
         Raises:
             StoreError: the database cannot be read.
         """
-        name, asked = _name(reviewer), _patches(patches)
+        name, asked = validation.recorded_name(reviewer), _patches(patches)
         if asked - self._remembered(name):
             with self._reading() as session:
                 self._look(session, name, asked - self._remembered(name))
@@ -71,7 +85,7 @@ class Showings:
 
     def seen_in(self, session: Session, reviewer: str, patches: Iterable[str]) -> frozenset[str]:
         """The same, as the caller's transaction sees it."""
-        name, asked = _name(reviewer), _patches(patches)
+        name, asked = validation.recorded_name(reviewer), _patches(patches)
         self._look(session, name, asked - self._remembered(name))
         return asked & self._remembered(name)
 
@@ -87,7 +101,7 @@ class Showings:
         Raises:
             StoreError: the database cannot be written, and this was insisted on.
         """
-        name, now = _name(reviewer), self._clock()
+        name, now = validation.recorded_name(reviewer), self._clock()
         new = self._new(name, patches)
         try:
             if new:
@@ -102,6 +116,63 @@ class Showings:
             _log.exception("What was shown could not be recorded yet")
             with self._guard:
                 self._owed = {**{(name, sha256): now for sha256 in new}, **self._owed}
+
+    def reviewed(self, reviewer: str, patches: Collection[str]) -> frozenset[str]:
+        """Those of the patches that this reviewer has an entry of."""
+        own = ReviewerRow.name == validation.recorded_name(reviewer)
+        with self._reading() as session:
+            found = select(PatchRow.sha256).join(ReviewRow, ReviewRow.patch_id == PatchRow.id)
+            wanted = found.join(ReviewerRow, ReviewRow.reviewer_id == ReviewerRow.id)
+            return frozenset(session.scalars(wanted.where(own, PatchRow.sha256.in_(patches))))
+
+    def reviewed_unseen(self, reviewer: str) -> frozenset[str]:
+        """The patches that this reviewer has an entry of and was never shown the verdicts of."""
+        name = validation.recorded_name(reviewer)
+        with self._reading() as session:
+            number = session.scalar(select(ReviewerRow.id).where(ReviewerRow.name == name))
+            shown = select(ShownVerdictsRow.patch_sha256).where(
+                ShownVerdictsRow.reviewer == name, ShownVerdictsRow.patch_sha256 == PatchRow.sha256
+            )
+            return frozenset(
+                session.scalars(
+                    select(PatchRow.sha256)
+                    .join(ReviewRow, ReviewRow.patch_id == PatchRow.id)
+                    .where(ReviewRow.reviewer_id == number, ReviewRow.blind, not_(shown.exists()))
+                )
+            )
+
+    def record_figures(self, reviewer: str, last_review_id: int, *, insist: bool = True) -> None:
+        """Record that figures over the log up to this entry are going to be shown.
+
+        Args:
+            reviewer: whose screen it is; empty where no name was given.
+            last_review_id: of the last entry that they rest on.
+            insist: as for `record`.
+
+        Raises:
+            StoreError: the database cannot be written, and this was insisted on.
+        """
+        name = validation.recorded_name(reviewer)
+        with self._guard:
+            if self._figures.get(name, 0) >= last_review_id:
+                return
+        try:
+            with self._writing() as session:
+                known = session.scalar(
+                    select(func.max(ShownFiguresRow.last_review_id)).where(
+                        ShownFiguresRow.reviewer == name
+                    )
+                )
+                if (known or 0) < last_review_id:
+                    row = {"reviewer": name, "last_review_id": last_review_id}
+                    session.add(ShownFiguresRow(**row, shown_at=self._clock()))
+        except StoreError:
+            if insist:
+                raise
+            _log.exception("That figures were shown could not be recorded yet")
+            return
+        with self._guard:
+            self._figures[name] = last_review_id
 
     # ---------------------------------------------------------------------------------------------
 
@@ -122,6 +193,9 @@ class Showings:
             return
         self._keep(_recorded(session, [name, UNNAMED], patches))
         reviewed = _reviewed_unblinded(session, name, patches)
+        told = seen_in_figures(session, name, PatchRow.id)
+        here = _among(PatchRow.sha256, patches)
+        reviewed |= set(session.scalars(select(PatchRow.sha256).where(here, told)))
         with self._guard:
             self._reviewed[name] |= reviewed
 
@@ -164,6 +238,49 @@ def _reviewed_unblinded(session: Session, name: str, patches: Collection[str]) -
     )
 
 
+def seen_in_figures(
+    session: Session, name: str, patch_id: ColumnElement[int] | InstrumentedAttribute[int]
+) -> ColumnElement[bool]:
+    """Whether figures that this person was shown tell of a patch: of all that had an entry then.
+
+    But those of a double read that was given out before and not finished by then.
+
+    Args:
+        session: of the transaction.
+        name: of the person; what was shown under no name counts for everybody.
+        patch_id: the patch, in the query that asks.
+    """
+    shown = ShownFiguresRow.reviewer.in_([name, UNNAMED])
+    last = session.scalar(select(func.max(ShownFiguresRow.last_review_id)).where(shown))
+    if last is None:
+        return false()
+    entry, reviewer = aliased(ReviewRow), aliased(ReviewerRow)
+    by_then = (entry.patch_id == patch_id, entry.id <= last)
+    double = select(DOUBLE_READ.c.id).where(DOUBLE_READ.c.patch_id == patch_id)
+    answers = (
+        select(func.count(entry.reviewer_id.distinct()))
+        .join(reviewer, entry.reviewer_id == reviewer.id)
+        .join(ACCOUNT, ACCOUNT.c.name == reviewer.name)
+        .join(ASSIGNMENT, ASSIGNMENT.c.account_id == ACCOUNT.c.id)
+        .where(*by_then, ASSIGNMENT.c.patch_id == patch_id, ASSIGNMENT.c.kind == "double")
+    )
+    before_it = (
+        select(ShownFiguresRow.id)
+        .join(DOUBLE_READ, DOUBLE_READ.c.created_at > type_coerce(ShownFiguresRow.shown_at, String))
+        .where(
+            shown,
+            DOUBLE_READ.c.patch_id == patch_id,
+            select(entry.id)
+            .where(entry.patch_id == patch_id, entry.id <= ShownFiguresRow.last_review_id)
+            .exists(),
+        )
+    )
+    return and_(
+        select(entry.id).where(*by_then).exists(),
+        or_(not_(double.exists()), answers.scalar_subquery() == 2, before_it.exists()),
+    )
+
+
 def _among(column: InstrumentedAttribute[str], patches: Collection[str]) -> ColumnElement[bool]:
     return column.in_(patches) if len(patches) <= _FEW else true()
 
@@ -176,13 +293,6 @@ def _insert(session: Session, pairs: Mapping[Pair, datetime]) -> None:
         for (name, sha256), moment in pairs.items()
         if (name, sha256) not in known
     )
-
-
-def _name(reviewer: str) -> str:
-    try:
-        return validation.reviewer_name(reviewer)
-    except ReviewRefusedError:
-        return UNNAMED
 
 
 def _patches(keys: Iterable[str]) -> frozenset[str]:

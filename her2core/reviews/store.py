@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from types import MappingProxyType
 
@@ -19,14 +18,25 @@ from sqlalchemy.orm import Session
 
 from her2core.models.verdict import Verdict
 from her2core.preprocessing.patches import Square
-from her2core.reviews import queries, register, stain_rows, validation, writing
+from her2core.reviews import (
+    derived,
+    log_queries,
+    queries,
+    register,
+    stain_rows,
+    validation,
+    writing,
+)
 from her2core.reviews.chain import ChainHead, verify
+from her2core.reviews.derived import patches_by
 from her2core.reviews.errors import (
     ReviewNotFoundError,
     ReviewRefusedError,
     SeenBeforeError,
     StoreError,
 )
+from her2core.reviews.log_columns import LogColumnsKeeper
+from her2core.reviews.log_watch import LogWatch
 from her2core.reviews.records import PatchRecord, Review, ReviewDraft, ReviewFilter, WorklistItem
 from her2core.reviews.schema import PatchRow, ReviewerRow, ReviewRow
 from her2core.reviews.showings import Showings
@@ -75,8 +85,15 @@ class ReviewStore:
         """
         self._clock = clock
         self._database = Transactions(url, busy_seconds)
+        # for what else lives in this database: accounts, assignments, what is derived of the log
+        self.reading, self.writing = self._database.reading, self._database.writing
+        self.derived, self.rebuild = self._database.derived, self._database.rebuild
+        for name in (derived.REVIEWS, patches_by({})):
+            self.derived(name)  # of a log from before they were kept
         self.showings = Showings(self.reading, self.writing, clock)
         self.unsaved = UnsavedAnswers(self.reading, self.writing, clock)
+        self.columns = LogColumnsKeeper(self.reading)
+        self.watch = LogWatch(self.reading)
         self._note_end("opened")
 
     def close(self) -> None:
@@ -198,10 +215,9 @@ class ReviewStore:
 
     def reviews(self, wanted: ReviewFilter | None = None) -> list[Review]:
         """The reviews that pass the filter, newest first; without one, all current reviews."""
-        wanted = wanted or ReviewFilter()
         with self.reading() as session:
-            candidates = queries.reviews_where(session, *queries.sql_conditions(wanted))
-        return [review for review in candidates if queries.matches(review, wanted)]
+            only = log_queries.conditions(wanted or ReviewFilter())
+            return log_queries.load(session, log_queries.numbers(session, *only))
 
     def reviewers(self) -> list[str]:
         """Names of all who have recorded a review, in alphabetical order."""
@@ -214,16 +230,14 @@ class ReviewStore:
         """All patches; those this reviewer has not reviewed first, each in order of arrival.
 
         Args:
-            reviewer: a name that could not be recorded simply has no reviews yet.
-            models: architecture -> id of the model in use, whose verdicts are wanted; of an
-                architecture that is not named, the latest whoever gave it.
+            reviewer: a name that could not be recorded has no reviews yet.
+            models: as for `latest.latest`.
         """
-        try:
-            name = validation.reviewer_name(reviewer)
-        except ReviewRefusedError:
-            name = ""
+        name = validation.recorded_name(reviewer)
         with self.reading() as session:
-            return queries.worklist(session, name, models)
+            ids = session.scalars(select(PatchRow.id).order_by(PatchRow.id)).all()
+            items = queries.worklist_items(session, ids, name, models)
+        return sorted(items, key=lambda item: item.review_id is not None)
 
     # the chain -----------------------------------------------------------------------------------
 
@@ -266,8 +280,6 @@ class ReviewStore:
         with self.writing() as session:
             return adopt_study(session, study)
 
-    # ---------------------------------------------------------------------------------------------
-
     def _note_end(self, when: str) -> None:
         """Write into the server's log where the log ends, so that a cut shows outside of it."""
         try:
@@ -280,14 +292,6 @@ class ReviewStore:
                 "Review log %s: entry %d, hash %s; register: line %d, hash %s",
                 when, end.last_id, end.last_hash, line.last_id, line.last_hash,
             )  # fmt: skip
-
-    def reading(self) -> AbstractContextManager[Session]:
-        """A transaction for what else lives in this database: accounts, audit, assignments."""
-        return self._database.reading()
-
-    def writing(self) -> AbstractContextManager[Session]:
-        """The same, holding the write lock, so that no answer comes in between."""
-        return self._database.writing()
 
 
 _SEEN_BEFORE = (

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from sqlalchemy.orm import Session
 
 from her2core.common.fair_lock import FairLock
-from her2core.reviews import writing
+from her2core.reviews import derived, writing
 from her2core.reviews.database import (
     calm_errors,
     for_reading,
@@ -65,7 +65,36 @@ class Transactions:
         ):
             writing.locked_head(session)
             yield session
+            derived.refresh(session)
             session.commit()
+
+    def derived(self, name: str) -> int:
+        """The number under which these derived rows are kept; those missing are filled in first.
+
+        Raises:
+            StoreError: the database cannot be read, or is to be filled and cannot be written.
+        """
+        while True:
+            with self.reading() as session:
+                number = derived.find(session, name)
+            if number is not None:
+                return number
+            with self.writing() as session:
+                derived.fill_part(session, name)
+
+    def rebuild(self) -> list[str]:
+        """Compute all derived rows anew; one sentence for each that was not as the log says.
+
+        Raises:
+            StoreError: the database cannot be read or written.
+        """
+        with self.reading() as session:
+            names, wrong = derived.names(session), derived.check(session)
+        with self.writing() as session:
+            derived.forget(session)
+        for name in names:
+            self.derived(name)
+        return wrong
 
     def close(self) -> None:
         """Let go of the database."""

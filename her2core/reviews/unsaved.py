@@ -24,7 +24,6 @@ from her2core.common import strict_json
 from her2core.preprocessing.patches import Square
 from her2core.reviews import validation
 from her2core.reviews.answer import Answer, trimmed
-from her2core.reviews.errors import ReviewRefusedError
 from her2core.reviews.records import ReviewDraft
 from her2core.reviews.schema import UnsavedAnswerRow
 
@@ -110,7 +109,7 @@ class UnsavedAnswers:
         Returns:
             Whether it is kept; not without a name.
         """
-        name = _name(reviewer)
+        name = validation.recorded_name(reviewer)
         if not name or not validation.is_sha256(sha256):
             return False
         with self._writing() as session:
@@ -119,7 +118,7 @@ class UnsavedAnswers:
 
     def find(self, reviewer: str, sha256: str) -> UnsavedAnswer | None:
         """What this person has begun to answer to this patch."""
-        name = _name(reviewer)
+        name = validation.recorded_name(reviewer)
         if not name or not validation.is_sha256(sha256):
             return None
         with self._reading() as session:
@@ -131,7 +130,7 @@ class UnsavedAnswers:
         with self._writing() as session:
             session.execute(
                 delete(UnsavedAnswerRow).where(
-                    UnsavedAnswerRow.reviewer == _name(reviewer),
+                    UnsavedAnswerRow.reviewer == validation.recorded_name(reviewer),
                     UnsavedAnswerRow.patch_sha256 == sha256,
                 )
             )
@@ -139,11 +138,11 @@ class UnsavedAnswers:
     def keep_place(self, reviewer: str, place: Place) -> None:
         """Keep where this person was."""
         with self._writing() as session:
-            self._put(session, _name(reviewer), _PLACE, "", place)
+            self._put(session, validation.recorded_name(reviewer), _PLACE, "", place)
 
     def take_place(self, reviewer: str) -> Place | None:
         """Where this person was, once; None where that is half a day ago."""
-        name = _name(reviewer)
+        name = validation.recorded_name(reviewer)
         with self._reading() as session:
             row = session.get(UnsavedAnswerRow, (name, _PLACE))
         if row is None:
@@ -185,7 +184,7 @@ def drop_saved(session: Session, saved: ReviewDraft, token: str) -> None:
 
     What another window has answered differently, or gone on with, stays.
     """
-    name = _name(saved.reviewer)
+    name = validation.recorded_name(saved.reviewer)
     row = session.get(UnsavedAnswerRow, (name, saved.patch_sha256))
     if row is None or row.token != token:
         return
@@ -204,10 +203,3 @@ def _read(kind: type[Kind], row: UnsavedAnswerRow) -> Kind | None:
     except ValueError:
         _log.exception("An answer begun could not be read and is passed over")
         return None
-
-
-def _name(reviewer: str) -> str:
-    try:
-        return validation.reviewer_name(reviewer)
-    except ReviewRefusedError:
-        return ""

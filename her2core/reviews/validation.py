@@ -43,6 +43,14 @@ def reviewer_name(text: str) -> str:
     return name
 
 
+def recorded_name(text: str) -> str:
+    """The name as it is recorded; empty for one that no review can be recorded under."""
+    try:
+        return reviewer_name(text)
+    except ReviewRefusedError:
+        return ""
+
+
 def is_sha256(text: str) -> bool:
     """Whether this can be the sha256 of a patch, as it is written here."""
     return _SHA256.fullmatch(text) is not None

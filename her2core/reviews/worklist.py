@@ -1,20 +1,32 @@
-"""The order in which a reviewer meets the patches, and which one comes next. Pure functions."""
+"""What the order of the worklist goes by: doubt, names as people sort them. Pure functions.
+
+`worklist_queries` asks the database for patches in that order.
+"""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Literal
 
 from her2core.models.verdict import Verdict
-from her2core.reviews.records import WorklistItem
-from her2core.scores import grade_gap
+from her2core.scores import HER2Score, grade_gap
 from her2core.stain.reading import StainReading
 
 Order = Literal["arrival", "doubt", "name"]
 
 # from here on readers contradict each other rather than draw a line differently
 FAR_APART = 2
+# how far the models in use have read a patch: all that is shown is theirs; an earlier model said
+# what one of them has not said yet; nothing was read
+READY, EARLIER, WAITING = 0, 1, 2
+_GAPS = len(HER2Score) + 1  # 3 to 0 grades, and no gap without two verdicts
+# after every patch with a verdict
+UNREAD = 4 * _GAPS
+_NUMBERS = re.compile(r"(\d+)")
+# of a name; an index takes no longer keys
+_KEYED = 300
 
 
 def model_gap(verdicts: Sequence[Verdict]) -> int | None:
@@ -48,81 +60,36 @@ def entropy(verdicts: Sequence[Verdict]) -> float:
     return sum(_bits(verdict.probabilities) for verdict in verdicts) / len(verdicts)
 
 
-def ordered(
-    items: Sequence[WorklistItem], order: Order, *, blind: bool = False
-) -> list[WorklistItem]:
-    """The items in the order asked for, whether reviewed or not.
+def doubt(verdicts: Sequence[Verdict], stain: StainReading | None) -> tuple[int, float]:
+    """Two numbers that sort the most doubtful patch first.
 
-    Args:
-        items: a reviewer's worklist.
-        order: "arrival": first come first; "doubt": see `_certainty`, patches without a verdict
-            last; "name": as people sort file names.
-        blind: verdicts are hidden until a patch is reviewed. By doubt the patches still to be
-            reviewed then come first, by arrival: their place would tell what is hidden.
+    First three readers two grades or more apart, then patches unlike what the models know, then the
+    widest gap between the models, then the highest entropy; without a verdict `UNREAD`.
     """
-    by_arrival = sorted(items, key=lambda item: (item.patch.received_at, item.patch.sha256))
-    if order == "doubt" and blind:
-        reviewed = [item for item in by_arrival if item.review_id is not None]
-        waiting = [item for item in by_arrival if item.review_id is None]
-        return [*waiting, *sorted(reviewed, key=_certainty)]
-    if order == "doubt":
-        return sorted(by_arrival, key=_certainty)
-    if order == "name":
-        return sorted(by_arrival, key=lambda item: _natural(item.patch.name))
-    return by_arrival
+    if not verdicts:
+        return UNREAD, 0.0
+    gap = model_gap(verdicts)
+    near = (reader_gap(verdicts, stain) or 0) < FAR_APART
+    narrow = len(HER2Score) if gap is None else len(HER2Score) - 1 - gap
+    return (2 * near + (not unfamiliar(verdicts))) * _GAPS + narrow, -entropy(verdicts)
 
 
-def next_unreviewed(items: Sequence[WorklistItem], sha256: str | None) -> str | None:
-    """The first unreviewed patch after `sha256`, going round at the end.
+def name_key(name: str) -> str:
+    """A text that sorts, character by character, as people sort file names: 9 before 10.
 
-    Returns:
-        Its sha256, or None when all other patches are reviewed.
+    A number is spelled with the count of its digits before it, and sorts before any other
+    character.
     """
-    keys = [item.patch.sha256 for item in items]
-    start = keys.index(sha256) + 1 if sha256 in keys else 0
-    round_trip = [*items[start:], *items[:start]]
-    return next(
-        (
-            item.patch.sha256
-            for item in round_trip
-            if item.review_id is None and item.patch.sha256 != sha256
-        ),
-        None,
-    )
-
-
-def _certainty(item: WorklistItem) -> tuple[bool, bool, bool, int, float]:
-    """Sorts the most doubtful first.
-
-    Three readers two grades or more apart, then patches unlike what the models know, then the
-    widest gap between the models, then the highest entropy.
-    """
-    gap = model_gap(item.verdicts)
-    apart = reader_gap(item.verdicts, item.stain) or 0
-    return (
-        not item.verdicts,
-        apart < FAR_APART,
-        not unfamiliar(item.verdicts),
-        -gap if gap is not None else 1,
-        -entropy(item.verdicts),
-    )
+    parts: list[str] = []
+    for text in _NUMBERS.split(name.casefold()[:_KEYED]):
+        if text.isdecimal():
+            # without leading zeros, but of equal numbers the one with more zeros comes first
+            digits = str(int(text))
+            parts.append(f"0{len(digits):04}{digits}{text}!")
+        else:
+            parts += [f"1{char}" for char in text]
+    return "".join(parts)
 
 
 def _bits(probabilities: Sequence[float]) -> float:
     return -sum(p * math.log2(p) for p in probabilities if p > 0)
-
-
-def _natural(name: str) -> list[tuple[int, int, str]]:
-    """Digits compare as numbers, so that patch 10 comes after patch 9."""
-    parts: list[tuple[int, int, str]] = []
-    digits = ""
-    for char in [*name.casefold(), ""]:
-        if char.isdecimal():
-            digits += char
-            continue
-        if digits:
-            parts.append((0, int(digits), digits))
-            digits = ""
-        if char:
-            parts.append((1, 0, char))
-    return parts

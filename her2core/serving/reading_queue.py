@@ -16,6 +16,8 @@ from dataclasses import dataclass
 
 from her2core.preprocessing.image_store import Images
 from her2core.preprocessing.patches import Patch, PatchError
+from her2core.reviews import worklist_queries
+from her2core.reviews.derived import patches_by
 from her2core.reviews.store import ReviewStore, StoreError
 from her2core.serving.stain_service import StainReader
 from her2core.serving.workbench import NoModelError, Workbench
@@ -101,12 +103,13 @@ class ReadingQueue:
 
         Where none is named, a verdict of any model will do.
         """
-        for item in self._store.worklist("", models):
-            unread = models.keys() - {verdict.architecture for verdict in item.verdicts}
-            missing = unread or not item.verdicts or item.stain is None
+        number = self._store.derived(patches_by(models))
+        with self._store.reading() as session:
+            unread = worklist_queries.unread(session, number)
+        for sha256, name in unread:
             # an image that was deleted after its time can be read by nobody any more
-            if missing and self._images.has(item.patch.sha256):
-                self.add(item.patch.sha256, item.patch.name)
+            if self._images.has(sha256):
+                self.add(sha256, name)
 
     def _run(self) -> None:
         while True:

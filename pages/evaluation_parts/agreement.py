@@ -17,7 +17,7 @@ from her2core.evaluation.comparisons import (
     models_with_each_other,
 )
 from her2core.evaluation.intervals import Interval
-from her2core.reviews.records import Review
+from her2core.reviews.log_columns import LogColumns
 from pages.evaluation_parts import over_time
 from pages.shell import ui
 
@@ -32,7 +32,7 @@ KAPPA_HELP = (
 )
 
 
-def draw(everything: list[Review], withheld: int) -> None:
+def draw(everything: LogColumns, withheld: int) -> None:
     """The agreement of models and reviewers, filtered as the reader likes.
 
     Args:
@@ -51,9 +51,9 @@ def draw(everything: list[Review], withheld: int) -> None:
             "patches you have not reviewed are left out, because the figures tell of verdicts and "
             "other scores."
         )
-        if not everything:
+        if not len(everything):
             return
-    if not everything:
+    if not len(everything):
         st.info(
             "No review is recorded yet. Review a patch; your score is compared with the models "
             "here.",
@@ -62,7 +62,7 @@ def draw(everything: list[Review], withheld: int) -> None:
         st.page_link(ui.REVIEW_PAGE, label="Review a patch", icon=":material/arrow_forward:")
         return
 
-    names = sorted({review.reviewer for review in everything}, key=str.casefold)
+    names = sorted((everything.names[code] for code in set(everything.reviewers)), key=str.casefold)
     left, right = st.columns([3, 2], vertical_alignment="bottom")
     chosen_names = left.multiselect(
         "Reviewers", names, placeholder="All reviewers", key="evaluation_reviewers"
@@ -75,11 +75,11 @@ def draw(everything: list[Review], withheld: int) -> None:
     )
     versions = model_versions(reviews)
     picked = _pick_versions(versions)
-    if not reviews:
+    if not len(reviews):
         st.info("No review fits these filters. Choose other reviewers or another reading.")
         return
-    blind = sum(review.blind for review in reviews)
-    patches = len({review.patch.sha256 for review in reviews})
+    blind = int(reviews.blind.sum())
+    patches = len(set(reviews.patches))
     st.markdown(
         f"**{count_of(len(reviews), 'review')}** of {count_of(patches, 'patch', 'patches')}: "
         f"{blind} blind, {len(reviews) - blind} unblinded. Corrected entries do not count."
@@ -215,7 +215,7 @@ def _confusion(title: str, report: AgreementReport, rows: str, columns: str) -> 
 
 
 def _blind_and_unblinded(
-    reviews: list[Review], architectures: list[str], picked: dict[str, str]
+    reviews: LogColumns, architectures: list[str], picked: dict[str, str]
 ) -> None:
     st.subheader("Blind and unblinded", divider=False)
     st.caption(
@@ -230,7 +230,7 @@ def _blind_and_unblinded(
     st.dataframe(rows, hide_index=True, alt="Agreement in blind and in unblinded reviews")
 
 
-def _per_reviewer(reviews: list[Review], architectures: list[str], picked: dict[str, str]) -> None:
+def _per_reviewer(reviews: LogColumns, architectures: list[str], picked: dict[str, str]) -> None:
     st.subheader("Each reviewer alone", divider=False)
     rows = []
     for architecture in architectures:

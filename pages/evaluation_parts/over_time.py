@@ -10,13 +10,13 @@ from her2core.charts.plotly_figures import drift_figure
 from her2core.charts.words import count_of, figure_text
 from her2core.evaluation.drift import Period, drift
 from her2core.evaluation.fleiss import reviewers_kappa
-from her2core.reviews.records import Review
+from her2core.reviews.log_columns import LogColumns
 from pages.shell import ui
 
 PERIODS: dict[str, Period] = {"By month": "month", "By week": "week"}
 
 
-def several_reviewers(reviews: Sequence[Review]) -> None:
+def several_reviewers(reviews: LogColumns) -> None:
     """Fleiss' kappa over the patches which several reviewers scored."""
     st.subheader("Reviewers with each other", divider=False)
     kappa, people = reviewers_kappa(reviews)
@@ -37,7 +37,7 @@ def several_reviewers(reviews: Sequence[Review]) -> None:
 
 
 def drift_section(
-    reviews: Sequence[Review], architectures: Sequence[str], picked: Mapping[str, str]
+    reviews: LogColumns, architectures: Sequence[str], picked: Mapping[str, str]
 ) -> None:
     """Agreement in each week or month."""
     st.subheader("Over time", divider=False)

@@ -20,7 +20,6 @@ from her2core.evaluation.report import (
     ReportError,
 )
 from her2core.evaluation.report_folders import find_reports, stored_copies
-from her2core.people.access import Desk
 from her2core.scores import HER2Score
 from her2core.serving.services import Services
 from pages.evaluation_parts import downloads, figures, gallery, third_reader
@@ -93,8 +92,7 @@ def draw(here: Services) -> None:
         return
     chosen = _choose(paths)
     desk = session.desk(here.store)
-    sealed = _sealed(desk)
-    loaded = [read for name in chosen if (read := _loaded(here, name, paths[name], sealed))]
+    loaded = [read for name in chosen if (read := _loaded(here, name, paths[name]))]
     if not loaded:
         return
     wanted = _filter([source.report for source in loaded])
@@ -158,15 +156,7 @@ def _choose(paths: dict[str, Path]) -> list[str]:
     return [name for name in (first, second) if name in paths]
 
 
-def _sealed(desk: Desk) -> frozenset[str]:
-    """The patches of blind double reads whose verdicts this person is not to see yet."""
-    plan = desk.plan()
-    return frozenset(
-        sha256 for sha256 in plan.double_reads if not desk.sight(sha256, plan).verdicts
-    )
-
-
-def _loaded(here: Services, name: str, path: Path, sealed: frozenset[str]) -> Source | None:
+def _loaded(here: Services, name: str, path: Path) -> Source | None:
     """The report, or a sentence on the page that says why it cannot be used or shown."""
     try:
         changed = path.stat().st_mtime_ns
@@ -176,6 +166,10 @@ def _loaded(here: Services, name: str, path: Path, sealed: frozenset[str]) -> So
         reason = str(error) if isinstance(error, ReportError) else f"{path.name} cannot be read."
         st.error(markdown_text(reason), icon=":material/broken_image:")
         return None
+    met = told_of(whole.rows, copies)
+    desk = session.desk(here.store)
+    plan = desk.plan(met)
+    sealed = {sha256 for sha256 in plan.double_reads if not desk.sight(sha256, plan).verdicts}
     known = None
     if ui.blind_mode():
         known = seen.known_of(here, {row.sha256 for row in whole.rows})

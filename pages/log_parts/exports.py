@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from functools import partial
 
@@ -11,29 +11,32 @@ import streamlit as st
 
 from her2core.models.bundles.registry import find_bundles
 from her2core.people.access import Desk
+from her2core.people.review_log import ReviewLog
 from her2core.reviews.archive import to_zip
 from her2core.reviews.export import ExportOptions, to_csv, to_json, to_xlsx
 from her2core.reviews.records import Review, ReviewFilter
 from her2core.serving.recorded_maps import exported_overlays
 from her2core.serving.services import Services
 from her2core.xai.fidelity_report import read_report
-from pages.shell import session
+from pages.shell import seen, session, ui
 
 _log = logging.getLogger(__name__)
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _NAME = "her2-review-log"
 
 
-def draw(here: Services, reviews: list[Review], wanted: ReviewFilter) -> None:
-    """Buttons that export exactly these reviews.
+def draw(here: Services, log: ReviewLog, entries: int, wanted: ReviewFilter) -> None:
+    """Buttons that export exactly the reviews that pass the filter.
 
     Args:
         here: the services.
-        reviews: what to export, in this order.
-        wanted: the filter that chose them, for the manifest.
+        log: what this person may see.
+        entries: how many pass the filter.
+        wanted: the filter, for the manifest, too.
     """
     desk = session.desk(here.store)
-    with st.expander(f"Export these {len(reviews)} entries", icon=":material/download:"):
+    mark = seen.marker(here, insist=ui.blind_mode())
+    with st.expander(f"Export these {entries} entries", icon=":material/download:"):
         options = ExportOptions(
             include_names=st.checkbox(
                 "Include original file names (they may identify patients)",
@@ -51,22 +54,20 @@ def draw(here: Services, reviews: list[Review], wanted: ReviewFilter) -> None:
             ):
                 st.download_button(
                     label,
-                    data=partial(_handed_out, desk, label, len(reviews), make, reviews, options),
+                    data=partial(_handed_out, desk, mark, label, make, log, wanted, options),
                     file_name=f"{_NAME}.{ending}",
                     mime=mime,
                     icon=":material/table_view:" if ending != "json" else ":material/data_object:",
                     on_click="ignore",
                     key=f"log_export_{ending}",
                 )
-            _zip(here, reviews, wanted, options)
+            _zip(here, log, wanted, options)
 
 
-def _zip(
-    here: Services, reviews: list[Review], wanted: ReviewFilter, options: ExportOptions
-) -> None:
+def _zip(here: Services, log: ReviewLog, wanted: ReviewFilter, options: ExportOptions) -> None:
     """Build the ZIP when asked; any click meanwhile, "Stop" among them, ends the building."""
     # the filter stands in the manifest: two that choose the same entries are two files
-    asked_for = (tuple((r.id, r.entry_hash) for r in reviews), options, wanted)
+    asked_for = (here.store.head(), session.identity(), ui.blind_mode(), options, wanted)
     ready = st.session_state.get("log_zip")
     if ready is not None and ready[0] == asked_for:
         st.download_button(
@@ -103,6 +104,8 @@ def _zip(
         bar.progress(done / max(1, total), f"{done} of {total} entries")
         return True
 
+    reviews, _ = log.everything(wanted)
+    seen.mark(here, {review.patch.sha256 for review in reviews})
     used = {verdict.model_id for review in reviews for verdict in review.verdicts}
     cards = {
         entry.card.model_id: {"model_id": entry.card.model_id, **asdict(entry.card)}
@@ -138,14 +141,17 @@ def _zip(
 
 def _handed_out(
     desk: Desk,
+    mark: Callable[[Iterable[str]], None],
     what: str,
-    entries: int,
     make: Callable[[Sequence[Review], ExportOptions], bytes],
-    reviews: Sequence[Review],
+    log: ReviewLog,
+    wanted: ReviewFilter,
     options: ExportOptions,
 ) -> bytes:
-    """The file, once the audit says who took it."""
-    desk.note_export(what, entries)
+    """The file, once the audit says who took it, and that its verdicts were shown."""
+    reviews, _ = log.everything(wanted)
+    desk.note_export(what, len(reviews))
+    mark({review.patch.sha256 for review in reviews})
     return make(reviews, options)
 
 

@@ -22,7 +22,7 @@ def draw(reviews: list[Review], *, height: int | Literal["auto"] = "auto") -> Re
     """Show the reviews in the order given.
 
     Returns:
-        The review opened: the row chosen, else the one the address names (?review=id), else None.
+        The review opened: the row chosen, else None.
     """
     ids = [review.id for review in reviews]
     with_corrections = any(r.supersedes or r.superseded_by for r in reviews)
@@ -63,8 +63,7 @@ def draw(reviews: list[Review], *, height: int | Literal["auto"] = "auto") -> Re
     rows = event.selection.rows
     if rows and rows[0] < len(reviews):
         return reviews[int(rows[0])]
-    asked = st.query_params.get("review", "")
-    return next((review for review in reviews if str(review.id) == asked), None)
+    return None
 
 
 def shown_names(reviews: list[Review]) -> dict[str, str]:

@@ -27,7 +27,7 @@ def draw(desk: Desk, sha256: str, sight: Sight) -> None:
         else:
             st.caption(f":material/balance: Two readers differed ({given}); you decided.")
         return
-    finished = desk.plan().double_reads.get(sha256)
+    finished = desk.plan([sha256]).double_reads.get(sha256)
     if finished is None or finished.sealed or desk.identity.name not in finished.readers:
         return
     other = next(name for name in finished.readers if name != desk.identity.name)

@@ -7,14 +7,11 @@ button lead where they should; leaving for another page and coming back does too
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 
 import streamlit as st
 
 from her2core.common.text import markdown_text
-from her2core.reviews.patch_names import distinct_names
-from her2core.reviews.records import WorklistItem
-from her2core.reviews.worklist import next_unreviewed
+from her2core.people.worklist import Front, Worklist
 from pages.shell import ui
 
 _DONE = "done"
@@ -22,18 +19,16 @@ _DONE = "done"
 _SAID_SECONDS = 8.0
 
 
-def current(items: Sequence[WorklistItem]) -> WorklistItem:
-    """The item shown now; at first the first unreviewed one. `items` must not be empty."""
-    by_key = {item.patch.sha256: item for item in items}
+def current(worklist: Worklist) -> Front | None:
+    """The patch shown now, at first the first unreviewed one; None where there is none at all."""
     asked = st.query_params.get("patch")
-    if asked and asked not in by_key:
+    front = worklist.front(asked, st.session_state.get("last_patch"))
+    if front is None:
+        return None
+    if asked and not front.known:
         st.info("The patch of this link is not in this workspace.", icon=":material/link_off:")
-        asked = None
-    chosen = asked or st.session_state.get("last_patch")
-    if chosen not in by_key:
-        chosen = next_unreviewed(items, None) or items[0].patch.sha256
-    go_to(chosen)
-    return by_key[chosen]
+    go_to(front.item.patch.sha256)
+    return front
 
 
 def go_to(sha256: str | None) -> None:
@@ -74,38 +69,34 @@ def _just_done() -> str:
     return str(done) if now - since < _SAID_SECONDS else ""
 
 
-def header(items: Sequence[WorklistItem], item: WorklistItem) -> None:
+def header(front: Front) -> None:
     """Name, place in the worklist, previous and next; and what was just done."""
-    keys = [other.patch.sha256 for other in items]
-    at = keys.index(item.patch.sha256)
-    left = sum(other.review_id is None for other in items)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.button(
             "Previous",
             icon=":material/chevron_left:",
             shortcut="Left",
-            disabled=at == 0,
+            disabled=front.previous is None,
             on_click=go_to,
-            args=(keys[max(0, at - 1)],),
+            args=(front.previous,),
         )
         st.button(
             "Next",
             icon=":material/chevron_right:",
             shortcut="Right",
-            disabled=at == len(keys) - 1,
+            disabled=front.following is None,
             on_click=go_to,
-            args=(keys[min(len(keys) - 1, at + 1)],),
+            args=(front.following,),
         )
-        todo = f"{left} to review" if left else "all reviewed"
-        st.markdown(f"**{at + 1} of {len(keys)}** · {todo}", width="content")
+        todo = f"{front.left} to review" if front.left else "all reviewed"
+        st.markdown(f"**{front.place + 1} of {front.patches}** · {todo}", width="content")
         done = _just_done()
         if done:
             st.markdown(f":green[:material/check_circle: {done}]", width="content")
-        names = distinct_names({other.patch.sha256: other.patch.name for other in items})
-        name, size = names[item.patch.sha256], f"{item.patch.width} × {item.patch.height} px"
+        size = f"{front.item.patch.width} × {front.item.patch.height} px"
         # the size makes room meanwhile, so that on a narrow screen nothing below moves
         shown = "" if done else f" :gray[{size}]"
-        st.markdown(f"{markdown_text(name)}{shown}", width="stretch")
+        st.markdown(f"{markdown_text(front.name)}{shown}", width="stretch")
 
 
 def to_review(sha256: str) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 import streamlit as st
 
-from her2core.reviews.records import Review, ReviewFilter
+from her2core.people.review_log import ReviewLog
+from her2core.reviews.log_columns import LogColumns
 from her2core.serving.services import Services
 from pages.shell import session, ui
 
@@ -23,23 +24,6 @@ def among(here: Services, keys: Iterable[str]) -> frozenset[str]:
     return session.desk(here.store).seen(asked) | (asked & _seen_here())
 
 
-def known(here: Services, current: Sequence[Review], more: Sequence[Review] = ()) -> frozenset[str]:
-    """The patches of these entries that a blind reader knows: reviewed by them, or shown before.
-
-    Args:
-        here: the services.
-        current: all current entries that this person may see.
-        more: further entries, those that were corrected since among them.
-
-    Raises:
-        StoreError: the database cannot be asked.
-    """
-    name = ui.reviewer()
-    own = {review.patch.sha256 for review in current if review.reviewer == name}
-    others = {review.patch.sha256 for review in (*current, *more)} - own
-    return among(here, others) | own
-
-
 def known_of(here: Services, keys: Iterable[str]) -> frozenset[str]:
     """Those of the patches that a blind reader knows: reviewed by them, or shown before.
 
@@ -47,9 +31,30 @@ def known_of(here: Services, keys: Iterable[str]) -> frozenset[str]:
         StoreError: the database cannot be asked.
     """
     asked = frozenset(keys)
-    mine, _ = session.desk(here.store).reviews(ReviewFilter(reviewers=(ui.reviewer(),)))
-    own = asked.intersection(review.patch.sha256 for review in mine)
-    return own | among(here, asked - own)
+    return session.desk(here.store).known(asked) | (asked & _seen_here())
+
+
+def log(here: Services) -> ReviewLog:
+    """The log as this person may see it now."""
+    return session.desk(here.store).log(blind=ui.blind_mode(), seen=_seen_here())
+
+
+def figures(here: Services) -> tuple[LogColumns, int]:
+    """The entries that figures may tell of, and how many are kept from a blind reader.
+
+    That they are shown is recorded first: nobody reads their patches blind any more.
+
+    Raises:
+        StoreError: as for `mark`.
+    """
+    desk = session.desk(here.store)
+    entries, withheld = log(here).columns()
+    if ui.blind_mode():
+        # what is in them is known to this reader but for what they reviewed and never saw
+        mark(here, desk.reviewed_unseen())
+    elif len(entries):
+        desk.note_figures(int(entries.ids[-1]), insist=False)
+    return entries, withheld
 
 
 def mark(here: Services, keys: Iterable[str]) -> None:

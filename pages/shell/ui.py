@@ -17,6 +17,7 @@ import streamlit as st
 from her2core.charts.verdicts import model_name
 from her2core.common.palette import GROUND
 from her2core.common.text import markdown_text
+from her2core.people.worklist import Worklist
 from her2core.preprocessing.patches import Patch
 from her2core.reviews.store import StoreError
 from her2core.reviews.worklist import Order
@@ -116,6 +117,12 @@ def order() -> Order:
     """The order of the worklist, chosen on its page and kept for stepping through patches."""
     chosen: Order = st.session_state.get("order") or "arrival"
     return chosen
+
+
+def worklist(here: Services) -> Worklist:
+    """The patches of who is here, in the order chosen."""
+    models = here.workbench.state().model_ids
+    return session.desk(here.store).ordered(models, order(), blind=blind_mode())
 
 
 def is_dark() -> bool:

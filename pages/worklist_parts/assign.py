@@ -11,10 +11,10 @@ from her2core.common.text import cell_text, markdown_text
 from her2core.people.access import Desk
 from her2core.people.assignments import READERS, AssignmentError
 from her2core.people.double_read_table import to_csv
-from her2core.people.double_reading import Plan
+from her2core.people.overview import Overview
 from her2core.reviews.patch_names import distinct_names
-from her2core.reviews.records import WorklistItem
 
+_OFFERED = 200  # patches to choose from one by one
 _WAYS = {
     "double": "Two readers each",
     "single": "One reader",
@@ -33,16 +33,16 @@ def draw(desk: Desk) -> None:
     said = st.container()  # there with and without a message: what lies below stays as it is
     if message := st.session_state.pop("assigned", None):
         said.success(message, icon=":material/assignment_ind:")
-    plan, items = desk.plan(), desk.overview()
+    whole = desk.overview()
     with st.expander("Give patches to readers", icon=":material/assignment_ind:"):
-        _form(desk, plan, items)
+        _form(desk, whole.free)
     with st.expander("Progress and audit", icon=":material/query_stats:"):
-        _progress(plan)
-        _table_button(desk, plan)
+        _progress(whole)
+        _table_button(desk, sum(whole.stages.values()))
         _audit(desk.audit(200))
 
 
-def _form(desk: Desk, plan: Plan, items: Sequence[WorklistItem]) -> None:
+def _form(desk: Desk, free: int) -> None:
     people = [account.name for account in desk.people()]
     way = st.segmented_control(
         "How",
@@ -66,28 +66,18 @@ def _form(desk: Desk, plan: Plan, items: Sequence[WorklistItem]) -> None:
         value=True,
         key="assign-blind",
     )
-    names = distinct_names({item.patch.sha256: item.patch.name for item in items})
-    free = [sha256 for sha256 in names if plan.is_free(sha256)]
-    of_whom = free if way != "withdraw" else list(names)
-    all_of_them = way != "withdraw" and st.checkbox(
-        f"All patches given to nobody ({len(free)})", value=True, key="assign-all"
-    )
-    chosen = (
-        free
-        if all_of_them
-        else st.multiselect(
-            "Patches",
-            of_whom,
-            format_func=lambda sha256: names.get(sha256, sha256[:12]),
-            key="assign-patches",
-            placeholder="Choose patches",
-        )
-    )
+    every = "All that is not read yet" if way == "withdraw" else "All patches given to nobody"
+    number = "" if way == "withdraw" else f" ({free})"
+    chosen: list[str] | None = None
+    if not st.checkbox(f"{every}{number}", value=True, key="assign-all"):
+        chosen = _choose(desk, readers[:1] if way == "withdraw" else None)
     if not st.button(
         "Take back" if way == "withdraw" else "Give out",
         type="primary",
         icon=":material/send:",
-        disabled=not chosen or len(readers) != (READERS if way == "double" else 1),
+        disabled=chosen == []
+        or (way != "withdraw" and not free)
+        or len(readers) != (READERS if way == "double" else 1),
     ):
         return
     try:
@@ -98,7 +88,27 @@ def _form(desk: Desk, plan: Plan, items: Sequence[WorklistItem]) -> None:
     st.rerun()
 
 
-def _give(desk: Desk, way: str, patches: list[str], readers: list[str], blind: bool) -> str:
+def _choose(desk: Desk, of_whom: list[str] | None) -> list[str]:
+    """Patches given to nobody, or to these readers, chosen one by one."""
+    offered = desk.to_give_out(_OFFERED) if of_whom is None else {}
+    for name in of_whom or ():
+        offered = desk.to_take_back(name, _OFFERED)
+    names = distinct_names(offered)
+    if len(names) == _OFFERED:
+        st.caption(f"The first {_OFFERED} are offered.")
+    return st.multiselect(
+        "Patches",
+        list(names),
+        format_func=lambda sha256: names.get(sha256, sha256[:12]),
+        key="assign-patches",
+        placeholder="Choose patches",
+    )
+
+
+def _give(desk: Desk, way: str, some: list[str] | None, readers: list[str], blind: bool) -> str:
+    if some is None:
+        offered = desk.to_take_back(readers[0]) if way == "withdraw" else desk.to_give_out()
+    patches = list(offered) if some is None else some
     if way == "double":
         number = desk.assign_double(patches, readers, blind=blind)
         who = " and ".join(map(markdown_text, readers))
@@ -110,25 +120,24 @@ def _give(desk: Desk, way: str, patches: list[str], readers: list[str], blind: b
     return f"{_patches(number)} taken back from {markdown_text(readers[0])}."
 
 
-def _progress(plan: Plan) -> None:
-    lines = plan.progress()
-    if not lines:
+def _progress(whole: Overview) -> None:
+    if not whole.progress:
         st.caption("No patch was given to anybody yet.")
         return
-    for line in lines:
+    for line in whole.progress:
         done = f"{line.done} of {line.assigned}"
         st.progress(line.done / line.assigned, f"{markdown_text(line.name)}: {done} read")
-    stages = [read.stage for read in plan.double_reads.values()]
-    told = [f"{stages.count(key)} {text}" for key, text in _STAGES.items() if key in stages]
+    told = [f"{whole.stages[key]} {text}" for key, text in _STAGES.items() if key in whole.stages]
     if told:
         st.markdown(f"Double reads: {', '.join(told)}.")
 
 
-def _table_button(desk: Desk, plan: Plan) -> None:
-    if not plan.double_reads:
+def _table_button(desk: Desk, double_reads: int) -> None:
+    if not double_reads:
         return
 
     def table() -> bytes:
+        plan = desk.plan()
         desk.note_export("CSV of double reads", len(plan.double_reads))
         return to_csv(plan)
 

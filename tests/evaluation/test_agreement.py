@@ -24,6 +24,7 @@ from her2core.preprocessing.patches import Square
 from her2core.reviews.records import PatchRecord, Review
 from her2core.scores import HER2Score
 from her2core.stain.reading import StainReading
+from tests.evaluation.columns import columns_of
 
 ZERO, ONE, TWO, THREE = HER2Score
 scores = st.sampled_from(list(HER2Score))
@@ -223,11 +224,11 @@ LOG = [
 
 
 def test_corrected_reviews_do_not_count():
-    assert [entry.id for entry in current_reviews(LOG)] == [2, 3, 4, 5]
+    assert list(current_reviews(columns_of(LOG)).ids) == [2, 3, 4, 5]
 
 
 def test_model_with_reviewers_uses_own_scores_and_groups_by_patch():
-    report = model_with_reviewers(current_reviews(LOG), "cnn")
+    report = model_with_reviewers(current_reviews(columns_of(LOG)), "cnn")
     assert report.n == 4
     assert report.groups == 3
     assert report.confusion[ZERO][TWO] == 2
@@ -236,14 +237,14 @@ def test_model_with_reviewers_uses_own_scores_and_groups_by_patch():
 
 
 def test_reviews_without_a_verdict_of_the_model_are_left_out():
-    assert model_with_reviewers(current_reviews(LOG), "densenet121").n == 3
+    assert model_with_reviewers(current_reviews(columns_of(LOG)), "densenet121").n == 3
 
 
 def test_what_is_not_assessable_is_counted_apart_and_is_no_grade():
     nothing = StainReading("stain-6", (3, 0, 0, 0), None, "Too few cells.", um_per_pixel=0.4)
     empty = replace(review(9, patch="e", own=THREE, cnn=ZERO, densenet=ZERO), stain=nothing)
     assert not empty.assessability().assessable
-    log = [*current_reviews(LOG), empty]
+    log = current_reviews(columns_of([*LOG, empty]))
     report = model_with_reviewers(log, "cnn")
     assert (report.n, report.not_assessable) == (4, 1)
     assert report.confusion[ZERO][THREE] == 0
@@ -253,29 +254,29 @@ def test_what_is_not_assessable_is_counted_apart_and_is_no_grade():
 
 
 def test_models_with_each_other_count_each_square_once():
-    report = models_with_each_other(LOG, "cnn", "densenet121")
+    report = models_with_each_other(columns_of(LOG), "cnn", "densenet121")
     assert report.n == 2
     assert report.confusion[ZERO][THREE] == 1
     assert report.confusion[ONE][ZERO] == 1
 
     other_square = review(9, patch="a", own=ONE, cnn=ONE, densenet=ONE, x=50)
-    report = models_with_each_other([*LOG, other_square], "cnn", "densenet121")
+    report = models_with_each_other(columns_of([*LOG, other_square]), "cnn", "densenet121")
     assert (report.n, report.groups) == (3, 2)
 
 
 def test_blind_reviews_stand_apart():
-    assert [entry.id for entry in current_reviews(LOG, reading="blind")] == [4]
-    assert [entry.id for entry in current_reviews(LOG, reading="unblinded")] == [2, 3, 5]
-    assert [entry.id for entry in current_reviews(LOG, reviewers=["bo"])] == [3, 4]
+    assert list(current_reviews(columns_of(LOG), reading="blind").ids) == [4]
+    assert list(current_reviews(columns_of(LOG), reading="unblinded").ids) == [2, 3, 5]
+    assert list(current_reviews(columns_of(LOG), reviewers=["bo"]).ids) == [3, 4]
 
 
 def test_each_reviewer_alone():
-    reports = by_reviewer(current_reviews(LOG), "cnn")
+    reports = by_reviewer(current_reviews(columns_of(LOG)), "cnn")
     assert {name: report.n for name, report in reports.items()} == {"Ada": 2, "bo": 2}
 
 
 def test_two_versions_of_a_model_are_two_readers():
     log = [*LOG, review(6, patch="e", own=ONE, cnn=ONE, version="b")]
-    assert model_versions(log)["cnn"] == ("cnn-b", "cnn-a")
-    assert model_with_reviewers(log, "cnn", model_id="cnn-b").n == 1
-    assert model_with_reviewers(current_reviews(log), "cnn").n == 5
+    assert model_versions(columns_of(log))["cnn"] == ("cnn-b", "cnn-a")
+    assert model_with_reviewers(columns_of(log), "cnn", model_id="cnn-b").n == 1
+    assert model_with_reviewers(current_reviews(columns_of(log)), "cnn").n == 5

@@ -11,6 +11,7 @@ import pytest
 from her2core.charts.plotly_figures import drift_figure
 from her2core.evaluation.drift import drift
 from her2core.evaluation.fleiss import fleiss_kappa, reviewers_kappa
+from tests.evaluation.columns import columns_of
 from tests.evaluation.test_agreement import ONE, THREE, TWO, ZERO, review
 
 # Fleiss' own example as retold in textbooks: 14 raters, 10 subjects, 5 categories, kappa 0.210.
@@ -62,7 +63,7 @@ def test_only_patches_scored_by_several_reviewers_count_each_reviewer_once():
         review(5, patch="b", own=THREE, reviewer="Bo"),
         review(6, patch="c", own=ZERO, reviewer="Ada"),  # nobody else read it
     ]
-    kappa, people = reviewers_kappa(log)
+    kappa, people = reviewers_kappa(columns_of(log))
     # agreement 1 and 0: observed 1/2; shares 1+ 1/2, 2+ 1/4, 3+ 1/4: chance 3/8; (1/8) / (5/8)
     assert kappa.value == pytest.approx(0.2)
     assert (kappa.n, people) == (2, 2)
@@ -70,17 +71,17 @@ def test_only_patches_scored_by_several_reviewers_count_each_reviewer_once():
 
 
 def test_kappa_without_shared_patches_or_with_one_score_is_a_gap():
-    alone, people = reviewers_kappa([review(1, patch="a", own=ONE)])
+    alone, people = reviewers_kappa(columns_of([review(1, patch="a", own=ONE)]))
     assert (alone.value, alone.n, people) == (None, 0, 0)
     same = [review(i, patch="a", own=ONE, reviewer=str(i)) for i in (1, 2)]
-    assert reviewers_kappa(same)[0].value is None
-    assert "one and the same score" in reviewers_kappa(same)[0].reason
+    assert reviewers_kappa(columns_of(same))[0].value is None
+    assert "one and the same score" in reviewers_kappa(columns_of(same))[0].reason
 
 
 def test_the_axis_of_time_names_periods_and_nothing_between():
     day = datetime(2026, 10, 31, 12, tzinfo=UTC)
     one = drift(
-        [replace(review(1, patch="a", own=ONE, cnn=ONE), recorded_at=day)],
+        columns_of([replace(review(1, patch="a", own=ONE, cnn=ONE), recorded_at=day)]),
         "cnn",
         "month",
         n_boot=100,
@@ -91,7 +92,7 @@ def test_the_axis_of_time_names_periods_and_nothing_between():
         replace(review(n, patch=str(n), own=ONE, cnn=ONE), recorded_at=day + timedelta(weeks=n))
         for n in range(30)
     ]
-    weeks = drift(log, "cnn", "week", n_boot=100)
+    weeks = drift(columns_of(log), "cnn", "week", n_boot=100)
     shown = drift_figure([("CNN", weeks)]).layout.xaxis.tickvals
     assert set(shown) <= {week.start.isoformat() for week in weeks}
     assert len(shown) == 8
@@ -108,15 +109,15 @@ def test_agreement_is_told_for_each_month_and_each_week_in_utc():
             [("a", ONE, 0), ("b", TWO, 1), ("c", ONE, 3), ("d", ONE, 9)], 1
         )
     ]
-    months = drift(log, "cnn", "month", n_boot=100)
+    months = drift(columns_of(log), "cnn", "month", n_boot=100)
     assert [(m.start, m.report.n) for m in months] == [(date(2026, 2, 1), 2), (date(2026, 3, 1), 2)]
     assert [m.report.exact.value for m in months] == [0.5, 1.0]
-    weeks = drift(log, "cnn", "week", n_boot=100)
+    weeks = drift(columns_of(log), "cnn", "week", n_boot=100)
     starts = [(w.start.isoformat(), w.report.n) for w in weeks]
     assert starts == [("2026-02-23", 2), ("2026-03-02", 2)]
-    assert drift(log, "densenet121", "week") == []
+    assert drift(columns_of(log), "densenet121", "week") == []
 
     # one minute past midnight in Tokyo is still the day before in UTC
     tokyo = datetime(2026, 3, 1, 0, 1, tzinfo=timezone(timedelta(hours=9)))
-    (late,) = drift([replace(log[0], recorded_at=tokyo)], "cnn", "month", n_boot=100)
+    (late,) = drift(columns_of([replace(log[0], recorded_at=tokyo)]), "cnn", "month", n_boot=100)
     assert late.start == date(2026, 2, 1)

@@ -28,7 +28,8 @@ from her2core.models.verdict import Verdict
 from her2core.preprocessing.image_store import ImageStore
 from her2core.preprocessing.patches import Patch
 from her2core.reviews.backup import backup
-from her2core.reviews.records import PatchRecord, Review, ReviewDraft, ReviewFilter
+from her2core.reviews.log_columns import LogColumns
+from her2core.reviews.records import PatchRecord, ReviewDraft, ReviewFilter
 from her2core.reviews.store import ReviewStore
 from her2core.scores import HER2Score
 from her2core.serving import recorded_maps
@@ -411,7 +412,7 @@ def test_what_the_log_showed_is_not_blind_any_more_at_any_server(here):
 # ---- evaluation ---------------------------------------------------------------------------------
 
 
-def figures(reviews: list[Review], architecture: str) -> list[str]:
+def figures(reviews: LogColumns, architecture: str) -> list[str]:
     report = model_with_reviewers(reviews, architecture)
     return [
         figure_text(report.exact, as_percent=True),
@@ -423,7 +424,7 @@ def figures(reviews: list[Review], architecture: str) -> list[str]:
 def test_evaluation_shows_the_agreement_of_the_current_reviews(here):
     app = opened(EVALUATION, **FROM_REVIEWS, evaluation_version_cnn="All versions pooled")
     table = app.dataframe[0].value
-    reviews = current_reviews(here.store.reviews(ReviewFilter(include_superseded=True)))
+    reviews = current_reviews(here.store.columns.now())
 
     columns = ["Same score", "At most one grade apart", "Weighted kappa"]
     assert list(table["Pairs"]) == [5, 5, 4]

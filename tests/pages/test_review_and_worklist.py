@@ -18,14 +18,16 @@ import numpy as np
 import pytest
 import streamlit as st
 from PIL import Image
+from sqlalchemy import and_
 from streamlit.testing.v1 import AppTest
 
-from her2core.accounts.records import Identity
-from her2core.people.access import Desk
+from her2core.people import visible, worklist
+from her2core.people.worklist import Screen, Worklist
 from her2core.preprocessing.image_store import MemoryImages
 from her2core.preprocessing.patches import Patch, Square
 from her2core.preprocessing.quality import assessment as quality
 from her2core.reviews.records import Review, ReviewFilter
+from her2core.reviews.state_tables import PatchStateRow
 from her2core.reviews.store import ReviewStore, StoreError
 from her2core.reviews.worklist import reader_gap, unfamiliar
 from her2core.scores import RESEARCH_NOTICE, HER2Score
@@ -705,6 +707,13 @@ def test_the_worklist_shows_a_blind_reader_what_was_seen_before_and_asks_once(
     assert asked == [1]
 
 
+def given_to_others(monkeypatch: pytest.MonkeyPatch, *keys: str) -> None:
+    """From now on these patches are in nobody's worklist."""
+    theirs = visible.theirs
+    left = PatchStateRow.sha256.not_in(keys)
+    monkeypatch.setattr(worklist, "theirs", lambda *asked: and_(theirs(*asked), left))
+
+
 def click_row(app: AppTest, row: int, key: str = "worklist-arrival-0") -> AppTest:
     app.session_state[key] = {"selection": {"rows": [row], "columns": [], "cells": []}}
     return app.run()
@@ -715,9 +724,8 @@ def test_a_click_opens_the_patch_that_stood_there_when_it_was_clicked(
 ):
     sign_in(app)
     app.switch_page(ui.WORKLIST_PAGE).run()
-    listed = Desk.worklist
     # the first one was given to others since the table was drawn
-    monkeypatch.setattr(Desk, "worklist", lambda *asked: listed(*asked)[1:])
+    given_to_others(monkeypatch, three[0])
     click_row(app, 1)
     assert app.session_state["last_patch"] == three[1]
 
@@ -728,10 +736,7 @@ def test_a_patch_given_to_others_is_not_opened_and_nothing_in_its_place(
     sign_in(app)
     before = app.session_state["last_patch"]
     app.switch_page(ui.WORKLIST_PAGE).run()
-    listed = Desk.worklist
-    monkeypatch.setattr(
-        Desk, "worklist", lambda *asked: [i for i in listed(*asked) if i.patch.sha256 != three[1]]
-    )
+    given_to_others(monkeypatch, three[1])
     click_row(app, 1)
     assert not app.exception
     assert app.title[0].value == "Worklist"
@@ -742,8 +747,13 @@ def test_a_patch_given_to_others_is_not_opened_and_nothing_in_its_place(
 
 def test_a_worklist_that_becomes_empty_while_it_is_drawn_says_so(app, three, here, monkeypatch):
     sign_in(app)
-    answers = [Desk(here.store, Identity("Dr. Ada", "reviewer", "open")).worklist()]
-    monkeypatch.setattr(Desk, "worklist", lambda *_: answers.pop() if answers else [])
+    screen = Worklist.screen
+
+    def given_away(asked: Worklist, start: str | None = None) -> Screen:
+        given_to_others(monkeypatch, *three)
+        return screen(asked, start)
+
+    monkeypatch.setattr(Worklist, "screen", given_away)
     app.switch_page(ui.WORKLIST_PAGE).run()
     assert not app.exception
     assert not app.error
@@ -815,7 +825,7 @@ def test_a_store_that_does_not_answer_is_one_calm_sentence(app, here, monkeypatc
     def down(*_: object) -> Callable[[], None]:
         raise StoreError("The review store does not answer; try again in a moment.")
 
-    monkeypatch.setattr(here.store, "worklist", down)
+    monkeypatch.setattr(here.store, "derived", down)
     app.run()
     assert "does not answer" in "\n".join(one.value for one in app.error)
     assert not app.exception

@@ -394,7 +394,7 @@ def test_what_is_given_to_one_reader_is_theirs_alone_and_their_progress_shows(st
     with pytest.raises(NotAllowedError, match="given to other readers"):
         answer(store, "Ben", 1)
     answer(store, "Ada", 1, blind=False)
-    (line,) = root.plan().progress()
+    (line,) = root.overview().progress
     assert (line.name, line.assigned, line.done, line.left) == ("Ada", 2, 1, 1)
     assert root.withdraw([SHA, OTHER], "Ada") == 1
     assert listed(store, "Ben") == [OTHER]
