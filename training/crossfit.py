@@ -1,0 +1,170 @@
+"""One report over several folds, each read by models that were not trained on it.
+
+    python -m training.crossfit --fold DATA=BUNDLE[,BUNDLE] --fold DATA=BUNDLE[,BUNDLE] --out REPORT
+
+Every fold's patches are read by that fold's own bundles, one of each architecture; the report then
+speaks of a way of training rather than of one set of weights (cross-fitting). With few cores this
+uses each of them for testing once. That the bundles never saw their fold is the caller's to see to.
+"""
+
+import argparse
+import datetime
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from her2core import __version__
+from her2core.common.text import printable
+from her2core.evaluation.assessment import N_BOOT, evaluate
+from her2core.evaluation.report import SCHEMA, PatchRow, Report, ReportModel
+from her2core.models.bundles.bundle import load_bundle
+from her2core.models.bundles.card import CARD_FILE, ModelCard
+from her2core.models.classifier import Classifier
+from training.evaluate import (
+    EvaluationError,
+    check_arguments,
+    report_models,
+    told,
+    write,
+    writing,
+)
+from training.report_rows import left_out_note, read_rows, read_test_part
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A folder of labelled patches and the bundles that never saw them."""
+
+    data: Path
+    bundles: tuple[Path, ...]
+
+
+def _fold(text: str) -> Fold:
+    data, equals, bundles = text.partition("=")
+    found = tuple(Path(part) for part in bundles.split(",") if part)
+    if not equals or not data or not found:
+        raise argparse.ArgumentTypeError(f"'{text}' is not DATA=BUNDLE[,BUNDLE]")
+    return Fold(Path(data), found)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m training.crossfit", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument("--fold", action="append", required=True, type=_fold, dest="folds")
+    parser.add_argument("--out", required=True, type=Path, help="folder of the report")
+    parser.add_argument("--title", default="", help="what to call the report")
+    parser.add_argument(
+        "--note", action="append", default=[], metavar="TEXT", help="what the report must say too"
+    )
+    parser.add_argument("--bootstrap", type=int, default=N_BOOT, metavar="N", help="resamples")
+    parser.add_argument("--seed", type=int, default=0, help="of the resampling (default 0)")
+    return parser
+
+
+def crossfit_models(folds: Sequence[Sequence[ModelCard]]) -> tuple[ReportModel, ...]:
+    """The models of the report, one per architecture, from the cards of each fold.
+
+    Raises:
+        EvaluationError: the folds do not hold the same architectures, each once.
+    """
+    names = [[card.architecture for card in cards] for cards in folds]
+    if any(sorted(found) != sorted(set(names[0])) for found in names):
+        raise EvaluationError("Every fold needs one bundle of each architecture, the same in all.")
+    return tuple(
+        replace(
+            model,
+            key=model.architecture,
+            name=f"{model.title}, {len(folds)} folds",
+            training_data=_of_all_folds(model.architecture, folds),
+            # each fold has its own; those of the first would be wrong for the others
+            temperature=None,
+            conformal=None,
+            measured=None,
+        )
+        for model in report_models(folds[0])
+    )
+
+
+def _of_all_folds(architecture: str, folds: Sequence[Sequence[ModelCard]]) -> str:
+    told = [
+        card.training_data for cards in folds for card in cards if card.architecture == architecture
+    ]
+    if len(set(told)) == 1:
+        return told[0]
+    return " ".join(f"Fold {number}: {text}" for number, text in enumerate(told, start=1))
+
+
+def fold_rows(fold: Fold) -> tuple[list[PatchRow], list[str]]:
+    """The fold's rows, probabilities under the architecture's name, and sentences on what failed.
+
+    Raises:
+        BundleError, DatasetError: the fold cannot be read.
+    """
+    layout = read_test_part(fold.data, None)
+    rows, unread = read_rows(
+        layout.files,
+        [Classifier(load_bundle(folder)) for folder in fold.bundles],
+    )
+    by_architecture = [
+        # a model id is the architecture and a part of the checksum
+        replace(
+            row,
+            probabilities={key.rpartition("-")[0]: p for key, p in row.probabilities.items()},
+        )
+        for row in rows
+    ]
+    return by_architecture, unread + left_out_note(fold.data, layout)
+
+
+def run(args: argparse.Namespace) -> Report:
+    """Read, evaluate and write, as the command line says.
+
+    Raises:
+        EvaluationError, DatasetError, BundleError: nothing can be evaluated, or the report cannot
+            be written.
+        OSError: a folder cannot be read.
+    """
+    check_arguments(args)
+    cards = [[ModelCard.read(path / CARD_FILE) for path in fold.bundles] for fold in args.folds]
+    models = crossfit_models(cards)
+    with writing(args.out):
+        args.out.mkdir(parents=True, exist_ok=True)
+    rows: list[PatchRow] = []
+    notes = [
+        f"Every patch was read by the models of its own fold, {len(args.folds)} folds in all.",
+        *(printable(note) for note in args.note),
+    ]
+    for fold in args.folds:
+        found, unread = fold_rows(fold)
+        rows += found
+        notes += unread
+    if not rows:
+        raise EvaluationError("No picture could be read.")
+    report = Report(
+        schema=SCHEMA,
+        title=printable(args.title) or args.out.name,
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        code_version=__version__,
+        data=tuple(fold.data.name for fold in args.folds),
+        models=models,
+        notes=tuple(notes),
+        evaluation=evaluate(rows, models, args.bootstrap, args.seed),
+        gallery=(),
+        rows=tuple(rows),
+    )
+    with writing(args.out):
+        write(report, args.out, [])
+    return report
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command. Returns 0 when the report was written, 1 otherwise."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    return told(run, _parser().parse_args(arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
