@@ -117,7 +117,7 @@ def legend(kind: Kind) -> list[tuple[str, Colour]]:
     if kind == "grade":
         return [*((score.label, GRADES[score]) for score in HER2Score), apart]
     low, high = _ENDS[kind]
-    return [(low, HEAT[0][1]), ("", HEAT[2][1]), (high, HEAT[-1][1]), apart]
+    return [(low, HEAT[0][1]), ("between", HEAT[2][1]), (high, HEAT[-1][1]), apart]
 
 
 def _colour(one: RegionReading, kind: Kind) -> Colour:
@@ -134,4 +134,4 @@ def _colour(one: RegionReading, kind: Kind) -> Colour:
 
 
 def _drawable(words: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in words[:120])
+    return "".join(c if c.isprintable() else "?" for c in words[:160])

@@ -106,8 +106,9 @@ def _squares(
     size: tuple[int, int],
 ) -> list[Region]:
     left, top, width, height = (round(value * reduction) for value in box)
-    columns, rows = -(-width // side), -(-height // side)
-    # centred on the tissue, and inside of the slide as far as it is large enough
+    columns = max(1, min(-(-width // side), size[0] // side))
+    rows = max(1, min(-(-height // side), size[1] // side))
+    # centred on the tissue, and inside of the slide
     left = max(0, min(left - (columns * side - width) // 2, size[0] - columns * side))
     top = max(0, min(top - (rows * side - height) // 2, size[1] - rows * side))
     regions = []
