@@ -74,6 +74,7 @@ class Settings:
             nothing until it is chosen.
         demo_dir: folder of the shipped synthetic sample patches.
         report_dirs: folders searched for evaluation reports, in order.
+        slide_dir: folder of whole slides that people may have read here; None: uploads only.
         limits: upload limits.
         backend: what runs the networks; "auto" is the fastest that agrees with TensorFlow.
         store_images: whether uploaded pictures are kept on disk; otherwise they are in memory for
@@ -91,6 +92,7 @@ class Settings:
     bundle_dirs: tuple[Path, ...]
     demo_dir: Path = SHIPPED_DATA / "demo"
     report_dirs: tuple[Path, ...] = (SHIPPED_DATA / "reports",)
+    slide_dir: Path | None = None
     limits: UploadLimits = field(default_factory=UploadLimits)
     backend: Backend = "auto"
     store_images: bool = True
@@ -126,10 +128,10 @@ def load_settings(
 
     Args:
         environ: environment variables, `os.environ` by default. Known: HER2_HOME, DATABASE_URL,
-            HER2_BUNDLES (folders joined by the system's path separator), HER2_MAX_BYTES,
-            HER2_MAX_PIXELS, HER2_MAX_FILES, HER2_MAX_SECONDS, HER2_MAX_MIB, HER2_STORE_IMAGES
-            (0 or 1), HER2_BACKEND, HER2_IDLE_MINUTES, HER2_ALLOW_OPEN (0 or 1), HER2_OIDC_ROLE,
-            HER2_LOG_LEVEL, HER2_METRICS (0 or 1).
+            HER2_BUNDLES (folders joined by the system's path separator), HER2_SLIDES,
+            HER2_MAX_BYTES, HER2_MAX_PIXELS, HER2_MAX_FILES, HER2_MAX_SECONDS, HER2_MAX_MIB,
+            HER2_STORE_IMAGES (0 or 1), HER2_BACKEND, HER2_IDLE_MINUTES, HER2_ALLOW_OPEN (0 or 1),
+            HER2_OIDC_ROLE, HER2_LOG_LEVEL, HER2_METRICS (0 or 1).
         secrets_file: TOML file whose [her2] table holds the same names in lower case, by default
             the one that HER2_SECRETS names, or .streamlit/secrets.toml.
 
@@ -172,6 +174,7 @@ def load_settings(
 
     home = Path(text("HER2_HOME") or SHIPPED_DATA / "workspace").expanduser().resolve()
     named = [Path(part) for part in (text("HER2_BUNDLES") or "").split(os.pathsep) if part]
+    slides = text("HER2_SLIDES")
     defaults = UploadLimits()
     sign_in = SignInSettings(
         idle_minutes=number("HER2_IDLE_MINUTES", SignInSettings.idle_minutes),
@@ -187,6 +190,7 @@ def load_settings(
         database_url=text("DATABASE_URL") or f"sqlite:///{home / 'her2review.sqlite3'}",
         bundle_dirs=(*named, SHIPPED_DATA / "bundles", home / "bundles"),
         report_dirs=(home / "reports", SHIPPED_DATA / "reports"),
+        slide_dir=Path(slides).expanduser().resolve() if slides else None,
         backend=_backend(text("HER2_BACKEND")),
         limits=UploadLimits(
             max_bytes=number("HER2_MAX_BYTES", defaults.max_bytes),

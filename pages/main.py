@@ -32,6 +32,7 @@ page = st.navigation(
         "HER2 Review": [
             st.Page(ui.REVIEW_PAGE, title="Review", icon=":material/biotech:", default=True),
             st.Page(ui.WORKLIST_PAGE, title="Worklist", icon=":material/checklist:"),
+            st.Page(ui.SLIDES_PAGE, title="Slides", icon=":material/grid_view:"),
             st.Page(ui.REVIEW_LOG_PAGE, title="Review log", icon=":material/history:"),
             st.Page(ui.EVALUATION_PAGE, title="Evaluation", icon=":material/monitoring:"),
             st.Page(ui.MODELS_PAGE, title="Models", icon=":material/deployed_code:"),

@@ -21,8 +21,7 @@ class ExportOptions:
     """What goes into an export.
 
     Attributes:
-        include_names: also export the names of the uploaded files. They may identify patients, so
-            by default a patch is named by its sha256 alone.
+        include_names: also export the names of files, which may identify patients.
     """
 
     include_names: bool = False
@@ -74,6 +73,23 @@ _ENTRY = (
     Column("square_x", "Left edge of the reviewed square, in pixels.", lambda r, _: r.square.x),
     Column("square_y", "Upper edge of the reviewed square, in pixels.", lambda r, _: r.square.y),
     Column("square_size", "Side of the reviewed square, in pixels.", lambda r, _: r.square.size),
+)
+
+
+def _of_origin(name: str, description: str) -> Column:
+    def value(review: Review, options: ExportOptions) -> Value:
+        hidden = name == "slide" and not options.include_names
+        return None if hidden else getattr(review.patch.origin, name, None)
+
+    return Column(name if name == "slide" else f"slide_{name}", description, value)
+
+
+_ORIGIN = (
+    _of_origin("slide", "Slide that the patch was taken from; given as file_name is."),
+    _of_origin("x", "Left edge of the patch in pixels of the slide's full resolution."),
+    _of_origin("y", "Upper edge of it, likewise."),
+    _of_origin("size", "Side of it, likewise."),
+    _of_origin("um_per_pixel", "How large these pixels are, in micrometres."),
 )
 
 
@@ -262,7 +278,7 @@ def _of_model(architecture: str) -> tuple[Column, ...]:
 def columns_for(architectures: Iterable[str]) -> tuple[Column, ...]:
     """The columns when these architectures take part."""
     models = (column for name in architectures for column in _of_model(name))
-    return (*_ENTRY, *models, *_STAIN, *_GAPS, *ANSWER, *_RECORD)
+    return (*_ENTRY, *_ORIGIN, *models, *_STAIN, *_GAPS, *ANSWER, *_RECORD)
 
 
 COLUMNS = columns_for(ARCHITECTURES)

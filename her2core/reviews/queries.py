@@ -13,7 +13,7 @@ from her2core.preprocessing.patches import Square
 from her2core.reviews import answer, latest, stain_rows
 from her2core.reviews.chain import ChainEntry, ChainHead, EntryFacts, VerdictFacts
 from her2core.reviews.errors import ReviewNotFoundError
-from her2core.reviews.records import PatchRecord, Review, WorklistItem
+from her2core.reviews.records import Origin, PatchRecord, Review, WorklistItem
 from her2core.reviews.schema import (
     HEAD_ID,
     LogHeadRow,
@@ -231,9 +231,9 @@ def sha256_of(session: Session, patch_id: int) -> str:
 
 def to_patch(row: PatchRow) -> PatchRecord:
     """A patch row as record."""
-    return PatchRecord(
-        row.sha256, row.name, row.width, row.height, row.received_at, tuple(row.warnings)
-    )
+    origin = None if row.origin is None else Origin(**row.origin)
+    facts = (row.sha256, row.name, row.width, row.height, row.received_at)
+    return PatchRecord(*facts, tuple(row.warnings), origin)
 
 
 def to_verdict(row: VerdictRow) -> Verdict:

@@ -14,8 +14,30 @@ from her2core.stain.reading import StainReading
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Where on a slide a patch was taken.
+
+    Attributes:
+        slide: name of the slide's file.
+        x, y: upper left corner in pixels of the slide's full resolution.
+        size: side in these pixels.
+        um_per_pixel: how large they are.
+    """
+
+    slide: str
+    x: int
+    y: int
+    size: int
+    um_per_pixel: float
+
+
+@dataclass(frozen=True)
 class PatchRecord:
-    """A patch the store knows. `warnings` are the quality sentences shown to the reviewer."""
+    """A patch the store knows.
+
+    `warnings` are the quality sentences shown to the reviewer; `origin` says where on a slide it
+    was taken, if it was.
+    """
 
     sha256: str
     name: str
@@ -23,6 +45,7 @@ class PatchRecord:
     height: int
     received_at: datetime
     warnings: tuple[str, ...] = ()
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

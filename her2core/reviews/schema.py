@@ -4,6 +4,7 @@ Changes go through a new file in migrations/versions; a test compares both.
 """
 
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import (
     JSON,
@@ -84,6 +85,7 @@ class PatchRow(Base):
     height: Mapped[int] = mapped_column(Integer)
     received_at: Mapped[datetime] = mapped_column(UtcText)
     warnings: Mapped[list[str]] = mapped_column(JSON)
+    origin: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
 
 
 class VerdictRow(Base):

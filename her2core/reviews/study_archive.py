@@ -26,7 +26,7 @@ from her2core import __version__
 from her2core.common.strict_json import parse, read
 from her2core.common.zip_files import ZippedFile, add_file
 from her2core.reviews.chain import ChainHead
-from her2core.reviews.records import PatchRecord
+from her2core.reviews.records import Origin, PatchRecord
 from her2core.reviews.schema import utc_text
 from her2core.reviews.study import Study, StudyEntry, StudyError, StudyReading, StudyStain
 
@@ -64,6 +64,7 @@ class _Patch:
     height: int
     received_at: str
     warnings: tuple[str, ...]
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,8 @@ def check_patch(patch: PatchRecord) -> None:
         raise ReviewRefusedError("The patch has no valid sha256; upload it again.")
     if patch.width < 1 or patch.height < 1:
         raise ReviewRefusedError("The patch has no pixels; upload it again.")
-    if not all(storable(text) for text in (patch.name, *patch.warnings)):
+    slide = "" if patch.origin is None else patch.origin.slide
+    if not all(storable(text) for text in (patch.name, slide, *patch.warnings)):
         raise ReviewRefusedError("The patch's file name cannot be stored; rename it and try again.")
 
 

@@ -1,6 +1,7 @@
 """Writing the store: what becomes of a draft inside the transaction that holds the write lock."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 
 from sqlalchemy import func, select
@@ -212,6 +213,7 @@ def new_patch_row(patch: PatchRecord) -> PatchRow:
         height=int(patch.height),
         received_at=patch.received_at,
         warnings=list(patch.warnings),
+        origin=None if patch.origin is None else asdict(patch.origin),
     )
 
 

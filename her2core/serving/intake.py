@@ -12,7 +12,7 @@ from her2core.preprocessing.bounded_decode import decode_bounded
 from her2core.preprocessing.image_store import Images
 from her2core.preprocessing.patches import PatchError, safe_name
 from her2core.preprocessing.quality.assessment import assess
-from her2core.reviews.records import PatchRecord
+from her2core.reviews.records import Origin, PatchRecord
 from her2core.reviews.store import ReviewStore
 from her2core.settings import UploadLimits
 
@@ -37,7 +37,12 @@ class Taken:
 
 
 def take_in(
-    data: bytes, name: str, images: Images, store: ReviewStore, limits: UploadLimits
+    data: bytes,
+    name: str,
+    images: Images,
+    store: ReviewStore,
+    limits: UploadLimits,
+    origin: Origin | None = None,
 ) -> Taken:
     """Decode a file, keep its pixels and enter it into the store. Never raises for a bad file.
 
@@ -59,6 +64,7 @@ def take_in(
                 height=patch.height,
                 received_at=datetime.now(UTC),
                 warnings=(*assess(patch).warnings, *patch.notes),
+                origin=origin,
             )
         )
     except PatchError as error:

@@ -10,12 +10,14 @@ import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from her2core.common.files import remove_unfinished
 from her2core.preprocessing.image_store import Images, open_images
 from her2core.reviews.store import ReviewStore
 from her2core.serving import logs
 from her2core.serving.reading_queue import ReadingQueue
+from her2core.serving.slide_shelf import SlideShelf
 from her2core.serving.stain_service import StainReader
 from her2core.serving.workbench import Workbench
 from her2core.settings import Settings, load_settings
@@ -52,6 +54,11 @@ class Services:
     adapting: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="adapting")
     )
+
+    @cached_property
+    def slides(self) -> SlideShelf:
+        """The slides of this server and who reads them."""
+        return SlideShelf(self.settings)
 
     @property
     def stain(self) -> StainReader:

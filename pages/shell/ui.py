@@ -30,6 +30,7 @@ MAX_REVIEWER = 80
 
 REVIEW_PAGE = "review.py"
 WORKLIST_PAGE = "worklist.py"
+SLIDES_PAGE = "slides.py"
 REVIEW_LOG_PAGE = "review_log.py"
 EVALUATION_PAGE = "evaluation.py"
 MODELS_PAGE = "models.py"

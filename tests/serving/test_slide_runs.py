@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 from concurrent.futures import Executor
@@ -47,9 +46,8 @@ def test_kills_stops_and_workers_change_no_byte(job, tmp_path):
     killed: list[int] = []
 
     def kill_one(*_: object) -> None:
-        children = multiprocessing.active_children()
-        if not killed and children:
-            killed.append(int(children[0].pid or 0))
+        if not killed and pool.pids:
+            killed.append(pool.pids[0])
             os.kill(killed[0], signal.SIGKILL)
 
     def stop(progress: slide_runs.Progress) -> None:

@@ -1,0 +1,108 @@
+"""Slides: whole slides, cores and microarrays, read here; what decides their score, and where."""
+
+import streamlit as st
+
+from her2core.common.text import markdown_text
+from her2core.models.bundles.registry import ARCHITECTURES
+from her2core.scores import RESEARCH_NOTICE
+from her2core.serving.services import Services
+from her2core.serving.slide_shelf import ShelfSlide, SlideState
+from her2core.slides.score import score_slide
+from pages.shell import session, ui
+from pages.slides_parts import results
+
+
+def main() -> None:
+    """Draw the page."""
+    here = ui.services_or_stop()
+    st.title("Slides", anchor=False)
+    _upload(here)
+    slides = {slide.key: slide for slide in here.slides.listing()}
+    if not slides:
+        st.markdown(
+            "Upload a whole slide, a core or a tissue microarray; both networks and the stain "
+            "measurement read it region by region. An administrator can name a folder of slides "
+            "by the setting HER2_SLIDES."
+        )
+        return
+    if st.session_state.get("slide") not in slides:
+        st.session_state["slide"] = next(iter(slides))
+    key = st.selectbox(
+        "Slide",
+        list(slides),
+        format_func=lambda one: slides[one].name,
+        key="slide",
+    )
+    chosen = slides[key]
+    busy = here.slides.state(chosen).phase in ("waiting", "reading")
+    st.fragment(ui.calm(_slide), run_every=2.0 if busy else None)(here, chosen)
+
+
+def _upload(here: Services) -> None:
+    """The upload field; a slide that was dropped is kept and read at once."""
+    round_no = st.session_state.setdefault("slide_round", 0)
+    file = st.file_uploader("Slide, core or microarray", key=f"slide-upload-{round_no}")
+    if file is None:
+        return
+    session.desk(here.store).require_take_in()
+    try:
+        kept = here.slides.keep(file, file.name)
+    except OSError:
+        st.error("The slide could not be kept; the server's disk may be full.")
+        return
+    here.slides.start(kept)
+    st.session_state["slide"] = kept.key
+    st.session_state["slide_round"] = round_no + 1
+    st.rerun()
+
+
+def _slide(here: Services, slide: ShelfSlide) -> None:
+    """One slide: how far it is, its scores, its map and what can be done with it."""
+    state = here.slides.state(slide)
+    drawn = st.session_state.get("slide_phase")
+    st.session_state["slide_phase"] = (slide.key, state.phase)
+    busy = state.phase in ("waiting", "reading")
+    if drawn == (slide.key, "reading") and not busy:
+        st.rerun(scope="app")  # the list above names it, and nothing is waited for any more
+    _progress(here, slide, state)
+    reading = state.reading
+    if reading is None or not reading.regions:
+        return
+    if ui.blind_mode():
+        st.info(
+            "Blind mode: what was read of the slide stays hidden.",
+            icon=":material/visibility_off:",
+        )
+        return
+    scores = score_slide(reading, tuple(ARCHITECTURES), here.settings.stain)
+    for note in dict.fromkeys((*reading.notes, *(r for one in scores for r in one.remarks))):
+        st.warning(markdown_text(note), icon=":material/warning:")
+    results.draw_scores(scores)
+    results.draw_map(here, slide, reading)
+    results.draw_hottest(here, slide, reading, scores)
+    if state.phase == "read":
+        results.offer_downloads(reading, scores)
+    st.caption(RESEARCH_NOTICE)
+
+
+def _progress(here: Services, slide: ShelfSlide, state: SlideState) -> None:
+    if state.phase in ("waiting", "reading"):
+        done = len(state.reading.regions) if state.reading is not None else 0
+        text = f"{done} of {state.total} regions read" if state.total else "Looking for tissue…"
+        if state.phase == "waiting":
+            text = "Waits for the slide before it"
+        bar, stop = st.columns([6, 1], vertical_alignment="center")
+        bar.progress(done / state.total if state.total else 0.0, text)
+        if stop.button("Stop", icon=":material/stop_circle:", key="slide-stop"):
+            here.slides.stop(slide)
+            st.rerun(scope="app")
+        return
+    if state.phase == "failed":
+        st.error(markdown_text(state.message), icon=":material/error:")
+    label = "Read it again" if state.phase == "failed" else "Read this slide"
+    if state.phase != "read" and st.button(label, icon=":material/play_arrow:", type="primary"):
+        here.slides.start(slide)
+        st.rerun(scope="app")
+
+
+main()

@@ -1,0 +1,74 @@
+"""The Slides page as a reviewer meets it: empty, not read yet, read, hidden from a blind reader."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from her2core.serving.services import Services
+from her2core.serving.slide_runs import SlideJob, key_of
+from her2core.serving.workbench import Workbench
+from her2core.settings import PROJECT_ROOT, load_settings
+from her2core.slides.readings import SlideReading, to_json
+from her2core.slides.slide import SlideFacts
+from tests import slide_samples
+from tests.page_server import serve, services_of, text_of
+from tests.slides.test_score import region
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
+    """A server with a folder of slides that is still empty."""
+    monkeypatch.setenv("HER2_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("HER2_SLIDES", str(tmp_path / "slides"))
+    (tmp_path / "slides").mkdir()
+    settings = load_settings()
+    settings.home.mkdir()
+    made = serve(monkeypatch, services_of(settings, Workbench(settings)))
+    yield made
+    made.store.close()
+
+
+@pytest.fixture
+def app(here: Services) -> AppTest:
+    """The application on its Slides page, not run yet."""
+    return AppTest.from_file(str(PROJECT_ROOT / "pages" / "main.py"), default_timeout=120)
+
+
+def opened(app: AppTest) -> AppTest:
+    app.run()
+    app.switch_page(str(PROJECT_ROOT / "pages" / "slides.py"))
+    return app.run()
+
+
+def test_an_empty_page_says_what_to_do(app):
+    assert "Upload a whole slide" in text_of(opened(app))
+    assert not app.exception
+
+
+def test_a_slide_can_be_read_and_one_that_was_read_shows_its_scores(app, here):
+    rgb = slide_samples.painted_cores([(1600, 400)], 380, (3200, 800))
+    path = slide_samples.write_tiff(here.settings.slide_dir / "a <b>.tif", rgb)
+    assert "Read this slide" in [button.label for button in opened(app).button]
+    regions = tuple(region(i, 3 if i < 2 else 0, (20, 0, 0, 10)) for i in range(4))
+    facts = SlideFacts("TIFF", 3200, 800, 3, 0.25)
+    glass = (233.0, 232.0, 241.0)
+    reading = SlideReading(path.name, facts, 0.25, "file", glass, 0.5, ("A note.",), (), regions)
+    kept = here.settings.home / "slides" / "readings"
+    kept.mkdir(parents=True)
+    key = key_of(SlideJob(path), here.slides.options())
+    (kept / f"{key}.json").write_bytes(to_json(reading))
+    opened(app)
+    assert not app.exception
+    assert [(one.label, one.value) for one in app.metric] == [
+        ("Middle of the readers", "3+"),
+        ("CNN", "3+"),
+        ("DenseNet121", "3+"),
+        ("Stain measurement", "3+"),
+    ]
+    assert "A note" in text_of(app)
+    app.session_state["blind"] = True
+    app.run()
+    assert not app.metric
+    assert "stays hidden" in text_of(app)
