@@ -6,4 +6,4 @@ settings, common. Nothing here imports streamlit, and nothing that the first pag
 tensorflow. Each package's docstring says which file to open for what.
 """
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
