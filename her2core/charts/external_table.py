@@ -5,11 +5,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from her2core.charts.plots import IntervalPlot
-from her2core.charts.verdicts import model_name
-from her2core.charts.words import STAIN_TITLE
-from her2core.evaluation.intervals import Interval, undefined
-
 _HEAD = (
     ("accuracy", "exact"),
     ("within_one", "within one"),
@@ -17,8 +12,6 @@ _HEAD = (
     ("kappa", "kappa"),
     ("ece", "ECE"),
 )
-_NAMES = {"mean probability": "Mean probability", "stain measurement": STAIN_TITLE}
-_MEAN = "mean of the sources"
 _SHORT = tuple(column for column in _HEAD if column[0] != "macro_f1")
 
 
@@ -69,35 +62,11 @@ def readme_lines(results: Mapping[str, Any], reader: str | None = None) -> list[
         results: see `read_external`.
         reader: only this one; None: all of them.
     """
-    rows = [row for row in _of_readme(results) if reader in (None, row["reader"])]
+    rows = [row for row in labelled_rows(results) if reader in (None, row["reader"])]
     return list(_table(rows, _SHORT))
 
 
-def source_plots(results: Mapping[str, Any]) -> list[IntervalPlot]:
-    """How often every reader was right, and at most one grade away, source by source."""
-    rows = [row for row in _of_readme(results) if not row["source"].startswith(_MEAN)]
-    readers = tuple(dict.fromkeys(row["reader"] for row in rows))
-    sources = {row["source"]: row["labelled"] for row in rows}
-    by_place = {(row["source"], row["reader"]): row["figures"] for row in rows}
-    return [
-        IntervalPlot(
-            title,
-            tuple(f"{source} (n = {n})" for source, n in sources.items()),
-            tuple(_NAMES.get(reader, model_name(reader)) for reader in readers),
-            tuple(
-                tuple(_interval(by_place.get((source, reader), {}).get(name)) for reader in readers)
-                for source in sources
-            ),
-        )
-        for name, title in (("accuracy", "Exact score"), ("within_one", "Within one grade"))
-    ]
-
-
-def _interval(figure: Mapping[str, Any] | None) -> Interval:
-    return Interval(**figure) if figure else undefined(0, "Not measured.")
-
-
-def _of_readme(results: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def labelled_rows(results: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The rows over all fields that carry a label."""
     first = results["rows"][0]["selection"] if results["rows"] else ""
     return [row for row in results["rows"] if row["selection"] == first and row["labelled"]]

@@ -1,11 +1,18 @@
-"""What a report shows before everything else: four figures, and how right whole groups are."""
+"""What is looked at before everything else: real tissue by source, four figures, whole groups."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from her2core.charts.external_table import labelled_rows
 from her2core.charts.plots import IntervalPlot, interval_plot
+from her2core.charts.verdicts import model_name
+from her2core.charts.words import STAIN_TITLE
+from her2core.evaluation.intervals import Interval, undefined
 from her2core.evaluation.names import TITLES
 from her2core.evaluation.report import ReaderEvaluation
 
+_NAMES = {"mean probability": "Mean probability", "stain measurement": STAIN_TITLE}
+_MEAN = "mean of the sources"
 _FIGURES = ("accuracy", "within_one", "kappa", "ece")
 
 
@@ -28,3 +35,27 @@ def group_plot(readers: Sequence[ReaderEvaluation]) -> IntervalPlot | None:
             tuple(level.within_one for _, level in levels),
         ),
     )
+
+
+def source_plots(results: Mapping[str, Any]) -> list[IntervalPlot]:
+    """How often every reader was right, and at most one grade away, source by source."""
+    rows = [row for row in labelled_rows(results) if not row["source"].startswith(_MEAN)]
+    readers = tuple(dict.fromkeys(row["reader"] for row in rows))
+    sources = {row["source"]: row["labelled"] for row in rows}
+    by_place = {(row["source"], row["reader"]): row["figures"] for row in rows}
+    return [
+        IntervalPlot(
+            title,
+            tuple(f"{source} (n = {n})" for source, n in sources.items()),
+            tuple(_NAMES.get(reader, model_name(reader)) for reader in readers),
+            tuple(
+                tuple(_interval(by_place.get((source, reader), {}).get(name)) for reader in readers)
+                for source in sources
+            ),
+        )
+        for name, title in (("accuracy", "Exact score"), ("within_one", "Within one grade"))
+    ]
+
+
+def _interval(figure: Mapping[str, Any] | None) -> Interval:
+    return Interval(**figure) if figure else undefined(0, "Not measured.")

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from her2core.charts.external_table import read_external, readme_lines, source_plots
+from her2core.charts.external_table import read_external, readme_lines
+from her2core.charts.headline import source_plots
 from her2core.charts.words import count_of, not_assessable_lines
 from her2core.common.text import markdown_text, printable
 from her2core.evaluation.assessment import RowFilter, evaluate, scored, without

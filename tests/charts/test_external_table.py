@@ -9,8 +9,8 @@ from her2core.charts.external_table import (
     read_external,
     readme_lines,
     right_at,
-    source_plots,
 )
+from her2core.charts.headline import source_plots
 from her2core.models.ood.novelty import BANDS
 from her2core.settings import PROJECT_ROOT
 
