@@ -1,8 +1,8 @@
 """The score of a slide or core by each reader, and what decided it.
 
 A network scores a slide by the share of assessable regions in each grade: the highest grade that
-more than 10 % of them reach (`scores.highest_reached`), as a pathologist scores a tumour by the
-share of cells. The stain measurement applies the ASCO/CAP rule itself to the tumour-like cells of
+enough of them reach (`scores.highest_reached`), as a pathologist scores a tumour by the share of
+cells. The stain measurement applies the ASCO/CAP rule itself to the tumour-like cells of
 all regions together. The score of the slide is the middle one of the readers' scores. A region is
 as wide as a patch that is scored by itself, so that one is enough for a network's score; that they
 are few is said.

@@ -45,7 +45,7 @@ from her2core.xai.fidelity_report import (
 )
 from pages.models_parts import model_cards
 from pages.shell import ui
-from tests.page_server import layer_titles, serve
+from tests.page_server import layer_titles, scene_of, serve
 from tests.review_samples import tamper
 from tests.tiny_bundles import a_patch, bundle_root
 
@@ -248,7 +248,7 @@ def test_an_opened_row_shows_image_verdicts_and_inert_comment(here):
     rerun(app)
 
     assert [head.value for head in app.subheader] == ["Entry 1"]
-    assert len(app.image) == 1
+    assert scene_of(app)["image"]
     assert len(app.get("plotly_chart")) == 1
     assert "<script>alert(1)</script> **crush** artefact\nsecond line" in [
         text.value for text in app.text
