@@ -42,6 +42,7 @@ from training.report_rows import left_out_note, loaded, read_rows, read_test_par
 
 HTML_FILE = "report.html"
 _NAMED_FILES = 10
+_UNREAD = "Files left out because they could not be read"
 # pictures of patches on which a network and the stain measurement lie far apart
 _FAR_PICTURES = 12
 
@@ -51,13 +52,13 @@ class EvaluationError(ValueError):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command. Returns 0 when the report was written, 1 otherwise."""
+    """Run the command. Returns 0 when a report was written of all files, 2 of some, 1 of none."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     return told(run, _parser().parse_args(arguments))
 
 
 def told(make: Callable[[argparse.Namespace], Report], args: argparse.Namespace) -> int:
-    """Make a report and say how it went: 0 when it was written, 1 with one sentence otherwise."""
+    """Make a report and say how it went; returns the exit status that `main` names."""
     try:
         report = make(args)
     except (EvaluationError, DatasetError, BundleError) as error:
@@ -70,7 +71,7 @@ def told(make: Callable[[argparse.Namespace], Report], args: argparse.Namespace)
     for line in summary(report):
         print(line)
     print(f"The report is in {args.out}.")
-    return 0
+    return 2 if any(note.startswith(_UNREAD) for note in report.notes) else 0
 
 
 @contextmanager
@@ -218,7 +219,7 @@ def _notes(rows: Sequence[PatchRow], unread: Sequence[str]) -> tuple[str, ...]:
         some = " ".join(unread[:_NAMED_FILES])
         more = len(unread) - _NAMED_FILES
         rest = f" And {more} more." if more > 0 else ""
-        notes.append(f"Files left out because they could not be read: {len(unread)}. {some}{rest}")
+        notes.append(f"{_UNREAD}: {len(unread)}. {some}{rest}")
     labels: dict[str, set[int]] = {}
     for row in rows:
         labels.setdefault(row.sha256, set()).add(row.label)

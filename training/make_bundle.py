@@ -100,14 +100,9 @@ def choose_background(patches: PatchSet, count: int) -> npt.NDArray[np.uint8]:
 
 
 def _logits(model: Any, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
-    import keras
+    from her2core.models.bundles.bundle import plain_logits
 
-    to_logits = keras.Model(model.inputs[0], model.get_layer("logits").output)
-    parts = [
-        to_logits(images[start : start + 32].astype(np.float32) / 255, training=False)
-        for start in range(0, len(images), 32)
-    ]
-    return np.concatenate([np.asarray(part) for part in parts]).astype(np.float64)
+    return plain_logits(model, images).astype(np.float64)
 
 
 def _cores_metrics(predicted: npt.NDArray[np.int64], test: PatchSet) -> tuple[Metric, ...]:

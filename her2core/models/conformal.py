@@ -33,7 +33,7 @@ class ConformalSets:
         alpha: share of patches whose set may miss the true score, in (0, 1).
         thresholds: per class in clinical order, in [0, 1]: a class is in the set where 1 minus its
             probability is not above. 1 where too few patches of the class were there to leave it
-            out of any set.
+            out of any set; of a class without any, nothing is known, and it is in none by itself.
         n: per class, number of calibration patches.
         calibration_set: what it was calibrated on, for people.
     """
@@ -103,10 +103,17 @@ def prediction_sets(
     """`prediction_set` of many patches: (n, 4) probabilities to (n, 4) memberships."""
     # A calibration patch on the very threshold must stay in, whatever float32 made of its value.
     member = (1.0 - probabilities) <= np.asarray(sets.thresholds) + 1e-6
+    member &= np.asarray(sets.n) > 0
     member[np.arange(len(member)), probabilities.argmax(axis=1)] = True
     from_below = np.maximum.accumulate(member, axis=1)
     from_above = np.maximum.accumulate(member[:, ::-1], axis=1)[:, ::-1]
     return np.asarray(from_below & from_above)
+
+
+def uncalibrated(sets: ConformalSets) -> str | None:
+    """E.g. "no 0 was calibrated", so that a set without it does not rule it out; None: all were."""
+    absent = [score.label for score in HER2Score if not sets.n[score]]
+    return f"no {' or '.join(absent)} was calibrated" if absent else None
 
 
 def set_text(members: Sequence[HER2Score]) -> str:

@@ -11,7 +11,7 @@ from her2core.charts.verdicts import probability_figure
 from her2core.common.text import markdown_text, percent
 from her2core.models.assessable import ASSESSABLE, Assessability
 from her2core.models.bundles.card import ModelCard
-from her2core.models.conformal import prediction_set, set_text
+from her2core.models.conformal import prediction_set, set_text, uncalibrated
 from her2core.models.ood.novelty import FAMILIAR, LESS, UNLIKE, familiarity
 from her2core.models.verdict import Verdict
 from her2core.reviews.worklist import model_gap
@@ -155,12 +155,15 @@ def _set_line(verdict: Verdict, card: ModelCard | None) -> None:
     if len(members) < 2:
         return
     promised = percent(1 - card.conformal.alpha)
+    absent = uncalibrated(card.conformal)
     coverage = card.measured_coverage
     measured = (
         f"measured: {percent(coverage.value)} of {coverage.n} {markdown_text(coverage.set)}"
         if coverage
         else "coverage not measured on held-out data"
     )
+    if absent:
+        measured = f"{measured}; {absent}"
     held_out = "; what is measured here is how many it held of held-out patches" if coverage else ""
     st.markdown(
         f"Cannot tell apart: **{set_text(members)}**  \n:gray[:small[{promised} sets; {measured}]]",

@@ -13,6 +13,7 @@ from her2core.models.conformal import (
     prediction_set,
     prediction_sets,
     set_text,
+    uncalibrated,
 )
 from her2core.scores import HER2Score
 
@@ -49,6 +50,15 @@ def test_the_threshold_is_the_ninth_of_nine_and_missing_where_patches_are_too_fe
 )
 def test_sets_of_worked_examples(probabilities, thresholds, expected):
     assert prediction_set(probabilities, sets(*thresholds)) == expected
+
+
+def test_a_class_that_no_patch_calibrated_is_said_and_not_in_every_set():
+    labels = np.repeat([1, 2, 3], 20)
+    found = calibrate(0.6 * np.eye(4)[labels] + 0.1, labels, "no 0")
+    assert prediction_set((0.1, 0.1, 0.7, 0.1), found) == (TWO,)
+    assert prediction_set((0.7, 0.1, 0.1, 0.1), found)[0] == ZERO, "the verdict is in its set"
+    assert uncalibrated(found) == "no 0 was calibrated"
+    assert uncalibrated(sets(0.5, 0.5, 0.5, 0.5)) is None
 
 
 @given(ROWS, THRESHOLDS)
