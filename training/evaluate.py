@@ -137,7 +137,7 @@ def run(args: argparse.Namespace) -> Report:
     bundles = [Path(part) for part in args.models.split(",") if part]
     cards = [ModelCard.read(folder / CARD_FILE) for folder in bundles]
     if not cards:
-        raise EvaluationError("Name at least one bundle folder with --models.")
+        raise EvaluationError("Name at least one bundle folder with --bundles.")
     if len({card.model_id for card in cards}) < len(cards):
         raise EvaluationError("Two of the bundles hold the same weights; name each model once.")
     with writing(args.out):

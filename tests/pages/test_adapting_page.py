@@ -1,7 +1,6 @@
 """The Models page fits a bundle to the reviews: compared first, put in use or not, in the audit."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,13 +22,15 @@ WHEN = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 @pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Services]:
-    """A server with the CNN and forty reviewed patches of ten slides."""
+def here(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[Services]:
+    """A server with the CNN and forty reviewed patches of ten slides, or as many as are asked."""
     chosen = settings(tmp_path / "home", bundle_root(), tmp_path / "home" / "bundles")
     chosen.home.mkdir()
     made = services_of(chosen, Workbench(chosen, ["cnn"], maps=False))
     made.workbench.wait()
-    for number in range(40):
+    for number in range(getattr(request, "param", 40)):
         patch = brown_patch(number)
         made.images.put(patch)
         made.store.add_patch(PatchRecord(patch.sha256, patch.name, 64, 64, WHEN))
@@ -109,11 +110,8 @@ def test_a_pattern_that_is_none_is_said(here: Services):
     assert "is not valid" in said(asked("("))
 
 
-def test_too_few_reviews_are_said(here: Services, monkeypatch: pytest.MonkeyPatch):
-    few = replace(here, settings=here.settings)
-    reviews = here.store.reviews()[:5]
-    monkeypatch.setattr(type(here.store), "reviews", lambda self, wanted=None: reviews)
-    serve(monkeypatch, few)
+@pytest.mark.parametrize("here", [5], indirect=True)
+def test_too_few_reviews_are_said(here: Services):
     app = opened(MODELS)
     (button,) = [one for one in app.button if one.label == "Fit and compare"]
     app = rerun(button.click())
