@@ -8,6 +8,7 @@ from her2core.scores import RESEARCH_NOTICE
 from her2core.serving.services import Services
 from her2core.serving.slide_shelf import ShelfSlide, SlideState
 from her2core.slides.score import score_slide
+from her2core.slides.slide import SLIDE_ENDINGS
 from pages.shell import session, ui
 from pages.slides_parts import results
 
@@ -41,7 +42,13 @@ def main() -> None:
 def _upload(here: Services) -> None:
     """The upload field; a slide that was dropped is kept and read at once."""
     round_no = st.session_state.setdefault("slide_round", 0)
-    file = st.file_uploader("Slide, core or microarray", key=f"slide-upload-{round_no}")
+    file = st.file_uploader(
+        "Slide, core or microarray",
+        type=sorted(SLIDE_ENDINGS),
+        key=f"slide-upload-{round_no}",
+        help="Larger slides are read from the server's folder of slides (HER2_SLIDES), where they "
+        "lie already. Formats of several files (MRXS, VMS) can be read only from there.",
+    )
     if file is None:
         return
     session.desk(here.store).require_take_in()

@@ -129,7 +129,7 @@ def _card(verdict: Verdict, tumour: Assessability) -> None:
         )
         if verdict.demo:
             st.badge(
-                "demo model",
+                "demo",
                 color="violet",
                 help="Trained for demonstration only; see the Models page.",
             )

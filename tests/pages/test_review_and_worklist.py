@@ -274,7 +274,7 @@ def test_both_verdicts_stand_side_by_side_with_what_they_would_mean(app, three, 
     said = text_of(app)
     assert "**CNN**" in said
     assert "**DenseNet121**" in said
-    assert "demo model" in said
+    assert "[demo]" in said
     assert ("The models agree" in said) or ("The models differ" in said)
     for verdict in verdicts:
         assert verdict.score.meaning in said

@@ -11,7 +11,7 @@ from her2core.serving.slide_runs import SlideJob, key_of
 from her2core.serving.workbench import Workbench
 from her2core.settings import PROJECT_ROOT, load_settings
 from her2core.slides.readings import SlideReading, to_json
-from her2core.slides.slide import SlideFacts
+from her2core.slides.slide import SLIDE_ENDINGS, SlideFacts
 from tests import slide_samples
 from tests.page_server import serve, services_of, text_of
 from tests.slides.test_score import region
@@ -45,6 +45,9 @@ def opened(app: AppTest) -> AppTest:
 def test_an_empty_page_says_what_to_do(app):
     assert "Upload a whole slide" in text_of(opened(app))
     assert not app.exception
+    # what would be kept but never listed is refused before it is sent
+    (field,) = app.get("file_uploader")
+    assert set(field.proto.type) == SLIDE_ENDINGS
 
 
 def test_a_slide_can_be_read_and_one_that_was_read_shows_its_scores(app, here):
