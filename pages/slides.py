@@ -26,13 +26,15 @@ def main() -> None:
             "by the setting HER2_SLIDES."
         )
         return
-    if st.session_state.get("slide") not in slides:
-        st.session_state["slide"] = next(iter(slides))
+    keys = list(slides)
+    uploaded = st.session_state.get("slide_uploaded")
+    # a new field after each upload: what the browser still says of the old one counts no more
     key = st.selectbox(
         "Slide",
-        list(slides),
+        keys,
+        index=keys.index(uploaded) if uploaded in slides else 0,
         format_func=lambda one: slides[one].name,
-        key="slide",
+        key=f"slide-{st.session_state['slide_round']}",
     )
     chosen = slides[key]
     busy = here.slides.state(chosen).phase in ("waiting", "reading")
@@ -58,7 +60,7 @@ def _upload(here: Services) -> None:
         st.error("The slide could not be kept; the server's disk may be full.")
         return
     here.slides.start(kept)
-    st.session_state["slide"] = kept.key
+    st.session_state["slide_uploaded"] = kept.key
     st.session_state["slide_round"] = round_no + 1
     st.rerun()
 
