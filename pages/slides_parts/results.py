@@ -47,7 +47,7 @@ def draw_scores(scores: tuple[SlideScore, ...]) -> None:
         )
         counted = "cells" if one.reader == "stain" else "regions"
         shares = " · ".join(
-            f"{label} {100 * share:.0f} %"
+            f"{label}: {100 * share:.0f}\u00a0%"
             for label, share in zip(("0", "1+", "2+", "3+"), one.shares or (), strict=False)
         )
         h_score = "" if one.h_score is None else f", H-score {one.h_score:.0f}"
