@@ -113,14 +113,14 @@ def _part(row: Mapping[str, Any], name: str) -> str:
 
 
 def right_at(results: Mapping[str, Any] | None, band: str, models: Collection[str]) -> str:
-    """How often these models were right at a distance, one sentence; empty where nobody knows."""
+    """How often these models were right in a band, one sentence; empty where nobody knows."""
     if results is None or not set(models) <= set(results["models"]):
         return ""
     for row in results.get("distances", ()):
         if row["band"] == band and row["readings"]:
             return (
-                f"At that distance {row['exact']} of {row['readings']} readings of real breast "
-                f"tissue gave the label, {row['within_one']} were within one grade."
+                f"Of real breast tissue called {band}, {row['exact']} of {row['readings']} "
+                f"readings gave the label, {row['within_one']} were within one grade."
             )
     return ""
 

@@ -72,7 +72,7 @@ def test_how_unfamiliar_a_patch_is_stands_in_colour_and_words(tmp_path, novelty,
     (line,) = (each.value for each in app.markdown if "times the limit" in each.value)
     assert f":{colour}-badge[" in line
     assert words in line
-    assert re.search(r"At that distance 2[012] of 30 readings", line)
+    assert re.search(r"Of real breast tissue called [a-z ]+, 2[012] of 30 readings", line)
 
 
 def test_the_reviewer_reads_which_scores_cannot_be_told_apart():
