@@ -79,6 +79,7 @@ class Viewer {
     this.resized.disconnect();
     this.listeners.abort();
     this.panes.forEach((pane) => pane.map.remove());
+    this.panes = []; // pictures still on their way go nowhere
     this.layers.forget();
     this.root.remove();
   }

@@ -24,7 +24,7 @@ def test_every_page_works_under_the_policy_and_none_can_be_framed(server, page, 
     settled(page)
     # A settled page may still be fetching a picture; one that is refused never gets a width.
     page.wait_for_function(
-        "document.images.length && [...document.images].every((image) => image.naturalWidth)",
+        "() => document.images.length && [...document.images].every((one) => one.naturalWidth)",
         timeout=PATIENCE,
     )
     for link in ("Worklist", "Review log", "Evaluation", "Models"):
