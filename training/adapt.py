@@ -20,6 +20,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from her2core.accounts.records import AccountError
+from her2core.common.text import interval_text
 from her2core.models.backends.reader import BackendError
 from her2core.models.bundles.bundle_files import refuse_taken
 from her2core.models.bundles.card import BundleError, Metric
@@ -180,11 +181,7 @@ def lines(found: Proposal) -> list[str]:
 
 
 def _said(metric: Metric | None) -> str:
-    if metric is None:
-        return "–"
-    if metric.ci_low is None:
-        return f"{metric.value:.3f}"
-    return f"{metric.value:.3f} ({metric.ci_low:.3f} to {metric.ci_high:.3f})"
+    return "–" if metric is None else interval_text(metric.value, metric.ci_low, metric.ci_high)
 
 
 if __name__ == "__main__":

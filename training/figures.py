@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from her2core.charts.words import METHOD, count_of, figure_text, pair_lines, third_reader_lines
+from her2core.common.text import interval_text
 from her2core.evaluation.names import CUT_OFFS, TITLES
 from her2core.evaluation.report import Report, ReportError
 from her2core.evaluation.report_folders import find_reports
@@ -161,13 +162,9 @@ def _card_lines(cards: Sequence[ModelCard]) -> Iterator[str]:
     for card in cards:
         for metric in card.metrics:
             if metric.name in _CARD_FIGURES:
-                interval = (
-                    ""
-                    if metric.ci_low is None or metric.ci_high is None
-                    else f" ({metric.ci_low:.3f} to {metric.ci_high:.3f})"
-                )
+                figure = interval_text(metric.value, metric.ci_low, metric.ci_high)
                 yield (
-                    f"| {cell(card.name)} | {cell(metric.name)} | {metric.value:.3f}{interval} "
+                    f"| {cell(card.name)} | {cell(metric.name)} | {figure} "
                     f"| {metric.n} | {cell(metric.set)} |"
                 )
     yield ""

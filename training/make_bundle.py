@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from her2core import __version__
+from her2core.common.text import interval_text
 from her2core.evaluation.metrics import set_metrics
 from her2core.models.bundles.card import BundleError, Metric, ModelCard, ModelInput, PartReading
 from her2core.models.conformal import ConformalSets, calibrate
@@ -255,10 +256,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"The bundle could not be made: {error}.", file=sys.stderr)
         return 1
     for metric in card.metrics:
-        interval = (
-            "" if metric.ci_low is None else f" ({metric.ci_low:.3f} to {metric.ci_high:.3f})"
-        )
-        print(f"{metric.name}, {metric.set}: {metric.value:.3f}{interval}, n = {metric.n}")
+        figure = interval_text(metric.value, metric.ci_low, metric.ci_high)
+        print(f"{metric.name}, {metric.set}: {figure}, n = {metric.n}")
     print(f"{card.model_id} written to {args.out}")
     return 0
 

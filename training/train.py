@@ -22,6 +22,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from her2core.common.text import interval_text
 from her2core.models.architectures.keras_model import WeightsUnavailableError
 from her2core.models.bundles.card import BundleError, ModelCard
 from her2core.training.checkpoint import CheckpointError
@@ -197,10 +198,8 @@ def _prepared(request: Request, recipe: Recipe, start: Path | None) -> Prepared:
 
 def _tell(card: ModelCard, out: Path) -> None:
     for metric in card.metrics:
-        interval = (
-            "" if metric.ci_low is None else f" ({metric.ci_low:.3f} to {metric.ci_high:.3f})"
-        )
-        print(f"{metric.name}, {metric.set}: {metric.value:.3f}{interval}, n = {metric.n}")
+        figure = interval_text(metric.value, metric.ci_low, metric.ci_high)
+        print(f"{metric.name}, {metric.set}: {figure}, n = {metric.n}")
     print(f"{card.model_id} written to {out}")
 
 

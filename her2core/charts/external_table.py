@@ -5,6 +5,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+# what the rows call readers that are no single network, and the mean over all sources
+MEAN, STAIN, ALL_SOURCES = "mean probability", "stain measurement", "mean of the sources"
 _HEAD = (
     ("accuracy", "exact"),
     ("within_one", "within one"),

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from her2core.charts.external_table import labelled_rows
+from her2core.charts.external_table import ALL_SOURCES, MEAN, STAIN, labelled_rows
 from her2core.charts.plots import IntervalPlot, interval_plot
 from her2core.charts.verdicts import model_name
 from her2core.charts.words import STAIN_TITLE
@@ -11,8 +11,7 @@ from her2core.evaluation.intervals import Interval, undefined
 from her2core.evaluation.names import TITLES
 from her2core.evaluation.report import ReaderEvaluation
 
-_NAMES = {"mean probability": "Mean probability", "stain measurement": STAIN_TITLE}
-_MEAN = "mean of the sources"
+_NAMES = {MEAN: "Mean probability", STAIN: STAIN_TITLE}
 _FIGURES = ("accuracy", "within_one", "kappa", "ece")
 
 
@@ -39,7 +38,7 @@ def group_plot(readers: Sequence[ReaderEvaluation]) -> IntervalPlot | None:
 
 def source_plots(results: Mapping[str, Any]) -> list[IntervalPlot]:
     """How often every reader was right, and at most one grade away, source by source."""
-    rows = [row for row in labelled_rows(results) if not row["source"].startswith(_MEAN)]
+    rows = [row for row in labelled_rows(results) if row["source"] != ALL_SOURCES]
     readers = tuple(dict.fromkeys(row["reader"] for row in rows))
     sources = {row["source"]: row["labelled"] for row in rows}
     by_place = {(row["source"], row["reader"]): row["figures"] for row in rows}

@@ -128,3 +128,13 @@ def markdown_text(text: str) -> str:
     """
     joined = _FOUND_AFTER_PARSING.sub(_JOINER, printable(text))
     return _ASCII_PUNCTUATION.sub(r"\\\1", joined)
+
+
+def interval_text(value: float, low: float | None, high: float | None) -> str:
+    """A figure with its interval, where it has one.
+
+    >>> interval_text(0.9, 0.85, 0.95)
+    '0.900 (0.850 to 0.950)'
+    """
+    ends = "" if low is None or high is None else f" ({low:.3f} to {high:.3f})"
+    return f"{value:.3f}{ends}"

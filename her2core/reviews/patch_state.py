@@ -16,7 +16,7 @@ from her2core.reviews.assignment_names import ACCOUNT, ASSIGNMENT, DOUBLE_READ
 from her2core.reviews.double_reads import DoubleRead, GivenScore, blinded_answers
 from her2core.reviews.double_reads import latest as last_answer
 from her2core.reviews.patch_names import look
-from her2core.reviews.queries import to_verdict
+from her2core.reviews.queries import by_patch, to_verdict
 from her2core.reviews.schema import PatchRow, ReviewerRow, ReviewRow, StainReadingRow, VerdictRow
 from her2core.scores import HER2Score
 
@@ -31,18 +31,8 @@ def rows(
         ids: of the patches.
         choices: number of a choice of models -> architecture -> id of the model in use.
     """
-    readings: dict[int, list[VerdictRow]] = defaultdict(list)
-    for row in session.scalars(
-        select(VerdictRow).where(VerdictRow.patch_id.in_(ids)).order_by(VerdictRow.id)
-    ):
-        readings[row.patch_id].append(row)
-    measured: dict[int, list[StainReadingRow]] = defaultdict(list)
-    for stain in session.scalars(
-        select(StainReadingRow)
-        .where(StainReadingRow.patch_id.in_(ids))
-        .order_by(StainReadingRow.id)
-    ):
-        measured[stain.patch_id].append(stain)
+    readings = by_patch(session, VerdictRow, ids)
+    measured = by_patch(session, StainReadingRow, ids)
     given, stages = _assignments(session, ids)
     made = []
     for patch in session.scalars(select(PatchRow).where(PatchRow.id.in_(ids))):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import TypeVar
 
 from sqlalchemy import ColumnElement, Row, String, select, type_coerce
 from sqlalchemy.orm import Session, aliased
@@ -31,6 +32,7 @@ from her2core.scores import HER2Score
 _AT_ONCE = 500
 _Successor = aliased(ReviewRow)
 _Loaded = Row[ReviewRow, PatchRow, str, int | None]
+_Kept = TypeVar("_Kept", VerdictRow, StainReadingRow)
 
 
 def reviews_where(session: Session, *conditions: ColumnElement[bool]) -> list[Review]:
@@ -99,6 +101,16 @@ def current_reviews(
     return {patch_id: (review_id, HER2Score(score)) for patch_id, review_id, score in rows}
 
 
+def by_patch(
+    session: Session, kind: type[_Kept], patch_ids: Collection[int]
+) -> defaultdict[int, list[_Kept]]:
+    """What was read of each of these patches, oldest first."""
+    kept: defaultdict[int, list[_Kept]] = defaultdict(list)
+    for row in session.scalars(select(kind).where(kind.patch_id.in_(patch_ids)).order_by(kind.id)):
+        kept[row.patch_id].append(row)
+    return kept
+
+
 def worklist_items(
     session: Session, patch_ids: Sequence[int], reviewer: str, models: Mapping[str, str]
 ) -> list[WorklistItem]:
@@ -114,18 +126,8 @@ def worklist_items(
         parts = [patch_ids[at : at + _AT_ONCE] for at in range(0, len(patch_ids), _AT_ONCE)]
         return [item for p in parts for item in worklist_items(session, p, reviewer, models)]
     own = current_reviews(session, reviewer, ReviewRow.patch_id.in_(patch_ids))
-    readings: dict[int, list[VerdictRow]] = defaultdict(list)
-    for row in session.scalars(
-        select(VerdictRow).where(VerdictRow.patch_id.in_(patch_ids)).order_by(VerdictRow.id)
-    ):
-        readings[row.patch_id].append(row)
-    measured: dict[int, list[StainReadingRow]] = defaultdict(list)
-    for stain in session.scalars(
-        select(StainReadingRow)
-        .where(StainReadingRow.patch_id.in_(patch_ids))
-        .order_by(StainReadingRow.id)
-    ):
-        measured[stain.patch_id].append(stain)
+    readings = by_patch(session, VerdictRow, patch_ids)
+    measured = by_patch(session, StainReadingRow, patch_ids)
     items = {}
     for patch in session.scalars(select(PatchRow).where(PatchRow.id.in_(patch_ids))):
         centred = Square.centred(patch.width, patch.height)

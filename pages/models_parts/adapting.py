@@ -11,7 +11,7 @@ from pathlib import Path
 import streamlit as st
 
 from her2core.accounts.records import NotAllowedError, Permission
-from her2core.common.text import markdown_text, percent_text
+from her2core.common.text import interval_text, markdown_text, percent_text
 from her2core.models.backends.reader import BackendError
 from her2core.models.bundles.card import BundleError, Metric
 from her2core.models.bundles.registry import ARCHITECTURES, free_folder
@@ -235,8 +235,4 @@ def _counted(found: list[ReviewedPatch]) -> str:
 
 
 def _said(metric: Metric | None) -> str:
-    if metric is None:
-        return "–"
-    if metric.ci_low is None:
-        return f"{metric.value:.3f}"
-    return f"{metric.value:.3f} ({metric.ci_low:.3f} to {metric.ci_high:.3f})"
+    return "–" if metric is None else interval_text(metric.value, metric.ci_low, metric.ci_high)

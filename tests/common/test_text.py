@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from her2core.common.text import markdown_text, printable, spreadsheet_text
+from her2core.common.text import interval_text, markdown_text, printable, spreadsheet_text
 from tests import hostile
 
 JOINER = "\N{WORD JOINER}"
@@ -106,3 +106,8 @@ def test_printable_text_is_one_plain_line(text):
     assert line == "" or line.isprintable()
     assert line == line.strip()
     assert printable(line) == line
+
+
+def test_a_figure_without_an_interval_claims_none():
+    assert interval_text(0.9, 0.85, 0.95) == "0.900 (0.850 to 0.950)"
+    assert interval_text(0.9, None, None) == "0.900"
