@@ -9,14 +9,13 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 from her2core.stain.thresholds import StainThresholds
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 SHIPPED_DATA = PROJECT_ROOT / "data"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
-Backend = Literal["auto", "openvino", "tensorflow"]
 # The decoding process itself takes some 110 MiB of address space.
 LEAST_MIB = 192
 _SWITCH = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(
@@ -76,7 +75,8 @@ class Settings:
         report_dirs: folders searched for evaluation reports, in order.
         slide_dir: folder of whole slides that people may have read here; None: uploads only.
         limits: upload limits.
-        backend: what runs the networks; "auto" is the fastest that agrees with TensorFlow.
+        backend: what runs the networks, see `her2core.models.backends.choose`; "auto" is the
+            fastest that agrees with TensorFlow.
         store_images: whether uploaded pictures are kept on disk; otherwise they are in memory for
             as long as the server runs, and reviews are recorded all the same.
         stain: what the stain measurement calls stained, complete and intense, with its sources.
@@ -94,7 +94,7 @@ class Settings:
     report_dirs: tuple[Path, ...] = (SHIPPED_DATA / "reports",)
     slide_dir: Path | None = None
     limits: UploadLimits = field(default_factory=UploadLimits)
-    backend: Backend = "auto"
+    backend: str = "auto"
     store_images: bool = True
     stain: StainThresholds = field(default_factory=StainThresholds)
     sign_in: SignInSettings = field(default_factory=SignInSettings)
@@ -191,7 +191,7 @@ def load_settings(
         bundle_dirs=(*named, SHIPPED_DATA / "bundles", home / "bundles"),
         report_dirs=(home / "reports", SHIPPED_DATA / "reports"),
         slide_dir=Path(slides).expanduser().resolve() if slides else None,
-        backend=_backend(text("HER2_BACKEND")),
+        backend=(text("HER2_BACKEND") or "auto").strip().lower(),
         limits=UploadLimits(
             max_bytes=number("HER2_MAX_BYTES", defaults.max_bytes),
             max_pixels=number("HER2_MAX_PIXELS", defaults.max_pixels),
@@ -203,14 +203,4 @@ def load_settings(
         log_level=one_of("HER2_LOG_LEVEL", LOG_LEVELS) or "INFO",
         metrics=switch("HER2_METRICS", False),
         store_images=switch("HER2_STORE_IMAGES", True),
-    )
-
-
-def _backend(name: str | None) -> Backend:
-    for known in get_args(Backend):
-        if (name or "auto").strip().lower() == known:
-            chosen: Backend = known
-            return chosen
-    raise ValueError(
-        f"Setting HER2_BACKEND must be one of {', '.join(get_args(Backend))}, not '{name}'."
     )

@@ -5,6 +5,7 @@ import functools
 from her2core.accounts.door import LOOPBACK_NAMES, OpenDoorError, way_in
 from her2core.accounts.records import ROLES
 from her2core.accounts.store import AccountStore
+from her2core.models.backends.choose import check_backend
 from her2core.reviews.store import ReviewStore, StoreError
 from her2core.serving.browsers import server_key
 from her2core.serving.services import services
@@ -31,6 +32,7 @@ def check(address: str | None) -> tuple[str, ...]:
     """
     try:
         settings = load_settings()
+        check_backend(settings.backend)
         store = ReviewStore(settings.database_url)
     except (StoreError, ValueError, OSError) as error:
         raise RefusedError(2, str(error)) from None

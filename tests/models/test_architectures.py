@@ -11,7 +11,7 @@ import pytest
 
 from her2core.models.architectures import ARCHITECTURES
 from her2core.models.architectures.keras_model import take_weights
-from her2core.models.backends.openvino_reader import OpenVinoReader
+from her2core.models.backends.openvino_backend import OpenVinoReader
 from her2core.models.backends.reader import TOLERANCE
 from her2core.models.bundles.bundle_files import BundleFiles, read_files
 from her2core.preprocessing.patches import decode

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from her2core.models import backends
 from her2core.models.architectures import ARCHITECTURES
 from her2core.models.backends import parity
-from her2core.models.backends.choose import open_reader
+from her2core.models.backends.choose import backend_names, check_backend, open_reader
+from her2core.models.backends.openvino_backend import OpenVinoReader
 from her2core.models.backends.openvino_graph import build_graph, build_parts
-from her2core.models.backends.openvino_reader import OpenVinoReader
 from her2core.models.backends.parity import largest_difference
 from her2core.models.backends.reader import TOLERANCE, BackendError
 from her2core.models.bundles.bundle import as_keras
@@ -156,10 +157,34 @@ def test_a_backend_that_answers_otherwise_is_not_used(tmp_path):
 def test_the_settings_choose(tmp_path, monkeypatch):
     assert isinstance(open_reader(files("cnn"), "auto", tmp_path), OpenVinoReader)
     assert isinstance(open_reader(files("cnn"), "tensorflow", tmp_path), Classifier)
-    monkeypatch.setitem(sys.modules, "her2core.models.backends.openvino_reader", None)
+    monkeypatch.setitem(sys.modules, "her2core.models.backends.openvino_backend", None)
     assert isinstance(open_reader(files("cnn"), "auto", tmp_path), Classifier)
     with pytest.raises(BackendError, match="not installed"):
         open_reader(files("cnn"), "openvino", tmp_path)
+
+
+FURTHER = """
+from her2core.models.backends.openvino_backend import OpenVinoReader
+
+
+def readers(files, *, exact):
+    yield OpenVinoReader(files, exact=True)
+"""
+
+
+def test_a_further_backend_is_one_file(tmp_path, monkeypatch):
+    (tmp_path / "further_backend.py").write_text(FURTHER)
+    monkeypatch.setattr(backends, "__path__", [*backends.__path__, str(tmp_path)])
+    assert "further" in backend_names()
+    check_backend("further")
+    assert open_reader(files("cnn"), "further", tmp_path).backend.endswith("float32")
+
+
+def test_a_backend_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(ValueError, match="must be one of auto, openvino, tensorflow, not 'cuda'"):
+        check_backend("cuda")
+    with pytest.raises(BackendError, match="no backend 'cuda'"):
+        open_reader(files("cnn"), "cuda", tmp_path)
 
 
 def test_an_unwritable_cache_costs_only_time(tmp_path):

@@ -132,7 +132,12 @@ def test_a_session_waits_for_its_browser_for_longer_than_it_may_idle(
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("HER2_ALLOW_OPEN", "maybe"), ("HER2_OIDC_ROLE", "owner"), ("DATABASE_URL", "nonsense")],
+    [
+        ("HER2_ALLOW_OPEN", "maybe"),
+        ("HER2_OIDC_ROLE", "owner"),
+        ("HER2_BACKEND", "cuda"),
+        ("DATABASE_URL", "nonsense"),
+    ],
 )
 def test_a_wrong_setting_is_named_before_anything_listens(home, monkeypatch, name, value):
     monkeypatch.setenv(name, value)

@@ -11,7 +11,7 @@ import pytest
 
 from her2core.evaluation.intervals import Interval
 from her2core.evaluation.pairs import PairComparison
-from her2core.models.backends.openvino_reader import OpenVinoReader
+from her2core.models.backends.openvino_backend import OpenVinoReader
 from her2core.models.backends.parity import largest_difference
 from her2core.models.bundles.bundle_files import frozen_digest, read_files, write_files
 from her2core.models.bundles.card import CARD_FILE, BundleError, ModelCard

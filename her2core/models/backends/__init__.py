@@ -1,4 +1,5 @@
 """What runs a network: OpenVINO where it agrees with TensorFlow, otherwise TensorFlow.
 
-Open `reader` for what a backend must offer, `choose` for which one is taken.
+A backend is one file NAME_backend.py. Open `reader` for what it must offer, `choose` for how it
+is found and which one is taken.
 """

@@ -12,7 +12,7 @@ probabilities most.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import pairwise
 from queue import SimpleQueue
@@ -24,11 +24,23 @@ import openvino as ov
 from her2core.common.parallel import cores, mapped
 from her2core.models.architectures import ARCHITECTURES
 from her2core.models.backends.openvino_graph import build_graph, build_parts
-from her2core.models.backends.reader import Activations, BackendError, Floats, check_pixels
+from her2core.models.backends.reader import (
+    Activations,
+    BackendError,
+    Floats,
+    Reader,
+    check_pixels,
+)
 from her2core.models.bundles.bundle_files import BundleFiles
 from her2core.models.temperature import probabilities
 
 _PRECISION = "INFERENCE_PRECISION_HINT"
+
+
+def readers(files: BundleFiles, *, exact: bool) -> Iterator[Reader]:
+    """See `her2core.models.backends.choose`: the processor's own precision, then float32."""
+    for full in (True,) if exact else (False, True):
+        yield OpenVinoReader(files, exact=full)
 
 
 class OpenVinoReader:
