@@ -18,7 +18,14 @@ import numpy.typing as npt
 
 from benchmarks.external_masks import membrane_dice
 from benchmarks.figure import ROOT
-from her2core.charts.external_table import ALL_SOURCES, MEAN, STAIN, page_lines, readme_lines
+from her2core.charts.external_table import (
+    AGREED,
+    ALL_SOURCES,
+    MEAN,
+    STAIN,
+    page_lines,
+    readme_lines,
+)
 from her2core.common.files import write_atomically
 from her2core.evaluation.fields import ExternalDataError, Field, read_fields
 from her2core.evaluation.figures import Sample, measure
@@ -33,8 +40,6 @@ from her2core.stain import StainReading, measure_membranes, reading_of
 from training.benchmark_tables import FiguresError
 from training.figures import with_block
 
-# the score that both networks give; none where they differ
-AGREED = "networks agree"
 ALL, FITTING = "all", "label fits the picture"
 FIGURES = ("accuracy", "within_one", "macro_f1", "kappa", "ece")
 _N_BOOT = 1000

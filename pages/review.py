@@ -13,7 +13,7 @@ from her2core.models.ood.novelty import warning as novelty_warning
 from her2core.models.verdict import Verdict
 from her2core.people.worklist import Front, Worklist
 from her2core.preprocessing.patches import Patch, PatchError
-from her2core.preprocessing.quality.assessment import assess
+from her2core.preprocessing.quality.assessment import QualityReport, assess
 from her2core.reviews.records import Review, WorklistItem
 from her2core.reviews.store import StoreError
 from her2core.serving.services import Services
@@ -94,7 +94,8 @@ def _workplace(here: Services, front: Front) -> None:
         if shown_review is None:
             viewer.square_controls(patch)
     with right:
-        _quality(patch, centred, item, readings or ())
+        quality = _assessed(patch.key, patch)
+        _warnings(quality, patch, centred, item, readings or ())
         double_read.draw(desk, item.patch.sha256, sight)
         if hidden and sight.verdicts:
             st.info(
@@ -106,7 +107,13 @@ def _workplace(here: Services, front: Front) -> None:
                 _not_blind()
             cells = here.stain.reading(patch) if asks_for_cells(readings) else None
             tumour = assess_tumour(readings, cells, patch.square.size)
-            verdicts.draw(readings, here.workbench.cards(), tumour, here.settings.external_file)
+            verdicts.draw(
+                readings,
+                here.workbench.cards(),
+                tumour,
+                here.settings.external_file,
+                doubtful=not quality.confirmable,
+            )
             stain_panel.draw(here.stain, patch, readings, shown_review)
         if shown_review is not None:
             recorded.draw(shown_review, front.to_review, hidden)
@@ -174,24 +181,29 @@ def _with_square(patch: Patch, draft: Draft, review: Review | None) -> Patch:
     return patch.with_square(square) if square else patch
 
 
-def _quality(patch: Patch, centred: Patch, item: WorklistItem, readings: Sequence[Verdict]) -> None:
+def _warnings(
+    quality: QualityReport,
+    patch: Patch,
+    centred: Patch,
+    item: WorklistItem,
+    readings: Sequence[Verdict],
+) -> None:
     """What the reviewer should know of the image before trusting any verdict."""
-    told_of_square = _assessed(patch.key, patch)
     strange = novelty_warning(readings)
     # Those kept with the patch: of the file, which hold for every square, and of the centred one.
     # An earlier version may have written them: each is told once.
     kept = [spaced_percent(sentence) for sentence in item.patch.warnings]
     if patch.square != centred.square:
-        of_centred = _assessed(centred.key, centred)
+        of_centred = _assessed(centred.key, centred).warnings
         kept = [sentence for sentence in kept if sentence not in of_centred]
-    warnings = dict.fromkeys(filter(None, (strange, *told_of_square, *kept)))
+    warnings = dict.fromkeys(filter(None, (strange, *quality.warnings, *kept)))
     if warnings:
         st.warning("  \n".join(map(markdown_text, warnings)), icon=":material/report:")
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
-def _assessed(key: str, _patch: Patch) -> tuple[str, ...]:
-    return assess(_patch).warnings
+def _assessed(key: str, _patch: Patch) -> QualityReport:
+    return assess(_patch)
 
 
 def _advance_after_saving(worklist: Worklist) -> None:

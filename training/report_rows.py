@@ -143,7 +143,7 @@ def _scored(
         if novelty is not None:
             strange |= novelty.measure(pixels, features) > UNFAMILIAR
     for index, read in enumerate(batch):
-        warnings = [f.code for f in read.quality.findings if f.severity == "warning"]
+        warnings = [f.code for f in read.quality.findings]
         warnings += ["unfamiliar"] if strange[index] else []
         verdicts = [
             verdict_of(model.bundle.card, said[model.model_id][index], "") for model in classifiers

@@ -7,6 +7,8 @@ from typing import Any
 
 # what the rows call readers that are no single network, and the mean over all sources
 MEAN, STAIN, ALL_SOURCES = "mean probability", "stain measurement", "mean of the sources"
+# the score that both networks give; none where they differ
+AGREED = "networks agree"
 _HEAD = (
     ("accuracy", "exact"),
     ("within_one", "within one"),

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from her2core.charts.external_table import ALL_SOURCES, MEAN, STAIN, labelled_rows
+from her2core.charts.external_table import AGREED, ALL_SOURCES, MEAN, STAIN, labelled_rows
 from her2core.charts.plots import IntervalPlot, interval_plot
 from her2core.charts.verdicts import model_name
 from her2core.charts.words import STAIN_TITLE
@@ -11,7 +11,7 @@ from her2core.evaluation.intervals import Interval, undefined
 from her2core.evaluation.names import TITLES
 from her2core.evaluation.report import ReaderEvaluation
 
-_NAMES = {MEAN: "Mean probability", STAIN: STAIN_TITLE}
+_NAMES = {MEAN: "Mean probability", AGREED: "Networks agree", STAIN: STAIN_TITLE}
 _FIGURES = ("accuracy", "within_one", "kappa", "ece")
 
 
@@ -41,20 +41,31 @@ def source_plots(results: Mapping[str, Any]) -> list[IntervalPlot]:
     rows = [row for row in labelled_rows(results) if row["source"] != ALL_SOURCES]
     readers = tuple(dict.fromkeys(row["reader"] for row in rows))
     sources = {row["source"]: row["labelled"] for row in rows}
-    by_place = {(row["source"], row["reader"]): row["figures"] for row in rows}
+    by_place = {(row["source"], row["reader"]): row for row in rows}
+    cells = [[by_place.get((source, reader)) for reader in readers] for source in sources]
     return [
         IntervalPlot(
             title,
             tuple(f"{source} (n = {n})" for source, n in sources.items()),
             tuple(_NAMES.get(reader, model_name(reader)) for reader in readers),
-            tuple(
-                tuple(_interval(by_place.get((source, reader), {}).get(name)) for reader in readers)
-                for source in sources
-            ),
+            tuple(tuple(_interval(cell, name) for cell in row) for row in cells),
+            partial=tuple(tuple(_partial(cell) for cell in row) for row in cells),
+            legend=legend,
         )
-        for name, title in (("accuracy", "Exact score"), ("within_one", "Within one grade"))
+        for name, title, legend in (
+            ("accuracy", "Exact score", True),
+            ("within_one", "Within one grade", False),
+        )
     ]
 
 
-def _interval(figure: Mapping[str, Any] | None) -> Interval:
+def _interval(row: Mapping[str, Any] | None, name: str) -> Interval:
+    figure = row["figures"].get(name) if row else None
     return Interval(**figure) if figure else undefined(0, "Not measured.")
+
+
+def _partial(row: Mapping[str, Any] | None) -> str:
+    """Of how many fields a reader's figure is, where it gave a score to fewer than all."""
+    if row is None or not 0 < row["scored"] < row["labelled"]:
+        return ""
+    return f"({row['scored']} of {row['labelled']})"

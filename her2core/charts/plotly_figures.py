@@ -151,32 +151,39 @@ def _intervals(plot: IntervalPlot, dark: bool) -> go.Figure:
     count = len(plot.readers)
     labels = [label_text(label).replace("\n", "<br>") for label in plot.labels]
     for number, reader in enumerate(plot.readers):
-        shift = (number - (count - 1) / 2) * 0.22
+        shift = (number - (count - 1) / 2) * min(0.22, 0.85 / count)
         column = [row[number] for row in plot.values]
         defined = [(i, one) for i, one in enumerate(column) if one.value is not None]
+        partial = [row[number] for row in plot.partial] or [""] * len(column)
+        marker = _line_and_marker(number, dark)["marker"]
+        symbols = [f"{marker['symbol']}{'-open' if partial[i] else ''}" for i, _ in defined]
         figure.add_scatter(
             x=[one.value for _, one in defined],
             y=[i + shift for i, _ in defined],
             error_x=_error_bars([one for _, one in defined]),
             mode="markers",
-            customdata=[f"{labels[i]}: {figure_text(one)}" for i, one in defined],
+            customdata=[f"{labels[i]}: {figure_text(one)} {partial[i]}" for i, one in defined],
             hovertemplate="%{customdata}<extra>" + label_text(reader) + "</extra>",
             name=label_text(reader),
-            marker=_line_and_marker(number, dark)["marker"],
+            marker={**marker, "symbol": symbols},
         )
+        undefined = f"{reader}: not defined" if reader else "not defined"
         for i, one in enumerate(column):
-            if one.value is None:
+            if words := undefined if one.value is None else partial[i]:
                 figure.add_annotation(
-                    x=sum(plot.x_range) / 2,
+                    x=plot.x_range[0],
+                    xanchor="left",
                     y=i + shift,
-                    text=label_text(f"{reader}: not defined" if reader else "not defined"),
+                    text=label_text(words),
                     showarrow=False,
                     font={"color": theme_of(dark).faint, "size": 11},
                 )
     named = count if any(plot.readers) else 0
     rows = (18 + 14 * count) * len(labels)
-    lay_out(figure, dark, height=rows + 80 + _LEGEND_LINE * named)
-    _legend_below(figure, named, room=52 if plot.x_title else 34)
+    lay_out(figure, dark, height=rows + 100 + _LEGEND_LINE * named)
+    _legend_below(figure, named, room=72 if plot.x_title else 54)
+    if not plot.legend:  # its room stays, so that both plots are of one height
+        figure.update_layout(showlegend=False)
     low, high = plot.x_range
     figure.update_xaxes(title_text=label_text(plot.x_title), range=[low - 0.02, high + 0.02])
     figure.update_yaxes(

@@ -80,6 +80,9 @@ class IntervalPlot:
         labels: rows from top to bottom; a line break may divide one.
         readers: names in the legend; "" for one that needs none.
         values: per row, per reader.
+        partial: per row, per reader: of how few the figure is, "(11 of 123)", or "" where it is of
+            all; drawn hollow with these words. Empty where every figure is of all.
+        legend: name the readers below; of two plots side by side one is enough.
     """
 
     title: str
@@ -87,6 +90,8 @@ class IntervalPlot:
     readers: tuple[str, ...]
     values: tuple[tuple[Interval, ...], ...]
     x_title: str = ""
+    partial: tuple[tuple[str, ...], ...] = ()
+    legend: bool = True
 
     @property
     def x_range(self) -> tuple[float, float]:

@@ -74,8 +74,9 @@ def _real_tissue(here: Services) -> None:
     in_use = {card.model_id for card in here.workbench.cards().values()}
     others = bool(in_use) and not in_use <= set(results["models"])
     st.caption(
-        "Of the fields that got a score, source by source; lines are 95 % intervals with whole "
-        "patients, slides or fields resampled. Read by "
+        "Of the fields that got a score, source by source; a hollow marker is of fewer than all, "
+        "of so many as stand at its left. Lines are 95 % intervals with whole patients, slides or "
+        "fields resampled. Read by "
         f"{markdown_text(', '.join(results['models']))}."
         + (" **Other models are in use now.**" if others else "")
     )

@@ -23,6 +23,10 @@ _FAMILIARITY = {
     LESS: "orange-badge[:material/help",
     UNLIKE: "red-badge[:material/priority_high",
 }
+_DISTANCE = (
+    "How far the patch lies from the patches that a network learnt from. What lies far out may be "
+    "another stain; what lies near may still be read wrongly."
+)
 
 
 def draw(
@@ -30,6 +34,8 @@ def draw(
     cards: Mapping[str, ModelCard],
     tumour: Assessability = ASSESSABLE,
     external: Path | None = None,
+    *,
+    doubtful: bool = False,
 ) -> None:
     """The verdicts and everything that follows from them.
 
@@ -38,7 +44,9 @@ def draw(
         cards: architecture -> card of the bundle in use.
         tumour: whether the field holds enough tumour cells for a score.
         external: what was measured on real breast tissue.
+        doubtful: a warning says that the square may show no HER2 at all.
     """
+    doubtful = doubtful or not tumour.assessable or _is_unlike(verdicts)
     if not tumour.assessable:
         st.warning(markdown_text(tumour.reason or ""), icon=":material/search_off:")
     for column, verdict in zip(st.columns(len(verdicts), gap="small"), verdicts, strict=True):
@@ -47,8 +55,8 @@ def draw(
             if tumour.assessable:
                 _set_line(verdict, cards.get(verdict.architecture))
     if tumour.assessable:
-        agreement_line(verdicts)
-    _familiarity_line(verdicts, external)
+        agreement_line(verdicts, doubtful=doubtful)
+    _familiarity_line(verdicts, external, doubtful=doubtful)
     figure = probability_figure(verdicts, dark=ui.is_dark())
     figure.update_layout(height=185)
     figure.update_xaxes(title_text=None)
@@ -61,20 +69,22 @@ def draw(
         key="probabilities",
     )
     meanings = dict.fromkeys(v.score.meaning for v in verdicts if tumour.assessable)
-    st.caption("**Research information.** " + " ".join(meanings))
+    if meanings:
+        st.caption("**Research information.** " + " ".join(meanings))
 
 
-def agreement_line(verdicts: Sequence[Verdict]) -> None:
-    """Whether the models agree, in colour, sign and words."""
+def agreement_line(verdicts: Sequence[Verdict], *, doubtful: bool = False) -> None:
+    """Whether the models agree, in colour, sign and words; in doubt no green confirms anything."""
     gap = model_gap(verdicts)
     if gap is None:
         st.markdown(":gray-badge[:material/looks_one: Only one model has read this patch]")
         return
     said = ", ".join(f"{ui.model_title(v.architecture)} {v.score.label}" for v in verdicts)
-    if gap == 0:
-        text = (
-            f":green-badge[:material/check_circle: The models agree on {verdicts[0].score.label}]"
-        )
+    agreed = f"The models agree on {verdicts[0].score.label}"
+    if gap == 0 and doubtful:
+        text = f":gray-badge[:material/report: {agreed}, but see the warning above]"
+    elif gap == 0:
+        text = f":green-badge[:material/check_circle: {agreed}]"
     elif gap == 1:
         text = f":orange-badge[:material/swap_vert: The models differ by one grade: {said}]"
     else:
@@ -82,20 +92,32 @@ def agreement_line(verdicts: Sequence[Verdict]) -> None:
     st.markdown(text)
 
 
-def _familiarity_line(verdicts: Sequence[Verdict], external: Path | None) -> None:
+def _is_unlike(verdicts: Sequence[Verdict]) -> bool:
+    found = familiarity(verdicts)
+    return found is not None and found.band == UNLIKE
+
+
+def _familiarity_line(
+    verdicts: Sequence[Verdict], external: Path | None, *, doubtful: bool
+) -> None:
     """How unlike what is known the patch is, in colour, sign and words."""
     found = familiarity(verdicts)
     if found is None:
         return
     badge = _FAMILIARITY[found.band]
+    if doubtful and found.band == FAMILIAR:  # of its look, which confirms no verdict
+        st.markdown(
+            f":gray-badge[:material/near_me: Familiar look, {found.distance:.1f} times the limit]",
+            help=_DISTANCE,
+        )
+        return
     right = right_at(
         _measured(external) if external else None, found.band, [v.model_id for v in verdicts]
     )
     st.markdown(
         f":{badge}: {found.band.capitalize()}, {found.distance:.1f} times the limit]"
         + (f"  \n:gray[:small[{right}]]" if right else ""),
-        help="How far the patch lies from the patches that a network learnt from. What lies far "
-        "out may be another stain; what lies near may still be read wrongly.",
+        help=_DISTANCE,
     )
 
 

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from benchmarks import external
-from benchmarks.external import AGREED, ALL, FITTING, Answer, distances, rows_of
+from benchmarks.external import ALL, FITTING, Answer, distances, rows_of
 from benchmarks.external_masks import membrane_dice
-from her2core.charts.external_table import ALL_SOURCES, MEAN, STAIN
+from her2core.charts.external_table import AGREED, ALL_SOURCES, MEAN, STAIN
 from her2core.evaluation.fields import COLUMNS, ExternalDataError, read_fields
 from her2core.models.verdict import Verdict
 from her2core.preprocessing.patches import Patch, Square

@@ -11,6 +11,7 @@ from her2core.charts.external_table import (
     right_at,
 )
 from her2core.charts.headline import source_plots
+from her2core.charts.plotly_figures import plotly_figure
 from her2core.models.ood.novelty import BANDS
 from her2core.settings import PROJECT_ROOT
 
@@ -67,3 +68,27 @@ def test_the_plots_show_what_was_measured_and_leave_the_mean_of_sources_out():
     column = exact.readers.index("DenseNet121")
     assert exact.values[0][column].value == row["figures"]["accuracy"]["value"]
     assert within_one.values[0][column].value == row["figures"]["within_one"]["value"]
+
+
+def test_a_reader_that_gave_few_scores_is_drawn_hollow_and_says_how_few():
+    results = read_external(SHIPPED)
+    assert results is not None
+    row = next(
+        row
+        for row in results["rows"]
+        if row["reader"] == "stain measurement" and 0 < row["scored"] < row["labelled"]
+    )
+    exact, within_one = source_plots(results)
+    place = [label.startswith(row["source"]) for label in exact.labels].index(True)
+    column = exact.readers.index("Stain measurement")
+    words = f"({row['scored']} of {row['labelled']})"
+    assert exact.partial[place][column] == words
+    figure = plotly_figure(exact)
+    points = figure.data[column]
+    assert [symbol.endswith("-open") for symbol in points.marker.symbol] == [
+        bool(partial[column]) for partial in exact.partial
+    ]
+    assert any(text.endswith(words) for text in points.customdata)
+    assert words in [note.text for note in figure.layout.annotations]
+    assert figure.layout.showlegend
+    assert not plotly_figure(within_one).layout.showlegend

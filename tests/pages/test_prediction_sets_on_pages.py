@@ -75,6 +75,34 @@ def test_how_unfamiliar_a_patch_is_stands_in_colour_and_words(tmp_path, novelty,
     assert re.search(r"Of real breast tissue called [a-z ]+, 2[012] of 30 readings", line)
 
 
+@pytest.mark.parametrize(
+    ("doubtful", "assessable", "novelty"),
+    [(True, True, 0.4), (False, False, 0.4), (False, True, 3.0), (False, True, 0.4)],
+)
+def test_nothing_is_green_beside_a_warning_that_the_square_may_show_no_her2(
+    doubtful, assessable, novelty
+):
+    def page(doubtful, assessable, novelty):  # runs as a script of its own
+        from her2core.models.assessable import Assessability
+        from her2core.models.verdict import Verdict
+        from pages.review_parts import verdicts
+
+        both = [
+            Verdict(name, f"{name}-1", (0.0, 0.1, 0.1, 0.8), demo=False, novelty=novelty)
+            for name in ("cnn", "densenet121")
+        ]
+        tumour = Assessability(assessable, None if assessable else "Not assessable: no cells.")
+        verdicts.draw(both, {}, tumour, doubtful=doubtful)
+
+    app = AppTest.from_function(page, args=(doubtful, assessable, novelty)).run(timeout=60)
+    assert not app.exception, app.exception
+    said = "\n".join(each.value for each in app.markdown)
+    warned = doubtful or not assessable or novelty > 1
+    assert (":green-badge" not in said) == warned
+    assert ("The models agree on 3+" in said) == assessable
+    assert ("but see the warning above" in said) == (warned and assessable)
+
+
 def test_the_reviewer_reads_which_scores_cannot_be_told_apart():
     text = shown(TORN, {"cnn": card(WIDE)})
     assert "Cannot tell apart: **1+ or 2+**" in text

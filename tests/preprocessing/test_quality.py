@@ -314,8 +314,11 @@ def test_a_corner_of_tissue_is_mostly_background():
 
 
 def test_small_and_huge_squares_are_told_with_their_size():
-    assert "enlarged from 100 pixels" in report(hostile.brown_patch(100, 100)).warnings[-1]
-    assert "At 2016 pixels" in report(hostile.brown_patch(2016, 2016)).warnings[-1]
+    small, large = (report(hostile.brown_patch(side, side)) for side in (100, 2016))
+    assert "enlarged from 100 pixels" in small.warnings[-1]
+    assert "At 2016 pixels" in large.warnings[-1]
+    assert small.findings[-1].confirmable
+    assert not large.confirmable
     assert not {"enlarged", "coarse"} & codes(hostile.brown_patch(224, 224))
 
 

@@ -31,7 +31,6 @@ from her2core.preprocessing.quality.findings import (
     NOT_IHC,
     PALE_COUNTERSTAIN,
     Finding,
-    warning,
 )
 from her2core.preprocessing.quality.mixture_line import Colours, colours_of, summed
 from her2core.preprocessing.quality.pen_marks import ink_mask, is_of_many_colours
@@ -86,7 +85,12 @@ class QualityReport:
     @property
     def warnings(self) -> tuple[str, ...]:
         """The sentences to show with the verdict."""
-        return tuple(each.message for each in self.findings if each.severity == "warning")
+        return tuple(each.message for each in self.findings)
+
+    @property
+    def confirmable(self) -> bool:
+        """Whether networks that agree on this square confirm anything."""
+        return all(each.confirmable for each in self.findings)
 
 
 def assess(patch: Patch) -> QualityReport:
@@ -143,7 +147,7 @@ def _subject(
         if colours.are_too_dark:
             return DENSE_DAB if colours.are_brown else NOT_IHC
     if tissue < _LITTLE_TISSUE_SHARE:
-        return warning(
+        return Finding(
             "little_tissue",
             f"The square shows mostly background ({percent_text(tissue)} tissue); move it onto "
             "tumour.",
@@ -156,7 +160,7 @@ def _spoilt(overview: FloatArray, ink: npt.NDArray[np.bool_], size: int) -> Find
     stains = _stains(overview[~ink])
     # A counterstain that dense everywhere looks like blue ink.
     if ink.any() and stains is not DENSE_COUNTERSTAIN:
-        return warning(
+        return Finding(
             "pen",
             f"Pen ink covers {percent_text(float(ink.mean()))} of the square; wipe the slide and "
             "scan it again, or move the square off the ink.",
@@ -203,13 +207,14 @@ def _exposure(rgb: npt.NDArray[np.uint8], colours: Colours | None) -> Finding | 
 
 def _size(size: int) -> Finding | None:
     if size < MODEL_SIDE:
-        return warning(
+        return Finding(
             "enlarged",
             f"The square was enlarged from {size} pixels to {MODEL_SIDE}; use a larger square or "
             "an export at higher power.",
+            confirmable=True,
         )
     if size > _COARSE_SIDE:
-        return warning(
+        return Finding(
             "coarse",
             f"At {size} pixels the square makes cells too small for the models; choose a smaller "
             "square.",
