@@ -172,7 +172,8 @@ def lines(found: Proposal) -> list[str]:
         f"Right only before: {pair.only_first_right}, only after: {pair.only_second_right} "
         f"(McNemar, {p})."
     )
-    said += list(found.left_out[:_NAMED])
+    said += [found.known] if found.known else []
+    said += found.left_out[:_NAMED]
     if len(found.left_out) > _NAMED:
         said.append(f"And {len(found.left_out) - _NAMED} more were left out.")
     if not found.grouped:

@@ -15,7 +15,6 @@ calibrate too, each source counting as a group.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +25,8 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from her2core.models.bundles.card import BundleError, KnownPatches, ModelCard
+from her2core.models.bundles.card import BundleError, ModelCard
+from her2core.models.bundles.card_records import KnownPatches
 from her2core.models.ood.appearance import appearance
 from her2core.models.ood.novelty import FEATURE_COMPONENTS, Novelty, calibrated, known_space, pooled
 from her2core.models.ood.novelty_file import from_bytes, save_novelty, to_bytes
@@ -34,6 +34,7 @@ from her2core.models.ood.other_stains import told_apart
 from her2core.training.data.datasets import DatasetError, LabelledFile, PatchSet, load_patches
 from her2core.training.data.real_fields import labelled_fields
 from her2core.training.data.restained import Image8, restained
+from training.console import import_tensorflow
 from training.novelty_patches import Patches, Views, choose_patches
 
 if TYPE_CHECKING:
@@ -48,7 +49,6 @@ _BATCH = 16
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command. Returns 0 when the bundle was written, 1 otherwise."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     args = parser().parse_args(arguments)
     try:
         card = run(args)
@@ -124,6 +124,7 @@ def run(args: argparse.Namespace) -> ModelCard:
         BundleError, DatasetError, ValueError: it cannot be done; the message says why.
         OSError: the bundle cannot be written.
     """
+    import_tensorflow()
     from her2core.models.bundles.bundle import load_bundle
     from her2core.models.classifier import Classifier
 

@@ -4,12 +4,11 @@
 
 Every fold's patches are read by that fold's own bundles, one of each architecture; the report then
 speaks of a way of training rather than of one set of weights (cross-fitting). With few cores this
-uses each of them for testing once. That the bundles never saw their fold is the caller's to see to.
+uses each of them for testing once. What a bundle learnt from is left out of its fold and said.
 """
 
 import argparse
 import datetime
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,9 +18,8 @@ from her2core import __version__
 from her2core.common.text import printable
 from her2core.evaluation.assessment import N_BOOT, evaluate
 from her2core.evaluation.report import SCHEMA, PatchRow, Report, ReportModel
-from her2core.models.bundles.bundle import load_bundle
 from her2core.models.bundles.card import CARD_FILE, ModelCard
-from her2core.models.classifier import Classifier
+from her2core.training.learnt import learnt_of
 from training.evaluate import (
     EvaluationError,
     check_arguments,
@@ -30,7 +28,8 @@ from training.evaluate import (
     write,
     writing,
 )
-from training.report_rows import left_out_note, read_rows, read_test_part
+from training.known_patches import without_known
+from training.report_rows import left_out_note, loaded, read_rows, read_test_part
 
 
 @dataclass(frozen=True)
@@ -104,10 +103,12 @@ def fold_rows(fold: Fold) -> tuple[list[PatchRow], list[str]]:
         BundleError, DatasetError: the fold cannot be read.
     """
     layout = read_test_part(fold.data, None)
-    rows, unread = read_rows(
-        layout.files,
-        [Classifier(load_bundle(folder)) for folder in fold.bundles],
-    )
+    learnt = {
+        f"the fold's {ModelCard.read(folder / CARD_FILE).name}": learnt_of(folder)
+        for folder in fold.bundles
+    }
+    rows, prints, unread = read_rows(layout.files, [loaded(folder) for folder in fold.bundles])
+    rows, notes_on_known = without_known(rows, prints, learnt)
     by_architecture = [
         # a model id is the architecture and a part of the checksum
         replace(
@@ -116,7 +117,7 @@ def fold_rows(fold: Fold) -> tuple[list[PatchRow], list[str]]:
         )
         for row in rows
     ]
-    return by_architecture, unread + left_out_note(fold.data, layout)
+    return by_architecture, [*unread, *notes_on_known, *left_out_note(fold.data, layout)]
 
 
 def run(args: argparse.Namespace) -> Report:
@@ -162,7 +163,6 @@ def run(args: argparse.Namespace) -> Report:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command. Returns 0 when the report was written, 1 otherwise."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     return told(run, _parser().parse_args(arguments))
 
 

@@ -11,7 +11,6 @@ The Evaluation page lists reports in data/reports and in HER2_HOME/reports.
 import argparse
 import datetime
 import hashlib
-import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -28,7 +27,6 @@ from her2core.evaluation.report import (
     PATCH_FOLDER,
     REPORT_FILE,
     SCHEMA,
-    PatchRow,
     Report,
     ReportModel,
 )
@@ -38,11 +36,20 @@ from her2core.models.ood.novelty_file import load_novelty
 from her2core.preprocessing.patches import Patch, PatchError, decode
 from her2core.settings import UploadLimits
 from her2core.training.data.datasets import DatasetError, LabelledFile
-from training.report_rows import left_out_note, loaded, read_rows, read_test_part
+from her2core.training.learnt import learnt_of
+from training.console import STOPPED, ends_on_interrupt
+from training.known_patches import without_known
+from training.report_rows import (
+    UNREAD,
+    file_notes,
+    left_out_note,
+    loaded,
+    read_rows,
+    read_test_part,
+)
 
 HTML_FILE = "report.html"
-_NAMED_FILES = 10
-_UNREAD = "Files left out because they could not be read"
+_STOPPED = "Stopped; no report was written."
 # pictures of patches on which a network and the stain measurement lie far apart
 _FAR_PICTURES = 12
 
@@ -53,14 +60,17 @@ class EvaluationError(ValueError):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command. Returns 0 when a report was written of all files, 2 of some, 1 of none."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     return told(run, _parser().parse_args(arguments))
 
 
 def told(make: Callable[[argparse.Namespace], Report], args: argparse.Namespace) -> int:
     """Make a report and say how it went; returns the exit status that `main` names."""
     try:
-        report = make(args)
+        with ends_on_interrupt(lambda: _STOPPED):
+            report = make(args)
+    except KeyboardInterrupt:
+        print(_STOPPED, file=sys.stderr)
+        return STOPPED
     except (EvaluationError, DatasetError, BundleError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -71,7 +81,7 @@ def told(make: Callable[[argparse.Namespace], Report], args: argparse.Namespace)
     for line in summary(report):
         print(line)
     print(f"The report is in {args.out}.")
-    return 2 if any(note.startswith(_UNREAD) for note in report.notes) else 0
+    return 2 if any(note.startswith(UNREAD) for note in report.notes) else 0
 
 
 @contextmanager
@@ -144,9 +154,11 @@ def run(args: argparse.Namespace) -> Report:
         args.out.mkdir(parents=True, exist_ok=True)
     models = report_models(cards)
     known = {c.model_id: load_novelty(folder, c) for folder, c in zip(bundles, cards, strict=True)}
-    rows, unread = read_rows(files, [loaded(folder) for folder in bundles], known)
+    learnt = {m.title: learnt_of(folder) for folder, m in zip(bundles, models, strict=True)}
+    rows, prints, unread = read_rows(files, [loaded(folder) for folder in bundles], known)
     if not rows:
         raise EvaluationError(f"No picture could be read. {unread[0]}")
+    rows, notes_on_known = without_known(rows, prints, learnt)
     if not scored(rows):
         raise EvaluationError("No picture is assessable: none holds enough tumour cells.")
     report = Report(
@@ -157,7 +169,8 @@ def run(args: argparse.Namespace) -> Report:
         data=tuple(folder.name for folder in folders),
         models=models,
         notes=(
-            *_notes(rows, unread),
+            *file_notes(rows, unread),
+            *notes_on_known,
             *(
                 note
                 for folder, layout in zip(folders, layouts, strict=True)
@@ -210,26 +223,6 @@ def report_models(cards: Sequence[ModelCard]) -> tuple[ReportModel, ...]:
         )
         for card in cards
     )
-
-
-def _notes(rows: Sequence[PatchRow], unread: Sequence[str]) -> tuple[str, ...]:
-    """What a reader of the report must know of the files."""
-    notes = []
-    if unread:
-        some = " ".join(unread[:_NAMED_FILES])
-        more = len(unread) - _NAMED_FILES
-        rest = f" And {more} more." if more > 0 else ""
-        notes.append(f"{_UNREAD}: {len(unread)}. {some}{rest}")
-    labels: dict[str, set[int]] = {}
-    for row in rows:
-        labels.setdefault(row.sha256, set()).add(row.label)
-    repeated = len(rows) - len(labels)
-    if repeated:
-        notes.append(f"Files with the very same bytes as another one: {repeated}.")
-    torn = sum(len(found) > 1 for found in labels.values())
-    if torn:
-        notes.append(f"Pictures filed under more than one class: {torn}; their labels cannot hold.")
-    return tuple(notes)
 
 
 def write(report: Report, out: Path, files: Sequence[LabelledFile]) -> None:

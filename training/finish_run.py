@@ -3,7 +3,7 @@
 import datetime
 import tomllib
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from her2core.training.data.datasets import DatasetError, PatchSet, load_patches
 from her2core.training.data.prepare import Prepared
 from her2core.training.data.splits import TEST, TRAIN, VALIDATION
 from her2core.training.fit import Run
+from her2core.training.learnt import LEARNT_FILE, Learnt, to_bytes
 from her2core.training.recipe import Recipe
 from training.make_bundle import BACKGROUND_PATCHES, assemble, choose_background, measure_set
 
@@ -100,6 +101,7 @@ def draft_card(
 def finish_run(
     recipe: Recipe,
     prepared: Prepared,
+    learnt: Learnt,
     run: Run,
     text: CardText,
     out: Path,
@@ -132,7 +134,9 @@ def finish_run(
     )
     background = choose_background(train, BACKGROUND_PATCHES)
     draft = draft_card(recipe, prepared, text, out.name, start)
-    return assemble(model, draft, background, validation, measure, out)
+    draft = replace(draft, learnt=learnt.facts)
+    files = {LEARNT_FILE: to_bytes(learnt)}
+    return assemble(model, draft, background, validation, measure, out, files=files)
 
 
 def _some(prepared: Prepared, recipe: Recipe) -> PatchSet:

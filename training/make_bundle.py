@@ -9,13 +9,13 @@ The figures are measured on the weights as they are stored (float16), on patches
 
 import argparse
 import datetime
-import os
 import sys
 import tempfile
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, get_args
 
 import numpy as np
@@ -31,9 +31,12 @@ from her2core.preprocessing.glass import WhiteBalance
 from her2core.scores import RULE_TEXT, HER2Score, highest_reached
 from her2core.training.checkpoint import CheckpointError
 from her2core.training.data.datasets import DatasetError, PatchSet, load_patches
+from her2core.training.data.duplicates import fingerprints
 from her2core.training.data.layouts import read_layout
 from her2core.training.data.real_fields import labelled_fields
+from her2core.training.learnt import LEARNT_FILE, learnt_before, learnt_from, to_bytes
 from her2core.training.start import load_start
+from training.console import import_tensorflow
 
 BACKGROUND_PATCHES = 20
 
@@ -138,6 +141,7 @@ def make_bundle(args: argparse.Namespace) -> ModelCard:
     """
     from her2core.models.bundles.registry import ARCHITECTURES
 
+    import_tensorflow()
     text = tomllib.loads(args.text.read_text(encoding="utf-8"))
     model = ARCHITECTURES[args.arch].build()
     load_start(model, args.weights, args.arch)
@@ -157,15 +161,29 @@ def make_bundle(args: argparse.Namespace) -> ModelCard:
         notes=tuple(text.get("notes", ())),
         input=ModelInput(white_balance=args.white_balance, reading=args.reading),
     )
-    validation = _seen(args.validation, args)
-    fields = labelled_fields(args.fields).prepared(args.white_balance) if args.fields else None
+    validation = load_patches(read_layout(args.validation).files)
+    fields = labelled_fields(args.fields) if args.fields else None
+    learnt = learnt_before(args.weights)
+    learnt = learnt.and_also(learnt_from(fingerprints(validation.images), validation.groups))
+    if fields is not None:  # their groups are whole sources, of which others may be tested
+        learnt = learnt.and_also(learnt_from(fingerprints(fields.images), ()))
+    draft = replace(draft, learnt=learnt.facts)
 
     def measure(
         stored: object, temperature: Temperature, sets: ConformalSets
     ) -> tuple[Metric, ...]:
         return _measure(stored, temperature, sets, args)
 
-    return assemble(model, draft, background, validation, measure, args.out, fields)
+    return assemble(
+        model,
+        draft,
+        background,
+        validation.prepared(args.white_balance),
+        measure,
+        args.out,
+        None if fields is None else fields.prepared(args.white_balance),
+        {LEARNT_FILE: to_bytes(learnt)},
+    )
 
 
 def _lift(model: Any, each: float) -> None:
@@ -188,6 +206,7 @@ def assemble(
     measure: Callable[[Any, float, ConformalSets], tuple[Metric, ...]],
     out: Path,
     fields: PatchSet | None = None,
+    files: Mapping[str, bytes] = MappingProxyType({}),
 ) -> ModelCard:
     """Fit the temperature, measure and write a bundle.
 
@@ -200,6 +219,7 @@ def assemble(
         out: folder of the bundle.
         fields: real patches from elsewhere that fit the temperature instead, each group counting
             the same.
+        files: further files of the bundle, which the draft names.
 
     Raises:
         BundleError: the bundle cannot be written.
@@ -219,7 +239,7 @@ def assemble(
     sets = calibrate(probabilities(logits, temperature), validation.labels, "validation patches")
     metrics = measure(stored, temperature, sets)
     finished = replace(draft, temperature=temperature, metrics=metrics, conformal=sets)
-    return write_bundle(model, finished, out, background)
+    return write_bundle(model, finished, out, background, files)
 
 
 def _measure(
@@ -245,7 +265,6 @@ def measure_set(
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command. Returns 0 when the bundle was written, 1 otherwise."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     args = _parser().parse_args(arguments)
     try:
         card = make_bundle(args)

@@ -27,13 +27,17 @@ from her2core.preprocessing.quality.assessment import QualityReport, assess
 from her2core.settings import UploadLimits
 from her2core.stain.reading import StainReading, reading_of
 from her2core.stain.report import measure_membranes
-from her2core.training.data.datasets import DatasetError, LabelledFile
+from her2core.training.data.datasets import DatasetError, LabelledFile, seen_pixels
+from her2core.training.data.duplicates import Fingerprints, fingerprints, joined
 from her2core.training.data.layouts import Layout, read_layout
+from training.console import import_tensorflow
 
 if TYPE_CHECKING:
     from her2core.models.classifier import Classifier
 
 _BATCH = 16
+_NAMED_FILES = 10
+UNREAD = "Files left out because they could not be read"
 
 
 @dataclass(frozen=True)
@@ -82,12 +86,32 @@ def left_out_note(source: Path, layout: Layout) -> list[str]:
     return [f"Left out of {printable(source.name)}: {counted_reasons(layout.left_out)}."]
 
 
+def file_notes(rows: Sequence[PatchRow], unread: Sequence[str]) -> tuple[str, ...]:
+    """What a reader of the report must know of the files."""
+    notes = []
+    if unread:
+        some = " ".join(unread[:_NAMED_FILES])
+        more = len(unread) - _NAMED_FILES
+        rest = f" And {more} more." if more > 0 else ""
+        notes.append(f"{UNREAD}: {len(unread)}. {some}{rest}")
+    labels: dict[str, set[int]] = {}
+    for row in rows:
+        labels.setdefault(row.sha256, set()).add(row.label)
+    repeated = len(rows) - len(labels)
+    if repeated:
+        notes.append(f"Files with the very same bytes as another one: {repeated}.")
+    torn = sum(len(found) > 1 for found in labels.values())
+    if torn:
+        notes.append(f"Pictures filed under more than one class: {torn}; their labels cannot hold.")
+    return tuple(notes)
+
+
 def read_rows(
     files: Sequence[LabelledFile],
     classifiers: Sequence[Classifier],
     known: Mapping[str, Novelty | None] | None = None,
-) -> tuple[tuple[PatchRow, ...], list[str]]:
-    """The row of every readable file, and one sentence for each that is not.
+) -> tuple[tuple[PatchRow, ...], Fingerprints, list[str]]:
+    """The row and the fingerprint of every readable file, and one sentence for each that is not.
 
     Decoded and read by the code that serves the pages, so that the same bytes give the same
     probabilities. `known` holds what tells a model's unfamiliar inputs, by model id: such a patch
@@ -95,6 +119,7 @@ def read_rows(
     """
     known = known or {}
     rows: list[PatchRow] = []
+    prints: list[Fingerprints] = []
     unread: list[str] = []
     batch: list[_Read] = []
     for file in tqdm(files, unit="patch", disable=None):
@@ -108,16 +133,18 @@ def read_rows(
             continue
         # like the page, which is not told the scale either
         stain = reading_of(measure_membranes(patch.field()))
+        prints.append(fingerprints(seen_pixels(patch)[None]))
         batch.append(_Read(file, patch, assess(patch), stain))
         if len(batch) == _BATCH:
             rows += _scored(batch, classifiers, known)
             batch = []
     if batch:
         rows += _scored(batch, classifiers, known)
-    return tuple(rows), unread
+    return tuple(rows), joined(prints), unread
 
 
 def loaded(folder: Path) -> Classifier:
+    import_tensorflow()
     from her2core.models.bundles.bundle import load_bundle
     from her2core.models.classifier import Classifier
 

@@ -20,22 +20,24 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from tqdm import tqdm
-
+from her2core.common.files import write_atomically
 from her2core.common.text import interval_text
-from her2core.models.architectures.keras_model import WeightsUnavailableError
+from her2core.models.architectures.description import WeightsUnavailableError
 from her2core.models.bundles.card import BundleError, ModelCard
 from her2core.training.checkpoint import CheckpointError
 from her2core.training.data.datasets import DatasetError
 from her2core.training.data.prepare import Prepared, Request, prepare, record
 from her2core.training.fit import Run, build, fit
+from her2core.training.learnt import LEARNT_FILE, Learnt, learnt_before, to_bytes
 from her2core.training.loop import TrainingError
 from her2core.training.machines import this_machine
+from her2core.training.progress import shown
 from her2core.training.recipe import MOST_SEED, Recipe, RecipeError, read_recipe
-from her2core.training.start import caution
+from her2core.training.start import learnt_here, without_known
+from training.console import STOPPED, ends_on_interrupt, import_tensorflow
 from training.finish_run import finish_run, read_card_text
 
-DONE, FAILED, INTERRUPTED = 0, 1, 130
+DONE, FAILED = 0, 1
 _FAULTS = (
     BundleError,
     CheckpointError,
@@ -86,21 +88,21 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command. Returns 0 when it ended well, 1 with a sentence otherwise."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     parser = _parser()
     args = parser.parse_args(arguments)
     if args.out is None and (args.run is None or args.validation is None):
         parser.error("name --out for a bundle, or --run and --validation for a training alone")
     folder: Path = args.run or args.out.with_name(f"{args.out.name}.run")
     try:
-        return _train(args, folder)
+        with ends_on_interrupt(lambda: f"Stopped; {_goes_on(folder)}"):
+            return _train(args, folder)
     except _FAULTS as error:
         print(error, file=sys.stderr)
     except OSError as error:
         print(_said(error, folder), file=sys.stderr)
     except KeyboardInterrupt:
-        print("Stopped; the same command with --resume goes on.", file=sys.stderr)
-        return INTERRUPTED
+        print(f"Stopped; {_goes_on(folder)}", file=sys.stderr)
+        return STOPPED
     return FAILED
 
 
@@ -110,6 +112,7 @@ def _train(args: argparse.Namespace, folder: Path) -> int:
     recipe = _recipe(args)
     text = read_card_text(args.text)
     request = _request(args)
+    import_tensorflow()
     machines = this_machine() if os.environ.get("TF_CONFIG") else None
     run = Run(folder) if machines is None else Run(folder).of_machine(machines)
     if args.out is not None and run.started and not args.resume:
@@ -120,12 +123,15 @@ def _train(args: argparse.Namespace, folder: Path) -> int:
     run.folder.mkdir(parents=True, exist_ok=True)  # better now than after the first epoch
     if args.start is not None and not run.state.is_file():
         build(recipe, args.start)  # weights that do not fit are said before patches are read
-    prepared = _prepared(request, recipe, args.start)
+    before = learnt_before(args.start)
+    prepared = _prepared(request, recipe, before)
     record(prepared, run.folder, run.started)
+    learnt = before.and_also(learnt_here(prepared, recipe.size))
+    write_atomically(run.folder / LEARNT_FILE, to_bytes(learnt))
     fit(recipe, prepared.mixture, prepared.validation, folder, args.start, machines)
     print(f"Best weights: {run.best}")
     if args.out is not None and (machines is None or machines.number == 0):
-        _tell(finish_run(recipe, prepared, run, text, args.out, args.start), args.out)
+        _tell(finish_run(recipe, prepared, learnt, run, text, args.out, args.start), args.out)
     return DONE
 
 
@@ -175,17 +181,9 @@ def _request(args: argparse.Namespace) -> Request:
     )
 
 
-def _prepared(request: Request, recipe: Recipe, start: Path | None) -> Prepared:
-    with tqdm(unit="patch", desc="reading", disable=None) as bar:
-
-        def progress(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        prepared = prepare(request, recipe.size, progress)
-    doubt = None if start is None else caution(start, prepared)
-    if doubt:
-        prepared = replace(prepared, warnings=(*prepared.warnings, doubt))
+def _prepared(request: Request, recipe: Recipe, before: Learnt) -> Prepared:
+    with shown("reading", "patches") as told:
+        prepared = without_known(prepare(request, recipe.size, told), before)
     for statement in prepared.statements:
         print(f"Recognised {statement}", flush=True)
     for remark in prepared.remarks:
@@ -203,14 +201,20 @@ def _tell(card: ModelCard, out: Path) -> None:
     print(f"{card.model_id} written to {out}")
 
 
+def _goes_on(folder: Path) -> str:
+    """What starting again does: the end of a sentence."""
+    if Run(folder).started:
+        return "the same command with --resume goes on at the last epoch."
+    return "no epoch was finished, so the same command begins again."
+
+
 def _said(error: OSError, folder: Path) -> str:
     """One sentence for what the system refused."""
     where = error.filename or folder
     # HDF5 reports the reason in its text only
     if error.errno in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error):
         return (
-            f"The disk is full: {where} could not be written. Free some space; the same command "
-            "with --resume goes on at the last epoch."
+            f"The disk is full: {where} could not be written. Free some space; {_goes_on(folder)}"
         )
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"{where} may not be written to; choose another folder or change its permissions."

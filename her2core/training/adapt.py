@@ -8,17 +8,13 @@ the Models page can do it.
 
 from __future__ import annotations
 
-import datetime
-import hashlib
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from her2core import __version__
 from her2core.evaluation.figures import Sample
 from her2core.evaluation.intervals import Interval, patch_codes, weight_blocks
 from her2core.evaluation.metrics import sample_metrics
@@ -27,30 +23,29 @@ from her2core.models.adapt import (
     KEEP,
     OUTER_FOLDS,
     PULLS,
-    AdaptedHead,
     SoftmaxLayer,
     adapt_head,
     group_folds,
 )
 from her2core.models.bundles.bundle_files import (
     BundleFiles,
-    frozen_digest,
     read_files,
     write_files,
 )
-from her2core.models.bundles.card import Adaptation, KnownPatches, Metric, ModelCard
+from her2core.models.bundles.card import Metric, ModelCard
 from her2core.models.conformal import prediction_sets
 from her2core.models.ood.further_patches import with_known
 from her2core.models.ood.novelty import Novelty
 from her2core.models.ood.novelty_file import NOVELTY_FILE, load_novelty, to_bytes
 from her2core.models.temperature import probabilities
-from her2core.scores import HER2Score
 from her2core.settings import Settings
+from her2core.training.adapted_files import BIAS, KERNEL, fitted_files
+from her2core.training.learnt import LEARNT_FILE, Known, Learnt, learnt_from, learnt_of
+from her2core.training.learnt import to_bytes as learnt_bytes
 from her2core.training.own_patches import OwnPatch, Seen, Told, check_patches, read_patches
 
 HELD_OUT = "own patches, their groups left out"
 _WHERE = "on slides or cases that it had not learnt from"
-_KERNEL, _BIAS = "logits/kernel", "logits/bias"
 _N_BOOT = 1000
 # how much of the work is reading, the rest is fitting
 _READING_SHARE = 0.8
@@ -67,6 +62,7 @@ class Proposal:
         brier: change of the Brier score, below 0 is better.
         unfamiliar: share of the patches called unfamiliar, before and after; None where the bundle
             cannot tell.
+        known: one sentence where the bundle knew some of the patches before, or may have; else "".
         left_out: a sentence for each patch that was not taken.
         grouped: whether every patch's group is known.
     """
@@ -77,10 +73,11 @@ class Proposal:
     pair: PairComparison
     brier: Interval
     unfamiliar: tuple[float, float] | None
+    known: str
     left_out: tuple[str, ...]
     grouped: bool
     _files: BundleFiles
-    _novelty: Novelty | None
+    _extra: Mapping[str, bytes]
 
     @property
     def worse_in(self) -> tuple[str, ...]:
@@ -135,12 +132,12 @@ def propose(
     """
     check_patches(patches)
     files = read_files(folder)
-    novelty = load_novelty(folder, files.card)
+    novelty, before = load_novelty(folder, files.card), learnt_of(folder)
     seen = read_patches(files, patches, settings, lambda share: told(share * _READING_SHARE))
     pulls = (KEEP,) if calibrate_only else PULLS
     # these matrices are small: threads would wait for one another longer than they work
     with threadpool_limits(1):
-        return _fitted(files, novelty, seen, pulls, told)
+        return _fitted(files, novelty, before, seen, pulls, told)
 
 
 def write(proposal: Proposal, out: Path) -> ModelCard:
@@ -150,21 +147,20 @@ def write(proposal: Proposal, out: Path) -> ModelCard:
         BundleError: the folder holds something.
         OSError: it cannot be written.
     """
-    files, novelty = proposal._files, proposal._novelty
-    extra = {} if novelty is None else {NOVELTY_FILE: to_bytes(novelty)}
-    return write_files(replace(files, folder=out), extra)
+    return write_files(replace(proposal._files, folder=out), proposal._extra)
 
 
 def _fitted(
     files: BundleFiles,
     novelty: Novelty | None,
+    before: Learnt,
     seen: Seen,
     pulls: Sequence[float],
     told: Told,
 ) -> Proposal:
     card, features = files.card, seen.features
     old = SoftmaxLayer(
-        files.tensors[_KERNEL].astype(np.float64), files.tensors[_BIAS].astype(np.float64)
+        files.tensors[KERNEL].astype(np.float64), files.tensors[BIAS].astype(np.float64)
     )
     folds = group_folds(features.groups, features.labels, OUTER_FOLDS)
     shown = {"before": np.empty((len(features), 4)), "after": np.empty((len(features), 4))}
@@ -201,7 +197,13 @@ def _fitted(
         wider, later = with_known(novelty, seen.pooled, seen.looks, folds, card.novelty.flagged)
         strange = float((first > 1).mean()), float((later > 1).mean())
     after = sample_metrics(samples["after"], HELD_OUT, _N_BOOT)
-    fitted = _fitted_files(files, head, wider, seen, after)
+    groups = seen.own_groups
+    learnt = before.and_also(learnt_from(seen.prints, groups))
+    known = _known_before(before.known(seen.prints, groups), before.whole)
+    fitted = fitted_files(files, head, wider, learnt, seen, after, (known,) if known else ())
+    extra = {LEARNT_FILE: learnt_bytes(learnt)}
+    if wider is not None:
+        extra[NOVELTY_FILE] = to_bytes(wider)
     return Proposal(
         fitted.card,
         sample_metrics(samples["before"], HELD_OUT, _N_BOOT),
@@ -209,78 +211,18 @@ def _fitted(
         compare(("before", "after"), *both, weight_blocks(codes, _N_BOOT, 0)),
         brier_difference(*both, weight_blocks(codes, _N_BOOT, 0)),
         strange,
+        known,
         seen.left_out,
         seen.grouped,
         fitted,
-        wider,
+        extra,
     )
 
 
-def _fitted_files(
-    files: BundleFiles,
-    head: AdaptedHead,
-    novelty: Novelty | None,
-    seen: Seen,
-    metrics: tuple[Metric, ...],
-) -> BundleFiles:
-    kernel = head.layer.kernel.astype(np.float16)  # as a bundle keeps matrices
-    bias = head.layer.bias.astype(np.float32)
-    logits = seen.background @ kernel.astype(np.float32) + bias
-    tensors = {**files.tensors, _KERNEL: kernel, _BIAS: bias}
-    card = _card(files, head, novelty, seen, metrics)
-    return replace(files, card=card, tensors=tensors, logits=logits.astype(np.float32))
-
-
-def _card(
-    files: BundleFiles,
-    head: AdaptedHead,
-    novelty: Novelty | None,
-    seen: Seen,
-    metrics: tuple[Metric, ...],
-) -> ModelCard:
-    base, features = files.card, seen.features
-    counts = Counter(features.labels.tolist())
-    zero, one, two, three = (counts[int(score)] for score in HER2Score)
-    classes = ", ".join(f"{counts[int(score)]} of {score.label}" for score in HER2Score)
-    groups = len(set(features.groups)) if seen.grouped else 0
-    known = f"{groups} groups" if seen.grouped else "groups not known"
-    what = "Its last layer was fitted" if head.pull != KEEP else "It was calibrated"
-    own = f"{len(features)} own patches ({classes}; {known})"
-    notes = [f"{what} to {own}, from {base.model_id}; figures of that bundle are in its card."]
-    if not seen.grouped:
-        notes.append("Groups were not all known: the figures are optimistic.")
-    return replace(
-        base,
-        name=f"{base.name}, adapted",
-        training_data=f"{base.training_data} Then {own}.",
-        split="Figures: every patch by what was fitted without its slide, case or parent field.",
-        metrics=metrics,
-        temperature=head.temperature,
-        date=datetime.date.today().isoformat(),
-        code_version=__version__,
-        notes=(*notes, *base.notes),
-        conformal=head.sets,
-        novelty=_known(base.novelty, novelty, seen),
-        adapted=Adaptation(
-            base=base.model_id,
-            frozen_sha256=frozen_digest(files.tensors),
-            patches=len(features),
-            groups=groups,
-            classes=(zero, one, two, three),
-            pull=None if head.pull == KEEP else head.pull,
-        ),
-    )
-
-
-def _known(base: KnownPatches | None, novelty: Novelty | None, seen: Seen) -> KnownPatches | None:
-    if base is None or novelty is None:
-        return None
-    return replace(
-        base,
-        sha256=hashlib.sha256(to_bytes(novelty)).hexdigest(),
-        known=base.known + len(seen.features),
-        groups=base.groups,
-    )
+def _known_before(known: Known, whole: bool) -> str:
+    if known.any.any():
+        return f"{known.said('the bundle as it is')}: its figures are optimistic."
+    return "" if whole else "Whether the bundle knew some of these patches before is not known."
 
 
 def _above(interval: Interval) -> bool:

@@ -9,6 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from her2core.common.files import write_atomically
 from her2core.training.checkpoint import CheckpointError, Progress, load_weights
 from her2core.training.data.batches import Mixture, batches
@@ -24,6 +27,7 @@ from her2core.training.loop import (
 )
 from her2core.training.losses import class_weights, recipe_loss
 from her2core.training.machines import Machines, this_machine
+from her2core.training.progress import shown
 from her2core.training.recipe import Recipe, check
 from her2core.training.start import identity, load_start
 
@@ -169,19 +173,9 @@ def _train_head(
     after_epoch: Callable[[Progress], None] | None,
 ) -> float:
     """Train the head on cached features, leave it in `model`; returns its validation loss."""
-    from tqdm import tqdm
-
     cache = FeatureCache(run.folder / "features")
-    with tqdm(unit="patch", desc="features", disable=None) as bar:
-
-        def tell(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        sets = [part.prepared(recipe.white_balance) for part in mixture.sets]
-        learnt = [cache.features(model, part.images, tell) for part in sets]
-        bar.reset()
-        checked = cache.features(model, validation.images, tell)
+    sets = [part.prepared(recipe.white_balance) for part in mixture.sets]
+    *learnt, checked = (_features(cache, model, part) for part in (*sets, validation))
     with machines.strategy.scope():
         head = head_of(model)
     phase = _phase(recipe, mixture, recipe.head_epochs, recipe.learning_rate, run.head, machines)(
@@ -193,6 +187,11 @@ def _train_head(
     load_weights(head, run.head / BEST_FILE)
     save_weights(model, run.best)
     return progress.best
+
+
+def _features(cache: FeatureCache, model: Any, patches: PatchSet) -> npt.NDArray[np.float32]:
+    with shown("features", "patches") as told:
+        return cache.features(model, patches.images, told)
 
 
 def _phase(

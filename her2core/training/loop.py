@@ -27,6 +27,7 @@ from her2core.training.checkpoint import (
     save_state,
 )
 from her2core.training.machines import Machines
+from her2core.training.progress import shown
 
 STATE_FILE = "state.safetensors"
 BEST_FILE = "best.weights.h5"
@@ -103,8 +104,10 @@ def run_phase(
         started = time.monotonic()
         _seed_dropout(phase.model, [phase.seed, progress.epochs, machines.number])
         total = np.zeros(2)
-        for _ in range(phase.steps):
-            total = total + step(feed)
+        with shown(f"epoch {progress.epochs + 1}/{phase.epochs}", "steps") as told:
+            for number in range(1, phase.steps + 1):
+                total = total + step(feed)
+                told(number, phase.steps, f"loss {total[0] / (number * phase.batch):.3f}")
         loss, accuracy = np.asarray(total, np.float64) / (phase.steps * phase.batch)
         _share_statistics(phase.model, machines)
         rate = _current_rate(phase.optimizer)

@@ -17,6 +17,8 @@ from her2core.models.reading_grid import squares_read, strongest
 from her2core.preprocessing.patches import Patch, PatchError
 from her2core.scores import HER2Score
 from her2core.settings import Settings
+from her2core.training.data.datasets import seen_pixels
+from her2core.training.data.duplicates import Fingerprints, fingerprints, joined
 
 LEAST_PATCHES = 30
 
@@ -50,6 +52,8 @@ class Seen:
         features: of the hidden layer, with labels and groups.
         pooled, looks: last features (n, c) and appearance (n, d) of each verdict's square.
         background: hidden activations (k, units) of the bundle's own first background patches.
+        prints: fingerprints of the patches.
+        own_groups: as they were named, "" where not known.
         grouped: whether every patch's group is known.
         left_out: a sentence for each patch that was not taken.
     """
@@ -58,6 +62,8 @@ class Seen:
     pooled: npt.NDArray[np.float32]
     looks: npt.NDArray[np.float32]
     background: npt.NDArray[np.float32]
+    prints: Fingerprints
+    own_groups: tuple[str, ...]
     grouped: bool
     left_out: tuple[str, ...]
 
@@ -103,7 +109,7 @@ def read_patches(
     reader = open_reader(files, settings.backend, settings.cache_dir, exact=True)
     wanted = files.card.input
     hidden: list[npt.NDArray[np.float32]] = []
-    of_network, looks, left_out = [], [], []
+    of_network, looks, prints, left_out = [], [], [], []
     taken: dict[str, OwnPatch] = {}
     for number, own in enumerate(patches):
         told(number / len(patches))
@@ -127,6 +133,7 @@ def read_patches(
         hidden.append(answer.hidden)
         of_network.append(pooled(answer.features[at : at + 1])[0])
         looks.append(appearance(pixels[at : at + 1])[0])
+        prints.append(fingerprints(seen_pixels(patch)[None]))
     kept = list(taken.values())
     check_patches(kept)
     background = files.background[:CHECKED_PATCHES].astype(np.float32) / np.float32(255)
@@ -141,6 +148,8 @@ def read_patches(
         np.stack(of_network),
         np.stack(looks),
         reader.read(background).hidden,
+        joined(prints),
+        tuple(own.group for own in kept),
         all(own.group for own in kept),
         tuple(left_out),
     )

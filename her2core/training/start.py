@@ -4,16 +4,21 @@ A lab rarely has enough patches to train a network from nothing; it takes a bund
 knows membranes and trains on with its own.
 """
 
-import csv
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from her2core.models.bundles.bundle_files import read_files
 from her2core.models.bundles.card import CARD_FILE, BundleError, ModelCard
+from her2core.preprocessing.patches import MODEL_SIDE
 from her2core.training.checkpoint import load_weights
-from her2core.training.data.prepare import SPLIT_FILE, Prepared
-from her2core.training.data.splits import SIDE_NAMES, TEST, TRAIN, VALIDATION
+from her2core.training.data.datasets import load_patches
+from her2core.training.data.prepare import Prepared
+from her2core.training.data.splits import LEFT_OUT, TEST, TRAIN, VALIDATION
+from her2core.training.learnt import Learnt, fingerprints_of, learnt_from
 
 
 def load_start(model: Any, start: Path, architecture: str) -> None:
@@ -58,54 +63,57 @@ def identity(start: Path | None) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def caution(start: Path, prepared: Prepared) -> str | None:
-    """One sentence where the test patches may be known to the weights that are started from.
+def without_known(prepared: Prepared, before: Learnt) -> Prepared:
+    """Leave out of the test what the weights that are started from know already, and say so.
 
     The split is drawn anew for each training: who was trained on last time may be in the test now.
-    The run that made the weights, as long as its folder is there, says who that was.
 
     Args:
-        start: weights file in a run's folder, or a bundle.
         prepared: what is trained on and tested with.
+        before: what the weights had learnt from.
+    """
+    tested = prepared.split.rows(TEST)
+    if not len(tested):
+        return prepared
+    said = []
+    if not before.whole:
+        said.append(
+            "What the weights that were started from had learnt from is not known: where test "
+            "patches, or others of their patients, were among it, the figures are optimistic."
+        )
+    groups = [prepared.files[row].group for row in tested.tolist()]
+    known = before.known(prepared.prints.of(tested), groups)
+    side = prepared.split.side.copy()
+    if known.any.all():
+        said.append(
+            f"Test: {known.said('the weights that were started from')}: the figures are "
+            "optimistic. Give the new training a test part of its own."
+        )
+    elif known.any.any():
+        side[tested[known.any]] = LEFT_OUT
+        said.append(
+            f"Test: {known.said('the weights that were started from')}, and were left out of it."
+        )
+    return replace(
+        prepared,
+        split=replace(prepared.split, side=side),
+        warnings=(*prepared.warnings, *said),
+    )
 
-    Returns:
-        None where no test patch was learnt from, or none is tested; of a demonstration bundle
-        also, which learnt from no patch of a lab.
+
+def learnt_here(prepared: Prepared, size: int) -> Learnt:
+    """What a training learns from, or chooses its epoch by.
+
+    Args:
+        prepared: what is trained on.
+        size: side of the pictures in `prepared`; smaller ones than networks see are read again.
 
     Raises:
-        BundleError: the bundle's card cannot be read.
+        DatasetError: a picture cannot be read any more.
     """
-    tested = prepared.split.rows(TEST).tolist()
-    bundle = start.is_dir()
-    if not tested or (bundle and ModelCard.read(start / CARD_FILE).demo):
-        return None
-    run = start.with_name(f"{start.name}.run") if bundle else start.parent
-    learnt = _learnt_from(run / SPLIT_FILE)
-    if learnt is None:
-        return (
-            "What the weights that were started from had learnt from is not known any more: where "
-            "test patches, or others of their patients, were among it, the figures are optimistic."
-        )
-    pictures, groups = learnt
-    known = sum(
-        prepared.sha256[row] in pictures or prepared.files[row].group in groups for row in tested
-    )
-    if not known:
-        return None
-    return (
-        f"{known} of {len(tested)} test patches, or others of their patients, were among those "
-        "that the weights started from had learnt from: the figures are optimistic. Give the new "
-        "training a test part of its own."
-    )
-
-
-def _learnt_from(path: Path) -> tuple[frozenset[str], frozenset[str]] | None:
-    """Checksums and groups that a run trained on or chose its epoch by; None without its split."""
-    learning = {SIDE_NAMES[TRAIN], SIDE_NAMES[VALIDATION]}
-    try:
-        with path.open(newline="", encoding="utf-8") as stream:
-            rows = [row for row in csv.DictReader(stream) if row["side"] in learning]
-        pictures = frozenset(row["sha256"] for row in rows)
-        return pictures, frozenset(row["group"] for row in rows) - {""}
-    except (OSError, UnicodeDecodeError, KeyError, csv.Error):
-        return None
+    rows = np.sort(np.concatenate([prepared.split.rows(side) for side in (TRAIN, VALIDATION)]))
+    files = [prepared.files[row] for row in rows.tolist()]
+    prints = prepared.prints.of(rows)
+    if size != MODEL_SIDE:
+        prints = fingerprints_of(load_patches([file]).images[0] for file in files)
+    return learnt_from(prints, [file.group for file in files])

@@ -189,6 +189,8 @@ def _compared(found: Proposal) -> None:
         "95 % intervals, whole slides or cases resampled."
         + ("" if found.grouped else " Slides are not all known: these figures are optimistic.")
     )
+    if found.known:
+        st.caption(markdown_text(found.known))
     if found.left_out:
         with st.expander(f"Patches left out: {len(found.left_out)}"):
             for sentence in found.left_out:

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from benchmarks.unfamiliar import blank, crops, screenshot, unfamiliar
-from her2core.models.bundles.card import CARD_FILE, BundleError, KnownPatches, ModelCard
+from her2core.models.bundles.card import CARD_FILE, BundleError, ModelCard
+from her2core.models.bundles.card_records import KnownPatches
 from her2core.models.ood.appearance import appearance
 from her2core.models.ood.novelty import (
     FAMILIAR,

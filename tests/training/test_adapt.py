@@ -18,6 +18,7 @@ from her2core.models.bundles.card import CARD_FILE, BundleError, ModelCard
 from her2core.models.bundles.registry import ARCHITECTURES
 from her2core.preprocessing.patches import Patch, Square
 from her2core.training import adapt as library
+from her2core.training.learnt import learnt_of
 from tests.tiny_bundles import a_card, bundle_root
 from training import adapt
 
@@ -103,6 +104,13 @@ def test_a_bundle_better_on_slides_left_out_is_written_with_its_origin(tmp_path,
     ]
     assert exact[1] > exact[0] + 0.2
 
+    # fitted to the same patches again, it is said that it knew them
+    assert len(learnt_of(out).prints.sha256) == 40
+    adapt.main([f"--bundle={out}", f"--data={data}", f"--out={tmp_path / 'again'}"])
+    assert "40 of 40 patches are known to the bundle as it is (40 with equal pixels)" in (
+        capsys.readouterr().out
+    )
+
 
 def test_the_stored_logits_are_those_tensorflow_gives(tmp_path):
     assert run(labelled(tmp_path / "own"), tmp_path / "new") == adapt.WRITTEN
@@ -150,7 +158,7 @@ def test_better_is_what_is_surely_better_and_surely_worse_in_nothing(
     pair = PairComparison("before", "after", 40, 1, 2, 1.0, exact, kappa)
     card = a_card()
     files = read_files(bundle_root() / BASE)
-    found = library.Proposal(card, (), (), pair, brier, None, (), True, files, None)
+    found = library.Proposal(card, (), (), pair, brier, None, "", (), True, files, {})
     assert found.better is better
     assert found.verdict.startswith(words)
 

@@ -79,7 +79,7 @@ def test_brown_nuclei_are_asked_about_in_the_table_and_in_the_rows_of_a_report(t
     main([str(tmp_path / "in"), "--out", str(tmp_path / "out.csv"), "--models", "cnn"])
     told = ["is this a HER2 stain?" in row["message"] for row in read(tmp_path / "out.csv")]
     labelled = [LabelledFile(path, HER2Score.ZERO, "") for path in files]
-    rows, _ = read_rows(labelled, [classifier("cnn")])
+    rows, _, _ = read_rows(labelled, [classifier("cnn")])
     scored = [row["status"] == "scored" for row in read(tmp_path / "out.csv")]
     assert any(told)
     assert told == ["brown_nuclei" in row.warnings for row in rows]

@@ -163,7 +163,7 @@ def test_twenty_thousand_patches_are_compared_in_seconds():
     prints = Fingerprints(
         tuple(map(str, range(count))),
         rng.integers(0, 1 << 63, count, dtype=np.uint64),
-        rng.integers(0, 256, (count, 32, 32), dtype=np.uint8),
+        rng.integers(0, 256, (count, 16, 16), dtype=np.uint8),
     )
     prints.dhash[19_999] = prints.dhash[0] ^ np.uint64(0b1010001)
     prints.thumbs[19_999] = prints.thumbs[0]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import shutil
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,7 @@ import pytest
 from PIL import Image
 
 from her2core.models.bundles.bundle import load_bundle
-from her2core.models.bundles.card import CARD_FILE, ModelCard
 from her2core.training import checkpoint, loop
-from her2core.training.data.prepare import Request, prepare, record
-from her2core.training.start import caution
 from tests.tiny_bundles import bundle_root
 from training import make_bundle, make_synthetic, train
 
@@ -106,26 +102,6 @@ def test_a_lab_trains_on_from_a_bundle_and_the_card_says_what_that_had_learnt(
     told = capsys.readouterr()
     assert "is a cnn, which cannot be the start of a densenet121" in told.err
     assert "Recognised" not in told.out  # said before patches are read
-
-
-def test_test_patches_that_the_start_had_learnt_from_are_told(forty_x, tmp_path):
-    ours = tmp_path / "ours"
-    shutil.copytree(bundle_root() / "cnn", ours)
-    card = replace(ModelCard.read(ours / CARD_FILE), demo=False)
-    (ours / CARD_FILE).write_text(card.to_json())
-    everything = prepare(Request(((forty_x, 1.0),)), 32)
-    assert "is not known any more" in str(caution(ours, everything))
-
-    before = prepare(Request(((forty_x / "test_data_patch", 1.0),), test_share=0.0), 32)
-    record(before, tmp_path / "ours.run", started=False)
-    told = str(caution(ours, everything))
-    assert told.startswith("8 of 8 test patches, or others of their patients, were among those")
-    record(everything, tmp_path / "ours.run", started=False)
-    assert caution(ours, everything) is None  # tested on the same patches that it never learnt from
-    weights = tmp_path / "ours.run" / "best.weights.h5"
-    weights.touch()
-    assert caution(weights, everything) is None
-    assert caution(bundle_root() / "cnn", everything) is None  # a demo learnt from no lab's patches
 
 
 def test_a_run_goes_on_with_the_weights_it_was_started_from_only(forty_x, tmp_path, capsys):

@@ -20,6 +20,10 @@ SIDE = 224
 FEATURES, HIDDEN, LOGITS, PROBABILITIES = "features", "hidden", "logits", "probabilities"
 
 
+class WeightsUnavailableError(RuntimeError):
+    """The ImageNet weights could not be downloaded or read."""
+
+
 @dataclass(frozen=True)
 class _Plain:
     """A layer without settings."""

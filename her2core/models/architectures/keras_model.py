@@ -6,11 +6,7 @@ from typing import Any
 import keras
 
 from her2core.models.architectures import description as kinds
-from her2core.models.architectures.description import SIDE, Layer, Network
-
-
-class WeightsUnavailableError(RuntimeError):
-    """The ImageNet weights could not be downloaded or read."""
+from her2core.models.architectures.description import SIDE, Layer, Network, WeightsUnavailableError
 
 
 def build(

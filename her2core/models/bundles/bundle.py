@@ -6,8 +6,10 @@ What the files hold, and how they are verified, is in `bundle_files`.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -70,7 +72,11 @@ class Bundle:
 
 
 def write_bundle(
-    model: keras.Model, card: ModelCard, folder: Path, background: npt.NDArray[np.uint8]
+    model: keras.Model,
+    card: ModelCard,
+    folder: Path,
+    background: npt.NDArray[np.uint8],
+    extra: Mapping[str, bytes] = MappingProxyType({}),
 ) -> ModelCard:
     """Write a bundle; the folder appears complete or not at all.
 
@@ -81,6 +87,8 @@ def write_bundle(
         card: everything but `parameters` and the two sha256 sums, which are filled in here.
         folder: where to; it must not exist, or be empty.
         background: uint8 (k, 224, 224, 3) with 1 to 200 patches; about 16 are enough for SHAP.
+        extra: the further files that the card names, by name. Without them it names none: other
+            weights know other patches.
 
     Returns:
         The card as written.
@@ -98,9 +106,8 @@ def write_bundle(
     tensors = compact(whole, card.architecture, name)
     background = checked_background(background, name)
     logits = plain_logits(_with_weights(card.architecture, tensors), background[:CHECKED_PATCHES])
-    # other weights know other patches: training.add_novelty measures them anew
-    fresh = replace(card, novelty=None)
-    return write_files(BundleFiles(folder, fresh, tensors, background, logits))
+    named = card if extra else replace(card, novelty=None, learnt=None)
+    return write_files(BundleFiles(folder, named, tensors, background, logits), extra)
 
 
 def load_bundle(folder: Path) -> Bundle:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 from her2core.common import strict_json
+from her2core.models.bundles.card_records import Adaptation, KnownPatches, LearntFrom
 from her2core.models.conformal import COVERAGE, ConformalSets
 from her2core.models.temperature import Temperature, is_valid
 from her2core.preprocessing.glass import WhiteBalance
@@ -56,48 +57,6 @@ class Metric:
     ci_low: float | None
     ci_high: float | None
     n: int
-
-
-@dataclass(frozen=True)
-class KnownPatches:
-    """What novelty.safetensors was made of; see her2core.models.ood.novelty.
-
-    Attributes:
-        sha256: of novelty.safetensors.
-        known: number of known patches whose references it holds.
-        calibration: number of held-out patches which set the thresholds.
-        groups: cores, slides or patients of both, so that nothing is measured on them by mistake.
-        flagged: share of the calibration patches that is called unfamiliar.
-    """
-
-    sha256: str
-    known: int
-    calibration: int
-    groups: tuple[str, ...]
-    flagged: float
-
-
-@dataclass(frozen=True)
-class Adaptation:
-    """What a bundle was fitted to after its training; see her2core.models.adapt.
-
-    Attributes:
-        base: id of the bundle that it was made from.
-        frozen_sha256: over the base's layers but the last (bundle_files.frozen_digest), which are
-            this bundle's, too.
-        patches: number of labelled patches.
-        groups: number of slides, cases or parent fields that they are from.
-        classes: number of patches of each score, in clinical order.
-        pull: how strongly the last layer was drawn to the base's; None where it is the base's,
-            and only temperature, prediction sets and known patches were fitted.
-    """
-
-    base: str
-    frozen_sha256: str
-    patches: int
-    groups: int
-    classes: tuple[int, int, int, int]
-    pull: float | None
 
 
 @dataclass(frozen=True)
@@ -142,6 +101,8 @@ class ModelCard:
         novelty: what tells unfamiliar inputs; None, and not in card.json, where nothing does.
         adapted: what the bundle was fitted to after its training; None, and not in card.json,
             where it is as it was trained.
+        learnt: which patches it knows, as sums; None, and not in card.json, in bundles written
+            before these were kept.
         digest: the `decisive_digest` as it stands in card.json; None in bundles written before
             it was, and in a card that was not read from one. `to_json` writes it anew.
     """
@@ -165,6 +126,7 @@ class ModelCard:
     conformal: ConformalSets | None = None
     novelty: KnownPatches | None = None
     adapted: Adaptation | None = None
+    learnt: LearntFrom | None = None
     digest: str | None = dataclasses.field(default=None, compare=False)
 
     @property
@@ -226,7 +188,7 @@ class ModelCard:
     def to_json(self) -> str:
         """The card as indented JSON text, which `from_json` reads back unchanged."""
         fields = {**dataclasses.asdict(self), "digest": self.decisive_digest}
-        for name in ("conformal", "novelty", "adapted"):
+        for name in ("conformal", "novelty", "adapted", "learnt"):
             if fields[name] is None:
                 del fields[name]
         for name in ("white_balance", "reading"):
@@ -278,10 +240,10 @@ def _check(card: ModelCard) -> None:
         raise strict_json.ShapeError("its date is not written YYYY-MM-DD") from None
     if card.conformal is not None:
         _check_conformal(card.conformal)
-    if card.novelty is not None and not _SHA256.match(card.novelty.sha256):
-        raise strict_json.ShapeError("the “sha256” of its “novelty” is no sha256 sum")
-    if card.adapted is not None and not _SHA256.match(card.adapted.frozen_sha256):
-        raise strict_json.ShapeError("the “frozen_sha256” of its “adapted” is no sha256 sum")
+    for part, field in (("novelty", "sha256"), ("learnt", "sha256"), ("adapted", "frozen_sha256")):
+        record = getattr(card, part)
+        if record is not None and not _SHA256.match(getattr(record, field)):
+            raise strict_json.ShapeError(f"the “{field}” of its “{part}” is no sha256 sum")
     for metric in card.metrics:
         low, high = metric.ci_low, metric.ci_high
         if (low is None) != (high is None):

@@ -11,7 +11,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from her2core.common.files import write_atomically
-from her2core.models.bundles.card import CARD_FILE, BundleError, KnownPatches, ModelCard
+from her2core.models.bundles.card import CARD_FILE, BundleError, ModelCard
+from her2core.models.bundles.card_records import KnownPatches
 from her2core.models.ood.appearance import VERSION
 from her2core.models.ood.novelty import KnownSpace, Novelty
 from her2core.models.ood.other_stains import OtherStains

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from her2core.preprocessing.glass import WhiteBalance, prepared
-from her2core.preprocessing.patches import MODEL_SIDE, PatchError, decode
+from her2core.preprocessing.patches import MODEL_SIDE, Patch, PatchError, decode
 from her2core.preprocessing.picture_files import LeftOut
 from her2core.scores import HER2Score
 from her2core.settings import UploadLimits
@@ -113,11 +113,16 @@ def load_patches(
     return PatchSet(images, labels, tuple(file.group for file in files))
 
 
+def seen_pixels(patch: Patch) -> npt.NDArray[np.uint8]:
+    """A patch as the models see it, but for the white balance: uint8 (224, 224, 3)."""
+    return np.asarray(np.round(patch.pixels() * 255).astype(np.uint8))
+
+
 def _pixels(file: LabelledFile, size: int) -> npt.NDArray[np.uint8]:
     try:
         patch = decode(file.path.read_bytes(), file.path.name, UploadLimits())
     except (OSError, PatchError) as error:
         raise DatasetError(f"{file.path}: {error}") from error
     if size == MODEL_SIDE:
-        return np.asarray(np.round(patch.pixels() * 255).astype(np.uint8))
+        return seen_pixels(patch)
     return np.asarray(cv2.resize(patch.field(), (size, size), interpolation=cv2.INTER_AREA))

@@ -4,8 +4,10 @@ A picture that stands in training and in test makes the test an exam with known 
 copies are found by the sha256 of the pixels a network sees, so that a PNG saved anew counts too.
 Near copies (re-encoded, resized, brightened) are found by dHash: the signs of the brightness steps
 along the rows of a 9 x 8 grey thumbnail (N. Krawetz, "Kind of Like That", 2013), and confirmed by
-the correlation of two 32 x 32 thumbnails. Turned or mirrored copies are not found.
+the correlation of two 16 x 16 thumbnails. Turned or mirrored copies are not found.
 """
+
+from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -21,23 +23,39 @@ from her2core.training.data.datasets import DatasetError, LabelledFile
 MAX_DISTANCE = 7
 LEAST_CORRELATION = 0.98
 LEAST_CONTRAST = 2.0
+THUMB_SIDE = 16
 _BANDS = MAX_DISTANCE + 1
 _CHUNK = 2000
+_NO_THUMBS = np.empty((0, THUMB_SIDE, THUMB_SIDE), np.uint8)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Fingerprints:
     """What pictures are told apart by, row by row.
 
     Attributes:
         sha256: of the pixels, hex.
         dhash: uint64 (n,).
-        thumbs: uint8 (n, 32, 32), grey.
+        thumbs: uint8 (n, 16, 16), grey.
     """
 
     sha256: tuple[str, ...]
     dhash: npt.NDArray[np.uint64]
     thumbs: npt.NDArray[np.uint8]
+
+    def of(self, rows: npt.NDArray[np.int64]) -> Fingerprints:
+        """Some of the rows."""
+        sums = tuple(self.sha256[row] for row in rows.tolist())
+        return Fingerprints(sums, self.dhash[rows], self.thumbs[rows])
+
+
+def joined(parts: Sequence[Fingerprints]) -> Fingerprints:
+    """The rows of several, one after the other."""
+    return Fingerprints(
+        tuple(digest for part in parts for digest in part.sha256),
+        np.concatenate([np.empty(0, np.uint64), *(part.dhash for part in parts)]),
+        np.concatenate([_NO_THUMBS, *(part.thumbs for part in parts)]),
+    )
 
 
 def difference_hash(grey: npt.NDArray[np.uint8]) -> int:
@@ -49,11 +67,11 @@ def difference_hash(grey: npt.NDArray[np.uint8]) -> int:
 
 def fingerprints(images: npt.NDArray[np.uint8]) -> Fingerprints:
     """Fingerprints of pictures, uint8 (n, side, side, 3)."""
-    thumbs = np.empty((len(images), 32, 32), np.uint8)
+    thumbs = np.empty((len(images), THUMB_SIDE, THUMB_SIDE), np.uint8)
     hashes = np.empty(len(images), np.uint64)
     for row, image in enumerate(images):
         grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-        thumbs[row] = cv2.resize(grey, (32, 32), interpolation=cv2.INTER_AREA)
+        thumbs[row] = cv2.resize(grey, thumbs.shape[1:], interpolation=cv2.INTER_AREA)
         hashes[row] = difference_hash(grey)
     sums = tuple(hashlib.sha256(image.tobytes()).hexdigest() for image in images)
     return Fingerprints(sums, hashes, thumbs)
@@ -62,10 +80,6 @@ def fingerprints(images: npt.NDArray[np.uint8]) -> Fingerprints:
 def near_duplicates(prints: Fingerprints, side: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
     """Pairs of rows on different sides that show nearly the same picture, exact copies excepted.
 
-    Two hashes at most 7 bits apart agree in at least one of 8 bytes, so only pictures which share a
-    byte are compared: no pass over all pairs. Pictures without contrast (glass) are left out: their
-    hash is noise.
-
     Args:
         prints: of all pictures.
         side: int (n,), 0 for training, another number for each other part.
@@ -73,41 +87,52 @@ def near_duplicates(prints: Fingerprints, side: npt.NDArray[np.int64]) -> list[t
     Returns:
         Pairs (row, row) in ascending order, the one of the lower side first.
     """
-    contrast = prints.thumbs.reshape(len(side), -1).std(axis=1)
-    usable = contrast >= LEAST_CONTRAST
-    found: set[tuple[int, int]] = set()
+    found: list[tuple[int, int]] = []
     for low in sorted(set(side.tolist())):
-        ours = np.flatnonzero(usable & (side == low))
-        theirs = np.flatnonzero(usable & (side > low))
-        for band in range(_BANDS):
-            for first, second in _sharing(prints.dhash, ours, theirs, band):
-                apart = np.bitwise_count(prints.dhash[first][:, None] ^ prints.dhash[second][None])
-                close = np.argwhere(apart <= MAX_DISTANCE)
-                found.update((int(first[i]), int(second[j])) for i, j in close)
+        ours, theirs = np.flatnonzero(side == low), np.flatnonzero(side > low)
+        pairs = near_pairs(prints.of(ours), prints.of(theirs))
+        found += [(int(ours[i]), int(theirs[j])) for i, j in pairs]
+    return sorted(found)
+
+
+def near_pairs(first: Fingerprints, second: Fingerprints) -> list[tuple[int, int]]:
+    """Pairs (row of the first, row of the second) that show nearly the same, not exactly.
+
+    Two hashes at most 7 bits apart agree in at least one of 8 bytes, so only pictures which share a
+    byte are compared: no pass over all pairs. Pictures without contrast (glass) are left out: their
+    hash is noise.
+    """
+    ours, theirs = (np.flatnonzero(_usable(prints)) for prints in (first, second))
+    found: set[tuple[int, int]] = set()
+    for band in range(_BANDS):
+        for mine, other in _sharing(first.dhash[ours], second.dhash[theirs], band):
+            one, two = ours[mine], theirs[other]
+            apart = np.bitwise_count(first.dhash[one][:, None] ^ second.dhash[two][None])
+            close = np.argwhere(apart <= MAX_DISTANCE)
+            found.update((int(one[i]), int(two[j])) for i, j in close)
     return sorted(
         (i, j)
         for i, j in found
-        if prints.sha256[i] != prints.sha256[j]
-        and _correlation(prints.thumbs[i], prints.thumbs[j]) >= LEAST_CORRELATION
+        if first.sha256[i] != second.sha256[j]
+        and _correlation(first.thumbs[i], second.thumbs[j]) >= LEAST_CORRELATION
     )
+
+
+def _usable(prints: Fingerprints) -> npt.NDArray[np.bool_]:
+    spread = prints.thumbs.reshape(len(prints.thumbs), THUMB_SIDE**2).std(axis=1)
+    return np.asarray(spread >= LEAST_CONTRAST)
 
 
 def _sharing(
-    hashes: npt.NDArray[np.uint64],
-    ours: npt.NDArray[np.int64],
-    theirs: npt.NDArray[np.int64],
-    band: int,
+    first: npt.NDArray[np.uint64], second: npt.NDArray[np.uint64], band: int
 ) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
-    """Rows of both sides with the same byte `band` of their hash, in chunks that fit in memory."""
-    mine, other = (
-        (hashes[rows] >> np.uint64(8 * band)) & np.uint64(255) for rows in (ours, theirs)
-    )
+    """Rows of both with the same byte `band` of their hash, in chunks that fit in memory."""
+    mine, other = ((hashes >> np.uint64(8 * band)) & np.uint64(255) for hashes in (first, second))
     for value in np.intersect1d(mine, other):
-        second = theirs[other == value]
-        first = ours[mine == value]
-        for start in range(0, len(first), _CHUNK):
-            for other_start in range(0, len(second), _CHUNK):
-                yield first[start : start + _CHUNK], second[other_start : other_start + _CHUNK]
+        ours, theirs = np.flatnonzero(mine == value), np.flatnonzero(other == value)
+        for start in range(0, len(ours), _CHUNK):
+            for other_start in range(0, len(theirs), _CHUNK):
+                yield ours[start : start + _CHUNK], theirs[other_start : other_start + _CHUNK]
 
 
 def _correlation(first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8]) -> float:

@@ -15,7 +15,12 @@ from her2core.scores import HER2Score
 from her2core.common.text import spreadsheet_text
 from her2core.training.data.batches import Mixture
 from her2core.training.data.datasets import DatasetError, LabelledFile, PatchSet, load_patches
-from her2core.training.data.duplicates import check_labels, fingerprints, near_duplicates
+from her2core.training.data.duplicates import (
+    Fingerprints,
+    check_labels,
+    fingerprints,
+    near_duplicates,
+)
 from her2core.training.data.layouts import read_layout
 from her2core.training.data.splits import LEFT_OUT, SIDE_NAMES, TEST, TRAIN, VALIDATION, Split, split_files
 
@@ -62,7 +67,7 @@ class Prepared:
         remarks: what was left out and which patches have no group; they name files.
         warnings: what a person must know, a sentence each.
         copies: rows of pairs (kind, row, row) that show the same picture on two sides.
-        sha256: of every patch's pixels.
+        prints: of every patch, at the side that is trained with.
     """
 
     files: tuple[LabelledFile, ...]
@@ -72,7 +77,7 @@ class Prepared:
     statements: tuple[str, ...]
     warnings: tuple[str, ...]
     copies: tuple[tuple[str, int, int], ...]
-    sha256: tuple[str, ...]
+    prints: Fingerprints
     remarks: tuple[str, ...] = ()
 
     def files_of(self, side: int) -> list[LabelledFile]:
@@ -149,7 +154,7 @@ def prepare(
         statements=tuple(statements),
         warnings=tuple(_warnings(files, split, copies)),
         copies=tuple(copies),
-        sha256=prints.sha256,
+        prints=prints,
         remarks=tuple(remarks),
     )
 
@@ -171,7 +176,7 @@ def record(prepared: Prepared, folder: Path, started: bool) -> None:
         [
             (_shown(file), HER2Score(file.label).label, file.group, SIDE_NAMES[side], digest)
             for file, side, digest in zip(
-                prepared.files, prepared.split.side.tolist(), prepared.sha256, strict=True
+                prepared.files, prepared.split.side.tolist(), prepared.prints.sha256, strict=True
             )
         ],
     )

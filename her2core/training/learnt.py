@@ -1,0 +1,199 @@
+"""learnt.safetensors: which patches a network learnt from, kept beside its weights.
+
+Sums and small grey thumbnails, so that a later test can tell which of its patches the network knows
+already: by equal pixels, as a near copy, or by their patient, slide or core. Groups are kept as
+sums of their names: a bundle that is passed on names nobody. A training that went on from a bundle
+knows what that one knew, too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from her2core.models.bundles.card import CARD_FILE, BundleError, ModelCard
+from her2core.models.bundles.card_records import LearntFrom
+from her2core.training.data.duplicates import Fingerprints, fingerprints, joined, near_pairs
+
+LEARNT_FILE = "learnt.safetensors"
+
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Learnt:
+    """What a network learnt from, as far as that is known.
+
+    Attributes:
+        prints: of its patches, each once.
+        groups: sha256 of the names of their patients, slides or cores.
+        whole: these are all; False where it went on from weights of which it is not known.
+    """
+
+    prints: Fingerprints
+    groups: frozenset[str]
+    whole: bool
+
+    def known(self, prints: Fingerprints, groups: Sequence[str]) -> Known:
+        """Which of other patches it knows.
+
+        Args:
+            prints: of n patches.
+            groups: (n,), "" where not known.
+        """
+        sums = frozenset(self.prints.sha256)
+        near = np.zeros(len(groups), bool)
+        near[[row for _, row in near_pairs(self.prints, prints)]] = True
+        return Known(
+            np.array([digest in sums for digest in prints.sha256], bool),
+            near,
+            np.array([bool(group) and _sum(group) in self.groups for group in groups], bool),
+        )
+
+    def and_also(self, other: Learnt) -> Learnt:
+        """What both learnt from."""
+        prints = joined((self.prints, other.prints))
+        _, first = np.unique(np.array(prints.sha256, dtype="S64"), return_index=True)
+        return Learnt(
+            prints.of(np.sort(first)), self.groups | other.groups, self.whole and other.whole
+        )
+
+    @property
+    def facts(self) -> LearntFrom:
+        """What the card says of the file."""
+        digest = hashlib.sha256(to_bytes(self)).hexdigest()
+        return LearntFrom(digest, len(self.prints.sha256), len(self.groups))
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """Which of n patches a network learnt from: bool (n,), by pixels, as near copy, by group."""
+
+    equal: Bools
+    near: Bools
+    group: Bools
+
+    @property
+    def any(self) -> Bools:
+        """Known in any way: bool (n,)."""
+        return self.equal | self.near | self.group
+
+    def said(self, who: str) -> str:
+        """How many are known and by what, as the beginning of a sentence."""
+        ways = (
+            (self.equal, "with equal pixels"),
+            (self.near & ~self.equal, "near copies"),
+            (self.group & ~self.equal & ~self.near, "others of the same patient, slide or core"),
+        )
+        parts = ", ".join(f"{int(which.sum())} {way}" for which, way in ways if which.any())
+        return f"{int(self.any.sum())} of {len(self.equal)} patches are known to {who} ({parts})"
+
+
+def learnt_from(prints: Fingerprints, groups: Iterable[str], whole: bool = True) -> Learnt:
+    """What is learnt from patches, of groups with these names."""
+    return Learnt(prints, frozenset(_sum(group) for group in groups if group), whole)
+
+
+def fingerprints_of(images: Iterable[npt.NDArray[np.uint8]]) -> Fingerprints:
+    """Fingerprints of pictures uint8 (224, 224, 3), one after the other."""
+    return joined([fingerprints(image[None]) for image in images])
+
+
+def nothing(whole: bool) -> Learnt:
+    """Nothing learnt, or nothing that is known."""
+    return Learnt(joined(()), frozenset(), whole)
+
+
+def learnt_of(bundle: Path) -> Learnt:
+    """What a bundle learnt from.
+
+    A demonstration bundle without the file counts as one that knows no patch of a laboratory.
+
+    Raises:
+        BundleError: its card cannot be read, or the file is missing or not the one the card names.
+    """
+    card = ModelCard.read(bundle / CARD_FILE)
+    if card.learnt is None:
+        return nothing(whole=card.demo)
+    try:
+        data = (bundle / LEARNT_FILE).read_bytes()
+        if hashlib.sha256(data).hexdigest() != card.learnt.sha256:
+            raise ValueError(f"{LEARNT_FILE} is not the file its card was written for")
+        return from_bytes(data)
+    except OSError:
+        reason = f"{LEARNT_FILE} is missing or cannot be read"
+    except ValueError as error:
+        reason = str(error)
+    raise BundleError(
+        f"What the bundle “{bundle.name}” learnt from cannot be told: {reason}; copy the whole "
+        "bundle again."
+    )
+
+
+def learnt_before(start: Path | None) -> Learnt:
+    """What weights to start from learnt from: a bundle, or a run's weights file; None: nothing.
+
+    Raises:
+        BundleError: see `learnt_of`.
+    """
+    if start is None:
+        return nothing(whole=True)
+    if start.is_dir():
+        return learnt_of(start)
+    try:
+        return from_bytes((start.parent / LEARNT_FILE).read_bytes())
+    except (OSError, ValueError):
+        return nothing(whole=False)
+
+
+def to_bytes(learnt: Learnt) -> bytes:
+    """The file's bytes; equal for equal contents."""
+    groups = sorted(learnt.groups)
+    data: bytes = save(
+        {
+            "dhash": learnt.prints.dhash,
+            "groups": _rows(groups),
+            "sha256": _rows(learnt.prints.sha256),
+            "thumbs": learnt.prints.thumbs,
+            "whole": np.array([learnt.whole], np.uint8),
+        }
+    )
+    return data
+
+
+def from_bytes(data: bytes) -> Learnt:
+    """Read what `to_bytes` wrote.
+
+    Raises:
+        ValueError: a phrase on why the bytes are not that.
+    """
+    try:
+        stored = load(data)
+        sums, groups = (_hex(stored[name]) for name in ("sha256", "groups"))
+        prints = Fingerprints(sums, stored["dhash"], stored["thumbs"])
+        fits = len(prints.dhash) == len(prints.thumbs) == len(sums)
+        if not fits or prints.dhash.dtype != np.uint64 or prints.thumbs.dtype != np.uint8:
+            raise ValueError
+        return Learnt(prints, frozenset(groups), bool(stored["whole"][0]))
+    except (SafetensorError, KeyError, IndexError, TypeError, ValueError):
+        raise ValueError(f"{LEARNT_FILE} does not hold what it should") from None
+
+
+def _sum(group: str) -> str:
+    return hashlib.sha256(group.encode()).hexdigest()
+
+
+def _rows(sums: Sequence[str]) -> npt.NDArray[np.uint8]:
+    data = b"".join(bytes.fromhex(digest) for digest in sums)
+    return np.frombuffer(data, np.uint8).reshape(len(sums), 32)
+
+
+def _hex(rows: npt.NDArray[np.generic]) -> tuple[str, ...]:
+    return tuple(bytes(row).hex() for row in rows)
