@@ -206,7 +206,7 @@ def write_pyramid(path: Path, rgb: RGB) -> None:
                 shape=rgb.shape,
                 dtype=np.uint8,
                 tile=(256, 256),
-                photometric="ycbcr",
+                photometric="rgb",  # packed as YCbCr; said itself, the tiles would not be converted
                 compression="jpeg",
                 compressionargs={"level": 92},
                 subfiletype=int(number > 0),

@@ -17,7 +17,9 @@ def main() -> None:
     """Draw the page."""
     here = ui.services_or_stop()
     st.title("Slides", anchor=False)
-    _upload(here)
+    choice, upload = st.columns(2, gap="medium")
+    with upload:
+        _upload(here)
     slides = {slide.key: slide for slide in here.slides.listing()}
     if not slides:
         st.markdown(
@@ -29,7 +31,7 @@ def main() -> None:
     keys = list(slides)
     uploaded = st.session_state.get("slide_uploaded")
     # a new field after each upload: what the browser still says of the old one counts no more
-    key = st.selectbox(
+    key = choice.selectbox(
         "Slide",
         keys,
         index=keys.index(uploaded) if uploaded in slides else 0,
@@ -73,25 +75,30 @@ def _slide(here: Services, slide: ShelfSlide) -> None:
     busy = state.phase in ("waiting", "reading")
     if drawn == (slide.key, "reading") and not busy:
         st.rerun(scope="app")  # the list above names it, and nothing is waited for any more
-    _progress(here, slide, state)
+    left, right = st.columns([61, 39], gap="medium")
+    with right:
+        _progress(here, slide, state)
+    with left:
+        if state.phase != "failed":
+            results.draw_slide(here, slide, state.reading, ui.blind_mode())
     reading = state.reading
     if reading is None or not reading.regions:
         return
-    if ui.blind_mode():
-        st.info(
-            "Blind mode: what was read of the slide stays hidden.",
-            icon=":material/visibility_off:",
-        )
-        return
-    scores = score_slide(reading, tuple(ARCHITECTURES), here.settings.stain)
-    for note in dict.fromkeys((*reading.notes, *(r for one in scores for r in one.remarks))):
-        st.warning(markdown_text(note), icon=":material/warning:")
-    results.draw_scores(scores)
-    results.draw_map(here, slide, reading)
+    with right:
+        if ui.blind_mode():
+            st.info(
+                "Blind mode: what was read of the slide stays hidden.",
+                icon=":material/visibility_off:",
+            )
+            return
+        scores = score_slide(reading, tuple(ARCHITECTURES), here.settings.stain)
+        results.draw_scores(scores)
+        for note in dict.fromkeys((*reading.notes, *(r for one in scores for r in one.remarks))):
+            st.warning(markdown_text(note), icon=":material/warning:")
+        if state.phase == "read":
+            results.offer_downloads(reading, scores)
+        st.caption(RESEARCH_NOTICE)
     results.draw_hottest(here, slide, reading, scores)
-    if state.phase == "read":
-        results.offer_downloads(reading, scores)
-    st.caption(RESEARCH_NOTICE)
 
 
 def _progress(here: Services, slide: ShelfSlide, state: SlideState) -> None:
@@ -100,7 +107,7 @@ def _progress(here: Services, slide: ShelfSlide, state: SlideState) -> None:
         text = f"{done} of {state.total} regions read" if state.total else "Looking for tissue…"
         if state.phase == "waiting":
             text = "Waits for the slide before it"
-        bar, stop = st.columns([6, 1], vertical_alignment="center")
+        bar, stop = st.columns([3, 1], vertical_alignment="center")
         bar.progress(done / state.total if state.total else 0.0, text)
         if stop.button("Stop", icon=":material/stop_circle:", key="slide-stop"):
             here.slides.stop(slide)

@@ -30,6 +30,11 @@ def rgb_of(colour: str) -> Colour:
     return red, green, blue
 
 
+def css(colour: Colour) -> str:
+    """The colour as "#rrggbb"."""
+    return f"#{bytes(colour).hex()}"
+
+
 def mixed(low: str, high: str, share: float) -> Colour:
     """The colour at `share` in [0, 1] of the way between two."""
     red, green, blue = (

@@ -131,7 +131,7 @@ class Guard:
                 return 403, "Sign in at this browser to see pictures and files."
             if area == "media":
                 return None
-            path = "/".join(("", area, *rest))
+            path = _signed_part("/".join(("", area, *rest)))
             query = scope.get("query_string", b"").decode("latin-1")
             key, now = self._key(), time.time()
             if any(verify_address(key, path, query, session, now) for session in sessions):
@@ -241,6 +241,12 @@ class _Line:
 
 
 _HEALTH = ("_stcore", ["health"])
+
+
+def _signed_part(path: str) -> str:
+    """What of a picture's address is signed: all, but for the tiles of a slide, which lie below."""
+    slide, tiles, _ = path.partition("/tiles/")
+    return f"{slide}/tiles" if tiles else path
 
 
 def _is_page(headers: Headers) -> bool:

@@ -12,19 +12,26 @@ from typing import Literal
 
 import numpy as np
 
-from her2core.common.palette import MEMBRANE
+from her2core.common.palette import MEMBRANE, css
 from her2core.preprocessing.patches import Patch, PatchError, Square
 from her2core.scores import HER2Score
 from her2core.serving.services import Services
+from her2core.serving.slide_shelf import ShelfSlide
 from her2core.serving.workbench import NoModelError
+from her2core.slides import region_map
+from her2core.slides.slide import SlideError
 from her2core.xai.explanation import Explanation
 
 AREA = "pictures"
+# of a slide; one signature is for all of them
+TILES = "tiles"
 # A larger image is reduced to this: a browser would hold its pixels four times over.
 LONGEST = 8192
 StainPicture = Literal["cells", "membrane", "scale"]
 MapPicture = Literal["heat", "contours"]
 
+_TILE = re.compile(r"/pictures/slides/([0-9a-f]{16})/tiles/(\d{1,2})/(\d{1,5})/(\d{1,5})")
+_REGIONS = re.compile(r"/pictures/slides/([0-9a-f]{16})/regions/(\w+)/\d+")
 _IMAGE = re.compile(r"/pictures/([0-9a-f]{64})/image")
 _OF_SQUARE = re.compile(r"/pictures/([0-9a-f]{64})/(\d{1,6})-(\d{1,6})-(\d{1,6})/(.+)")
 _MAP = re.compile(r"(\w+)/([\w-]+)/(\w+)/([0-3])(?:-([0-3]))?/(heat|contours)")
@@ -62,6 +69,19 @@ def map_path(patch: Patch, architecture: str, explanation: Explanation, what: Ma
     return f"{_square_path(patch)}/{model}/{explanation.method}/{classes}/{what}"
 
 
+def tiles_path(key: str) -> str:
+    """Of all tiles of a slide: below it lie level, column and row (serving.slide_pictures).
+
+    Signed once, it opens all that lies below it (serving.guard).
+    """
+    return f"/{AREA}/slides/{key}/{TILES}"
+
+
+def regions_path(key: str, kind: str, count: int) -> str:
+    """Of the regions of a slide in the colours of one kind of map, as far as they are read."""
+    return f"/{AREA}/slides/{key}/regions/{kind}/{count}"
+
+
 def draw(here: Services, path: str) -> Picture:
     """The picture that a path names.
 
@@ -69,6 +89,13 @@ def draw(here: Services, path: str) -> Picture:
         NoPictureError: there is none, or none any more.
     """
     try:
+        if of_tile := _TILE.fullmatch(path):
+            key, *place = of_tile.groups()
+            level, column, row = map(int, place)
+            tile = here.slides.pictures.tile(_slide(here, key).path, level, column, row)
+            return Picture(tile, "image/jpeg")
+        if of_regions := _REGIONS.fullmatch(path):
+            return _of_regions(here, *of_regions.groups())
         if of_image := _IMAGE.fullmatch(path):
             return _image(here, of_image[1])
         if of_square := _OF_SQUARE.fullmatch(path):
@@ -78,6 +105,8 @@ def draw(here: Services, path: str) -> Picture:
                 return _of_stain(here, patch, what)
             if of_map := _MAP.fullmatch(what):
                 return _of_map(here, patch, *of_map.groups())
+    except SlideError:  # its sentence names the file, which belongs in no log
+        raise NoPictureError("This part of the slide cannot be read.") from None
     except (PatchError, NoModelError, ValueError, OSError) as error:
         raise NoPictureError("This picture cannot be drawn; the server's log says why.") from error
     raise NoPictureError("Nothing is here.")
@@ -86,6 +115,30 @@ def draw(here: Services, path: str) -> Picture:
 def _square_path(patch: Patch) -> str:
     square = patch.square
     return f"/{AREA}/{patch.sha256}/{square.x}-{square.y}-{square.size}"
+
+
+def _slide(here: Services, key: str) -> ShelfSlide:
+    slide = here.slides.find(key)
+    if slide is None:
+        raise NoPictureError("This slide is not here any more.")
+    return slide
+
+
+def _of_regions(here: Services, key: str, kind: str) -> Picture:
+    reading = here.slides.state(_slide(here, key)).reading
+    if reading is None or kind not in region_map.KINDS:
+        raise NoPictureError("There is no such map.")
+    drawn = [
+        {
+            "x": one.region.x,
+            "y": one.region.y,
+            "size": one.region.size,
+            "colour": css(region_map.colour_of(one, kind)),
+            "lines": region_map.words(one),
+        }
+        for one in reading.regions
+    ]
+    return Picture(json.dumps(drawn).encode(), "application/json")
 
 
 def _image(here: Services, sha256: str) -> Picture:

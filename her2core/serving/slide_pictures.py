@@ -1,6 +1,8 @@
 """Pictures of slides for pages, and a region of a slide taken into the worklist as a patch."""
 
+import math
 import threading
+from collections import OrderedDict
 from pathlib import Path
 
 import cv2
@@ -16,37 +18,63 @@ from her2core.settings import UploadLimits
 from her2core.slides.reading import region_patch
 from her2core.slides.readings import SlideReading
 from her2core.slides.regions import Region
-from her2core.slides.slide import Slide
+from her2core.slides.slide import Slide, SlideError, SlideFacts
 
-_OVERVIEW_SIDE = 1400
-_KEPT = 64
+RGB = npt.NDArray[np.uint8]
+
+TILE = 256
+# a slide reduced to this is read once, so that a file without a pyramid is not read whole each time
+_SMALL = 2048
+_TILES, _SMALLS, _REGIONS = 1024, 6, 64
+# each is a process
+_OPEN = 3
+_JPEG = (cv2.IMWRITE_JPEG_QUALITY, 85)
+
+
+def coarsest_level(width: int, height: int, side: int = TILE) -> int:
+    """The first level at which the whole slide fits into a square of this side.
+
+    Level n shows 2**n pixels as one.
+    """
+    return max(0, math.ceil(math.log2(max(width, height) / side)))
 
 
 class SlidePictures:
     """Makes pictures once and remembers the last. Safe to use from several threads."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._open: Slide | None = None
-        self._overviews: Recent[tuple[Path, int], bytes] = Recent(_KEPT)
-        self._regions: Recent[tuple[Path, int, Region], bytes] = Recent(_KEPT)
+        self._opening = threading.Lock()
+        self._open: OrderedDict[tuple[Path, int], Slide] = OrderedDict()
+        self._tiles: Recent[tuple[Path, int, int, int, int], bytes] = Recent(_TILES)
+        self._smalls: Recent[tuple[Path, int], RGB] = Recent(_SMALLS)
+        self._regions: Recent[tuple[Path, int, Region], bytes] = Recent(_REGIONS)
 
-    def overview(self, path: Path) -> bytes:
-        """The whole slide as JPEG, at most 1400 pixels wide and high.
+    def facts(self, path: Path) -> SlideFacts:
+        """What the slide's file says of itself.
 
         Raises:
-            SlideError: it cannot be read.
+            SlideError: it cannot be opened.
         """
-        key = (path, _modified(path))
-        known = self._overviews.get(key)
+        return self._slide(path).facts
+
+    def tile(self, path: Path, level: int, column: int, row: int) -> bytes:
+        """A tile as JPEG, at most 256 pixels wide and high; at the slide's edges it is narrower.
+
+        Raises:
+            SlideError: it cannot be read, or has no such tile.
+        """
+        key = (path, _modified(path), level, column, row)
+        known = self._tiles.get(key)
         if known is None:
-            with self._lock:
-                facts = self._slide(path).facts
-                share = min(1.0, _OVERVIEW_SIDE / max(facts.width, facts.height))
-                size = (max(1, round(facts.width * share)), max(1, round(facts.height * share)))
-                pixels = self._slide(path).read(0, 0, facts.width, facts.height, size)
-            known = _encoded(".jpg", pixels)
-            self._overviews.put(key, known)
+            slide = self._slide(path)
+            facts, reach = slide.facts, TILE << level
+            x, y = column * reach, row * reach
+            width, height = min(reach, facts.width - x), min(reach, facts.height - y)
+            if level > coarsest_level(facts.width, facts.height) or min(width, height) <= 0:
+                raise SlideError(f"“{slide.name}” has no such part.")
+            size = (math.ceil(width / 2**level), math.ceil(height / 2**level))
+            known = _encoded(".jpg", self._part(slide, level, x, y, width, height, size), _JPEG)
+            self._tiles.put(key, known)
         return known
 
     def region(self, path: Path, reading: SlideReading, region: Region) -> bytes:
@@ -58,20 +86,50 @@ class SlidePictures:
         key = (path, _modified(path), region)
         known = self._regions.get(key)
         if known is None:
-            with self._lock:
-                patch = region_patch(self._slide(path), region, reading.glass)
+            patch = region_patch(self._slide(path), region, reading.glass)
             known = _encoded(".png", patch.rgb)
             self._regions.put(key, known)
         return known
 
+    def _part(
+        self,
+        slide: Slide,
+        level: int,
+        x: int,
+        y: int,
+        width: int,
+        height: int,
+        size: tuple[int, int],
+    ) -> RGB:
+        """A part of the slide, much reduced ones cut from the whole slide as it is kept."""
+        facts = slide.facts
+        kept = coarsest_level(facts.width, facts.height, _SMALL)
+        if level < kept or kept == 0:
+            return slide.read(x, y, width, height, size)
+        key = (slide.path, _modified(slide.path))
+        small = self._smalls.get(key)
+        if small is None:
+            whole = (math.ceil(facts.width / 2**kept), math.ceil(facts.height / 2**kept))
+            small = slide.read(0, 0, facts.width, facts.height, whole)
+            self._smalls.put(key, small)
+        part = small[y >> kept : -(-(y + height) >> kept), x >> kept : -(-(x + width) >> kept)]
+        return np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.uint8)
+
     def _slide(self, path: Path) -> Slide:
-        """The slide, open since it was last looked at where that was the last one."""
-        if self._open is None or self._open.path != path or not self._open.is_open:
-            if self._open is not None:
-                self._open.close()
-            self._open = None
-            self._open = Slide(path)
-        return self._open
+        """The slide, open since it was looked at where that was not long ago.
+
+        Raises:
+            SlideError: it cannot be opened.
+        """
+        key = (path, _modified(path))
+        with self._opening:
+            slide = self._open.pop(key, None)
+            if slide is None or not slide.is_open:
+                slide = Slide(path)
+            self._open[key] = slide
+            while len(self._open) > _OPEN:
+                self._open.popitem(last=False)[1].close()
+            return slide
 
 
 def take_region(
@@ -97,8 +155,9 @@ def _modified(path: Path) -> int:
     return path.stat().st_mtime_ns if path.exists() else 0
 
 
-def _encoded(ending: str, rgb: npt.NDArray[np.uint8]) -> bytes:
-    done, data = cv2.imencode(ending, cv2.cvtColor(np.ascontiguousarray(rgb), cv2.COLOR_RGB2BGR))
+def _encoded(ending: str, rgb: RGB, how: tuple[int, ...] = ()) -> bytes:
+    bgr = cv2.cvtColor(np.ascontiguousarray(rgb), cv2.COLOR_RGB2BGR)
+    done, data = cv2.imencode(ending, bgr, how)
     if not done:
         raise ValueError(f"a picture could not be written as {ending}")
     return bytes(data)

@@ -82,6 +82,7 @@ class SlideShelf:
         self._lock = threading.Lock()
         self._waiting: OrderedDict[str, ShelfSlide] = OrderedDict()
         self._states: dict[str, SlideState] = {}
+        self._listed: dict[str, ShelfSlide] = {}
         self._current: str | None = None
         self._stopped: set[str] = set()
         self._thread: threading.Thread | None = None
@@ -89,11 +90,17 @@ class SlideShelf:
     def listing(self) -> tuple[ShelfSlide, ...]:
         """The slides of the server's folder, then those uploaded, each by name."""
         found = _slides_below(self._settings.slide_dir) if self._settings.slide_dir else []
-        return (*found, *_slides_below(self._uploads))
+        found += _slides_below(self._uploads)
+        with self._lock:
+            self._listed = {slide.key: slide for slide in found}
+        return tuple(found)
 
     def find(self, key: str) -> ShelfSlide | None:
         """The slide with this id."""
-        return next((slide for slide in self.listing() if slide.key == key), None)
+        # the folders are looked through for a new one only: each tile of a picture asks
+        with self._lock:
+            known = self._listed.get(key)
+        return known or next((slide for slide in self.listing() if slide.key == key), None)
 
     def keep(self, file: BinaryIO, name: str) -> ShelfSlide:
         """Keep an uploaded slide; the same file again is the same slide.

@@ -22,6 +22,7 @@ from her2core.common.parallel import use_cores
 from her2core.settings import PROJECT_ROOT
 
 TRIES = 3
+_LESS = 5  # of `nice`
 
 
 class DiedError(RuntimeError):
@@ -117,6 +118,7 @@ class _Process:
 def main() -> None:
     """Call what is asked for until the other end is gone."""
     use_cores(1)
+    os.nice(_LESS)  # pages and their pictures come first
     # who presses Ctrl+C means the command, which ends its processes in its own time
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     connection = Connection(int(sys.argv[1]))

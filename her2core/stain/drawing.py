@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from her2core.common.palette import CELLS, NOT_COUNTED, Colour
+from her2core.common.palette import CELLS, NOT_COUNTED, css
 from her2core.common.svg import Lines, outlines_svg
 from her2core.stain.cells import Pattern
 from her2core.stain.report import MembraneReport
@@ -28,9 +28,5 @@ def cells_svg(report: MembraneReport, width: int, height: int) -> str:
 
 def legend() -> list[tuple[str, str]]:
     """Rows (colour as "#rrggbb", what it means), strongest staining first."""
-    rows = [(_hex(CELLS[pattern]), pattern.label) for pattern in reversed(Pattern)]
-    return [*rows, (_hex(NOT_COUNTED), "not counted: looks like stroma or debris")]
-
-
-def _hex(colour: Colour) -> str:
-    return "#{:02x}{:02x}{:02x}".format(*colour)
+    rows = [(css(CELLS[pattern]), pattern.label) for pattern in reversed(Pattern)]
+    return [*rows, (css(NOT_COUNTED), "not counted: looks like stroma or debris")]

@@ -18,8 +18,8 @@ _STYLE = """<style>
 [data-variant="segmented_control"][data-selected="true"] p {
   color: inherit !important; font-weight: 600;
 }
-/* On a narrow screen the classes go into a second line instead of out of sight. */
-.st-key-target [role="radiogroup"] { flex-wrap: wrap; }
+/* On a narrow screen some choices go into a second line instead of out of sight. */
+:is(.st-key-target, .st-key-slide_map) [role="radiogroup"] { flex-wrap: wrap; }
 /* Four scores in one row, the chosen one with its sign, on a narrow screen too. */
 .st-key-answer [data-testid="stButton"] button { padding-left: 0.4rem; padding-right: 0.4rem; }
 /* Save never leaves the screen while the answer is on it. */

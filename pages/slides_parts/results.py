@@ -2,23 +2,26 @@
 
 import streamlit as st
 
-from her2core.charts.slide_map import KINDS, Kind, legend
-from her2core.charts.slide_plot import slide_figure
 from her2core.common.csv_table import csv_table
+from her2core.common.palette import css
 from her2core.common.text import markdown_text
 from her2core.models.bundles.registry import ARCHITECTURES
+from her2core.serving.pictures import regions_path
 from her2core.serving.services import Services
 from her2core.serving.slide_pictures import take_region
 from her2core.serving.slide_shelf import ShelfSlide
 from her2core.slides.geojson import written
 from her2core.slides.readings import RegionReading, SlideReading
+from her2core.slides.region_map import GRADE, KINDS, legend
+from her2core.slides.scale import plausible
 from her2core.slides.score import SlideScore
 from her2core.slides.slide import SlideError
 from her2core.slides.tables import region_shapes, score_row, slide_columns
 from pages.review_parts import navigation
 from pages.shell import seen, session, ui
+from pages.viewer.component import Layer, Legend, SlideScene, show_slide
 
-_NONE = "None"
+_OPACITY = 45
 
 
 def draw_scores(scores: tuple[SlideScore, ...]) -> None:
@@ -36,9 +39,9 @@ def draw_scores(scores: tuple[SlideScore, ...]) -> None:
         st.dataframe(rows, hide_index=True, width="stretch")
         return
     (score,) = scores
-    columns = st.columns(len(score.readers) + 1)
-    columns[0].metric("Middle of the readers", _label(score), border=True)
-    for column, one in zip(columns[1:], score.readers, strict=True):
+    columns = [column for _ in range(2) for column in st.columns(2, gap="small")]
+    columns[0].metric("Middle reader", _label(score), border=True)
+    for column, one in zip(columns[1:], score.readers, strict=False):
         column.metric(
             _reader(one.reader),
             "no score" if one.score is None else one.score.label,
@@ -54,48 +57,64 @@ def draw_scores(scores: tuple[SlideScore, ...]) -> None:
         column.caption(f"{one.n} {counted}{h_score}  \n{shares}")
 
 
-def draw_map(here: Services, slide: ShelfSlide, reading: SlideReading) -> None:
-    """The slide with one of its maps; a click on a region opens it."""
-    titles = {_NONE: "Slide alone"} | {str(kind): title for kind, title in KINDS.items()}
-    kind = st.segmented_control(
-        "Map",
-        list(titles),
-        default="grade",
-        required=True,
-        format_func=titles.__getitem__,
-        key="slide_map",
-    )
-    shown: Kind | None = next((one for one in KINDS if one == kind), None)
+def draw_slide(
+    here: Services, slide: ShelfSlide, reading: SlideReading | None, hidden: bool
+) -> None:
+    """The slide, with a map of what is read of it; a click on a region opens it.
+
+    Args:
+        here: the services.
+        slide: which.
+        reading: what is read so far; None: nothing is.
+        hidden: no map may give the verdicts away.
+    """
     try:
-        overview = here.slides.pictures.overview(slide.path)
+        facts = here.slides.pictures.facts(slide.path)
     except SlideError as error:
         st.error(markdown_text(str(error)), icon=":material/error:")
         return
-    figure = slide_figure(reading, overview, shown, ui.is_dark())
-    event = st.plotly_chart(
-        figure,
-        width="stretch",
-        theme=None,
-        on_select="rerun",
-        selection_mode="points",
-        key=f"slide-map-{slide.key}-{st.session_state.get('slide_map_round', 0)}",
-        config={"scrollZoom": True, "displaylogo": False, "displayModeBar": False},
-    )
+    um, layers = facts.um_per_pixel if plausible(facts.um_per_pixel) else None, []
+    shown = reading if reading is not None and reading.regions and not hidden else None
     if shown is not None:
-        st.markdown(
-            " ".join(
-                f"<span style='color:#{bytes(colour).hex()}'>■</span> {label}"
-                for label, colour in legend(shown)
-            ),
-            unsafe_allow_html=True,
+        kind = st.segmented_control(
+            "Map",
+            list(KINDS),
+            default=GRADE,
+            required=True,
+            format_func=KINDS.__getitem__,
+            key="slide_map",
+            label_visibility="collapsed",
         )
-    st.caption("Wheel zooms, dragging moves; a click opens a region on the Review page.")
-    points = event.selection.points if event else []
-    if points:
-        st.session_state["slide_map_round"] = st.session_state.get("slide_map_round", 0) + 1
-        number = int(points[0]["point_index"])
-        if 0 <= number < len(reading.regions):
-            _open(here, slide, reading, reading.regions[number])
+        layers = [_layer(slide, shown, kind)]
+    scene = SlideScene(
+        slide.key,
+        facts.width,
+        facts.height,
+        um if reading is None else reading.um_per_pixel,
+        reading is not None and reading.scale_source == "nuclei",
+        layers,
+    )
+    corner = show_slide(f"slide-{slide.key}", scene)
+    if shown is None:
+        return
+    st.caption("A click opens a region on the Review page.")
+    one = next((one for one in shown.regions if (one.region.x, one.region.y) == corner), None)
+    if one is not None:
+        _open(here, slide, shown, one)
+
+
+def _layer(slide: ShelfSlide, reading: SlideReading, kind: str) -> Layer:
+    """The regions in the colours of one kind of map."""
+    swatches = [(css(colour), meaning) for meaning, colour in legend(kind)]
+    return Layer(
+        "regions",
+        f"Regions: {KINDS[kind]}",
+        regions_path(slide.key, kind, len(reading.regions)),
+        None,
+        Legend(swatches=swatches),
+        shown=True,
+        opacity=_OPACITY,
+    )
 
 
 def draw_hottest(

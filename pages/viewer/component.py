@@ -1,4 +1,4 @@
-"""What a page hands to the viewer, and the square that it hands back."""
+"""What a page hands to the viewer, and what it hands back: a square, or a region of a slide."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -8,9 +8,10 @@ import streamlit as st
 
 from her2core.preprocessing.patches import Patch, Square
 from her2core.serving import pictures
+from her2core.serving.slide_pictures import coarsest_level
 from her2core.serving.stain_service import LARGEST_SIDE
 from pages.shell import protocol, session
-from pages.viewer.routes import CODE
+from pages.viewer.routes import CODE, SLIDE_CODE
 
 # Smaller squares cannot be chosen.
 SMALLEST_SQUARE = 64
@@ -47,7 +48,7 @@ class Layer:
         name: under which the browser remembers whether it is shown, and how opaque.
         title: says what it is, also to who cannot see it.
         path: of the picture, as her2core.serving.pictures names it.
-        square: where it lies.
+        square: where it lies; None: all over a slide.
         legend: what its colours mean.
         pane: beside which title of `Scene.beside` it stands; None: in every one.
         shown: from the start.
@@ -58,7 +59,7 @@ class Layer:
     name: str
     title: str
     path: str
-    square: Square
+    square: Square | None
     legend: Legend
     pane: int | None = None
     shown: bool = False
@@ -102,6 +103,26 @@ class Scene:
     movable: bool = False
 
 
+@dataclass(frozen=True)
+class SlideScene:
+    """A slide, with the map of its regions.
+
+    Attributes:
+        key: of the slide, by which the server knows it.
+        width, height: of its full resolution.
+        um_per_pixel: of that; None where it is not known.
+        estimated: the scale was told by nuclei.
+        layers: over it; one map at most.
+    """
+
+    key: str
+    width: int
+    height: int
+    um_per_pixel: float | None
+    estimated: bool = False
+    layers: Sequence[Layer] = ()
+
+
 def show(key: str, scene: Scene) -> Square | None:
     """Draw the viewer; the square that the reviewer has just let go of, or None."""
     result = _component(
@@ -111,6 +132,39 @@ def show(key: str, scene: Scene) -> Square | None:
         on_renew_change=_nothing,  # the addresses have expired: being drawn anew is all it takes
     )
     return _square(result.square, scene.patch) if scene.movable else None
+
+
+def show_slide(key: str, scene: SlideScene) -> tuple[int, int] | None:
+    """Draw the viewer of a slide; the corner (x, y) of the region that was clicked on, or None."""
+    result = _component(
+        key=key,
+        data=_slide_data(scene),
+        on_region_change=_nothing,
+        on_renew_change=_nothing,
+    )
+    corner = _numbers(result.region, ("x", "y"))
+    return None if corner is None else (corner[0], corner[1])
+
+
+def _slide_data(scene: SlideScene) -> dict[str, Any]:
+    um = scene.um_per_pixel
+    return {
+        "code": protocol.base_path() + SLIDE_CODE,
+        "patch": scene.key,
+        "width": scene.width,
+        "height": scene.height,
+        "tiles": session.signed(pictures.tiles_path(scene.key)),
+        "coarsest": coarsest_level(scene.width, scene.height),
+        "um": None if um is None else {"perPixel": um, "about": scene.estimated},
+        "movable": False,
+        "beside": [],
+        "parts": [],
+        "layers": _layers(scene.layers),
+    }
+
+
+def _layers(layers: Sequence[Layer]) -> list[dict[str, Any]]:
+    return [asdict(layer) | {"address": session.signed(layer.path)} for layer in layers]
 
 
 def _data(scene: Scene) -> dict[str, Any]:
@@ -128,21 +182,23 @@ def _data(scene: Scene) -> dict[str, Any]:
         "movable": scene.movable,
         "beside": list(scene.beside),
         "parts": [asdict(part) for part in scene.parts],
-        "layers": [
-            asdict(layer) | {"address": session.signed(layer.path)} for layer in scene.layers
-        ],
+        "layers": _layers(scene.layers),
     }
 
 
 def _square(said: object, patch: Patch) -> Square | None:
     """What a browser says, which may be anything, as a square of the image."""
-    if not isinstance(said, dict):
-        return None
-    numbers = [said.get(name) for name in ("x", "y", "size")]
-    if not all(isinstance(number, int) for number in numbers):
-        return None
-    x, y, size = (int(number) for number in numbers if isinstance(number, int))
-    return Square(x, y, size).within(patch.width, patch.height, SMALLEST_SQUARE)
+    found = _numbers(said, ("x", "y", "size"))
+    return (
+        None if found is None else Square(*found).within(patch.width, patch.height, SMALLEST_SQUARE)
+    )
+
+
+def _numbers(said: object, names: Sequence[str]) -> list[int] | None:
+    """The whole numbers of these names, where a browser says them."""
+    found = [said.get(name) for name in names] if isinstance(said, dict) else [None]
+    numbers = [number for number in found if isinstance(number, int)]
+    return numbers if len(numbers) == len(names) else None
 
 
 def _nothing() -> None:

@@ -1,6 +1,6 @@
 """The layers that pages lay over an image: heat maps, and what the stain measurement found."""
 
-from her2core.common.palette import CONTOUR, CONTOUR_AGAINST, CONTOUR_FOR, MEMBRANE, Colour
+from her2core.common.palette import CONTOUR, CONTOUR_AGAINST, CONTOUR_FOR, MEMBRANE, css
 from her2core.preprocessing.patches import Patch
 from her2core.serving import pictures
 from her2core.serving.stain_service import LARGEST_SIDE
@@ -36,9 +36,9 @@ def of_map(
         for r, g, b in [stop.rgb]
     ]
     swatches = (
-        [(_css(CONTOUR_FOR), high), (_css(CONTOUR_AGAINST), low)]
+        [(css(CONTOUR_FOR), high), (css(CONTOUR_AGAINST), low)]
         if explanation.signed
-        else [(_css(CONTOUR), f"40 % and, thicker, 75 % of {high}")]
+        else [(css(CONTOUR), f"40 % and, thicker, 75 % of {high}")]
     )
     return [
         Layer(
@@ -73,7 +73,7 @@ def of_stain(patch: Patch) -> list[Layer]:
             "Stained membrane (stain measurement)",
             pictures.stain_path(patch, "membrane"),
             patch.square,
-            Legend(swatches=[(_css(MEMBRANE), "stained membrane, faint staining too")]),
+            Legend(swatches=[(css(MEMBRANE), "stained membrane, faint staining too")]),
             opacity=70,
         ),
         Layer(
@@ -93,7 +93,3 @@ def _ends(explanation: Explanation) -> tuple[str, str]:
     if explanation.signed:
         return "against the class", "for the class"
     return "no weight", "most weight for the class"
-
-
-def _css(colour: Colour) -> str:
-    return "#{:02x}{:02x}{:02x}".format(*colour)

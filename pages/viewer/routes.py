@@ -14,13 +14,14 @@ from starlette.routing import Route
 from her2core.serving import pictures
 from her2core.serving.services import services
 
-CODE = "/viewer/viewer.js"
+CODE, SLIDE_CODE = "/viewer/viewer.js", "/viewer/slide.js"
 _log = logging.getLogger(__name__)
 _HERE = Path(__file__).parent
 _LEAFLET = Path(str(files("xstatic.pkg.leaflet"))) / "data"
 _FILES = {
     "viewer.js": _HERE / "viewer.js",
     "layers.js": _HERE / "layers.js",
+    "slide.js": _HERE / "slide.js",
     "square.js": _HERE / "square.js",
     "viewer.css": _HERE / "viewer.css",
     "leaflet.js": _LEAFLET / "leaflet-src.esm.js",
@@ -45,7 +46,8 @@ def _picture(request: Request) -> Response:
         if error.__cause__ is not None:
             _log.warning("A picture could not be drawn: %s", error.__cause__)
         return PlainTextResponse(str(error), 404)
-    return Response(picture.data, media_type=picture.kind, headers=_AS_IT_IS)
+    packed = picture.kind.startswith("image/")
+    return Response(picture.data, media_type=picture.kind, headers=_AS_IT_IS if packed else None)
 
 
 ROUTES = [Route("/viewer/{name}", _code), Route("/pictures/{path:path}", _picture)]

@@ -12,6 +12,17 @@ export function bounds({ x, y, width, height }) {
   return L.latLngBounds([-y - height, x], [-y, x + width]);
 }
 
+// Lines of text, as a tooltip shows them.
+export function words(lines) {
+  const all = document.createElement("div");
+  for (const line of lines) {
+    const row = document.createElement("div");
+    row.textContent = line;
+    all.append(row);
+  }
+  return all;
+}
+
 function of(square) {
   return bounds({ x: square.x, y: square.y, width: square.size, height: square.size });
 }
@@ -71,17 +82,11 @@ export class SquareTool {
 
   // What a part was given, in its corner; all of its probabilities come up over the label.
   label({ title, lines, decides }, corner) {
-    const words = document.createElement("div");
-    for (const line of lines) {
-      const row = document.createElement("div");
-      row.textContent = line;
-      words.append(row);
-    }
     const html = document.createElement("span");
     html.textContent = title;
     html.classList.toggle("her2-decides", decides);
     const icon = L.divIcon({ className: "her2-part", html, iconSize: null });
-    const label = L.marker(corner, { icon }).bindTooltip(words, { direction: "auto" });
+    const label = L.marker(corner, { icon }).bindTooltip(words(lines), { direction: "auto" });
     label.on("add", () => {
       const drawn = label.getElement();
       drawn.setAttribute("role", "img");

@@ -25,9 +25,11 @@ const ICONS = {
   full: "M9 2h5v5M14 2L9 7M7 14H2V9M2 14l5-5",
 };
 
-export async function draw({ data, parentElement, setTriggerValue }) {
+export const draw = (component) => drawWith(Viewer, component);
+
+export async function drawWith(Kind, { data, parentElement, setTriggerValue }) {
   await styled;
-  if (!viewers.has(parentElement)) { viewers.set(parentElement, new Viewer(parentElement)); }
+  if (!viewers.has(parentElement)) { viewers.set(parentElement, new Kind(parentElement)); }
   const viewer = viewers.get(parentElement);
   viewer.show(data, setTriggerValue);
   return () => {
@@ -36,7 +38,9 @@ export async function draw({ data, parentElement, setTriggerValue }) {
   };
 }
 
-class Viewer {
+export class Viewer {
+  shows = "patch";
+
   constructor(parent) {
     this.root = element("div", "her2-viewer");
     this.views = element("div", "her2-views");
@@ -93,6 +97,15 @@ class Viewer {
       this.um = null;
       this.layers.forget();
     }
+    this.follow(data);
+    const ratio = Math.min(1.6, Math.max(0.9, data.width / data.height));
+    this.root.style.setProperty("--her2-ratio", ratio);
+    this.layers.show(data.layers);
+    this.arrange(another);
+  }
+
+  // The square that is read, and the scale that was found in it.
+  follow(data) {
     const { x, y, size } = data.square;
     const key = `${data.patch} ${x} ${y} ${size}`;
     if (this.measured !== key) {
@@ -103,10 +116,6 @@ class Viewer {
     const whole = size === data.width && size === data.height;
     this.tool = data.movable && data.least < Math.max(data.width, data.height)
       && (this.on.square ?? !whole);
-    const ratio = Math.min(1.6, Math.max(0.9, data.width / data.height));
-    this.root.style.setProperty("--her2-ratio", ratio);
-    this.layers.show(data.layers);
-    this.arrange(another);
   }
 
   // One view, or two; views that are there already stay as they are.
@@ -126,7 +135,7 @@ class Viewer {
     box.tabIndex = 0;
     box.setAttribute("role", "application");
     const title = side === null ? "" : `, ${this.data.beside[side]}`;
-    box.setAttribute("aria-label", `Image of the patch${title}. Plus and minus zoom, `
+    box.setAttribute("aria-label", `Image of the ${this.shows}${title}. Plus and minus zoom, `
       + "0 shows the whole image, arrows move it while zoomed in.");
     this.views.append(box);
     const map = L.map(box, {
@@ -140,14 +149,18 @@ class Viewer {
     const label = element("div", "her2-title");
     box.append(scale, label);
     const pane = { box, map, side, scale, label, drawn: new Map(), base: null };
-    pane.tool = new SquareTool(map, {
+    pane.tool = this.squareTool(map);
+    map.setView([0, 0], 0, { animate: false });
+    map.on("move zoom", () => this.moved(pane));
+    return pane;
+  }
+
+  squareTool(map) {
+    return new SquareTool(map, {
       changing: (square) => this.drag(square),
       changed: (square) => this.tell("square", square),
       unchanged: () => this.refresh(),
     });
-    map.setView([0, 0], 0, { animate: false });
-    map.on("move zoom", () => this.moved(pane));
-    return pane;
   }
 
   imageBounds() {
@@ -346,7 +359,7 @@ class Viewer {
   }
 }
 
-function element(name, kind) {
+export function element(name, kind) {
   const made = document.createElement(name);
   made.className = kind;
   return made;

@@ -1,11 +1,15 @@
 """The Slides page as a reviewer meets it: empty, not read yet, read, hidden from a blind reader."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from her2core.common.palette import GRADES, css
+from her2core.scores import HER2Score
+from her2core.serving.pictures import NoPictureError, draw
 from her2core.serving.services import Services
 from her2core.serving.slide_runs import SlideJob, key_of
 from her2core.serving.workbench import Workbench
@@ -13,7 +17,7 @@ from her2core.settings import PROJECT_ROOT, load_settings
 from her2core.slides.readings import SlideReading, to_json
 from her2core.slides.slide import SLIDE_ENDINGS, SlideFacts
 from tests import slide_samples
-from tests.page_server import serve, services_of, text_of
+from tests.page_server import layer_titles, scene_of, serve, services_of, text_of
 from tests.slides.test_score import region
 
 
@@ -65,13 +69,45 @@ def test_a_slide_can_be_read_and_one_that_was_read_shows_its_scores(app, here):
     opened(app)
     assert not app.exception
     assert [(one.label, one.value) for one in app.metric] == [
-        ("Middle of the readers", "3+"),
+        ("Middle reader", "3+"),
         ("CNN", "3+"),
         ("DenseNet121", "3+"),
         ("Stain measurement", "3+"),
     ]
     assert "A note" in text_of(app)
+    assert layer_titles(app) == ["Regions: Both networks"]
+    scene = scene_of(app)
+    assert (scene["width"], scene["um"]) == (3200, {"perPixel": 0.25, "about": False})
+    regions = json.loads(draw(here, scene["layers"][0]["path"]).data)
+    assert [(one["x"], one["size"]) for one in regions] == [(n * 800, 800) for n in range(4)]
+    assert regions[0]["colour"] == css(GRADES[HER2Score.THREE_PLUS])
+    assert "CNN 3+" in regions[0]["lines"][0]
+    assert draw(here, f"{scene['tiles']}/0/0/0").kind == "image/jpeg"
     app.session_state["blind"] = True
     app.run()
     assert not app.metric
     assert "stays hidden" in text_of(app)
+    assert scene_of(app)["tiles"]
+    assert layer_titles(app) == []
+
+
+def test_an_unread_slide_is_shown_and_a_file_that_is_none_is_refused(app, here):
+    rgb = slide_samples.painted_cores([(400, 400)], 380, (800, 800))
+    slide_samples.write_tiff(here.settings.slide_dir / "a.tif", rgb, um_per_pixel=None)
+    assert scene_of(opened(app))["um"] is None
+    (here.settings.slide_dir / "a.tif").write_bytes(b"no slide")
+    opened(app)
+    assert not app.exception
+    assert "is not a PNG" in text_of(app)
+
+
+@pytest.mark.parametrize(
+    "rest", ["tiles/0/9/9", "tiles/0/0", "tiles/-1/0/0", "regions/cnn/4", "../../image"]
+)
+def test_a_slide_has_no_other_pictures(here, rest):
+    rgb = slide_samples.painted_cores([(400, 400)], 380, (800, 800))
+    slide_samples.write_tiff(here.settings.slide_dir / "a.tif", rgb)
+    (slide,) = here.slides.listing()
+    for key in (slide.key, "0" * 16):
+        with pytest.raises(NoPictureError):
+            draw(here, f"/pictures/slides/{key}/{rest}")

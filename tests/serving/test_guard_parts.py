@@ -251,7 +251,13 @@ def test_a_picture_is_given_to_the_session_it_was_signed_for_until_it_expires(ba
     assert ask("ada", signed("s")) == (200, b"no-store")
     assert seen == [root + path]  # the route lies at the top, wherever the application does
     assert ask("ada", signed("t")) == (200, b"no-store")
+    tiles = "/pictures/slides/" + "a" * 16 + "/tiles"
+    tile = signed("s", asked=tiles).replace("tiles?", "tiles/3/0/12?")
+    assert ask("ada", tile) == (200, b"no-store")  # one signature opens all tiles of a slide
     refused = {
+        "another's tile": ask("ben", tile),
+        "a tile of another slide": ask("ada", tile.replace("a" * 16, "b" * 16)),
+        "regions beside the tiles": ask("ada", tile.replace("tiles/3/0/12", "regions/grade/9")),
         "another reader": ask("ben", signed("s")),
         "somebody who was not let in": ask("cy", signed("v")),
         "a stranger": ask("dan", signed("s")),
@@ -263,7 +269,7 @@ def test_a_picture_is_given_to_the_session_it_was_signed_for_until_it_expires(ba
         "no number": ask("ada", f"{path}?until=x&signature={'0' * 64}"),
     }
     assert set(refused.values()) == {(403, b"no-store")}, refused
-    assert len(seen) == 2
+    assert len(seen) == 3
 
 
 @pytest.mark.parametrize("base", ["", "/her2"])

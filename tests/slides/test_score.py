@@ -6,7 +6,7 @@ import io
 
 import pyarrow.parquet as pq
 
-from her2core.charts.slide_map import KINDS, map_layer
+from her2core.charts.slide_map import map_layer
 from her2core.models.verdict import Verdict
 from her2core.scores import HER2Score
 from her2core.slides.readings import (
@@ -17,6 +17,7 @@ from her2core.slides.readings import (
     slide_from_json,
     to_json,
 )
+from her2core.slides.region_map import KINDS, colour_of, legend
 from her2core.slides.regions import Region
 from her2core.slides.score import score_slide
 from her2core.slides.slide import SlideFacts
@@ -144,3 +145,13 @@ def test_a_map_colours_what_was_read_and_leaves_the_rest_clear():
         assert layer[12, 2, 3] == 0
     grades = map_layer(reading, "grade", (80, 16))
     assert len({tuple(grades[2, x]) for x in (2, 18, 42)}) == 3
+
+
+def test_each_reader_has_a_map_of_its_own_grades_and_what_does_not_count_is_grey():
+    one = region(0, 3, (40, 0, 0, 0))
+    colours = dict(legend("grade"))
+    assert colour_of(one, "cnn") == colour_of(one, "grade") == colours["3+"]
+    assert colour_of(one, "stain") != colours["3+"]
+    assert set(KINDS) >= {*READERS, "stain", "disagreement", "doubt"}
+    apart = RegionReading(**{**vars(one), "left_out": "pen"})
+    assert {colour_of(apart, kind) for kind in KINDS} == {colours["not assessable"]}
