@@ -36,6 +36,7 @@ page = st.navigation(
             st.Page(ui.REVIEW_LOG_PAGE, title="Review log", icon=":material/history:"),
             st.Page(ui.EVALUATION_PAGE, title="Evaluation", icon=":material/monitoring:"),
             st.Page(ui.MODELS_PAGE, title="Models", icon=":material/deployed_code:"),
+            st.Page(ui.LEARNING_PAGE, title="Learning", icon=":material/school:"),
         ]
     },
     position="sidebar" if entry.known else "hidden",

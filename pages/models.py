@@ -10,8 +10,8 @@ from her2core.common.text import markdown_text
 from her2core.models.bundles.card import BundleError, ModelCard
 from her2core.models.bundles.registry import ARCHITECTURES, BundleEntry, chosen, find_bundles
 from her2core.serving.services import Services
-from pages.models_parts import adapting, map_fidelity, model_cards
-from pages.shell import session, ui
+from pages.models_parts import map_fidelity, model_cards
+from pages.shell import session, ui, using
 
 
 def main() -> None:
@@ -22,15 +22,12 @@ def main() -> None:
         "Both networks are second readers for research. A model's card says what it was trained "
         "on and how it did there; it cannot say how it does on your slides."
     )
-    said = st.container()  # there with and without a message: what lies below stays as it is
-    if message := st.session_state.pop("models_message", None):
-        said.success(message, icon=":material/check_circle:")
+    using.message()
     entries = find_bundles(here.settings)
     wanted = _wanted(here)
     for architecture in ARCHITECTURES:
         _architecture(here, architecture, entries, wanted.get(architecture))
     _broken([entry for entry in entries if entry.card is None])
-    adapting.draw(here)
     _own_bundles(here)
 
 
@@ -108,7 +105,7 @@ def _bundle(here: Services, entry: BundleEntry, *, wanted: bool) -> None:
             icon=":material/published_with_changes:",
             help="New verdicts come from it. Recorded reviews keep the verdicts they were given.",
         ):
-            _use(here, entry)
+            using.use(here, card, entry.folder)
 
 
 def _checksum(card: ModelCard, folder: Path, *, in_use: bool, loading: bool, wanted: bool) -> None:
@@ -125,25 +122,6 @@ def _checksum(card: ModelCard, folder: Path, *, in_use: bool, loading: bool, wan
         st.text(f"weights sha256     {card.weights_sha256}")
         st.text(f"background sha256  {card.background_sha256}")
         st.text(f"folder             {folder}")
-
-
-def _use(here: Services, entry: BundleEntry) -> None:
-    card = entry.card
-    assert card is not None
-    try:
-        desk = session.desk(here.store)
-        desk.require(Permission.CHOOSE_MODELS)
-        with st.spinner("Loading and verifying the bundle…"):
-            here.workbench.use(card.architecture, entry.folder)
-        desk.note("model chosen", card.model_id)
-        here.queue.refill()
-    except BundleError as error:
-        st.error(markdown_text(str(error)), icon=":material/error:")
-        return
-    st.session_state["models_message"] = (
-        f"{markdown_text(card.name)} is in use now. Recorded reviews keep their verdicts."
-    )
-    st.rerun()
 
 
 def _broken(entries: list[BundleEntry]) -> None:

@@ -29,19 +29,26 @@ class ReviewedPatch:
     score: HER2Score
 
 
-def reviewed_patches(reviews: Iterable[Review], plan: Plan) -> tuple[list[ReviewedPatch], int]:
+def reviewed_patches(
+    reviews: Iterable[Review], plan: Plan, *, blind_only: bool = False
+) -> tuple[list[ReviewedPatch], int]:
     """The patches whose score is settled, in the order of their first review.
 
     Args:
         reviews: of the log, in any order; corrected ones count no more.
         plan: the double reads.
+        blind_only: leave out reviews made while looking at the verdicts.
 
     Returns:
         The patches, and the number of others: undecided double reads, and patches to which
         readers gave different scores.
     """
     by_patch: dict[str, list[Review]] = defaultdict(list)
-    current = (review for review in reviews if review.superseded_by is None)
+    current = (
+        review
+        for review in reviews
+        if review.superseded_by is None and (review.blind or not blind_only)
+    )
     for review in sorted(current, key=lambda review: review.id):
         by_patch[review.patch.sha256].append(review)
     found = []

@@ -8,6 +8,7 @@ the Models page can do it.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from her2core.evaluation.intervals import Interval, patch_codes, weight_blocks
 from her2core.evaluation.metrics import sample_metrics
 from her2core.evaluation.pairs import PairComparison, brier_difference, compare
 from her2core.models.adapt import (
+    INNER_FOLDS,
     KEEP,
     OUTER_FOLDS,
     PULLS,
@@ -40,6 +42,7 @@ from her2core.models.ood.novelty_file import NOVELTY_FILE, load_novelty, to_byte
 from her2core.models.temperature import probabilities
 from her2core.settings import Settings
 from her2core.training.adapted_files import BIAS, KERNEL, fitted_files
+from her2core.training.learning_curve import SHARES, CurvePoint, curve_point, learning_curve
 from her2core.training.learnt import LEARNT_FILE, Known, Learnt, learnt_from, learnt_of
 from her2core.training.learnt import to_bytes as learnt_bytes
 from her2core.training.own_patches import OwnPatch, Seen, Told, check_patches, read_patches
@@ -63,6 +66,7 @@ class Proposal:
         unfamiliar: share of the patches called unfamiliar, before and after; None where the bundle
             cannot tell.
         known: one sentence where the bundle knew some of the patches before, or may have; else "".
+        curve: how right it is as it is, with fewer patches, and with all that each fold allows.
         left_out: a sentence for each patch that was not taken.
         grouped: whether every patch's group is known.
     """
@@ -74,6 +78,7 @@ class Proposal:
     brier: Interval
     unfamiliar: tuple[float, float] | None
     known: str
+    curve: tuple[CurvePoint, ...]
     left_out: tuple[str, ...]
     grouped: bool
     _files: BundleFiles
@@ -166,11 +171,14 @@ def _fitted(
     shown = {"before": np.empty((len(features), 4)), "after": np.empty((len(features), 4))}
     members = {name: np.zeros((len(features), 4), bool) for name in shown}
     everything = np.arange(len(features))
-    for number, fold in enumerate(folds):
+    fits = itertools.count()
+    # each fold with all its patches and with fewer, and at the end all patches, in as many steps
+    steps = ((1 + len(SHARES)) * len(folds) + 1) * INNER_FOLDS
 
-        def step(done: float = number / (len(folds) + 1)) -> None:
-            told(_READING_SHARE + (1 - _READING_SHARE) * done)
+    def step() -> None:
+        told(_READING_SHARE + (1 - _READING_SHARE) * min(1.0, next(fits) / steps))
 
+    for fold in folds:
         head = adapt_head(
             old, card.temperature, features.of(np.setdiff1d(everything, fold)), pulls, step
         )
@@ -190,7 +198,12 @@ def _fitted(
     if card.conformal is None:
         samples["before"] = replace(samples["before"], members=None)
     both = samples["before"], samples["after"]
-    head = adapt_head(old, card.temperature, features, pulls, lambda: told(1.0))
+    curve = (
+        curve_point(0, samples["before"]),
+        *learning_curve(old, card.temperature, features, folds, codes, pulls, step),
+        curve_point(len(features) * (1 - 1 / len(folds)), samples["after"]),
+    )
+    head = adapt_head(old, card.temperature, features, pulls, step)
     wider, strange = novelty, None
     if novelty is not None and card.novelty is not None:
         first = novelty.of(seen.pooled, seen.looks)
@@ -212,6 +225,7 @@ def _fitted(
         brier_difference(*both, weight_blocks(codes, _N_BOOT, 0)),
         strange,
         known,
+        curve,
         seen.left_out,
         seen.grouped,
         fitted,

@@ -34,6 +34,7 @@ SLIDES_PAGE = "slides.py"
 REVIEW_LOG_PAGE = "review_log.py"
 EVALUATION_PAGE = "evaluation.py"
 MODELS_PAGE = "models.py"
+LEARNING_PAGE = "learning.py"
 
 Arguments = ParamSpec("Arguments")
 _log = logging.getLogger(__name__)

@@ -50,7 +50,7 @@ def test_reviews_become_a_bundle_in_use(server, page):
     page.goto(server.url)
     models_ready(page)
     fit = page.get_by_role("button", name="Fit and compare")
-    click_until(page, page.get_by_role("link", name="Models", exact=True), fit)
+    click_until(page, page.get_by_role("link", name="Learning", exact=True), fit)
     page.get_by_text("40 reviewed patches count: 10 of 0").wait_for()
     page.get_by_role("textbox", name="Which part of a file's name").fill(r"^(S\d+)_")
     page.keyboard.press("Tab")
@@ -66,8 +66,12 @@ def test_reviews_become_a_bundle_in_use(server, page):
     settled(page)
     click_until(page, use, page.get_by_text("is in use now").first)
     page.get_by_text("to 40 own patches of 10 slides or cases").wait_for()
+    back = page.get_by_role("button", name=re.compile("^.*Take back"))
     assert (server.home / "bundles" / "cnn-adapted" / "card.json").is_file()
     store = ReviewStore(f"sqlite:///{server.home / 'her2review.sqlite3'}")
     actions = [entry.action for entry in AccountStore(store).audit(20)]
     store.close()
     assert {"model adapted", "model chosen"} <= set(actions)
+
+    settled(page)
+    click_until(page, back, page.get_by_text("it has learnt nothing here").first)

@@ -158,7 +158,7 @@ def test_better_is_what_is_surely_better_and_surely_worse_in_nothing(
     pair = PairComparison("before", "after", 40, 1, 2, 1.0, exact, kappa)
     card = a_card()
     files = read_files(bundle_root() / BASE)
-    found = library.Proposal(card, (), (), pair, brier, None, "", (), True, files, {})
+    found = library.Proposal(card, (), (), pair, brier, None, "", (), (), True, files, {})
     assert found.better is better
     assert found.verdict.startswith(words)
 

@@ -1,4 +1,4 @@
-"""The Models page fits a bundle to the reviews: compared first, put in use or not, in the audit."""
+"""The Learning page fits a bundle to the reviews: compared first, put in use, taken back."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -14,10 +14,11 @@ from her2core.scores import HER2Score
 from her2core.serving.services import Services
 from her2core.serving.workbench import Workbench
 from tests.page_server import serve, services_of, text_of
-from tests.pages.test_log_evaluation_models_pages import MODELS, opened, rerun
+from tests.pages.test_log_evaluation_models_pages import opened, rerun
 from tests.tiny_bundles import bundle_root, settings
 from tests.training.test_adapt import brown_patch
 
+LEARNING = "learning.py"
 WHEN = datetime(2026, 3, 1, tzinfo=UTC)
 
 
@@ -58,7 +59,7 @@ def said(app: AppTest) -> str:
 
 def asked(pattern: str) -> AppTest:
     """The page after the button was pressed."""
-    app = opened(MODELS)
+    app = opened(LEARNING)
     assert "40 reviewed patches count: 10 of 0" in said(app)
     (field,) = [one for one in app.text_input if one.label.startswith("Which part")]
     field.set_value(pattern)
@@ -90,10 +91,42 @@ def test_what_is_better_is_written_put_in_use_and_noted(here: Services):
     assert card.adapted.base == before
     assert ModelCard.read(here.settings.home / "bundles" / "cnn-adapted" / CARD_FILE) == card
     assert "is in use now" in said(app)
-    assert f"from {before} to 40 own patches of 10 slides or cases" in said(app)
+    assert f"to 40 own patches of 10 slides or cases, from {before}" in said(app).replace("`", "")
+    assert [(one.label, one.value) for one in app.metric] == [("Reviews since it was fitted", "0")]
     noted = [(one.action, one.detail) for one in AccountStore(here.store).audit(10)]
     assert ("model chosen", card.model_id) in noted
     assert any(action == "model adapted" and before in detail for action, detail in noted)
+
+
+def test_it_is_taken_back(here: Services):
+    before = here.workbench.cards()["cnn"].model_id
+    app = fitted(here)
+    (use,) = [one for one in app.button if one.label == "Write and use"]
+    app = rerun(use.click())
+    assert here.workbench.cards()["cnn"].model_id != before
+    (back,) = [one for one in app.button if one.label == "Take back"]
+    app = rerun(back.click())
+    assert here.workbench.cards()["cnn"].model_id == before
+    noted = [(one.action, one.detail) for one in AccountStore(here.store).audit(10)]
+    assert ("adaptation taken back", before) in noted
+    assert "it has learnt nothing here" in said(app)
+
+
+def test_the_learning_curve_stands_beside_before_and_after(here: Services):
+    app = fitted(here)
+    found = app.session_state["adapting"].future.result()
+    sizes = [point.patches for point in found.curve]
+    assert sizes == sorted(sizes)
+    assert (sizes[0], sizes[-1]) == (0, 36)  # ten folds of 40 patches
+    exact = next(metric.value for metric in found.after if metric.name == "exact")
+    assert found.curve[-1].exact.value == pytest.approx(exact)
+    assert "The learning curve" in said(app)
+
+
+def test_reviews_made_beside_the_verdicts_can_be_left_out(here: Services):
+    app = opened(LEARNING)
+    (blind,) = [one for one in app.toggle if one.label == "Blind reviews only"]
+    assert "0 reviewed patches count" in said(rerun(blind.set_value(True)))
 
 
 def test_it_can_be_discarded(here: Services):
@@ -112,7 +145,7 @@ def test_a_pattern_that_is_none_is_said(here: Services):
 
 @pytest.mark.parametrize("here", [5], indirect=True)
 def test_too_few_reviews_are_said(here: Services):
-    app = opened(MODELS)
+    app = opened(LEARNING)
     (button,) = [one for one in app.button if one.label == "Fit and compare"]
     app = rerun(button.click())
     app.session_state["adapting"].future.exception(timeout=60)

@@ -6,25 +6,31 @@ import logging
 from collections import Counter
 from concurrent.futures import Future
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import streamlit as st
 
 from her2core.accounts.records import NotAllowedError, Permission
+from her2core.charts.learning import learning_plot
+from her2core.charts.plotly_figures import plotly_figure
 from her2core.common.text import interval_text, markdown_text, percent_text
 from her2core.models.backends.reader import BackendError
 from her2core.models.bundles.card import BundleError, Metric
 from her2core.models.bundles.registry import ARCHITECTURES, free_folder
+from her2core.people.access import Desk
 from her2core.people.own_labels import ReviewedPatch, own_patches, reviewed_patches
 from her2core.scores import HER2Score
 from her2core.serving.services import Services
 from her2core.training.adapt import Proposal, propose, write
 from her2core.training.own_patches import LEAST_PATCHES, AdaptError
 from her2core.xai.progress import Progress, StoppedError
-from pages.shell import session
+from pages.shell import session, ui, using
 
 _log = logging.getLogger(__name__)
 _JOB = "adapting"
+ADAPTED = "model adapted"  # in the audit
+_SETTLED = "learning_settled"
 _UNDECIDED = (
     "More were left out: {n}, whose double read is not decided or whose readers gave different "
     "scores."
@@ -39,11 +45,8 @@ class _Job:
 
 
 def draw(here: Services) -> None:
-    """The section; nothing for who may not choose models."""
-    desk = session.desk(here.store)
-    if not desk.may(Permission.CHOOSE_MODELS):
-        return
-    st.subheader("Adapt to our lab", anchor=False, divider="gray")
+    """The section, for who may choose models."""
+    st.subheader("Fit to our reviews", anchor=False, divider="gray")
     job: _Job | None = st.session_state.get(_JOB)
     if job is None:
         _start(here)
@@ -53,22 +56,43 @@ def draw(here: Services) -> None:
         _result(here, job)
 
 
-def _start(here: Services) -> None:
+def last_adapted(desk: Desk, model_id: str) -> datetime | None:
+    """When this bundle was fitted here, as the audit says; None where it does not."""
+    for entry in desk.audit() if desk.may(Permission.SEE_AUDIT) else []:
+        if entry.action == ADAPTED and entry.detail.startswith(f"{model_id} "):
+            return entry.happened_at
+    return None
+
+
+def _settled(here: Services, *, blind_only: bool) -> tuple[list[ReviewedPatch], int]:
+    """The patches whose score is settled and the number of others; read anew after a review."""
     desk = session.desk(here.store)
-    reviews, sealed = desk.reviews()
-    found, others = reviewed_patches(reviews, desk.plan())
-    st.markdown(
-        "Fits the last layer of a network, its temperature, prediction sets and known patches to "
-        f"your reviewed patches, {LEAST_PATCHES} to 500 of several slides. Nothing changes until "
-        "you have seen how it does on slides left out."
+    head = here.store.head()
+    key = (None if head is None else head.last_hash, blind_only)
+    kept = st.session_state.get(_SETTLED)
+    if kept is None or kept[0] != key:
+        reviews, sealed = desk.reviews()
+        found, others = reviewed_patches(reviews, desk.plan(), blind_only=blind_only)
+        kept = st.session_state[_SETTLED] = (key, (found, others + sealed))
+    settled: tuple[list[ReviewedPatch], int] = kept[1]
+    return settled
+
+
+def _start(here: Services) -> None:
+    blind_only = st.toggle(
+        "Blind reviews only",
+        key="learning_blind",
+        help="Who has seen the verdicts is drawn towards them: what is learnt from such reviews "
+        "teaches the networks in part what they said before.",
     )
-    st.markdown(f"**{_counted(found)}**")
-    if others or sealed:
-        st.caption(_UNDECIDED.format(n=others + sealed))
+    found, others = _settled(here, blind_only=blind_only)
+    st.markdown(
+        f"**{_counted(found)}** The last layer of a network, its temperature, prediction sets and "
+        f"known patches are fitted to them; {LEAST_PATCHES} to 500 of several slides are wanted."
+    )
+    if others:
+        st.caption(_UNDECIDED.format(n=others))
     loaded = {one.architecture: one.folder for one in here.workbench.state().models if one.folder}
-    if not loaded:
-        st.info("The models are not loaded yet.", icon=":material/hourglass_top:")
-        return
     with st.form("adapt", border=False):
         architecture = st.radio(
             "Network in use",
@@ -146,7 +170,7 @@ def _result(here: Services, job: _Job) -> None:
             icon=":material/published_with_changes:",
             key="adapt-use",
         ):
-            _use(here, job.architecture, found)
+            _use(here, found)
         if st.button("Discard", icon=":material/delete:", key="adapt-discard"):
             del st.session_state[_JOB]
             st.rerun()
@@ -170,6 +194,18 @@ def _compared(found: Proposal) -> None:
     st.markdown(
         f"Each of {adapted.patches} patches ({groups}) was read by what was fitted without its "
         "slide or case:"
+    )
+    figure = plotly_figure(learning_plot(found.curve), dark=ui.is_dark())
+    st.plotly_chart(
+        ui.on_page_ground(figure),
+        theme=None,
+        key="learning_curve",
+        config=ui.chart_config("learning-curve"),
+        alt="How often scores are right after learning from more and more patches",
+    )
+    st.caption(
+        "The learning curve: the first point is the bundle as it is, the last one what learnt from "
+        "all patches but those left out. While it rises, more reviews are worth making."
     )
     before = {metric.name: metric for metric in found.before}
     rows = [
@@ -197,22 +233,18 @@ def _compared(found: Proposal) -> None:
                 st.markdown(markdown_text(sentence))
 
 
-def _use(here: Services, architecture: str, found: Proposal) -> None:
+def _use(here: Services, found: Proposal) -> None:
     adapted = found.card.adapted
     assert adapted is not None
     try:
         desk = session.desk(here.store)
         desk.require(Permission.CHOOSE_MODELS)
-        folder = free_folder(here.settings, f"{architecture}-adapted")
-        with st.spinner("Writing and loading the bundle…"):
-            card = write(found, folder)
-            here.workbench.use(architecture, folder)
+        folder = free_folder(here.settings, f"{found.card.architecture}-adapted")
+        card = write(found, folder)
         desk.note(
-            "model adapted",
+            ADAPTED,
             f"{card.model_id} from {adapted.base}, {adapted.patches} patches; {found.verdict}",
         )
-        desk.note("model chosen", card.model_id)
-        here.queue.refill()
     except (BundleError, NotAllowedError) as error:
         st.error(markdown_text(str(error)), icon=":material/error:")
         return
@@ -223,10 +255,7 @@ def _use(here: Services, architecture: str, found: Proposal) -> None:
         )
         return
     del st.session_state[_JOB]
-    st.session_state["models_message"] = (
-        f"{markdown_text(card.name)} is in use now. Recorded reviews keep their verdicts."
-    )
-    st.rerun()
+    using.use(here, card, folder)
 
 
 def _counted(found: list[ReviewedPatch]) -> str:

@@ -1,0 +1,1 @@
+"""Parts of the Learning page: fitting a bundle to reviews, and what was fitted so far."""
