@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.evaluation_parts import agreement, cards, reports
-from pages.shell import seen, ui
+from pages.shell import ui
 
 TABS = ("Model evaluation", "Agreement from reviews", "Model cards")
 
@@ -20,7 +20,7 @@ def main() -> None:
             reports.draw(here)
     if from_reviews.open:
         with from_reviews:
-            agreement.draw(*seen.figures(here))
+            agreement.draw(here)
     if stated.open:
         with stated:
             cards.draw(here)

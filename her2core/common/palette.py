@@ -88,6 +88,11 @@ MAP_METHODS = {
 }
 OTHER_METHOD = _DIM
 
+# how far a score lies below or above another, from two grades lower to two higher
+DIFFERENCES = ("#0B4F8A", _SKY, "#D9D9D9", _ORANGE, "#A3400B")
+# whose score an adjudicator's decision was: both, the reviewer, the network, neither
+DECIDED = ("#D9D9D9", _GREEN, _PINK, "#555555")
+
 # ---- the HTML report ----------------------------------------------------------------------------
 
 PAGE_TEXT, PAGE_LINE, PAGE_FAINT = "#17252b", "#cfd9dc", _DIM.light

@@ -75,7 +75,7 @@ def model_with_reviewers(
         The report; reviews without a verdict of this model are left out. Where the square was not
         assessable the model gave no score: those are counted apart.
     """
-    scores = _scores(log, architecture, model_id)
+    scores = scores_of(log, architecture, model_id)
     return _report(log, scores >= 0, scores, log.own, n_boot, seed)
 
 
@@ -94,7 +94,7 @@ def models_with_each_other(
     Where a square was reviewed more than once, the verdicts of the latest review count.
     Arguments as in `model_with_reviewers`.
     """
-    one, other = _scores(log, first, first_id), _scores(log, second, second_id)
+    one, other = scores_of(log, first, first_id), scores_of(log, second, second_id)
     both = np.flatnonzero((one >= 0) & (other >= 0))
     _, from_end = np.unique(log.places[both][::-1], return_index=True)
     latest = np.zeros(len(log), dtype=bool)
@@ -127,7 +127,7 @@ def by_reviewer(
     }
 
 
-def _scores(log: LogColumns, architecture: str, model_id: str | None) -> Ints:
+def scores_of(log: LogColumns, architecture: str, model_id: str | None) -> Ints:
     """What one model said in each entry, -1 where it said nothing."""
     readings = log.readings.get(architecture)
     if readings is None or (model_id is not None and model_id not in readings.ids):

@@ -18,9 +18,11 @@ from her2core.evaluation.comparisons import (
 )
 from her2core.evaluation.intervals import Interval
 from her2core.reviews.log_columns import LogColumns
-from pages.evaluation_parts import over_time
-from pages.shell import ui
+from her2core.serving.services import Services
+from pages.evaluation_parts import differences, over_time
+from pages.shell import seen, session, ui
 
+Titled = dict[str, tuple[AgreementReport, str, str]]
 READINGS: dict[str, Reading | None] = {
     "All reviews": None,
     "Blind only": "blind",
@@ -32,13 +34,9 @@ KAPPA_HELP = (
 )
 
 
-def draw(everything: LogColumns, withheld: int) -> None:
-    """The agreement of models and reviewers, filtered as the reader likes.
-
-    Args:
-        everything: the entries that this person may know.
-        withheld: how many more there are, kept from a blind reader.
-    """
+def draw(here: Services) -> None:
+    """The agreement of models and reviewers, filtered as the reader likes."""
+    everything, withheld = seen.figures(here)
     st.caption(
         "Agreement is not accuracy: nobody here knows the true score. Reviewers saw the verdicts "
         "before they scored unless the review was blind, which draws their scores towards the "
@@ -109,12 +107,16 @@ def draw(everything: LogColumns, withheld: int) -> None:
             ui.model_title(first),
             ui.model_title(second),
         )
-    _overview(titled)
+    differences.draw({title: report for title, (report, _, _) in titled.items()})
+    differences.after_adjudication(session.desk(here.store).plan(), reviews, present, picked)
     for column, (title, (report, rows, columns)) in zip(
         st.columns(max(1, len(titled)), vertical_alignment="bottom"), titled.items(), strict=False
     ):
         with column:
             _confusion(title, report, rows, columns)
+    behind = st.expander("All figures with their intervals", key="agreement_behind")
+    with behind:
+        _overview(titled)
     if blind and blind < len(reviews):
         _blind_and_unblinded(reviews, present, picked)
     _per_reviewer(reviews, present, picked)
@@ -140,7 +142,7 @@ def _pick_versions(versions: dict[str, tuple[str, ...]]) -> dict[str, str]:
     return picked
 
 
-def _overview(titled: dict[str, tuple[AgreementReport, str, str]]) -> None:
+def _overview(titled: Titled) -> None:
     st.dataframe(
         [
             {
@@ -183,7 +185,7 @@ def _overview(titled: dict[str, tuple[AgreementReport, str, str]]) -> None:
         )
 
 
-def _notes(titled: dict[str, tuple[AgreementReport, str, str]]) -> list[str]:
+def _notes(titled: Titled) -> list[str]:
     """Why a figure or an interval is missing or found otherwise, each reason once."""
     reasons: dict[str, list[str]] = {}
 

@@ -14,6 +14,7 @@ from PIL import Image
 
 from her2core.charts import fidelity as fidelity_charts
 from her2core.charts import verdicts as charts
+from her2core.charts.differences import differences_figure
 from her2core.charts.pictures import picture
 from her2core.charts.plotly_figures import agreement_intervals, agreement_table, plotly_figure
 from her2core.charts.plots import LinePlot, Series
@@ -203,3 +204,12 @@ def test_pages_do_not_wait_for_the_library_of_pictures():
         "her2core.charts.report_page; sys.exit('matplotlib' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_differences_are_counted_by_grades_and_direction():
+    # the first reader said 3+ where the second said 0 once, 1+ where it said 2+ twice
+    table = ((4, 0, 0, 0), (0, 3, 2, 0), (0, 0, 0, 0), (1, 0, 0, 0))
+    figure = differences_figure({"CNN": table})
+    assert [bar.customdata[0] for bar in figure.data] == [0, 2, 7, 0, 1]
+    assert sum(bar.x[0] for bar in figure.data) == pytest.approx(1)
+    assert figure.data[0].y == ("CNN (n = 10)",)

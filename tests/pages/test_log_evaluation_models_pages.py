@@ -470,7 +470,7 @@ def test_evaluation_shows_reviewers_with_each_other_and_drift(here):
     text = shown_text(app)
     assert "of 2 reviewers over 1 patch that two or more scored" in text
     rerun(app.segmented_control(key="evaluation_period").set_value("By week"))
-    assert len(app.get("plotly_chart")) == 5  # kappa, three confusions, drift
+    assert len(app.get("plotly_chart")) == 6  # differences, three confusions, kappa, drift
 
 
 def test_evaluation_shows_what_the_cards_state(here):

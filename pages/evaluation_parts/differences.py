@@ -1,0 +1,62 @@
+"""Agreement from reviews as pictures: how often scores differed, and who was right then."""
+
+from collections.abc import Mapping, Sequence
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from her2core.charts.differences import decided_figure, differences_figure
+from her2core.evaluation.adjudicated import decided
+from her2core.evaluation.agreement import AgreementReport
+from her2core.people.double_reading import Plan
+from her2core.reviews.log_columns import LogColumns
+from pages.shell import ui
+
+
+def draw(titled: Mapping[str, AgreementReport]) -> None:
+    """How often, how far and in which direction the scores differ: one bar to a comparison."""
+    st.subheader("How often did we differ?", divider=False)
+    tables = {title: report.confusion for title, report in titled.items() if report.n}
+    if not tables:
+        st.caption("There is nothing to compare yet.")
+        return
+    _chart(
+        differences_figure(tables, dark=ui.is_dark()),
+        "agreement-differences",
+        "Shares of scores that are the same, lower or higher",
+    )
+    st.caption(
+        "Lower and higher: the network against the reviewer, or the CNN against DenseNet121. "
+        "Corrected entries do not count."
+    )
+
+
+def after_adjudication(
+    plan: Plan, reviews: LogColumns, architectures: Sequence[str], picked: Mapping[str, str]
+) -> None:
+    """Who was right where a third has decided."""
+    reads = [read for read in plan.double_reads.values() if read.decision is not None]
+    if not reads:
+        return
+    st.subheader("Who was right after adjudication?", divider=False)
+    _chart(
+        decided_figure(
+            {
+                ui.model_title(name): decided(reviews, reads, name, picked.get(name))
+                for name in architectures
+            },
+            dark=ui.is_dark(),
+        ),
+        "agreement-adjudicated",
+        "Shares of answers in which reviewer, network, both or neither had the adjudicated score",
+    )
+    st.caption(
+        "Answers to double reads whose readers differed and on which an adjudicator decided: who "
+        "had the adjudicator's score. Patches on which both readers agreed are not among them."
+    )
+
+
+def _chart(figure: go.Figure, name: str, alt: str) -> None:
+    st.plotly_chart(
+        ui.on_page_ground(figure), theme=None, key=name, config=ui.chart_config(name), alt=alt
+    )
