@@ -101,7 +101,17 @@ CAUTION, CAUTION_GROUND = _VERMILION, "#fff5ec"
 # ---- on the tissue ------------------------------------------------------------------------------
 
 EDGE = (20, 20, 20)  # beside a line, so that it shows on any ground
-FRAME, FRAME_EDGE = (255, 255, 255), (11, 105, 112)
+_TEAL = "#0b6970"
+FRAME, FRAME_EDGE = (255, 255, 255), rgb_of(_TEAL)
+# of the viewer, as its style sheet names them
+VIEWER = {
+    "frame": _TEAL,
+    "ink": "#17252b",
+    "paper": "#ffffff",
+    "veil": "#d8dcde",  # outside the square that is read
+    "seen": "#d0021b",  # on the mini map: what the screen shows
+    "nothing": "#f5f5f5",  # where a scale is transparent
+}
 CAPTION, CAPTION_WARNING = (20, 20, 20), (150, 30, 30)
 
 # cells by pattern of staining, none to intense; they also differ in lightness from brown and blue

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from her2core.common.palette import VIEWER
 from her2core.serving import pictures
 from her2core.serving.services import services
 
@@ -27,15 +28,19 @@ _FILES = {
     "leaflet.js": _LEAFLET / "leaflet-src.esm.js",
     "leaflet.css": _LEAFLET / "leaflet.css",
 }
+_COLOURS = "".join(f"--her2-{name}: {colour}; " for name, colour in VIEWER.items())
+_NOT_KEPT = {"cache-control": "no-cache"}
 # no use in packing pictures: they are packed
 _AS_IT_IS = {"content-encoding": "identity"}
 
 
 def _code(request: Request) -> Response:
+    if request.path_params["name"] == "colours.css":
+        return Response(f":root {{ {_COLOURS}}}", media_type="text/css", headers=_NOT_KEPT)
     path = _FILES.get(request.path_params["name"])
     if path is None:
         return PlainTextResponse("Nothing is here.", 404)
-    return FileResponse(path, headers={"cache-control": "no-cache"})
+    return FileResponse(path, headers=_NOT_KEPT)
 
 
 def _picture(request: Request) -> Response:

@@ -3,8 +3,8 @@ import * as L from "./leaflet.js";
 
 const CORNERS = [[0, 0], [1, 0], [0, 1], [1, 1]]; // right?, bottom?
 const STILL = 600; // ms after the last key press, the server is told
-const CASING = { color: "#fff", weight: 5, interactive: false, fill: false };
-const LINE = { color: "#0b6970", weight: 2.5, interactive: false, fill: false };
+const CASING = { color: "var(--her2-paper)", weight: 5, interactive: false, fill: false };
+const LINE = { color: "var(--her2-frame)", weight: 2.5, interactive: false, fill: false };
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 // Leaflet's bounds of a rectangle in pixels of the image.
@@ -61,7 +61,7 @@ export class SquareTool {
     const image = bounds({ x: 0, y: 0, width: data.width, height: data.height });
     const corners = (area) => [area.getNorthWest(), area.getNorthEast(), area.getSouthEast(),
       area.getSouthWest()];
-    const veil = { stroke: false, fillColor: "#d8dcde", fillOpacity: 0.55, interactive: false };
+    const veil = { stroke: false, fillColor: "var(--her2-veil)", fillOpacity: 0.55, interactive: false };
     this.frame.addLayer(L.polygon([corners(image), corners(of(square))], veil));
     this.frame.addLayer(L.rectangle(of(square), CASING));
     this.frame.addLayer(L.rectangle(of(square), LINE));

@@ -309,6 +309,7 @@ def test_wherever_the_application_lies_its_closed_addresses_are_closed(base, roo
         "/pictures/a/image": 403,
         "/pictures": 403,
         "/viewer/viewer.js": 200,
+        "/viewer/colours.css": 200,
     }
     assert {path: asyncio.run(ask(path)) for path in asked} == asked
 
