@@ -20,7 +20,7 @@ from her2core.evaluation.intervals import Interval
 from her2core.reviews.log_columns import LogColumns
 from her2core.serving.services import Services
 from pages.evaluation_parts import differences, over_time
-from pages.shell import seen, session, ui
+from pages.shell import charts, seen, session, ui
 
 Titled = dict[str, tuple[AgreementReport, str, str]]
 READINGS: dict[str, Reading | None] = {
@@ -177,12 +177,7 @@ def _overview(titled: Titled) -> None:
     if any(figure.value is not None for _, figure in rows):
         plot = agreement_intervals(rows, "Quadratic-weighted kappa with 95 % interval")
         figure = plotly_figure(plot, dark=ui.is_dark())
-        st.plotly_chart(
-            ui.on_page_ground(figure),
-            theme=None,
-            key="evaluation_kappa",
-            config={"displayModeBar": False},
-        )
+        charts.show(figure, "evaluation_kappa", "Weighted kappa of each comparison")
 
 
 def _notes(titled: Titled) -> list[str]:
@@ -208,12 +203,7 @@ def _confusion(title: str, report: AgreementReport, rows: str, columns: str) -> 
         return
     plot = agreement_table(report.confusion, columns, rows)
     figure = plotly_figure(plot, dark=ui.is_dark())
-    st.plotly_chart(
-        ui.on_page_ground(figure),
-        theme=None,
-        key=f"evaluation_confusion_{title}",
-        config={"displayModeBar": False},
-    )
+    charts.show(figure, f"evaluation_confusion_{title}", f"{title}: how often which scores met")
 
 
 def _blind_and_unblinded(

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-import plotly.graph_objects as go
 import streamlit as st
 
 from her2core.charts.differences import decided_figure, differences_figure
@@ -10,7 +9,7 @@ from her2core.evaluation.adjudicated import decided
 from her2core.evaluation.agreement import AgreementReport
 from her2core.people.double_reading import Plan
 from her2core.reviews.log_columns import LogColumns
-from pages.shell import ui
+from pages.shell import charts, ui
 
 
 def draw(titled: Mapping[str, AgreementReport]) -> None:
@@ -20,10 +19,11 @@ def draw(titled: Mapping[str, AgreementReport]) -> None:
     if not tables:
         st.caption("There is nothing to compare yet.")
         return
-    _chart(
+    charts.show(
         differences_figure(tables, dark=ui.is_dark()),
         "agreement-differences",
         "Shares of scores that are the same, lower or higher",
+        saved_as="agreement-differences",
     )
     st.caption(
         "Lower and higher: the network against the reviewer, or the CNN against DenseNet121. "
@@ -39,7 +39,7 @@ def after_adjudication(
     if not reads:
         return
     st.subheader("Who was right after adjudication?", divider=False)
-    _chart(
+    charts.show(
         decided_figure(
             {
                 ui.model_title(name): decided(reviews, reads, name, picked.get(name))
@@ -49,14 +49,9 @@ def after_adjudication(
         ),
         "agreement-adjudicated",
         "Shares of answers in which reviewer, network, both or neither had the adjudicated score",
+        saved_as="agreement-adjudicated",
     )
     st.caption(
         "Answers to double reads whose readers differed and on which an adjudicator decided: who "
         "had the adjudicator's score. Patches on which both readers agreed are not among them."
-    )
-
-
-def _chart(figure: go.Figure, name: str, alt: str) -> None:
-    st.plotly_chart(
-        ui.on_page_ground(figure), theme=None, key=name, config=ui.chart_config(name), alt=alt
     )

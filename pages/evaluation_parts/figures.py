@@ -22,7 +22,7 @@ from her2core.common.text import cell_text, markdown_text, printable
 from her2core.evaluation.names import AT_CUT_OFF, CUT_OFFS, OVERALL, PER_CLASS, TITLES
 from her2core.evaluation.report import Evaluation, ReaderEvaluation
 from her2core.scores import CLASS_LABELS, RULE_TEXT
-from pages.shell import ui
+from pages.shell import charts, ui
 
 Titled = Sequence[tuple[str, Evaluation]]
 OfReader = Callable[[ReaderEvaluation], Plot]
@@ -146,13 +146,7 @@ def chart(name: str, report_title: str, plot: Plot) -> None:
     figure = plotly_figure(plot, dark=ui.is_dark())
     if report_title:
         st.markdown(f":gray[{markdown_text(report_title)}]")
-    st.plotly_chart(
-        ui.on_page_ground(figure),
-        theme=None,
-        key=f"report_plot_{name}",
-        config=ui.chart_config(name),
-        alt=printable(plot.title),
-    )
+    charts.show(figure, f"report_plot_{name}", printable(plot.title), saved_as=name)
 
 
 def _columns(reports: Titled) -> list[tuple[str, ReaderEvaluation]]:

@@ -11,7 +11,7 @@ from her2core.charts.words import count_of, figure_text
 from her2core.evaluation.drift import Period, drift
 from her2core.evaluation.fleiss import reviewers_kappa
 from her2core.reviews.log_columns import LogColumns
-from pages.shell import ui
+from pages.shell import charts, ui
 
 PERIODS: dict[str, Period] = {"By month": "month", "By week": "week"}
 
@@ -56,12 +56,11 @@ def drift_section(
         st.caption("No review carries a verdict of a model yet.")
         return
     figure = drift_figure(lines, dark=ui.is_dark())
-    st.plotly_chart(
-        ui.on_page_ground(figure),
-        theme=None,
-        key="evaluation_drift",
-        config=ui.chart_config("agreement-over-time"),
-        alt="Share of same scores in each period, with 95 % intervals",
+    charts.show(
+        figure,
+        "evaluation_drift",
+        "Share of same scores in each period, with 95 % intervals",
+        saved_as="agreement-over-time",
     )
     st.caption(
         "Share of reviews with the model's score, with 95 % intervals. A change may come from the "

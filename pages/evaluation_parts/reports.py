@@ -8,7 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from her2core.charts.external_table import read_external, readme_lines
+from her2core.charts.external_table import readme_lines
 from her2core.charts.headline import source_plots
 from her2core.charts.words import count_of, not_assessable_lines
 from her2core.common.text import markdown_text, printable
@@ -24,7 +24,7 @@ from her2core.evaluation.report_folders import find_reports, stored_copies
 from her2core.scores import HER2Score
 from her2core.serving.services import Services
 from pages.evaluation_parts import downloads, figures, gallery, third_reader
-from pages.shell import seen, session, ui
+from pages.shell import charts, seen, session, ui
 
 QUALITY = {"All patches": "any", "Without warning": "clean", "With warning": "warned"}
 NOTHING = "No other report"
@@ -64,7 +64,7 @@ class Shown:
 
 def _real_tissue(here: Services) -> None:
     """How right the readers are on real breast tissue, source by source: before anything else."""
-    results = read_external(here.settings.external_file)
+    results = charts.external(here.settings.external_file)
     if results is None:
         return
     st.markdown("##### On real breast tissue that no network was trained on")

@@ -25,7 +25,7 @@ from her2core.serving.services import Services
 from her2core.training.adapt import Proposal, propose, write
 from her2core.training.own_patches import LEAST_PATCHES, AdaptError
 from her2core.xai.progress import Progress, StoppedError
-from pages.shell import session, ui, using
+from pages.shell import charts, session, ui, using
 
 _log = logging.getLogger(__name__)
 _JOB = "adapting"
@@ -196,12 +196,11 @@ def _compared(found: Proposal) -> None:
         "slide or case:"
     )
     figure = plotly_figure(learning_plot(found.curve), dark=ui.is_dark())
-    st.plotly_chart(
-        ui.on_page_ground(figure),
-        theme=None,
-        key="learning_curve",
-        config=ui.chart_config("learning-curve"),
-        alt="How often scores are right after learning from more and more patches",
+    charts.show(
+        figure,
+        "learning_curve",
+        "How often scores are right after learning from more and more patches",
+        saved_as="learning-curve",
     )
     st.caption(
         "The learning curve: the first point is the bundle as it is, the last one what learnt from "

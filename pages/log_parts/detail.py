@@ -22,7 +22,7 @@ from pages.log_parts import times
 from pages.review_parts import stain_panel
 from pages.review_parts.recorded import further_lines
 from pages.review_parts.verdicts import agreement_line, compared
-from pages.shell import session, ui
+from pages.shell import charts, session, ui
 from pages.viewer import layers
 from pages.viewer.component import Scene, show
 
@@ -46,11 +46,10 @@ def draw(here: Services, review: Review, name: str) -> None:
         _answer(review)
         if review.verdicts:
             agreement_line(review.verdicts)
-            st.plotly_chart(
+            charts.show(
                 probability_figure(review.verdicts, dark=ui.is_dark()),
-                theme=None,
-                key="log_probabilities",
-                config={"displayModeBar": False},
+                "log_probabilities",
+                "Probability of each score by each model",
             )
             ids = ", ".join(
                 f"{v.model_id}{' (demo model)' if v.demo else ''}" for v in review.verdicts

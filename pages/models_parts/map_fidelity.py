@@ -13,7 +13,7 @@ from her2core.xai.fidelity_report import (
     MethodFidelity,
     read_report,
 )
-from pages.shell import ui
+from pages.shell import charts, ui
 
 _HOW_MEASURED = (
     "Plain gradient and random order are there to compare with. *Deletion, insertion*: area under "
@@ -58,12 +58,11 @@ def draw(here: Services, model_id: str, *, key: str) -> None:
                         f"{check.failing}."
                     )
         figure = curves_figure(found, dark=ui.is_dark())
-        st.plotly_chart(
-            ui.on_page_ground(figure),
-            theme=None,
-            key=f"curves-{key}",
-            config=ui.chart_config(f"fidelity-{model_id}"),
-            alt="Deletion and insertion curves by method",
+        charts.show(
+            figure,
+            f"curves-{key}",
+            "Deletion and insertion curves by method",
+            saved_as=f"fidelity-{model_id}",
         )
         if found.convergence is not None:
             st.markdown(_converges(found.convergence))

@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import streamlit as st
 
-from her2core.charts.external_table import read_external, right_at
+from her2core.charts.external_table import right_at
 from her2core.charts.verdicts import probability_figure
 from her2core.common.text import markdown_text, percent
 from her2core.models.assessable import ASSESSABLE, Assessability
@@ -16,7 +15,7 @@ from her2core.models.ood.novelty import FAMILIAR, LESS, UNLIKE, familiarity
 from her2core.models.verdict import Verdict
 from her2core.reviews.worklist import model_gap
 from her2core.scores import HER2Score
-from pages.shell import ui
+from pages.shell import charts, ui
 
 _FAMILIARITY = {
     FAMILIAR: "green-badge[:material/near_me",
@@ -61,13 +60,7 @@ def draw(
     figure.update_layout(height=185)
     figure.update_xaxes(title_text=None)
     figure.update_yaxes(title_text=None)
-    st.plotly_chart(
-        figure,
-        theme=None,
-        config={"displayModeBar": False, "staticPlot": False},
-        alt=_in_words(verdicts),
-        key="probabilities",
-    )
+    charts.show(figure, "probabilities", _in_words(verdicts))
     meanings = dict.fromkeys(v.score.meaning for v in verdicts if tumour.assessable)
     if meanings:
         st.caption("**Research information.** " + " ".join(meanings))
@@ -112,18 +105,13 @@ def _familiarity_line(
         )
         return
     right = right_at(
-        _measured(external) if external else None, found.band, [v.model_id for v in verdicts]
+        charts.external(external) if external else None, found.band, [v.model_id for v in verdicts]
     )
     st.markdown(
         f":{badge}: {found.band.capitalize()}, {found.distance:.1f} times the limit]"
         + (f"  \n:gray[:small[{right}]]" if right else ""),
         help=_DISTANCE,
     )
-
-
-@st.cache_data(show_spinner=False)
-def _measured(external: Path) -> Mapping[str, Any] | None:
-    return read_external(external)
 
 
 def compared(own: HER2Score, verdict: Verdict) -> str:

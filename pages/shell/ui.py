@@ -11,11 +11,9 @@ import logging
 from collections.abc import Callable
 from typing import NoReturn, ParamSpec
 
-import plotly.graph_objects as go
 import streamlit as st
 
 from her2core.charts.verdicts import model_name
-from her2core.common.palette import GROUND
 from her2core.common.text import markdown_text
 from her2core.people.worklist import Worklist
 from her2core.preprocessing.patches import Patch
@@ -130,21 +128,6 @@ def worklist(here: Services) -> Worklist:
 def is_dark() -> bool:
     """Whether the browser shows the dark theme."""
     return st.context.theme.type == "dark"
-
-
-def on_page_ground(figure: go.Figure) -> go.Figure:
-    """The plot on the page's own colour: legible when it is saved, or the system turns dark."""
-    return figure.update_layout(paper_bgcolor=GROUND.on(is_dark()))
-
-
-def chart_config(name: str) -> dict[str, object]:
-    """A plot with one button, which saves it as PNG under this name."""
-    return {
-        "displaylogo": False,
-        "displayModeBar": True,
-        "modeBarButtons": [["toImage"]],
-        "toImageButtonOptions": {"format": "png", "scale": 2, "filename": name},
-    }
 
 
 def model_title(architecture: str) -> str:
