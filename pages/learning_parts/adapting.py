@@ -20,6 +20,7 @@ from her2core.models.bundles.card import BundleError, Metric
 from her2core.models.bundles.registry import ARCHITECTURES, free_folder
 from her2core.people.access import Desk
 from her2core.people.own_labels import ReviewedPatch, own_patches, reviewed_patches
+from her2core.reviews.records import ReviewFilter
 from her2core.scores import HER2Score
 from her2core.serving.services import Services
 from her2core.training.adapt import Proposal, propose, write
@@ -31,6 +32,8 @@ _log = logging.getLogger(__name__)
 _JOB = "adapting"
 ADAPTED = "model adapted"  # in the audit
 _SETTLED = "learning_settled"
+MOST_PATCHES = 500
+_NEWEST = 2 * MOST_PATCHES  # entries: patches are read twice, and answers corrected
 _UNDECIDED = (
     "More were left out: {n}, whose double read is not decided or whose readers gave different "
     "scores."
@@ -65,15 +68,19 @@ def last_adapted(desk: Desk, model_id: str) -> datetime | None:
 
 
 def _settled(here: Services, *, blind_only: bool) -> tuple[list[ReviewedPatch], int]:
-    """The patches whose score is settled and the number of others; read anew after a review."""
+    """The newest patches whose score is settled and the number of others.
+
+    Read anew after a review; of a long log its newest entries, so that the page stays quick.
+    """
     desk = session.desk(here.store)
     head = here.store.head()
     key = (None if head is None else head.last_hash, blind_only)
     kept = st.session_state.get(_SETTLED)
     if kept is None or kept[0] != key:
-        reviews, sealed = desk.reviews()
-        found, others = reviewed_patches(reviews, desk.plan(), blind_only=blind_only)
-        kept = st.session_state[_SETTLED] = (key, (found, others + sealed))
+        newest = desk.log().screen(ReviewFilter(), size=_NEWEST)
+        plan = desk.plan({review.patch.sha256 for review in newest.reviews})
+        found, others = reviewed_patches(newest.reviews, plan, blind_only=blind_only)
+        kept = st.session_state[_SETTLED] = (key, (found[-MOST_PATCHES:], others + newest.sealed))
     settled: tuple[list[ReviewedPatch], int] = kept[1]
     return settled
 
@@ -88,7 +95,8 @@ def _start(here: Services) -> None:
     found, others = _settled(here, blind_only=blind_only)
     st.markdown(
         f"**{_counted(found)}** The last layer of a network, its temperature, prediction sets and "
-        f"known patches are fitted to them; {LEAST_PATCHES} to 500 of several slides are wanted."
+        f"known patches are fitted to them; {LEAST_PATCHES} or more of several slides are wanted, "
+        f"and the newest {MOST_PATCHES} count."
     )
     if others:
         st.caption(_UNDECIDED.format(n=others))
