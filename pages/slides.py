@@ -10,7 +10,7 @@ from her2core.serving.slide_shelf import ShelfSlide, SlideState
 from her2core.slides.score import score_slide
 from her2core.slides.slide import SLIDE_ENDINGS
 from pages.shell import session, ui
-from pages.slides_parts import results
+from pages.slides_parts import own_review, results
 
 
 def main() -> None:
@@ -84,21 +84,25 @@ def _slide(here: Services, slide: ShelfSlide) -> None:
     reading = state.reading
     if reading is None or not reading.regions:
         return
+    hidden = ui.blind_mode()
+    scores = score_slide(reading, tuple(ARCHITECTURES), here.settings.stain)
     with right:
-        if ui.blind_mode():
+        if hidden:
             st.info(
                 "Blind mode: what was read of the slide stays hidden.",
                 icon=":material/visibility_off:",
             )
-            return
-        scores = score_slide(reading, tuple(ARCHITECTURES), here.settings.stain)
-        results.draw_scores(scores)
-        for note in dict.fromkeys((*reading.notes, *(r for one in scores for r in one.remarks))):
-            st.warning(markdown_text(note), icon=":material/warning:")
+        else:
+            results.draw_scores(scores)
+            for note in dict.fromkeys((*reading.notes, *(r for s in scores for r in s.remarks))):
+                st.warning(markdown_text(note), icon=":material/warning:")
         if state.phase == "read":
-            results.offer_downloads(reading, scores)
+            own_review.draw(here, slide, reading, not hidden)
+            if not hidden:
+                results.offer_downloads(here, slide, reading, scores)
         st.caption(RESEARCH_NOTICE)
-    results.draw_hottest(here, slide, reading, scores)
+    if not hidden:
+        results.draw_hottest(here, slide, reading, scores)
 
 
 def _progress(here: Services, slide: ShelfSlide, state: SlideState) -> None:

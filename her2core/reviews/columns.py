@@ -65,8 +65,7 @@ _ENTRY = (
     Column("patch_sha256", "sha256 of the uploaded file.", lambda r, _: r.patch.sha256, 20),
     Column(
         "file_name",
-        "Name of the uploaded file; empty unless names were asked for, as they may identify "
-        "patients.",
+        "Name of the uploaded file; empty unless asked for, as it may identify a patient.",
         lambda r, options: r.patch.name if options.include_names else None,
         30,
     ),
@@ -78,8 +77,10 @@ _ENTRY = (
 
 def _of_origin(name: str, description: str) -> Column:
     def value(review: Review, options: ExportOptions) -> Value:
-        hidden = name == "slide" and not options.include_names
-        return None if hidden else getattr(review.patch.origin, name, None)
+        if name == "slide" and not options.include_names:
+            return None
+        found = getattr(review.patch.origin, name, None)
+        return _yes_no(found) if isinstance(found, bool) else found
 
     return Column(name if name == "slide" else f"slide_{name}", description, value)
 
@@ -90,6 +91,8 @@ _ORIGIN = (
     _of_origin("y", "Upper edge of it, likewise."),
     _of_origin("size", "Side of it, likewise."),
     _of_origin("um_per_pixel", "How large these pixels are, in micrometres."),
+    _of_origin("core", "Core of a tissue microarray that it lies in, row and column as B3."),
+    _of_origin("whole", "yes: the whole slide or core was reviewed; no: a region of it."),
 )
 
 
@@ -157,8 +160,7 @@ _GAPS = (
     ),
     Column(
         "reader_gap",
-        "Grades (0 to 3) between all readers, the models and the stain measurement; empty with "
-        "fewer than two scores.",
+        "Grades (0 to 3) between models and stain measurement; empty with fewer than two scores.",
         lambda r, _: reader_gap(r.verdicts, r.stain),
     ),
     Column(

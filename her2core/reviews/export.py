@@ -9,6 +9,7 @@ import io
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from xlsxwriter import Workbook
@@ -161,6 +162,7 @@ def _as_json(review: Review, options: ExportOptions) -> dict[str, Any]:
             "height": review.patch.height,
             "received_at": review.patch.received_at.isoformat(),
             "warnings": [_without_name(text, review, options) for text in review.patch.warnings],
+            "origin": _origin_json(review, options),
         },
         "square": {"x": review.square.x, "y": review.square.y, "size": review.square.size},
         "verdicts": [_verdict_json(verdict, review) for verdict in review.verdicts],
@@ -173,6 +175,13 @@ def _as_json(review: Review, options: ExportOptions) -> dict[str, Any]:
         "previous_hash": review.previous_hash,
         "entry_hash": review.entry_hash,
     }
+
+
+def _origin_json(review: Review, options: ExportOptions) -> dict[str, Any] | None:
+    origin = review.patch.origin
+    if origin is None:
+        return None
+    return {**asdict(origin), "slide": origin.slide if options.include_names else None}
 
 
 def _verdict_json(verdict: Verdict, review: Review) -> dict[str, Any]:

@@ -36,6 +36,8 @@ def rows(
     given, stages = _assignments(session, ids)
     made = []
     for patch in session.scalars(select(PatchRow).where(PatchRow.id.in_(ids))):
+        if (patch.origin or {}).get("whole"):
+            continue  # stands for a slide in the log, and is read by nobody
         of_itself = {
             "patch_id": patch.id,
             "sha256": patch.sha256,

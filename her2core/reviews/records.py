@@ -22,6 +22,9 @@ class Origin:
         x, y: upper left corner in pixels of the slide's full resolution.
         size: side in these pixels.
         um_per_pixel: how large they are.
+        core: of a tissue microarray that it lies in, as "B3"; empty elsewhere.
+        whole: it is a small picture of the whole slide or core, which stands for that in the log:
+            no patch that anybody reads, and in no worklist.
     """
 
     slide: str
@@ -29,6 +32,8 @@ class Origin:
     y: int
     size: int
     um_per_pixel: float
+    core: str = ""
+    whole: bool = False
 
 
 @dataclass(frozen=True)

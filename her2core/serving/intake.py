@@ -10,7 +10,7 @@ from typing import Literal
 
 from her2core.preprocessing.bounded_decode import decode_bounded
 from her2core.preprocessing.image_store import Images
-from her2core.preprocessing.patches import PatchError, safe_name
+from her2core.preprocessing.patches import Patch, PatchError, safe_name
 from her2core.preprocessing.quality.assessment import assess
 from her2core.reviews.records import Origin, PatchRecord
 from her2core.reviews.store import ReviewStore
@@ -63,7 +63,7 @@ def take_in(
                 width=patch.width,
                 height=patch.height,
                 received_at=datetime.now(UTC),
-                warnings=(*assess(patch).warnings, *patch.notes),
+                warnings=(*_warnings(patch, origin), *patch.notes),
                 origin=origin,
             )
         )
@@ -78,6 +78,11 @@ def take_in(
             f"“{shown}” could not be kept; check the disk and the review store, then try again.",
         )
     return Taken(shown, "new", patch.sha256)
+
+
+def _warnings(patch: Patch, origin: Origin | None) -> tuple[str, ...]:
+    """What the quality checks say; a small picture of a whole slide is none that they know."""
+    return () if origin is not None and origin.whole else assess(patch).warnings
 
 
 def _known(name: str, first_name: str) -> str:

@@ -158,12 +158,14 @@ def _of_stain(here: Services, patch: Patch, what: str) -> Picture:
     from her2core.stain import cells_svg
     from her2core.xai.whereabouts import find_masks
 
+    known = here.stain.known_scale(patch.sha256)
+    if what == "scale" and known is not None:
+        return _scale(known, "given")
     report = here.stain.report(patch)
     if report is None:
         raise NoPictureError("The stain of this square was not measured.")
     if what == "scale":
-        said = {"umPerPixel": report.um_per_pixel, "source": report.scale_source}
-        return Picture(json.dumps(said).encode(), "application/json")
+        return _scale(report.um_per_pixel, report.scale_source)
     if what == "cells":
         size = patch.square.size
         return Picture(cells_svg(report, size, size).encode(), "image/svg+xml")
@@ -171,6 +173,11 @@ def _of_stain(here: Services, patch: Patch, what: str) -> Picture:
     drawn = np.zeros((*membrane.shape, 4), np.uint8)
     drawn[membrane] = (*MEMBRANE, 255)
     return Picture(screen.png(drawn), "image/png")
+
+
+def _scale(um_per_pixel: float, source: str) -> Picture:
+    said = {"umPerPixel": um_per_pixel, "source": source}
+    return Picture(json.dumps(said).encode(), "application/json")
 
 
 def _of_map(

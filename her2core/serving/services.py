@@ -10,11 +10,11 @@ import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 
 from her2core.common.files import remove_unfinished
 from her2core.preprocessing.image_store import Images, open_images
-from her2core.reviews.store import ReviewStore
+from her2core.reviews.store import ReviewStore, StoreError
 from her2core.serving import logs
 from her2core.serving.reading_queue import ReadingQueue
 from her2core.serving.slide_shelf import SlideShelf
@@ -89,9 +89,21 @@ def _make() -> Services:
     images = open_images(settings)
     workbench = Workbench(settings)
     workbench.start_loading()
-    queue = ReadingQueue(workbench, images, store, StainReader(settings.stain))
+    stain = StainReader(settings.stain, partial(_known_scale, store))
+    queue = ReadingQueue(workbench, images, store, stain)
     threading.Thread(target=_refill, args=(queue,), name="refill", daemon=True).start()
     return Services(settings, workbench, store, images, queue)
+
+
+def _known_scale(store: ReviewStore, sha256: str) -> float | None:
+    """Micrometres per pixel of a patch that was taken from a slide."""
+    try:
+        patch = store.patch(sha256)
+    except StoreError:
+        return None  # it is estimated then
+    if patch is None or patch.origin is None:
+        return None
+    return patch.origin.um_per_pixel * patch.origin.size / patch.width
 
 
 def _refill(queue: ReadingQueue) -> None:

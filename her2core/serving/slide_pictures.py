@@ -1,8 +1,10 @@
 """Pictures of slides for pages, and a region of a slide taken into the worklist as a patch."""
 
+import hashlib
 import math
 import threading
 from collections import OrderedDict
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -10,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from her2core.preprocessing.image_store import Images
+from her2core.preprocessing.patches import Patch, Square
 from her2core.reviews.records import Origin
 from her2core.reviews.store import ReviewStore
 from her2core.serving.cache import Recent
@@ -26,6 +29,8 @@ TILE = 256
 # a slide reduced to this is read once, so that a file without a pyramid is not read whole each time
 _SMALL = 2048
 _TILES, _SMALLS, _REGIONS = 1024, 6, 64
+# a whole slide or core, as the log keeps it
+_WHOLE_SIDE, _WHOLES = 1400, 8
 # each is a process
 _OPEN = 3
 _JPEG = (cv2.IMWRITE_JPEG_QUALITY, 85)
@@ -39,6 +44,21 @@ def coarsest_level(width: int, height: int, side: int = TILE) -> int:
     return max(0, math.ceil(math.log2(max(width, height) / side)))
 
 
+@dataclass(frozen=True)
+class WholePicture:
+    """A small square picture that stands for a slide, or a core of it, in the log.
+
+    Attributes:
+        png: the picture.
+        origin: what it shows of the slide.
+        patch: what it becomes when it is taken in.
+    """
+
+    png: bytes
+    origin: Origin
+    patch: Patch
+
+
 class SlidePictures:
     """Makes pictures once and remembers the last. Safe to use from several threads."""
 
@@ -47,6 +67,7 @@ class SlidePictures:
         self._open: OrderedDict[tuple[Path, int], Slide] = OrderedDict()
         self._tiles: Recent[tuple[Path, int, int, int, int], bytes] = Recent(_TILES)
         self._smalls: Recent[tuple[Path, int], RGB] = Recent(_SMALLS)
+        self._wholes: Recent[tuple[Path, int, str], WholePicture] = Recent(_WHOLES)
         self._regions: Recent[tuple[Path, int, Region], bytes] = Recent(_REGIONS)
 
     def facts(self, path: Path) -> SlideFacts:
@@ -89,6 +110,26 @@ class SlidePictures:
             patch = region_patch(self._slide(path), region, reading.glass)
             known = _encoded(".png", patch.rgb)
             self._regions.put(key, known)
+        return known
+
+    def whole(self, path: Path, reading: SlideReading, core: str) -> WholePicture:
+        """A small square picture of the slide, or of a core of it.
+
+        Raises:
+            SlideError: it cannot be read.
+        """
+        key = (path, _modified(path), core)
+        known = self._wholes.get(key)
+        if known is None:
+            origin = _whole(reading, core)
+            side = min(_WHOLE_SIDE, origin.size)
+            place = (origin.x, origin.y, origin.size, origin.size)
+            pixels = self._slide(path).read(*place, (side, side))
+            png = _encoded(".png", pixels)
+            sha256 = hashlib.sha256(png).hexdigest()
+            patch = Patch(origin.slide, sha256, pixels, Square(0, 0, side))
+            known = WholePicture(png, origin, patch)
+            self._wholes.put(key, known)
         return known
 
     def _part(
@@ -146,9 +187,41 @@ def take_region(
     Raises:
         SlideError: it cannot be read.
     """
-    origin = Origin(reading.name, region.x, region.y, region.size, reading.um_per_pixel)
+    place = (region.x, region.y, region.size)
+    origin = Origin(reading.name, *place, reading.um_per_pixel, region.core)
     name = f"{path.stem} {region.core} x{region.x} y{region.y}.png".replace("  ", " ")
     return take_in(pictures.region(path, reading, region), name, images, store, limits, origin)
+
+
+def take_whole(
+    pictures: SlidePictures,
+    path: Path,
+    reading: SlideReading,
+    core: str,
+    images: Images,
+    store: ReviewStore,
+    limits: UploadLimits,
+) -> Taken:
+    """Keep a small picture of a slide, or of a core of it, that its reviews are recorded with.
+
+    Raises:
+        SlideError: it cannot be read.
+    """
+    found = pictures.whole(path, reading, core)
+    name = f"{path.stem} {core}".strip()
+    return take_in(found.png, f"{name} whole.png", images, store, limits, found.origin)
+
+
+def _whole(reading: SlideReading, core: str) -> Origin:
+    """The square around a slide, or around the regions of a core."""
+    facts = reading.facts
+    x, y, size = 0, 0, max(facts.width, facts.height)
+    if core:
+        regions = [one.region for one in reading.regions if one.region.core == core]
+        x, y = min(one.x for one in regions), min(one.y for one in regions)
+        right = max(one.x + one.size for one in regions)
+        size = max(right - x, max(one.y + one.size for one in regions) - y)
+    return Origin(reading.name, x, y, size, reading.um_per_pixel, core, whole=True)
 
 
 def _modified(path: Path) -> int:

@@ -6,6 +6,7 @@ it is made once, kept, and asked for early: while the reviewer looks at the imag
 
 import logging
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from her2core.preprocessing.patches import Patch
@@ -27,8 +28,19 @@ Measured = tuple[StainReading, MembraneReport | None]
 class StainReader:
     """Measures squares once and remembers. Safe to use from several threads."""
 
-    def __init__(self, thresholds: StainThresholds) -> None:
+    def __init__(
+        self,
+        thresholds: StainThresholds,
+        known_scale: Callable[[str], float | None] = lambda _: None,
+    ) -> None:
+        """Nothing is measured yet.
+
+        Args:
+            thresholds: what counts as stained.
+            known_scale: micrometres per pixel of the image with this sha256; None: not known.
+        """
         self.thresholds = thresholds
+        self.known_scale = known_scale
         self._reports: Recent[str, MembraneReport] = Recent(_REPORTS_KEPT)
         self._readings: Recent[str, StainReading] = Recent(_READINGS_KEPT)
         self._lock = threading.Lock()
@@ -77,7 +89,8 @@ class StainReader:
                     self.thresholds,
                 )
             else:
-                report = measure_membranes(patch.field(), thresholds=self.thresholds)
+                scale = self.known_scale(patch.sha256)
+                report = measure_membranes(patch.field(), scale, self.thresholds)
                 self._reports.put(patch.key, report)
                 reading = reading_of(report)
         except Exception:

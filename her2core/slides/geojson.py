@@ -12,7 +12,7 @@ import json
 import math
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import cv2
@@ -59,7 +59,7 @@ class Area:
 
 @dataclass(frozen=True)
 class Shape:
-    """What is written as one feature: a closed outline, its class and its numbers."""
+    """What is written as one feature: a closed outline, its class, its numbers and its texts."""
 
     outline: Ring
     kind: str
@@ -67,6 +67,7 @@ class Shape:
     class_name: str
     colour: Colour
     measurements: Mapping[str, float]
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_areas(data: bytes, width: int, height: int) -> tuple[Area, ...]:
@@ -124,24 +125,27 @@ def written(shapes: Iterable[Shape]) -> bytes:
     return json.dumps(collection, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def square(x: int, y: int, size: int) -> Ring:
-    """The closed outline of a square."""
-    return ((x, y), (x + size, y), (x + size, y + size), (x, y + size), (x, y))
+def rectangle(left: int, top: int, right: int, bottom: int) -> Ring:
+    """Its closed outline."""
+    return ((left, top), (right, top), (right, bottom), (left, bottom), (left, top))
 
 
 def _feature(shape: Shape) -> dict[str, Any]:
     rounded = {name: round(value, 5) for name, value in shape.measurements.items()}
     place = json.dumps([shape.name, shape.outline])
+    properties = {
+        "objectType": shape.kind,
+        "name": shape.name,
+        "classification": {"name": shape.class_name, "color": shape.colour},
+        "measurements": rounded,
+    }
+    if shape.metadata:
+        properties["metadata"] = dict(shape.metadata)
     return {
         "type": "Feature",
         "id": str(uuid.uuid5(_NAMESPACE, place)),
         "geometry": {"type": "Polygon", "coordinates": [shape.outline]},
-        "properties": {
-            "objectType": shape.kind,
-            "name": shape.name,
-            "classification": {"name": shape.class_name, "color": shape.colour},
-            "measurements": rounded,
-        },
+        "properties": properties,
     }
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from her2core.common.csv_table import Cell
 from her2core.common.palette import GRADES, NOT_COUNTED
 from her2core.models.assessable import NOT_ASSESSABLE
+from her2core.reviews.records import Review
+from her2core.reviews.schema import utc_text
 from her2core.scores import HER2Score
-from her2core.slides.geojson import Shape, square
+from her2core.slides.geojson import Shape, rectangle
 from her2core.slides.readings import RegionReading, SlideReading
 from her2core.slides.score import ReaderScore, SlideScore
 from her2core.stain.reading import PREFIX
@@ -68,6 +70,33 @@ def unread_row(name: str, message: str) -> dict[str, Cell]:
 def region_shapes(reading: SlideReading) -> tuple[Shape, ...]:
     """Every region as a tile for QuPath, in the class of its grade."""
     return tuple(_shape(one) for one in reading.regions)
+
+
+def review_shapes(reading: SlideReading, reviews: Iterable[Review]) -> Iterator[Shape]:
+    """Each review of the slide, of a core or of a region as an annotation at its place."""
+    facts = reading.facts
+    for review in reviews:
+        origin = review.patch.origin
+        if origin is None:
+            continue
+        right, bottom = min(origin.x + origin.size, facts.width), origin.y + origin.size
+        yield Shape(
+            rectangle(origin.x, origin.y, right, min(bottom, facts.height)),
+            "annotation",
+            f"Review {review.id} by {review.reviewer}",
+            f"HER2 {review.own_score.label}",
+            GRADES[review.own_score],
+            {"own score": float(review.own_score)},
+            {
+                "reviewer": review.reviewer,
+                "recorded_at": utc_text(review.recorded_at),
+                "of": (f"core {origin.core}" if origin.core else "slide")
+                if origin.whole
+                else "region",
+                "confidence": review.confidence,
+                "ANNOTATION_DESCRIPTION": review.comment,  # what QuPath calls it
+            },
+        )
 
 
 def regions_table(readings: Iterable[tuple[str, SlideReading]], readers: Sequence[str]) -> bytes:
@@ -147,7 +176,7 @@ def _shape(one: RegionReading) -> Shape:
         for score, n in zip(HER2Score, one.stain.counts, strict=True)
     }
     return Shape(
-        square(region.x, region.y, region.size),
+        rectangle(region.x, region.y, region.x + region.size, region.y + region.size),
         "tile",
         f"{region.core} x{region.x} y{region.y}".strip(),
         "not assessable" if grade is None else f"HER2 {grade.label}",

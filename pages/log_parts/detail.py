@@ -35,12 +35,16 @@ def draw(here: Services, review: Review, name: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader(f"Entry {review.id}", anchor=False, width="content")
         st.markdown(f":gray[{markdown_text(name)}]", width="stretch")
-        st.page_link(
-            ui.REVIEW_PAGE,
-            label="Open on the Review page",
-            icon=":material/open_in_new:",
-            query_params={"patch": review.patch.sha256},
-        )
+        origin = review.patch.origin
+        if origin is not None and origin.whole:
+            st.page_link(ui.SLIDES_PAGE, label="Slides", icon=":material/open_in_new:")
+        else:
+            st.page_link(
+                ui.REVIEW_PAGE,
+                label="Open on the Review page",
+                icon=":material/open_in_new:",
+                query_params={"patch": review.patch.sha256},
+            )
     left, right = st.columns([45, 55], gap="medium")
     with right:
         _answer(review)

@@ -23,19 +23,23 @@ from her2core.reviews.unsaved import Judged
 from her2core.scores import HER2Score
 from her2core.serving.services import Services
 from pages.review_parts import navigation
+from pages.review_parts.choices import answered, choose
 from pages.review_parts.draft import comment_key, discard, draft_of, keep, warn_if_lost
 from pages.shell import session, ui
 from pages.shell.drafts import Draft, mark_form
 
 _log = logging.getLogger(__name__)
-# text, key, whether it is chosen, and what a click calls
-Option = tuple[str, str, bool, Callable[[], None]]
 _KEYS = {"cnn": ("A", "D"), "densenet121": ("Shift+A", "Shift+D")}
 
 
 @st.fragment
 def form(
-    here: Services, patch: Patch, verdicts: Sequence[Verdict], hidden: bool, blind: bool
+    here: Services,
+    patch: Patch,
+    verdicts: Sequence[Verdict],
+    hidden: bool,
+    blind: bool,
+    take_in: Callable[[], None] | None = None,
 ) -> None:
     """The answer form; a fragment, so that a key press redraws this form alone.
 
@@ -45,15 +49,17 @@ def form(
         verdicts: for that square; empty when no model could read it.
         hidden: the verdicts are, so there is nothing to agree with yet.
         blind: they never were on this reviewer's screen either, and the record says so.
+        take_in: for a picture of a whole slide: enters it into the store before the answer.
     """
     session.touch()
     if "just_saved" in st.session_state or st.session_state.pop("whole_page", False):
         st.rerun(scope="app")
-    navigation.follow(patch.sha256)
+    if take_in is None:
+        navigation.follow(patch.sha256)
     draft = draft_of(patch.sha256)
     kept = partial(keep, here, patch.sha256, draft)
     with st.container(gap="xsmall", key="answer"):
-        _choice(
+        choose(
             "Own score",
             [
                 (
@@ -70,7 +76,7 @@ def form(
             for verdict in verdicts:
                 _agreement(draft, patch, verdict, kept)
             _left_behind(draft.left_behind(patch.square, verdicts))
-        _choice(
+        choose(
             "Confidence",
             [
                 (
@@ -91,7 +97,7 @@ def form(
             max_chars=MAX_COMMENT,
             placeholder="Comment (free text, optional)",
             label_visibility="collapsed",
-            on_change=_answered,
+            on_change=answered,
             args=(kept, partial(_keep_comment, draft)),
         )
         _keep_comment(draft)  # a browser that comes back after a restart calls nothing back
@@ -99,7 +105,7 @@ def form(
         mark_form(draft)
         # at the foot of the screen where the form is longer (chrome.py), what was said of it too
         with st.container(gap="xsmall", key="save"):
-            attempt = partial(_try_to_save, here, patch, draft, verdicts, hidden, blind)
+            attempt = partial(_try_to_save, here, patch, draft, verdicts, hidden, blind, take_in)
             _saving(here, draft, patch.sha256, attempt)
             warn_if_lost(draft)
             _remarks(draft, {} if hidden else draft.agrees(patch.square, verdicts), verdicts)
@@ -143,6 +149,7 @@ def save(
     verdicts: Sequence[Verdict],
     hidden: bool,
     blind: bool,
+    take_in: Callable[[], None] | None = None,
 ) -> Review:
     """Record the draft; durable when it returns.
 
@@ -165,6 +172,8 @@ def save(
     if odd and odd != draft.asked:
         draft.asked = odd
         raise ValueError(odd)
+    if take_in is not None:
+        take_in()
     return session.desk(here.store).save_review(
         ReviewDraft(
             **vars(draft.answer),
@@ -176,7 +185,8 @@ def save(
             seconds=draft.time_spent(),
             blind=blind,
             supersedes=draft.correcting,
-            stain=here.stain.reading(patch),
+            # that of a slide is measured region by region
+            stain=here.stain.reading(patch) if take_in is None else None,
         ),
         token=draft.token,
     )
@@ -189,12 +199,13 @@ def _try_to_save(
     verdicts: Sequence[Verdict],
     hidden: bool,
     blind: bool,
+    take_in: Callable[[], None] | None,
 ) -> None:
     """Save, and let the form draw the page anew; or say why not and keep the draft as it is."""
     st.session_state.pop("save_problem", None)
     _keep_comment(draft)
     try:
-        review = save(here, patch, draft, verdicts, hidden, blind)
+        review = save(here, patch, draft, verdicts, hidden, blind, take_in)
         # after a blind review its verdicts are worth a look, unless they are still to be hidden
         stays = review.blind and session.desk(here.store).sight(patch.sha256).verdicts
     except (ValueError, NotAllowedError) as error:
@@ -212,7 +223,8 @@ def _try_to_save(
         return
     discard(here, patch.sha256, saved=True)
     st.session_state["just_saved"] = (patch.sha256, stays)
-    navigation.say(f"Saved: {review.own_score.label}")
+    if take_in is None:
+        navigation.say(f"Saved: {review.own_score.label}")
 
 
 def _give_up(here: Services, sha256: str) -> None:
@@ -226,18 +238,12 @@ def _keep_comment(draft: Draft) -> None:
     draft.change(comment=st.session_state.get(comment_key(draft), draft.answer.comment))
 
 
-def _answered(kept: Callable[[], None], change: Callable[[], None]) -> None:
-    """Note what was answered, and let it outlive this session at once."""
-    change()
-    kept()
-
-
 def _agreement(draft: Draft, patch: Patch, verdict: Verdict, kept: Callable[[], None]) -> None:
     name = verdict.architecture
     agree, disagree = _KEYS[name]
     given = draft.agrees(patch.square, [verdict]).get(name)
     yes, no = (Judged(said, patch.square, verdict.model_id) for said in (True, False))
-    _choice(
+    choose(
         ui.model_title(name),
         [
             ("Agree", agree, given is True, partial(_judge, draft, name, yes)),
@@ -255,26 +261,6 @@ def _left_behind(architectures: Sequence[str]) -> None:
             f":material/history: Your answer to {titles} was about another verdict and is not "
             "counted; answer again."
         )
-
-
-def _choice(label: str, options: Sequence[Option], kept: Callable[[], None]) -> None:
-    """A labelled row of buttons of which one is chosen; each shows its key."""
-    name, row = st.columns([1, 3.4], gap="small", vertical_alignment="center")
-    # soft hyphens: on a narrow screen a long word breaks where a reader expects it
-    soft = label.replace("DenseNet", "Dense\u00adNet").replace("Confid", "Confi\u00add")
-    name.markdown(f"**{soft}**")
-    with row.container(horizontal=True, gap="xsmall"):
-        for text, shortcut, chosen, action in options:
-            st.button(
-                text,
-                key=f"{label}-{text}",
-                type="primary" if chosen else "secondary",
-                icon=":material/check:" if chosen else None,
-                shortcut=shortcut,
-                width="stretch",
-                on_click=_answered,
-                args=(kept, action),
-            )
 
 
 def _set(draft: Draft, **changed: Any) -> None:

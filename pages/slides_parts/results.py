@@ -1,11 +1,17 @@
 """What was read of a slide: scores side by side, the map, the hottest regions, downloads."""
 
+from functools import partial
+
 import streamlit as st
 
+from her2core.accounts.records import Permission
 from her2core.common.csv_table import csv_table
 from her2core.common.palette import css
 from her2core.common.text import markdown_text
 from her2core.models.bundles.registry import ARCHITECTURES
+from her2core.people.access import Desk
+from her2core.people.review_log import ReviewLog
+from her2core.reviews.records import Review, ReviewFilter
 from her2core.serving.pictures import regions_path
 from her2core.serving.services import Services
 from her2core.serving.slide_pictures import take_region
@@ -16,7 +22,7 @@ from her2core.slides.region_map import GRADE, KINDS, legend
 from her2core.slides.scale import plausible
 from her2core.slides.score import SlideScore
 from her2core.slides.slide import SlideError
-from her2core.slides.tables import region_shapes, score_row, slide_columns
+from her2core.slides.tables import region_shapes, review_shapes, score_row, slide_columns
 from pages.review_parts import navigation
 from pages.shell import seen, session, ui
 from pages.viewer.component import Layer, Legend, SlideScene, show_slide
@@ -162,14 +168,19 @@ def _open(here: Services, slide: ShelfSlide, reading: SlideReading, one: RegionR
     navigation.to_review(taken.sha256)
 
 
-def offer_downloads(reading: SlideReading, scores: tuple[SlideScore, ...]) -> None:
+def offer_downloads(
+    here: Services, slide: ShelfSlide, reading: SlideReading, scores: tuple[SlideScore, ...]
+) -> None:
+    """Scores as a table; regions and reviews of the slide for QuPath."""
+    desk = session.desk(here.store)
+    log = seen.log(here) if desk.may(Permission.EXPORT) else None
     columns = slide_columns(tuple(ARCHITECTURES))
     rows = [score_row(reading, one) for one in scores]
     table = csv_table([columns, *([row.get(name) for name in columns] for row in rows)])
     with st.container(horizontal=True):
         st.download_button(
             "GeoJSON for QuPath",
-            written(region_shapes(reading)),
+            partial(_geojson, desk, log, slide, reading),
             "regions.geojson",
             "application/geo+json",
             icon=":material/download:",
@@ -183,6 +194,19 @@ def offer_downloads(reading: SlideReading, scores: tuple[SlideScore, ...]) -> No
             icon=":material/download:",
             on_click="ignore",
         )
+
+
+def _geojson(desk: Desk, log: ReviewLog | None, slide: ShelfSlide, reading: SlideReading) -> bytes:
+    """Made when it is asked for, once the audit says who took the reviews."""
+    reviews: list[Review] = []
+    if log is not None:
+        found, _ = log.everything(ReviewFilter(text=slide.path.stem))
+        reviews = [
+            one for one in found if one.patch.origin and one.patch.origin.slide == slide.name
+        ]
+    if reviews:
+        desk.note_export("GeoJSON", len(reviews))
+    return written((*region_shapes(reading), *review_shapes(reading, reviews)))
 
 
 def _label(score: SlideScore) -> str:

@@ -3,12 +3,10 @@
 import csv
 import io
 import json
+from typing import Any
 
 import pytest
 
-from her2core.reviews.columns import ExportOptions
-from her2core.reviews.export import to_csv
-from her2core.reviews.store import ReviewStore
 from tests import slide_samples
 from tests.browser.actions import (
     PATIENCE,
@@ -39,26 +37,64 @@ def test_from_a_slide_to_a_review_that_knows_its_place(server: Server, page, tmp
     page.get_by_role("button", name="Stop").wait_for(timeout=120_000)
     page.get_by_text("Hottest regions").wait_for(timeout=600_000)
     page.get_by_role("button", name="GeoJSON for QuPath").wait_for(timeout=600_000)
-    with page.expect_download() as download:
-        page.get_by_role("button", name="GeoJSON for QuPath").click()
-    shapes = json.loads(download.value.path().read_bytes())["features"]
-    assert len(shapes) == 4
     look_closely(page)
+    choose(page, "3", "3+")
+    page.get_by_placeholder("Comment").fill("the whole core")
+    recorded = page.get_by_text("Your score of this slide: 3+")
+    click_until(page, page.get_by_role("button", name="Save"), recorded)
     score = page.get_by_text("Own score").first
     # a select box has a button of that name, too
     regions = page.get_by_test_id("stBaseButton-secondary").filter(has_text="Open")
     click_until(page, regions.first, score)
     choose(page, "2", "2+")
     save(page, page.get_by_text("all reviewed").first)
-    store = ReviewStore(f"sqlite:///{server.home / 'her2review.sqlite3'}")
-    data = to_csv(store.reviews(), ExportOptions(include_names=True))
-    store.close()
-    (row,) = csv.DictReader(io.StringIO(data.decode("utf-8-sig")))
-    assert row["slide"] == "core.tif"
-    assert row["own_score"] == "2+"
-    corners = {tuple(one["geometry"]["coordinates"][0][0]) for one in shapes}
-    assert (float(row["slide_x"]), float(row["slide_y"])) in corners
-    assert float(row["slide_um_per_pixel"]) == pytest.approx(0.25, rel=1e-3)
+
+    page.get_by_test_id("stSidebarNav").get_by_text("Slides").click()
+    shapes = geojson(page)
+    tiles = [one for one in shapes if one["properties"]["objectType"] == "tile"]
+    drawn = {one["properties"]["metadata"]["of"]: one for one in shapes if one not in tiles}
+    assert len(tiles) == 4
+    for what, label, comment in (("slide", "3+", "the whole core"), ("region", "2+", "")):
+        said = drawn[what]["properties"]
+        assert said["classification"]["name"] == f"HER2 {label}"
+        assert said["metadata"]["ANNOTATION_DESCRIPTION"] == comment
+    assert drawn["slide"]["geometry"]["coordinates"][0][:3] == [[0, 0], [1600, 0], [1600, 1600]]
+
+    rows = {row["slide_whole"]: row for row in exported(page)}
+    assert {row["slide"] for row in rows.values()} == {"core.tif"}
+    assert (rows["yes"]["own_score"], rows["yes"]["comment"]) == ("3+", "the whole core")
+    assert (rows["yes"]["slide_x"], rows["yes"]["slide_size"]) == ("0", "1600")
+    assert rows["no"]["own_score"] == "2+"
+    corner = [float(rows["no"]["slide_x"]), float(rows["no"]["slide_y"])]
+    assert corner == drawn["region"]["geometry"]["coordinates"][0][0]
+    assert corner in [one["geometry"]["coordinates"][0][0] for one in tiles]
+    assert float(rows["no"]["slide_um_per_pixel"]) == pytest.approx(0.25, rel=1e-3)
+
+
+def geojson(page) -> list[dict[str, Any]]:
+    """The features of the file for QuPath."""
+    button = page.get_by_role("button", name="GeoJSON for QuPath")
+    button.wait_for(timeout=600_000)
+    settled(page)
+    with page.expect_download(timeout=PATIENCE) as download:
+        button.click()
+    features: list[dict[str, Any]] = json.loads(download.value.path().read_bytes())["features"]
+    return features
+
+
+def exported(page) -> list[dict[str, str]]:
+    """The rows of the log's CSV, with names."""
+    page.get_by_test_id("stSidebarNav").get_by_text("Review log").click()
+    export = page.get_by_text("Export these 2 entries")
+    export.wait_for(timeout=PATIENCE)
+    settled(page)
+    export.click()
+    page.get_by_text("Include original file names").click()
+    settled(page)
+    with page.expect_download(timeout=PATIENCE) as download:
+        page.get_by_role("button", name="CSV").click()
+    text = download.value.path().read_bytes().decode("utf-8-sig")
+    return list(csv.DictReader(io.StringIO(text)))
 
 
 def look_closely(page) -> None:

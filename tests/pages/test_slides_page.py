@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Button
 
 from her2core.common.palette import GRADES, css
+from her2core.preprocessing.patches import Square
+from her2core.reviews.records import Origin
 from her2core.scores import HER2Score
 from her2core.serving.pictures import NoPictureError, draw
 from her2core.serving.services import Services
@@ -57,6 +60,7 @@ def test_an_empty_page_says_what_to_do(app):
 def test_a_slide_can_be_read_and_one_that_was_read_shows_its_scores(app, here):
     rgb = slide_samples.painted_cores([(1600, 400)], 380, (3200, 800))
     path = slide_samples.write_tiff(here.settings.slide_dir / "a <b>.tif", rgb)
+    app.session_state["reviewer"] = "Dr. Ada"
     assert "Read this slide" in [button.label for button in opened(app).button]
     regions = tuple(region(i, 3 if i < 2 else 0, (20, 0, 0, 10)) for i in range(4))
     facts = SlideFacts("TIFF", 3200, 800, 3, 0.25)
@@ -83,12 +87,37 @@ def test_a_slide_can_be_read_and_one_that_was_read_shows_its_scores(app, here):
     assert regions[0]["colour"] == css(GRADES[HER2Score.THREE_PLUS])
     assert "CNN 3+" in regions[0]["lines"][0]
     assert draw(here, f"{scene['tiles']}/0/0/0").kind == "image/jpeg"
+    record_an_own_score(app, here)
     app.session_state["blind"] = True
     app.run()
     assert not app.metric
     assert "stays hidden" in text_of(app)
     assert scene_of(app)["tiles"]
     assert layer_titles(app) == []
+
+
+def record_an_own_score(app: AppTest, here: Services) -> None:
+    """A slide is scored, which is exported with its place, and the score is corrected."""
+    button(app, "2+").click().run()
+    app.text_area[0].set_value("heterogeneous").run()
+    button(app, "Save").click().run()
+    assert not app.exception
+    (first,) = here.store.reviews()
+    assert (first.own_score, first.comment) == (HER2Score.TWO_PLUS, "heterogeneous")
+    assert (first.verdicts, first.stain, first.blind) == ((), None, False)
+    assert first.patch.origin == Origin("a <b>.tif", 0, 0, 3200, 0.25, whole=True)
+    assert first.square == Square(0, 0, 1400)
+    assert "Your score of this slide" in text_of(app)
+    button(app, "Correct this review").click().run()
+    button(app, "3+").click().run()
+    button(app, "Save correction").click().run()
+    (second,) = here.store.reviews()
+    assert (second.own_score, second.supersedes) == (HER2Score.THREE_PLUS, first.id)
+    assert not here.store.unsaved.find("Dr. Ada", second.patch.sha256)
+
+
+def button(app: AppTest, label: str) -> Button:
+    return next(one for one in app.button if one.label == label)
 
 
 def test_an_unread_slide_is_shown_and_a_file_that_is_none_is_refused(app, here):

@@ -13,7 +13,7 @@ from her2core.slides.geojson import (
     Shape,
     drawn,
     read_areas,
-    square,
+    rectangle,
     written,
 )
 
@@ -106,7 +106,7 @@ def test_what_cannot_be_used_gets_a_sentence(data, said):
 
 def test_what_is_written_has_the_form_of_qupath_and_is_read_back():
     shape = Shape(
-        square(100, 200, 300), "annotation", "A1 <b>", "HER2 2+", (230, 159, 0), {"p": 0.5}
+        rectangle(100, 200, 400, 500), "annotation", "A1 <b>", "HER2 2+", (230, 159, 0), {"p": 0.5}
     )
     data = written([shape])
     assert data == written([shape])

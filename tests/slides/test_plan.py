@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from her2core.slides.geojson import Area, square
+from her2core.slides.geojson import Area, rectangle
 from her2core.slides.plan import plan_slide
 from her2core.slides.regions import find_cores, grid
 from her2core.slides.scale import known_scale, scale_by_nuclei
@@ -78,12 +78,12 @@ def test_a_scale_that_no_scanner_has_is_set_aside_with_a_sentence(tmp_path):
 def test_regions_lie_on_tissue_and_in_the_annotated_areas(tmp_path):
     rgb = slide_samples.painted_cores([(2000, 1500)], 1400, (4000, 3000))
     path = slide_samples.write_tiff(tmp_path / "a.tif", rgb)
-    left = Area("Tumor", ((square(0, 0, 2000),),))
+    left = Area("Tumor", ((rectangle(0, 0, 2000, 2000),),))
     with Slide(path) as slide:
         everywhere = plan_slide(slide)
         some = plan_slide(slide, areas=(left,))
         with pytest.raises(SlideError, match="no tissue was found in the annotated areas"):
-            plan_slide(slide, areas=(Area("", ((square(3900, 2900, 90),),)),))
+            plan_slide(slide, areas=(Area("", ((rectangle(3900, 2900, 3990, 2990),),)),))
         with pytest.raises(SlideError, match="membranes are not resolved"):
             plan_slide(slide, um_per_pixel=1.2)
     assert all(region.size == 800 for region in everywhere.regions)

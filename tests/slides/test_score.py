@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+import json
 
 import pyarrow.parquet as pq
 
 from her2core.charts.slide_map import map_layer
 from her2core.models.verdict import Verdict
+from her2core.reviews.records import Origin
 from her2core.scores import HER2Score
+from her2core.slides.geojson import written
 from her2core.slides.readings import (
     Part,
     RegionReading,
@@ -21,8 +24,15 @@ from her2core.slides.region_map import KINDS, colour_of, legend
 from her2core.slides.regions import Region
 from her2core.slides.score import score_slide
 from her2core.slides.slide import SlideFacts
-from her2core.slides.tables import region_shapes, regions_table, score_row, slide_columns
+from her2core.slides.tables import (
+    region_shapes,
+    regions_table,
+    review_shapes,
+    score_row,
+    slide_columns,
+)
 from her2core.stain import StainReading, StainThresholds
+from tests.review_samples import patch, review
 
 READERS = ("cnn", "densenet121")
 
@@ -155,3 +165,23 @@ def test_each_reader_has_a_map_of_its_own_grades_and_what_does_not_count_is_grey
     assert set(KINDS) >= {*READERS, "stain", "disagreement", "doubt"}
     apart = RegionReading(**{**vars(one), "left_out": "pen"})
     assert {colour_of(apart, kind) for kind in KINDS} == {colours["not assessable"]}
+
+
+def test_reviews_of_a_slide_its_core_and_a_region_are_annotations_at_their_places():
+    reading = slide(region(0, 2), region(1, 2))
+    whole = Origin("a.svs", 0, 0, 4000, 0.25, whole=True)
+    core = Origin("a.svs", 800, 0, 1600, 0.25, "A1", whole=True)
+    places = (whole, core, Origin("a.svs", 800, 0, 800, 0.25, "A1"))
+    reviews = [
+        review(id=number, comment="a <b> remark", patch=patch(origin=place))
+        for number, place in enumerate((*places, None), 1)
+    ]
+    shapes = list(review_shapes(reading, reviews))
+    facts = reading.facts
+    assert shapes[0].outline[2] == (facts.width, min(4000, facts.height))
+    assert [shape.metadata["of"] for shape in shapes] == ["slide", "core A1", "region"]
+    assert [shape.outline[0] for shape in shapes] == [(0, 0), (800, 0), (800, 0)]
+    feature = json.loads(written(shapes))["features"][1]["properties"]
+    assert feature["classification"]["name"] == f"HER2 {reviews[0].own_score.label}"
+    assert feature["metadata"]["ANNOTATION_DESCRIPTION"] == "a <b> remark"
+    assert feature["objectType"] == "annotation"

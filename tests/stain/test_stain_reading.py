@@ -73,6 +73,14 @@ class TestReader:
         assert reader.reading(one) is not reader.reading(part)
         reader.close()
 
+    def test_a_scale_that_is_known_is_not_estimated(self):
+        reader = StainReader(LIMITS, {"a" * 64: 0.31}.get)
+        known, unknown = a_patch(128, key="a"), a_patch(128, key="b")
+        assert reader.report(known).scale_source == "given"
+        assert reader.reading(known).um_per_pixel == pytest.approx(0.31)
+        assert reader.report(unknown).scale_source != "given"
+        reader.close()
+
     def test_what_is_too_large_or_fails_says_so_instead_of_scoring(self, monkeypatch):
         reader = StainReader(LIMITS)
         side = LARGEST_SIDE + 1

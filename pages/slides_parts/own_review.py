@@ -1,0 +1,99 @@
+"""The pathologist's own score of a slide, or of a core of a microarray, recorded like any other."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import partial
+
+import streamlit as st
+
+from her2core.common.text import markdown_text
+from her2core.reviews.records import Review, ReviewFilter
+from her2core.serving.services import Services
+from her2core.serving.slide_pictures import take_whole
+from her2core.serving.slide_shelf import ShelfSlide
+from her2core.slides.readings import SlideReading
+from her2core.slides.slide import SlideError
+from pages.review_parts import answer
+from pages.review_parts.draft import begin_correction, opened
+from pages.shell import seen, session, ui
+
+
+def draw(here: Services, slide: ShelfSlide, reading: SlideReading, shown: bool) -> None:
+    """The form, or what is recorded and the way to correct it.
+
+    Args:
+        here: the services.
+        slide: which.
+        reading: of the whole slide.
+        shown: the scores of the readers are on the page.
+    """
+    st.session_state.pop("just_saved", None)  # the Review page's: there is no next patch here
+    if shown:
+        seen.mark(here, [_mark(slide)])
+    if not ui.reviewer():
+        st.caption("Give your name under “Reviewer” at the left to record your own score.")
+        return
+    core = ""
+    if reading.cores:
+        read = {one.region.core for one in reading.regions}
+        cores = [name for name in reading.cores if name in read]
+        core = st.selectbox("Core", cores, key=f"own-core-{slide.key}")
+    try:
+        patch = here.slides.pictures.whole(slide.path, reading, core).patch
+    except SlideError as error:
+        st.error(markdown_text(str(error)), icon=":material/error:")
+        return
+    review = _recorded(here, patch.sha256)
+    draft = opened(here, patch.sha256, review)
+    subject = f"core {core}" if core else "this slide"
+    if review is not None and draft.correcting is None:
+        _show(review, subject)
+        return
+    st.markdown(f"**Your score of {subject}**")
+    known = bool(seen.among(here, [patch.sha256, _mark(slide)]))
+    blind = ui.blind_mode() and not known
+    answer.form(here, patch, (), not shown, blind, partial(_take_in, here, slide, reading, core))
+
+
+def _recorded(here: Services, sha256: str) -> Review | None:
+    """This person's current review."""
+    wanted = ReviewFilter(reviewers=(ui.reviewer(),), text=sha256)
+    found, _ = session.desk(here.store).reviews(wanted)
+    return next((one for one in found if one.patch.sha256 == sha256), None)
+
+
+def _show(review: Review, subject: str) -> None:
+    with st.container(border=True, gap="xsmall"):
+        blind = " · blind" if review.blind else ""
+        st.markdown(
+            f"**Your score of {subject}: {ui.score_text(review.own_score)}**  \n"
+            f":gray[{review.confidence} confidence{blind} · "
+            f"saved {review.recorded_at:%d %b %Y %H:%M} UTC]"
+        )
+        if review.comment:
+            st.caption(markdown_text(review.comment))
+    st.button(
+        "Correct this review",
+        icon=":material/edit:",
+        on_click=begin_correction,
+        args=(review,),
+        help="The entry stays in the log; your correction is added and takes its place.",
+    )
+
+
+def _take_in(here: Services, slide: ShelfSlide, reading: SlideReading, core: str) -> None:
+    """Keep the picture that the review is recorded with.
+
+    Raises:
+        ValueError: it cannot be kept; the sentence says why.
+    """
+    pictures, limits = here.slides.pictures, here.settings.limits
+    taken = take_whole(pictures, slide.path, reading, core, here.images, here.store, limits)
+    if taken.sha256 is None:
+        raise ValueError(taken.message)
+
+
+def _mark(slide: ShelfSlide) -> str:
+    """What is noted in place of a patch when the scores of a slide are shown."""
+    return hashlib.sha256(f"slide {slide.key}".encode()).hexdigest()
