@@ -49,7 +49,11 @@ def draw(here: Services, review: Review, name: str) -> None:
     with right:
         _answer(review)
         if review.verdicts:
-            agreement_line(review.verdicts)
+            tumour = review.assessability()
+            if tumour.assessable:
+                agreement_line(review.verdicts)
+            else:
+                st.warning(markdown_text(tumour.reason or ""), icon=":material/search_off:")
             charts.show(
                 probability_figure(review.verdicts, dark=ui.is_dark()),
                 "log_probabilities",

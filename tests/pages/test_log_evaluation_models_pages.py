@@ -37,6 +37,7 @@ from her2core.serving.reading_queue import ReadingQueue
 from her2core.serving.services import Services
 from her2core.serving.workbench import Workbench
 from her2core.settings import PROJECT_ROOT, SHIPPED_DATA, Settings
+from her2core.stain import StainReading
 from her2core.xai.fidelity_report import (
     FidelityReport,
     Measured,
@@ -266,6 +267,32 @@ def test_an_entry_is_reached_by_its_address_and_shows_its_corrections(here):
     history = app.dataframe[1].value
     assert list(history["Entry"]) == [2, 3]
     assert list(history["Own score"]) == ["1+", "2+"]
+
+
+def test_networks_that_agree_where_there_is_no_tumour_are_no_agreement_in_the_log(here):
+    patch = a_patch(0)
+    unstained = tuple(
+        Verdict(name, f"{name}-000000000000", (0.9, 0.1, 0.0, 0.0), demo=False)
+        for name in ui.ARCHITECTURES
+    )
+    empty = StainReading("stain-6", (0, 0, 0, 0), None, "Too few cells.", um_per_pixel=0.4)
+    draft = ReviewDraft(
+        patch_sha256=patch.sha256,
+        square=patch.square,
+        reviewer="Cy",
+        verdicts=unstained,
+        agrees=dict.fromkeys(ui.ARCHITECTURES),
+        own_score=HER2Score.ZERO,
+        confidence="medium",
+        comment="",
+        stain=empty,
+    )
+    saved = here.store.save_review(draft)
+    app = opened(LOG)
+    app.query_params["review"] = str(saved.id)
+    rerun(app)
+    assert any("Not assessable" in one.value for one in app.warning)
+    assert "The models agree" not in shown_text(app)
 
 
 def test_maps_come_on_request_from_the_recorded_model(here):
