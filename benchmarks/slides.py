@@ -123,11 +123,13 @@ def _groups(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
 
 def _figures(rows: Sequence[Row], scores: dict[str, SlideScore | None]) -> dict[str, Any]:
     figures: dict[str, Any] = {"cores": len(rows)}
-    for place, reader in enumerate((*READERS, "stain")):
+    for place, reader in enumerate((*READERS, "stain", "middle")):
         gaps = []
         for row in rows:
             score = scores[row["core"]]
-            said = None if score is None else score.readers[place].score
+            said = (
+                None if score is None else [*(r.score for r in score.readers), score.score][place]
+            )
             truth = HER2Score.from_label(row["ihc_score"])
             gaps.append(None if said is None else grade_gap(said, truth))
         figures[reader] = {

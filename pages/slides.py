@@ -50,8 +50,9 @@ def _upload(here: Services) -> None:
         "Slide, core or microarray",
         type=sorted(SLIDE_ENDINGS),
         key=f"slide-upload-{round_no}",
-        help="Larger slides are read from the server's folder of slides (HER2_SLIDES), where they "
-        "lie already. Formats of several files (MRXS, VMS) can be read only from there.",
+        help=f"Up to {here.settings.limits.max_bytes // 2**20} MB (HER2_MAX_BYTES), as the server "
+        "holds a file in memory while it is sent. Larger slides are read from its folder of slides "
+        "(HER2_SLIDES), where they lie already, and so are formats of several files (MRXS, VMS).",
     )
     if file is None:
         return
@@ -94,6 +95,11 @@ def _slide(here: Services, slide: ShelfSlide) -> None:
             )
         else:
             results.draw_scores(scores)
+            if state.phase == "read" and (share := reading.tissue_read) is not None:
+                st.caption(
+                    f"{reading.tissue_mm2:.2f} mm² of tissue, {100 * share:.0f}\u00a0% of it in "
+                    f"{len(reading.regions)} regions."
+                )
             for note in dict.fromkeys((*reading.notes, *(r for s in scores for r in s.remarks))):
                 st.warning(markdown_text(note), icon=":material/warning:")
         if state.phase == "read":
@@ -108,9 +114,13 @@ def _slide(here: Services, slide: ShelfSlide) -> None:
 def _progress(here: Services, slide: ShelfSlide, state: SlideState) -> None:
     if state.phase in ("waiting", "reading"):
         done = len(state.reading.regions) if state.reading is not None else 0
-        text = f"{done} of {state.total} regions read" if state.total else "Looking for tissue…"
+        text = f"{done} of {state.total} regions read"
         if state.phase == "waiting":
             text = "Waits for the slide before it"
+        elif not state.total:
+            text = "The slide is opened and its tissue looked for…"
+        elif not done:
+            text = f"{state.total} regions found; the networks are loaded…"
         bar, stop = st.columns([3, 1], vertical_alignment="center")
         bar.progress(done / state.total if state.total else 0.0, text)
         if stop.button("Stop", icon=":material/stop_circle:", key="slide-stop"):

@@ -16,14 +16,14 @@ import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
 
 from her2core.common.parallel import cores, mapped
-from her2core.common.text import cell_text, printable
+from her2core.common.text import cell_text
 from her2core.models.assessable import NOT_ASSESSABLE, asks_for_cells, assess_tumour
-from her2core.models.bundles.registry import ARCHITECTURES
 from her2core.models.ood.novelty import warning
 from her2core.models.verdict import Verdict
 from her2core.preprocessing.bounded_decode import decode_bounded
@@ -33,9 +33,22 @@ from her2core.preprocessing.picture_files import Listing, left_out_lines, walk
 from her2core.preprocessing.quality.assessment import assess
 from her2core.scores import RESEARCH_NOTICE
 from her2core.serving.stain_service import StainReader
-from her2core.serving.workbench import NoModelError, Workbench
+from her2core.serving.workbench import Workbench
 from her2core.settings import Settings, UploadLimits, load_settings
 from her2core.stain import StainThresholds
+from training.score_command import (
+    ALL_SCORED,
+    MESSAGES_SHOWN,
+    NOTHING_DONE,
+    SOME_NOT_SCORED,
+    NothingDoneError,
+    add_inputs,
+    exit_status,
+    listed,
+    models_of,
+    shown,
+    source_of,
+)
 from training.score_table import (
     NOT_SCORED,
     SCORED,
@@ -46,13 +59,7 @@ from training.score_table import (
     write_table,
 )
 
-ALL_SCORED, NOTHING_DONE, SOME_NOT_SCORED, INTERRUPTED = 0, 1, 2, 130
-_MESSAGES_SHOWN = 10
 _FILES_AHEAD = 8
-
-
-class _NothingDoneError(Exception):
-    """Why nothing can be scored; str(error) is one sentence."""
 
 
 def find_files(source: Path) -> Listing:
@@ -132,14 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 all scored, 2 some not, 1 nothing could be done, 130 stopped by the user.
     """
     args = _parser().parse_args(arguments)
-    try:
-        return _run(args)
-    except (_NothingDoneError, NoModelError) as error:
-        print(error, file=sys.stderr)
-        return NOTHING_DONE
-    except KeyboardInterrupt:
-        print("Stopped; no scores were written.", file=sys.stderr)
-        return INTERRUPTED
+    return exit_status(partial(_run, args), "Stopped; no scores were written.")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -149,59 +149,44 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Exit status: 0 every picture was scored by every model; 2 some were not, or were "
         "left out (their rows say why); 1 nothing could be done; 130 stopped.",
     )
-    what = f"an image, or a folder searched with its subfolders for {format_names()} files"
-    patches = parser.add_mutually_exclusive_group(required=True)
-    patches.add_argument("--data", type=Path, metavar="INPUT", help=what)
-    patches.add_argument("patches", type=Path, nargs="?", metavar="INPUT", help="the same")
-    parser.add_argument(
-        "--out", type=Path, required=True, metavar="CSV", help="table to write (replaced at once)"
+    add_inputs(
+        parser,
+        f"an image, or a folder searched with its subfolders for {format_names()} files",
     )
     parser.add_argument(
-        "--arch",
-        "--models",
-        dest="models",
-        default=",".join(ARCHITECTURES),
-        help="which models, separated by commas (default: %(default)s)",
+        "--out", type=Path, required=True, metavar="CSV", help="table to write (replaced at once)"
     )
     return parser
 
 
 def _run(args: argparse.Namespace) -> int:
-    source: Path = args.data or args.patches
+    source = source_of(args)
     target: Path = args.out
-    try:
-        found = find_files(source)
-    except FileNotFoundError:
-        raise _NothingDoneError(f"There is no file or folder “{_shown(source)}”.") from None
-    except OSError as error:
-        raise _NothingDoneError(
-            f"“{_shown(source)}” cannot be opened ({error.strerror}); change its permissions."
-        ) from None
+    found = listed(find_files, source)
     root = source if source.is_dir() else source.parent
     if not found.pictures:
         lines = left_out_lines(found.left_out, root)
-        raise _NothingDoneError(
-            "\n- ".join([f"“{_shown(source)}” holds no {format_names()} file.", *lines])
+        raise NothingDoneError(
+            "\n- ".join([f"“{shown(source)}” holds no {format_names()} file.", *lines])
         )
     if target.is_dir() or not target.absolute().parent.is_dir():
-        raise _NothingDoneError(
-            f"“{_shown(target)}” cannot be written: name a file in a folder that exists."
+        raise NothingDoneError(
+            f"“{shown(target)}” cannot be written: name a file in a folder that exists."
         )
     pictures = (*found.pictures, *_missed(found))
     if any(file.resolve() == target.resolve() for file in pictures):
-        raise _NothingDoneError(f"“{_shown(target)}” is one of the images; name another file.")
+        raise NothingDoneError(f"“{shown(target)}” is one of the images; name another file.")
     try:
         settings = load_settings()
-        models = [name.strip() for name in args.models.split(",")]
-        workbench = Workbench(settings, models, maps=False)
+        workbench = Workbench(settings, models_of(args), maps=False)
     except ValueError as error:
-        raise _NothingDoneError(str(error)) from None
+        raise NothingDoneError(str(error)) from None
     tables = _tables(root, found, workbench, settings)
     try:
         write_table(target, (row for rows in tables for row in rows))
     except OSError as error:
-        raise _NothingDoneError(
-            f"“{_shown(target)}” cannot be written ({error.strerror}); choose another place."
+        raise NothingDoneError(
+            f"“{shown(target)}” cannot be written ({error.strerror}); choose another place."
         ) from None
     return _summary(tables, root, found, target)
 
@@ -239,13 +224,13 @@ def _summary(tables: Sequence[Sequence[Row]], root: Path, found: Listing, target
     left = f"; {len(tables) - len(found.pictures)} left out" * (len(tables) > len(found.pictures))
     print(
         f"{complete} of {len(tables)} files scored by every model{told}{left}; "
-        f"{_shown(target)} written.",
+        f"{shown(target)} written.",
         file=sys.stderr,
     )
     # those left out are named below, by reason
     known = set(map(cell_text, _missed(found).values()))
     messages = dict.fromkeys(row["message"] for row in failed if row["message"] not in known)
-    for message in (*list(messages)[:_MESSAGES_SHOWN], *left_out_lines(found.left_out, root)):
+    for message in (*list(messages)[:MESSAGES_SHOWN], *left_out_lines(found.left_out, root)):
         print(f"- {message}", file=sys.stderr)
     if failed and len(failed) == sum(map(len, tables)):
         return NOTHING_DONE
@@ -275,10 +260,6 @@ def _read(name: str, path: Path, limits: UploadLimits) -> tuple[Seen, Patch | No
         return Seen(name, sha256, message, readable=False), None
     remarks = " ".join((*patch.notes, *assess(patch).warnings))
     return Seen(name, sha256, remarks, readable=True), patch
-
-
-def _shown(path: Path) -> str:
-    return printable(str(path))
 
 
 if __name__ == "__main__":

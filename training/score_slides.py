@@ -14,6 +14,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
@@ -21,9 +22,7 @@ from tqdm import tqdm
 from her2core.charts.slide_map import slide_picture
 from her2core.common.csv_table import Cell, csv_table
 from her2core.common.files import remove_unfinished, write_atomically
-from her2core.common.text import cell_text, printable
-from her2core.models.bundles.card import BundleError
-from her2core.models.bundles.registry import ARCHITECTURES
+from her2core.common.text import cell_text
 from her2core.scores import RESEARCH_NOTICE
 from her2core.serving.slide_runs import Outcome, Progress, SlideJob, options_of, read_slides
 from her2core.serving.slide_tasks import SlideOptions
@@ -43,12 +42,23 @@ from her2core.slides.tables import (
     slide_columns,
     unread_row,
 )
-from training.score import ALL_SCORED, INTERRUPTED, NOTHING_DONE, SOME_NOT_SCORED
-from training.slide_inputs import NothingDoneError, areas_of, find_slides, workers_of, written_names
+from training.score_command import (
+    ALL_SCORED,
+    MESSAGES_SHOWN,
+    NOTHING_DONE,
+    SOME_NOT_SCORED,
+    NothingDoneError,
+    add_inputs,
+    exit_status,
+    listed,
+    models_of,
+    shown,
+    source_of,
+)
+from training.slide_inputs import areas_of, find_slides, workers_of, written_names
 
 _FINEST_REGION_UM, _WIDEST_REGION_UM = 50.0, 1000.0
 _THUMBNAIL = 1600
-_MESSAGES_SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -67,14 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 all scored, 2 some not, 1 nothing could be done, 130 stopped by the user.
     """
     args = _parser().parse_args(arguments)
-    try:
-        return _run(args)
-    except (NothingDoneError, BundleError) as error:
-        print(error, file=sys.stderr)
-        return NOTHING_DONE
-    except KeyboardInterrupt:
-        print("Stopped; what was read is kept, and the same command goes on.", file=sys.stderr)
-        return INTERRUPTED
+    stopped = "Stopped; what was read is kept, and the same command goes on."
+    return exit_status(partial(_run, args), stopped)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -84,13 +88,8 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Exit status: 0 every slide was scored; 2 some were not (their rows say why); "
         "1 nothing could be done; 130 stopped.",
     )
-    parser.add_argument("input", type=Path, metavar="INPUT", help="a slide, or a folder of slides")
+    add_inputs(parser, "a slide, or a folder of slides")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
-    parser.add_argument(
-        "--models",
-        default=",".join(ARCHITECTURES),
-        help="which models, separated by commas (default: %(default)s)",
-    )
     parser.add_argument("--workers", type=int, help="processes (default: one for each core)")
     parser.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster that reads")
     parser.add_argument(
@@ -113,26 +112,19 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(args: argparse.Namespace) -> int:
     out: Path = args.out
-    try:
-        slides = find_slides(args.input)
-    except FileNotFoundError:
-        raise NothingDoneError(f"There is no file or folder “{_shown(args.input)}”.") from None
-    except OSError as error:
-        raise NothingDoneError(
-            f"“{_shown(args.input)}” cannot be opened ({error.strerror}); change its permissions."
-        ) from None
+    source = source_of(args)
+    slides = listed(find_slides, source)
     if not slides:
-        raise NothingDoneError(f"“{_shown(args.input)}” holds no slide.")
+        raise NothingDoneError(f"“{shown(source)}” holds no slide.")
     if not _FINEST_REGION_UM <= args.um <= _WIDEST_REGION_UM:
         raise NothingDoneError(
             f"Regions are {_FINEST_REGION_UM:g} to {_WIDEST_REGION_UM:g} µm wide (--um)."
         )
     if args.workers is not None and args.workers < 1:
         raise NothingDoneError("At least one worker is needed.")
-    names = [name.strip() for name in args.models.split(",")]
     try:
         known_scale(args.um_per_pixel, None)
-        options = options_of(load_settings(), names, args.um, args.um_per_pixel)
+        options = options_of(load_settings(), models_of(args), args.um, args.um_per_pixel)
     except ValueError as error:
         raise NothingDoneError(str(error)) from None
     try:
@@ -142,7 +134,7 @@ def _run(args: argparse.Namespace) -> int:
         _write_tables(done, [name for name, _ in options.models], out)
     except OSError as error:
         raise NothingDoneError(
-            f"“{_shown(out)}” cannot be written ({error.strerror}); make room or choose another "
+            f"“{shown(out)}” cannot be written ({error.strerror}); make room or choose another "
             "place; what was read is kept."
         ) from None
     return _summary(done, out)
@@ -150,7 +142,8 @@ def _run(args: argparse.Namespace) -> int:
 
 def _read(slides: Sequence[Path], options: SlideOptions, args: argparse.Namespace) -> list[_Done]:
     """Every slide's rows, in the order of the slides; maps and GeoJSON are written on the way."""
-    root = args.input if args.input.is_dir() else args.input.parent
+    source = source_of(args)
+    root = source if source.is_dir() else source.parent
     names = {path: cell_text(path.relative_to(root).as_posix()) for path in slides}
     targets = written_names(slides, root)
     done: dict[Path, _Done] = {}
@@ -221,16 +214,12 @@ def _summary(done: Sequence[_Done], out: Path) -> int:
     failed = [row for row in rows if row["status"] == NOT_SCORED]
     apart = len(rows) - scored - len(failed)
     told = f", {apart} not assessable" if apart else ""
-    print(f"{scored} of {len(rows)} scored{told}; {_shown(out)} written.", file=sys.stderr)
-    for message in list(dict.fromkeys(str(row["message"]) for row in failed))[:_MESSAGES_SHOWN]:
+    print(f"{scored} of {len(rows)} scored{told}; {shown(out)} written.", file=sys.stderr)
+    for message in list(dict.fromkeys(str(row["message"]) for row in failed))[:MESSAGES_SHOWN]:
         print(f"- {message}", file=sys.stderr)
     if failed:
         return NOTHING_DONE if len(failed) == len(rows) else SOME_NOT_SCORED
     return ALL_SCORED
-
-
-def _shown(path: Path) -> str:
-    return printable(str(path))
 
 
 if __name__ == "__main__":

@@ -13,13 +13,10 @@ from her2core.preprocessing.patches import safe_name
 from her2core.serving.worker_processes import WorkerProcesses
 from her2core.slides.geojson import MOST_BYTES, AnnotationError, Area, read_areas
 from her2core.slides.slide import SLIDE_ENDINGS, Slide, SlideError
+from training.score_command import NothingDoneError
 
 # an annotation file is named like its slide, with or without the slide's own ending
 _ANNOTATIONS = (".geojson", ".json")
-
-
-class NothingDoneError(Exception):
-    """Why nothing can be scored; str(error) is one sentence."""
 
 
 def find_slides(source: Path) -> tuple[Path, ...]:

@@ -12,6 +12,8 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from multiprocessing.connection import Connection
@@ -23,6 +25,7 @@ from her2core.settings import PROJECT_ROOT
 
 TRIES = 3
 _LESS = 5  # of `nice`
+_LOOK_SECONDS = 0.5
 
 
 class DiedError(RuntimeError):
@@ -88,7 +91,7 @@ class _Process:
         with theirs:
             number = theirs.fileno()
             self._process = subprocess.Popen(
-                [sys.executable, "-m", __name__, str(number)],
+                [sys.executable, "-m", __name__, str(number), str(os.getpid())],
                 stdin=subprocess.DEVNULL,
                 cwd=PROJECT_ROOT,
                 pass_fds=(number,),
@@ -121,6 +124,7 @@ def main() -> None:
     os.nice(_LESS)  # pages and their pictures come first
     # who presses Ctrl+C means the command, which ends its processes in its own time
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(int(sys.argv[2]),), daemon=True).start()
     connection = Connection(int(sys.argv[1]))
     while True:
         try:
@@ -132,6 +136,13 @@ def main() -> None:
         except Exception as error:
             answer = False, error
         connection.send(answer)
+
+
+def _end_with(parent: int) -> None:
+    """End at once when whoever started this process is gone, in the middle of a task, too."""
+    while os.getppid() == parent:
+        time.sleep(_LOOK_SECONDS)
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -76,6 +76,17 @@ class SlideReading:
     cores: tuple[str, ...]
     regions: tuple[RegionReading, ...]
 
+    @property
+    def tissue_read(self) -> float | None:
+        """Share of the tissue that lies in the regions; None without any.
+
+        Squares of little tissue are left out, and at a slide's edges no whole one may fit.
+        """
+        if not self.tissue_mm2:
+            return None
+        sides = ((one.region, one.region.size * self.um_per_pixel) for one in self.regions)
+        return min(1.0, sum(one.tissue * side**2 for one, side in sides) / 1e6 / self.tissue_mm2)
+
 
 @dataclass(frozen=True)
 class Part:

@@ -32,6 +32,7 @@ def slide_columns(readers: Sequence[str]) -> tuple[str, ...]:
         "assessable",
         "unfamiliar",
         "tissue_mm2",
+        "tissue_read",
         "um_per_pixel",
         "scale_source",
         "status",
@@ -41,7 +42,7 @@ def slide_columns(readers: Sequence[str]) -> tuple[str, ...]:
 
 def score_row(reading: SlideReading, score: SlideScore) -> dict[str, Cell]:
     """One row: a slide, or a core of a microarray."""
-    stain = score.readers[-1]
+    stain, read = score.readers[-1], reading.tissue_read
     row: dict[str, Cell] = {
         "slide": reading.name,
         "score": "" if score.score is None else score.score.label,
@@ -51,6 +52,7 @@ def score_row(reading: SlideReading, score: SlideScore) -> dict[str, Cell]:
         "assessable": score.assessable,
         "unfamiliar": None if score.unfamiliar is None else round(score.unfamiliar, 4),
         "tissue_mm2": reading.tissue_mm2 if not score.core else None,
+        "tissue_read": None if score.core or read is None else round(read, 3),
         "um_per_pixel": round(reading.um_per_pixel, 4),
         "scale_source": reading.scale_source,
         "status": SCORED if score.is_assessable else NOT_ASSESSABLE,

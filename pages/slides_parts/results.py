@@ -18,7 +18,7 @@ from her2core.serving.slide_pictures import take_region
 from her2core.serving.slide_shelf import ShelfSlide
 from her2core.slides.geojson import written
 from her2core.slides.readings import RegionReading, SlideReading
-from her2core.slides.region_map import GRADE, KINDS, legend
+from her2core.slides.region_map import GRADE, KINDS, legend, words
 from her2core.slides.scale import plausible
 from her2core.slides.score import SlideScore
 from her2core.slides.slide import SlideError
@@ -138,8 +138,7 @@ def draw_hottest(
             column.caption(markdown_text(str(error)))
             continue
         column.image(picture, width="stretch")
-        said = ", ".join(verdict.score.label for verdict in one.verdicts)
-        column.caption(f"{one.region.core} {said} · stain {one.stain.verdict}".strip())
+        column.caption("  \n".join(map(markdown_text, words(one))))
         if column.button("Open", key=f"hot-{number}", icon=":material/biotech:"):
             _open(here, slide, reading, one)
 

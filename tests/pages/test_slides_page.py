@@ -15,6 +15,7 @@ from her2core.scores import HER2Score
 from her2core.serving.pictures import NoPictureError, draw
 from her2core.serving.services import Services
 from her2core.serving.slide_runs import SlideJob, key_of
+from her2core.serving.slide_shelf import SlideState
 from her2core.serving.workbench import Workbench
 from her2core.settings import PROJECT_ROOT, load_settings
 from her2core.slides.readings import SlideReading, to_json
@@ -114,6 +115,20 @@ def record_an_own_score(app: AppTest, here: Services) -> None:
     (second,) = here.store.reviews()
     assert (second.own_score, second.supersedes) == (HER2Score.THREE_PLUS, first.id)
     assert not here.store.unsaved.find("Dr. Ada", second.patch.sha256)
+
+
+def test_it_is_said_what_a_slide_waits_for(app, here):
+    rgb = slide_samples.painted_cores([(400, 400)], 380, (800, 800))
+    slide_samples.write_tiff(here.settings.slide_dir / "a.tif", rgb)
+    (slide,) = here.slides.listing()
+    said = []
+    for state in (SlideState("waiting"), SlideState("reading"), SlideState("reading", None, 9)):
+        here.slides._set(slide, state)
+        (bar,) = opened(app).get("progress")
+        said.append(bar.proto.text)
+    assert "the slide before" in said[0]
+    assert "tissue" in said[1]
+    assert "9 regions found" in said[2]
 
 
 def button(app: AppTest, label: str) -> Button:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
+import time
 from concurrent.futures import Executor
 from pathlib import Path
 
@@ -12,7 +15,7 @@ import pytest
 from her2core.serving import slide_runs
 from her2core.serving.slide_runs import SlideJob, options_of, read_slides
 from her2core.serving.worker_processes import WorkerProcesses
-from her2core.settings import load_settings
+from her2core.settings import PROJECT_ROOT, load_settings
 from tests import slide_samples
 from tests.conftest import real_cores
 from training.slide_inputs import workers_of
@@ -87,3 +90,28 @@ def test_a_dask_cluster_writes_the_same(job, tmp_path):
     ):
         assert workers == 1
         assert read(job, executor, tmp_path / "there") == here
+
+
+_PARENT = """
+import time
+from her2core.serving.worker_processes import WorkerProcesses
+pool = WorkerProcesses(1)
+pool.submit(time.sleep, 300)
+while not pool.pids:
+    time.sleep(0.05)
+print(*pool.pids, flush=True)
+time.sleep(300)
+"""
+
+
+def test_a_worker_ends_in_the_middle_of_a_task_when_its_server_is_killed():
+    command = [sys.executable, "-c", _PARENT]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=PROJECT_ROOT) as parent:
+        assert parent.stdout is not None
+        worker = Path(f"/proc/{int(parent.stdout.readline())}")
+        assert worker.exists()
+        parent.kill()
+    deadline = time.monotonic() + 60
+    while worker.exists() and "zombie" not in (worker / "status").read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
