@@ -11,6 +11,7 @@ QUICK := tests/common tests/preprocessing tests/stain tests/evaluation tests/cha
 
 help:
 	@echo "make run          install on first use, then start the workstation on http://localhost:$(PORT)"
+	@echo "make run GPU=1    the same, with TensorFlow for NVIDIA GPUs, for training"
 	@echo "make test         lint, types and all tests, the browser journey included"
 	@echo "make quick        lint, types and the quick tests"
 	@echo "make lint         ruff, types and import contracts only"
@@ -20,7 +21,8 @@ help:
 	@echo "make screenshots  every page, light and dark, into build/screenshots"
 	@echo "make audit        known vulnerabilities, licences and a list of all parts, into build/audit"
 
-run: $(VENV)/.runtime
+# GPU=1: with the build of TensorFlow that trains on NVIDIA GPUs
+run: $(VENV)/$(if $(GPU),.gpu,.runtime)
 	@echo "HER2 Review opens on http://localhost:$(PORT) - stop it with Ctrl+C."
 	@$(BIN)/python serve.py --port $(PORT)
 
@@ -57,6 +59,11 @@ audit: $(VENV)/.runtime
 $(VENV)/.runtime: requirements.txt | $(BIN)/python
 	@echo "Installing what the workstation needs (several minutes the first time)..."
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.gpu: requirements-gpu.txt $(VENV)/.runtime
+	$(BIN)/python -m pip uninstall --quiet --yes tensorflow-cpu tensorflow
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-gpu.txt
 	@touch $@
 
 $(VENV)/.development: requirements-dev.txt $(VENV)/.runtime

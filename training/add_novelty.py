@@ -38,6 +38,7 @@ from training.console import import_tensorflow
 from training.novelty_patches import Patches, Views, choose_patches
 
 if TYPE_CHECKING:
+    from her2core.models.bundles.bundle import Bundle
     from her2core.models.classifier import Classifier
 
 Floats = npt.NDArray[np.float32]
@@ -126,24 +127,47 @@ def run(args: argparse.Namespace) -> ModelCard:
     """
     import_tensorflow()
     from her2core.models.bundles.bundle import load_bundle
-    from her2core.models.classifier import Classifier
 
     patches = read_patches(args)
     fields = None if args.fields is None else labelled_fields(args.fields)
-    classifier = Classifier(load_bundle(args.bundle))
-    views = Views(classifier.bundle.card.input.white_balance, args.microscopes)
-    seen = look(patches, network_features(classifier), args.others, args.seed, views, fields)
-    novelty = learnt(seen, args.flagged)
+    bundle = load_bundle(args.bundle)
+    drawing = Drawing(args.flagged, args.others, args.seed, args.microscopes)
+    return save_novelty(args.bundle, bundle.card, *taught(bundle, patches, drawing, fields))
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """How a bundle is taught: see the options of the same names."""
+
+    flagged: float = 0.03
+    others: int = 400
+    seed: int = 0
+    microscopes: float = 0.0
+
+
+def taught(
+    bundle: Bundle, patches: Patches, drawing: Drawing, fields: PatchSet | None = None
+) -> tuple[Novelty, KnownPatches]:
+    """What a bundle knows of patches, and what its card says of that but for the file's sum.
+
+    Raises:
+        DatasetError, ValueError: a patch cannot be read, or there are too few.
+    """
+    from her2core.models.classifier import Classifier
+
+    views = Views(bundle.card.input.white_balance, drawing.microscopes)
+    features = network_features(Classifier(bundle))
+    seen = look(patches, features, drawing.others, drawing.seed, views, fields)
+    novelty = learnt(seen, drawing.flagged)
     # as they are stored: float16 moves distances a little
     stored = from_bytes(to_bytes(novelty))
-    facts = KnownPatches(
+    return novelty, KnownPatches(
         sha256="",
         known=len(patches.known),
         calibration=len(seen.groups),
         groups=tuple(sorted({*patches.groups, *(fields.groups if fields else ())})),
         flagged=round(float((stored.of(*seen.held_out) > 1).mean()), 4),
     )
-    return save_novelty(args.bundle, classifier.bundle.card, novelty, facts)
 
 
 @dataclass(frozen=True, eq=False)

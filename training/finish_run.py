@@ -1,27 +1,38 @@
 """A finished run becomes a model bundle: temperature, figures on held-out patches, card."""
 
+from __future__ import annotations
+
 import datetime
+import gc
 import tomllib
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from her2core import __version__
 from her2core.models.bundles.card import CARD_FILE, Metric, ModelCard, ModelInput
+from her2core.models.bundles.card_records import KnownPatches
 from her2core.models.conformal import ConformalSets
+from her2core.models.ood.novelty import LEAST_CALIBRATION, Novelty
 from her2core.models.temperature import NEUTRAL, Temperature
 from her2core.preprocessing.patches import MODEL_SIDE
 from her2core.scores import HER2Score
-from her2core.training.checkpoint import load_weights
+from her2core.training.checkpoint import load_weights, read_progress
 from her2core.training.data.datasets import DatasetError, PatchSet, load_patches
 from her2core.training.data.prepare import Prepared
 from her2core.training.data.splits import TEST, TRAIN, VALIDATION
-from her2core.training.fit import Run
+from her2core.training.fit import KEPT_START, Run
 from her2core.training.learnt import LEARNT_FILE, Learnt, to_bytes
 from her2core.training.recipe import Recipe
+from training.add_novelty import Drawing, taught
 from training.make_bundle import BACKGROUND_PATCHES, assemble, choose_background, measure_set
+from training.novelty_patches import Patches, drawn
+
+if TYPE_CHECKING:
+    from her2core.models.bundles.bundle import Bundle
 
 HELD_OUT = "held-out test patches"
 NO_LICENCE = (
@@ -30,6 +41,11 @@ NO_LICENCE = (
 )
 # enough for SHAP's background to find the usual and the rare among the training patches
 _BACKGROUND_POOL = 2000
+_MOST_KNOWN, _MOST_OTHERS = 700, 200
+_CANNOT_TELL = (
+    f"It cannot tell unfamiliar patches, which takes {LEAST_CALIBRATION} validation patches; "
+    "training.add_novelty teaches it."
+)
 
 
 @dataclass(frozen=True)
@@ -65,7 +81,12 @@ def read_card_text(path: Path | None) -> CardText:
 
 
 def draft_card(
-    recipe: Recipe, prepared: Prepared, text: CardText, name: str, start: Path | None = None
+    recipe: Recipe,
+    prepared: Prepared,
+    text: CardText,
+    name: str,
+    start: Path | None = None,
+    kept_start: bool = False,
 ) -> ModelCard:
     """The card without temperature and figures; nothing in it names a path of this machine."""
     train = prepared.files_of(TRAIN)
@@ -80,6 +101,10 @@ def draft_card(
     notes = [*text.notes, *prepared.warnings]
     if not prepared.files_of(TEST):
         notes.append("No patches were held out for a test: there are no figures.")
+    if kept_start:
+        notes.append(f"{KEPT_START}.")
+    if len(prepared.files_of(VALIDATION)) < LEAST_CALIBRATION:
+        notes.append(_CANNOT_TELL)
     if recipe.architecture == "densenet121" or start is not None:
         notes.append(_origin(recipe, start))
     return ModelCard(
@@ -116,6 +141,7 @@ def finish_run(
     """
     from her2core.models.bundles.registry import ARCHITECTURES
 
+    gc.collect()  # the trained network with its optimizer; the best weights are on disk
     model = ARCHITECTURES[recipe.architecture].build()
     load_weights(model, run.best)
     train = _some(prepared, recipe)
@@ -133,10 +159,38 @@ def finish_run(
         part.prepared(recipe.white_balance) for part in (train, validation, test)
     )
     background = choose_background(train, BACKGROUND_PATCHES)
-    draft = draft_card(recipe, prepared, text, out.name, start)
+    kept = read_progress(run.state).kept_start
+    draft = draft_card(recipe, prepared, text, out.name, start, kept)
     draft = replace(draft, learnt=learnt.facts)
     files = {LEARNT_FILE: to_bytes(learnt)}
-    return assemble(model, draft, background, validation, measure, out, files=files)
+    return assemble(
+        model,
+        draft,
+        background,
+        validation,
+        measure,
+        out,
+        files=files,
+        know=lambda bundle: _known(bundle, recipe, prepared),
+    )
+
+
+def _known(
+    bundle: Bundle, recipe: Recipe, prepared: Prepared
+) -> tuple[Novelty, KnownPatches] | None:
+    """What tells unfamiliar patches: training patches are known, validation sets the thresholds."""
+    held_out = prepared.files_of(VALIDATION)
+    if len(held_out) < LEAST_CALIBRATION:
+        return None
+    print("Teaching it which patches are unfamiliar.", flush=True)
+    known = drawn(prepared.files_of(TRAIN), _MOST_KNOWN, recipe.seed)
+    drawing = Drawing(
+        others=min(_MOST_OTHERS, len(known)),
+        seed=recipe.seed,
+        microscopes=recipe.augmentation.microscopes,
+    )
+    # no names of groups: the card may be passed on, and they may be patients'
+    return taught(bundle, Patches(known, held_out, ()), drawing)
 
 
 def _some(prepared: Prepared, recipe: Recipe) -> PatchSet:

@@ -9,6 +9,7 @@ The figures are measured on the weights as they are stored (float16), on patches
 
 import argparse
 import datetime
+import hashlib
 import sys
 import tempfile
 import tomllib
@@ -25,7 +26,10 @@ from her2core import __version__
 from her2core.common.text import interval_text
 from her2core.evaluation.metrics import set_metrics
 from her2core.models.bundles.card import BundleError, Metric, ModelCard, ModelInput, PartReading
+from her2core.models.bundles.card_records import KnownPatches
 from her2core.models.conformal import ConformalSets, calibrate
+from her2core.models.ood.novelty import Novelty
+from her2core.models.ood.novelty_file import NOVELTY_FILE, to_bytes
 from her2core.models.temperature import NEUTRAL, Temperature, fit_temperature, probabilities
 from her2core.preprocessing.glass import WhiteBalance
 from her2core.scores import RULE_TEXT, HER2Score, highest_reached
@@ -34,7 +38,8 @@ from her2core.training.data.datasets import DatasetError, PatchSet, load_patches
 from her2core.training.data.duplicates import fingerprints
 from her2core.training.data.layouts import read_layout
 from her2core.training.data.real_fields import labelled_fields
-from her2core.training.learnt import LEARNT_FILE, learnt_before, learnt_from, to_bytes
+from her2core.training.learnt import LEARNT_FILE, learnt_before, learnt_from
+from her2core.training.learnt import to_bytes as learnt_bytes
 from her2core.training.start import load_start
 from training.console import import_tensorflow
 
@@ -182,7 +187,7 @@ def make_bundle(args: argparse.Namespace) -> ModelCard:
         measure,
         args.out,
         None if fields is None else fields.prepared(args.white_balance),
-        {LEARNT_FILE: to_bytes(learnt)},
+        {LEARNT_FILE: learnt_bytes(learnt)},
     )
 
 
@@ -207,6 +212,7 @@ def assemble(
     out: Path,
     fields: PatchSet | None = None,
     files: Mapping[str, bytes] = MappingProxyType({}),
+    know: Callable[[Any], tuple[Novelty, KnownPatches] | None] = lambda bundle: None,
 ) -> ModelCard:
     """Fit the temperature, measure and write a bundle.
 
@@ -220,6 +226,7 @@ def assemble(
         fields: real patches from elsewhere that fit the temperature instead, each group counting
             the same.
         files: further files of the bundle, which the draft names.
+        know: what the bundle, as it is stored, knows to tell unfamiliar patches; None: nothing.
 
     Raises:
         BundleError: the bundle cannot be written.
@@ -229,7 +236,8 @@ def assemble(
     with tempfile.TemporaryDirectory() as scratch:
         # measured on what is stored, not on what was trained: float16 rounds the weights
         write_bundle(model, draft, Path(scratch) / "bundle", background)
-        stored = load_bundle(Path(scratch) / "bundle").model
+        bundle = load_bundle(Path(scratch) / "bundle")
+    stored = bundle.model
     logits = _logits(stored, validation.images)
     if fields is None:
         temperature = fit_temperature(logits, validation.labels)
@@ -239,6 +247,10 @@ def assemble(
     sets = calibrate(probabilities(logits, temperature), validation.labels, "validation patches")
     metrics = measure(stored, temperature, sets)
     finished = replace(draft, temperature=temperature, metrics=metrics, conformal=sets)
+    if (known := know(bundle)) is not None:
+        novelty, facts = to_bytes(known[0]), known[1]
+        facts = replace(facts, sha256=hashlib.sha256(novelty).hexdigest())
+        finished, files = replace(finished, novelty=facts), {**files, NOVELTY_FILE: novelty}
     return write_bundle(model, finished, out, background, files)
 
 

@@ -15,7 +15,6 @@ weights by validation loss. Started again, it goes on.
 
 import argparse
 import errno
-import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -27,10 +26,12 @@ from her2core.models.bundles.card import BundleError, ModelCard
 from her2core.training.checkpoint import CheckpointError
 from her2core.training.data.datasets import DatasetError
 from her2core.training.data.prepare import Prepared, Request, prepare, record
+from her2core.training.experiment import mlflow_missing, write_experiment
 from her2core.training.fit import Run, build, fit
 from her2core.training.learnt import LEARNT_FILE, Learnt, learnt_before, to_bytes
 from her2core.training.loop import TrainingError
-from her2core.training.machines import this_machine
+from her2core.training.machines import device_in_words, this_machine
+from her2core.training.needs import free_disk, free_memory, needs, written_before
 from her2core.training.progress import shown
 from her2core.training.recipe import MOST_SEED, Recipe, RecipeError, read_recipe
 from her2core.training.start import learnt_here, without_known
@@ -113,8 +114,12 @@ def _train(args: argparse.Namespace, folder: Path) -> int:
     text = read_card_text(args.text)
     request = _request(args)
     import_tensorflow()
-    machines = this_machine() if os.environ.get("TF_CONFIG") else None
-    run = Run(folder) if machines is None else Run(folder).of_machine(machines)
+    machines = this_machine()
+    device = device_in_words()
+    print(f"Trains on {device}.", flush=True)
+    if warning := mlflow_missing():
+        print(warning, file=sys.stderr)
+    run = Run(folder).of_machine(machines)
     if args.out is not None and run.started and not args.resume:
         raise CheckpointError(
             f"{run.folder} holds an unfinished run; --resume goes on with it, or name another "
@@ -128,11 +133,38 @@ def _train(args: argparse.Namespace, folder: Path) -> int:
     record(prepared, run.folder, run.started)
     learnt = before.and_also(learnt_here(prepared, recipe.size))
     write_atomically(run.folder / LEARNT_FILE, to_bytes(learnt))
+    if recipe.batch > len(prepared.mixture):
+        print(
+            f"A batch of {recipe.batch} is more than the {len(prepared.mixture)} training patches: "
+            "some come several times in each."
+        )
+    _check_needs(recipe, len(prepared.files), run)
     fit(recipe, prepared.mixture, prepared.validation, folder, args.start, machines)
     print(f"Best weights: {run.best}")
-    if args.out is not None and (machines is None or machines.number == 0):
-        _tell(finish_run(recipe, prepared, learnt, run, text, args.out, args.start), args.out)
+    card = None
+    if args.out is not None and machines.number == 0:
+        card = finish_run(recipe, prepared, learnt, run, text, args.out, args.start)
+        _tell(card, args.out)
+    write_experiment(run, prepared, device, card)
     return DONE
+
+
+def _check_needs(recipe: Recipe, patches: int, run: Run) -> None:
+    """Say what memory and disk are needed, and refuse where the disk is too small."""
+    needed, memory, disk = needs(recipe, patches), free_memory(), free_disk(run.folder)
+    disk += written_before(run.folder)
+    print(needed.said(memory, disk), flush=True)
+    if needed.disk > disk:
+        raise TrainingError(
+            f"The disk of {run.folder} is too small for this training; free some space, or name "
+            "another folder by --run and --out."
+        )
+    if memory is not None and needed.memory > memory:
+        print(
+            "WARNING: that may be more memory than there is, and the system would end the "
+            f"training; name a smaller batch in the recipe (now {recipe.batch}).",
+            file=sys.stderr,
+        )
 
 
 def _refuse_finished(out: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,11 +26,14 @@ from her2core.training.loop import (
 )
 from her2core.training.losses import class_weights, recipe_loss
 from her2core.training.machines import Machines, this_machine
+from her2core.training.precision import faster_in_bfloat16
 from her2core.training.progress import shown
 from her2core.training.recipe import Recipe, check
 from her2core.training.start import identity, load_start
 
 RECIPE_FILE = "recipe.json"
+PRECISION_FILE = "precision.json"
+KEPT_START = "No epoch was better on validation than the weights that were started from: these stay"
 # what may differ when a run goes on: how long it goes on
 _MAY_CHANGE = {"epochs", "patience"}
 
@@ -145,21 +147,26 @@ def fit(
     machines.rows(recipe.batch)
     run = Run(folder).of_machine(machines)
     _record(recipe, run, identity(start_weights))
+    if recipe.mixed_precision:
+        recipe = replace(recipe, mixed_precision=_bfloat16(recipe, run, machines))
     with machines.strategy.scope():
         # once the whole network has a state, whatever it starts from is overwritten by it
         resumed = replace(recipe, imagenet=False) if run.state.is_file() else recipe
         model = build(resumed, None if run.state.is_file() else start_weights)
-    least = math.inf
+    keep = start_weights is not None
+    head = None
     if recipe.head_epochs and not run.state.is_file():
-        least = _train_head(recipe, model, mixture, validation, run, machines, after_epoch)
+        head = _train_head(recipe, model, mixture, validation, run, machines, keep, after_epoch)
     train_only_blocks(model, recipe.trained_blocks)
     rows = machines.rows(recipe.batch)
-    phase = _phase(recipe, mixture, recipe.epochs, recipe.main_rate, run.folder, machines)(
+    phase = _phase(recipe, mixture, recipe.epochs, recipe.main_rate, run.folder, machines, keep)(
         model,
         lambda first: batches(mixture, recipe, first, rows),
         (validation.images, validation.labels),
     )
-    run_phase(phase, machines, least, after_epoch)
+    progress = run_phase(phase, machines, head, after_epoch)
+    if progress.kept_start:
+        print(f"{KEPT_START}.", flush=True)
     return run
 
 
@@ -170,15 +177,17 @@ def _train_head(
     validation: PatchSet,
     run: Run,
     machines: Machines,
+    keep_start: bool,
     after_epoch: Callable[[Progress], None] | None,
-) -> float:
-    """Train the head on cached features, leave it in `model`; returns its validation loss."""
+) -> Progress:
+    """Train the head on cached features, leave it in `model`."""
     cache = FeatureCache(run.folder / "features")
     sets = [part.prepared(recipe.white_balance) for part in mixture.sets]
     *learnt, checked = (_features(cache, model, part) for part in (*sets, validation))
     with machines.strategy.scope():
         head = head_of(model)
-    phase = _phase(recipe, mixture, recipe.head_epochs, recipe.learning_rate, run.head, machines)(
+    rate = recipe.learning_rate
+    phase = _phase(recipe, mixture, recipe.head_epochs, rate, run.head, machines, keep_start)(
         head,
         lambda first: feature_batches(mixture, learnt, recipe, machines, first),
         (checked, validation.labels),
@@ -186,7 +195,7 @@ def _train_head(
     progress = run_phase(phase, machines, after_epoch=after_epoch)
     load_weights(head, run.head / BEST_FILE)
     save_weights(model, run.best)
-    return progress.best
+    return progress
 
 
 def _features(cache: FeatureCache, model: Any, patches: PatchSet) -> npt.NDArray[np.float32]:
@@ -195,7 +204,13 @@ def _features(cache: FeatureCache, model: Any, patches: PatchSet) -> npt.NDArray
 
 
 def _phase(
-    recipe: Recipe, mixture: Mixture, epochs: int, rate: float, folder: Path, machines: Machines
+    recipe: Recipe,
+    mixture: Mixture,
+    epochs: int,
+    rate: float,
+    folder: Path,
+    machines: Machines,
+    keep_start: bool,
 ) -> Callable[[Any, Callable[[int], Any], Any], Phase]:
     """What both phases of a run share."""
     import keras
@@ -222,9 +237,20 @@ def _phase(
             feed=feed,
             validation=validation,
             batch=recipe.batch,
+            keep_start=keep_start,
         )
 
     return make
+
+
+def _bfloat16(recipe: Recipe, run: Run, machines: Machines) -> bool:
+    """Whether to compute in bfloat16; a run that goes on does as it began."""
+    path = run.folder / PRECISION_FILE
+    if run.started and path.is_file():
+        return bool(json.loads(path.read_text(encoding="utf-8"))["bfloat16"])
+    faster = machines.sums([faster_in_bfloat16(recipe, build)])[0] > machines.count / 2
+    write_atomically(path, json.dumps({"bfloat16": bool(faster)}).encode())
+    return bool(faster)
 
 
 def _record(recipe: Recipe, run: Run, start: str) -> None:

@@ -7,7 +7,6 @@ together (see `her2core.training.machines`).
 
 import errno
 import json
-import math
 import os
 import shutil
 import time
@@ -53,6 +52,7 @@ class Phase:
         feed: tf.data.Dataset of batches from a step on; with several machines, of this one's rows.
         validation: inputs (uint8 pictures or float32 features) and labels.
         batch: patches a step over all machines.
+        keep_start: the weights that are started from stay the best until an epoch beats them.
     """
 
     model: Any
@@ -67,12 +67,13 @@ class Phase:
     feed: Callable[[int], Any]
     validation: tuple[npt.NDArray[Any], npt.NDArray[np.int64]]
     batch: int
+    keep_start: bool = False
 
 
 def run_phase(
     phase: Phase,
     machines: Machines,
-    least_loss: float = math.inf,
+    before: Progress | None = None,
     after_epoch: Callable[[Progress], None] | None = None,
 ) -> Progress:
     """Train until the epochs are done or the patience is spent; go on where a state lies.
@@ -80,7 +81,9 @@ def run_phase(
     Args:
         phase: what to train with what.
         machines: who trains.
-        least_loss: validation loss to beat before weights count as the best.
+        before: of the phase before this one, whose best loss is to be beaten. Where there was
+            none, and the weights started from are to be kept if nothing beats them, they are
+            measured first and count as epoch 0.
         after_epoch: told after each epoch, when its state is on disk.
 
     Raises:
@@ -90,8 +93,13 @@ def run_phase(
     """
     with machines.strategy.scope():
         phase.optimizer.build(phase.model.trainable_variables)
-    progress = _resumed(phase, machines, least_loss)
     step, answer = _step(phase, machines), _answer(phase.model)
+    progress = _resumed(phase, machines, before)
+    if progress is None:
+        loss = _validate(phase, answer, machines)["val_loss"]
+        progress = Progress(best=loss, start=loss)
+        save_weights(phase.model, phase.folder / BEST_FILE)
+        print(f"epoch 0, the weights started from: validation loss {loss:.4f}", flush=True)
     feed: Iterator[Any] | None = None
     while not progress.ended(phase.epochs, phase.patience):
         if feed is None:
@@ -145,19 +153,22 @@ def save_weights(model: Any, path: Path) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _resumed(phase: Phase, machines: Machines, least_loss: float) -> Progress:
+def _resumed(phase: Phase, machines: Machines, before: Progress | None) -> Progress | None:
+    """Where the phase goes on or begins; None where the weights started from are to be measured."""
     phase.folder.mkdir(parents=True, exist_ok=True)
     state = phase.folder / STATE_FILE
-    progress = Progress(best=least_loss)
+    progress = None
     if state.is_file():
         progress = load_state(state, phase.model, phase.optimizer)
-    elsewhere = machines.sums([progress.epochs])[0] / machines.count
-    if elsewhere != progress.epochs:
+    epochs = 0 if progress is None else progress.epochs
+    if machines.sums([epochs])[0] / machines.count != epochs:
         raise CheckpointError(
             "The machines stopped at different epochs; copy the first one's run folder over the "
             "others' and start again."
         )
-    return progress
+    if progress is None and before is not None:
+        return Progress(best=before.best, start=before.start)
+    return progress if progress is not None or phase.keep_start else Progress()
 
 
 def _step(phase: Phase, machines: Machines) -> Callable[[Any], Any]:

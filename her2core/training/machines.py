@@ -1,4 +1,4 @@
-"""One machine or several: TensorFlow's own strategy, chosen from TF_CONFIG.
+"""One machine or several, one GPU or several: TensorFlow's own strategy, from TF_CONFIG and GPUs.
 
 Keras 3's `Model.fit` cannot feed `tf.distribute.MultiWorkerMirroredStrategy` (keras-team/keras,
 issue 20585: it tries to turn a PerReplica value into a tensor), but its layers and optimizers work
@@ -8,6 +8,7 @@ strategy of one machine and of several.
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,6 +55,27 @@ class Machines:
         return self.strategy.reduce(tf.distribute.ReduceOp.SUM, each, axis=None).numpy()
 
 
+def one_machine(gpus: Sequence[str]) -> Machines:
+    """This machine alone: mirrored over its GPUs where there are several."""
+    import tensorflow as tf
+
+    if len(gpus) < 2:
+        return Machines(tf.distribute.get_strategy())
+    return Machines(tf.distribute.MirroredStrategy(list(gpus)))
+
+
+def device_in_words() -> str:
+    """What this machine trains on."""
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    if not gpus:
+        return f"the processor, {os.cpu_count()} cores"
+    details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
+    names = ", ".join(str(its.get("device_name", "unknown")) for its in details)
+    return f"{len(gpus)} GPU{'s' if len(gpus) > 1 else ''} ({names})"
+
+
 def this_machine() -> Machines:
     """Machines as TF_CONFIG names them; this one alone where it is not set.
 
@@ -66,7 +88,7 @@ def this_machine() -> Machines:
 
     text = os.environ.get("TF_CONFIG", "")
     if not text:
-        return Machines(tf.distribute.get_strategy())
+        return one_machine([device.name for device in tf.config.list_logical_devices("GPU")])
     try:
         config = json.loads(text)
         workers, number = config["cluster"]["worker"], int(config["task"]["index"])
@@ -78,5 +100,5 @@ def this_machine() -> Machines:
             '{"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}.'
         ) from error
     if len(workers) == 1:
-        return Machines(tf.distribute.get_strategy())
+        return one_machine([device.name for device in tf.config.list_logical_devices("GPU")])
     return Machines(tf.distribute.MultiWorkerMirroredStrategy(), number, len(workers))

@@ -52,7 +52,7 @@ def test_no_group_and_no_picture_is_on_two_sides(drawn, seed):
         if file.group:
             sides.setdefault(f"group {file.group}", set()).add(side)
     assert all(len(its) == 1 for its in sides.values())
-    assert set(split.side.tolist()) == {TRAIN, VALIDATION, TEST}
+    assert {TRAIN, VALIDATION} <= set(split.side.tolist())
     learnt = {files[row].label for row in split.rows(TRAIN)}
     assert learnt == {file.label for file in files}
     again = split_files(files, sums, 0.2, 0.2, seed)
@@ -111,8 +111,8 @@ def test_few_equal_groups_of_a_class_are_shared_out_over_all_sides(count, per_si
 def test_two_groups_of_a_class_are_too_few_for_three_sides_and_enough_for_two():
     files = single_class_groups([[20, 20]] * 4)
     sums = [str(row) for row in range(len(files))]
-    with pytest.raises(DatasetError, match="8 groups are too few: nothing is left for validation"):
-        split_files(files, sums)
+    # no class can be on all sides, so that each side beside training gets one group
+    assert np.bincount(split_files(files, sums).side).tolist() == [120, 20, 20]
     split = split_files(files, sums, test_share=0.0)
     assert np.bincount(split.side).tolist() == [80, 80]
 
@@ -235,5 +235,5 @@ def test_shares_must_leave_something_to_learn_from():
     with pytest.raises(DatasetError, match="together below 1"):
         split_files(files, list("abcdefgh"), 0.5, 0.5)
     grouped = [replace(file, group="p") for file in files]
-    with pytest.raises(DatasetError, match="1 groups are too few: nothing is left for"):
+    with pytest.raises(DatasetError, match=r"1 groups are too few: .* nothing is left"):
         split_files(grouped, list("abcdefgh"))

@@ -25,6 +25,7 @@ from her2core.models.ood.other_stains import OtherStains, clipped_threshold
 from her2core.models.verdict import UNFAMILIAR, Verdict
 
 NEIGHBOURS = 5
+LEAST_CALIBRATION = 20
 FEATURE_COMPONENTS = 48
 # A network's features move from core to core by more than a few cores to calibrate on can show; the
 # low-level look moves less.
@@ -209,8 +210,8 @@ def calibrated(
     Raises:
         ValueError: there are fewer than 20 patches to calibrate on.
     """
-    if len(groups) < 20:
-        raise ValueError("At least 20 held-out patches are needed to calibrate.")
+    if len(groups) < LEAST_CALIBRATION:
+        raise ValueError(f"At least {LEAST_CALIBRATION} held-out patches are needed to calibrate.")
     sizes = {group: groups.count(group) for group in set(groups)}
     weights = np.array([1 / sizes[group] for group in groups])
     seen, looked = held_out

@@ -170,4 +170,4 @@ def batches(
         return pixels, targets
 
     numbers = tf.data.Dataset.range(first_step * local, 1 << 40)
-    return numbers.map(as_tensors, num_parallel_calls=2, deterministic=True).prefetch(4)
+    return numbers.map(as_tensors, num_parallel_calls=2, deterministic=True).prefetch(2)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
+from her2core.common.text import printable
 from her2core.preprocessing.image_formats import format_names
 from her2core.preprocessing.picture_files import LeftOut, left_out_lines, list_folder, shown, some, walk
 from her2core.scores import HER2Score
@@ -69,7 +70,7 @@ def read_layout(source: Path, group_pattern: str | None = None) -> Layout:
     """
     try:
         if source.is_file() and source.suffix.lower() == ".csv":
-            root, contents = source.parent, Contents("table", list(_table(source)), [])
+            root, contents = source.parent, Contents("table", *_table(source))
         elif source.is_dir():
             root, contents = source, _folder(source)
         else:
@@ -85,11 +86,24 @@ def read_layout(source: Path, group_pattern: str | None = None) -> Layout:
     left_out = [one for one in left_out if one.path not in tables]
     files = with_truth(files, tables)
     remarks = left_out_lines(left_out, root)
+    if kind != "table" and not tables:
+        remarks += _other_tables(left_out)
     unnamed = [shown(file.path, root) for file in files if not file.group]
     if tables and unnamed:
         remarks.append(f"{len(unnamed)} patches have no group in {TRUTH_FILE}: {some(unnamed)}.")
     files = _grouped(files, root, group_pattern)
     return Layout(tuple(files), _statement(kind, files), tuple(remarks), tuple(left_out))
+
+
+def _other_tables(left_out: Sequence[LeftOut]) -> list[str]:
+    """A sentence where what looks like a table of groups has another name than it should."""
+    named = [one.path.name for one in left_out if one.path.suffix.lower() == ".csv"]
+    if not named:
+        return []
+    return [
+        f"“{printable(named[0])}” was not read: a table of groups beside folders is called "
+        f"{TRUTH_FILE}."
+    ]
 
 
 def _folder(folder: Path) -> Contents:
@@ -119,10 +133,10 @@ def _folder(folder: Path) -> Contents:
         and one.path.name.casefold() != TRUTH_FILE
     ]
     if not names and len(tables) == 1:
-        files = list(_table(tables[0]))
-        there = {file.path.resolve() for file in files}
+        files, unlabelled = _table(tables[0])
+        there = {file.path.resolve() for file in files} | {one.path.resolve() for one in unlabelled}
         beside = [path for path in top.pictures if path.resolve() not in there]
-        rest = [one for one in top.left_out if one.path != tables[0]]
+        rest = [*unlabelled, *(one for one in top.left_out if one.path != tables[0])]
         return Contents("table", files, [*rest, *outside(beside, "not in the table")])
     return _class_folders(folder)
 
@@ -191,17 +205,22 @@ def _all_known(folder: Path, unknown: Sequence[str], wanted: str) -> None:
         )
 
 
-def _table(path: Path) -> Iterator[LabelledFile]:
-    """The patches of a CSV table."""
+def _table(path: Path) -> tuple[list[LabelledFile], list[LeftOut]]:
+    """The patches of a CSV table, and those whose label is empty."""
+    files: list[LabelledFile] = []
+    unlabelled: list[Path] = []
     seen: dict[Path, tuple[int, HER2Score]] = {}
     # only where a name is not that of a file as it stands
     names = cache(lambda: PictureNames(path.parent, walk(path.parent).pictures))
     for line in lines_of(path, labelled=True):
         cells = line.cells
         where = f"{path}, line {line.number}"
-        score = class_of(cells.get("label", ""))
+        label = cells.get("label", "")
+        if not label:
+            unlabelled.append(_picture_of(path, line, names))
+            continue
+        score = class_of(label)
         if score is None:
-            label = cells.get("label", "")
             raise DatasetError(f"{where}: “{label}” is not a HER2 score; use 0 to 3+.")
         image = _picture_of(path, line, names)
         number, before = seen.setdefault(image.resolve(), (line.number, score))
@@ -211,7 +230,8 @@ def _table(path: Path) -> Iterator[LabelledFile]:
         part = cells.get("part", "").lower()
         if part not in ("", "train", "validation", "test"):
             raise DatasetError(f"{where}: “{part}” is no part; use train, validation or test.")
-        yield LabelledFile(image, score, cells.get("group", ""), part)  # type: ignore[arg-type]
+        files.append(LabelledFile(image, score, cells.get("group", ""), part))  # type: ignore[arg-type]
+    return files, outside(unlabelled, "without a label in the table")
 
 
 def _picture_of(table: Path, line: Line, names: Callable[[], PictureNames]) -> Path:

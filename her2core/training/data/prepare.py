@@ -26,6 +26,7 @@ from her2core.training.data.splits import LEFT_OUT, SIDE_NAMES, TEST, TRAIN, VAL
 
 SPLIT_FILE = "split.csv"
 DUPLICATES_FILE = "duplicates.csv"
+_FEW = 20
 OPTIMISTIC = (
     "{n} of {total} patches have no known group (patient, slide, core): patches of one patient may "
     "be on both sides, and all figures are OPTIMISTIC. Name groups in a CSV table, in truth.csv, "
@@ -232,6 +233,12 @@ def _warnings(
                 f"{len(pairs)} {kind} copies of a picture on two sides, named in "
                 f"{DUPLICATES_FILE}: {then}."
             )
+    judging = len(split.rows(VALIDATION))
+    if judging < _FEW:
+        found.append(
+            f"Only {judging} patches choose the epoch and fit the temperature and the prediction "
+            "sets: all three are little more than guesses."
+        )
     for side in (VALIDATION, TEST):
         there = {files[row].label for row in split.rows(side).tolist()}
         lacking = [score.label for score in HER2Score if score not in there]

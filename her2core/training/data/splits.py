@@ -61,8 +61,8 @@ def split_files(
         seed: the same seed gives the same split.
 
     Raises:
-        DatasetError: a group is on two sides of the dataset's own split, or a wanted side stays
-            empty.
+        DatasetError: a group is on two sides of the dataset's own split, or nothing is left for
+            validation.
     """
     if min(validation_share, test_share) < 0 or validation_share + test_share >= 1:
         raise DatasetError("Validation and test share must be 0 or more and together below 1.")
@@ -86,11 +86,12 @@ def split_files(
     chosen_sides = _assign(members, labels, np.array([1 - sum(shares), *shares]), seed)
     for unit, chosen in zip(members, chosen_sides, strict=True):
         side[unit] = chosen
-    for wanted, share in zip((TRAIN, VALIDATION, TEST), (1.0, *shares), strict=True):
-        if share > 0 and not (side == wanted).any():
-            raise DatasetError(
-                f"{len(members)} groups are too few: nothing is left for {SIDE_NAMES[wanted]}."
-            )
+    if shares[0] > 0 and not (side == VALIDATION).any():
+        raise DatasetError(
+            f"{len(members)} groups are too few: training takes one of each class, and nothing is "
+            "left for validation. Give more patches, or fit a finished bundle to these by "
+            "training.adapt."
+        )
     return Split(side, from_layout, sum(not file.group for file in files))
 
 
@@ -181,3 +182,8 @@ def _fill_sides(
                 chosen = next(movable, None)
                 if chosen is not None:
                     side[chosen] = place
+    for place in wanted:  # of few groups, one at least
+        if place not in side:
+            chosen = next((unit for unit in smallest_first if spare(unit)), None)
+            if chosen is not None:
+                side[chosen] = place
