@@ -53,8 +53,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m training.train",
         description=__doc__.splitlines()[0],
-        epilog="Layouts, recipe entries and several machines: docs/training.md. Exit status: 0 "
-        "done; 1 not done, with the reason in one sentence; 130 stopped.",
+        epilog="Layouts and several machines: docs/training.md; recipe entries: docs/recipe.md. "
+        "Exit status: 0 done; 1 not done, with the reason in one sentence; 130 stopped.",
     )
     parser.add_argument("--arch", required=True, choices=("cnn", "densenet121"))
     parser.add_argument(

@@ -1,6 +1,6 @@
 """A training recipe: every choice of a run in one frozen record. The defaults are the study's.
 
-docs/training.md holds the table of all entries; what goes beyond the study is off unless named.
+docs/recipe.md holds the table of all entries; what goes beyond the study is off unless named.
 """
 
 import sys

@@ -68,7 +68,7 @@ def test_cnn_survives_a_full_disk_and_becomes_a_bundle(forty_x, tmp_path, monkey
     assert "epoch 2/2" in told.out
     card = load_bundle(out).card
     assert (card.name, card.architecture, card.demo) == ("Ours", "cnn", False)
-    assert card.notes == ("From one lab.",)
+    assert card.notes[0] == "From one lab."
     assert "dataset's own test part" in card.split
     assert "test 8 patches (2 of 0, 2 of 1+, 2 of 2+, 2 of 3+) from 8 groups" in card.split
     figures = {metric.name: metric for metric in card.metrics}
