@@ -6,6 +6,7 @@ from her2core.common.csv_table import Cell, csv_table
 from her2core.common.text import percent_text
 from her2core.evaluation.gallery import GalleryEntry
 from her2core.evaluation.intervals import Interval
+from her2core.evaluation.pairs import PairComparison
 from her2core.evaluation.report import Evaluation, PatchRow, Report, ReportModel
 from her2core.evaluation.third_reader import Difference, ThirdReader
 from her2core.scores import CLASS_LABELS, HER2Score
@@ -53,15 +54,19 @@ def pair_lines(evaluation: Evaluation) -> Iterator[str]:
     """How two models differ on the same patches, one sentence or two for each pair."""
     titles = {reader.key: reader.title for reader in evaluation.readers}
     for pair in evaluation.pairs:
-        first, second = titles[pair.first], titles[pair.second]
-        p = "not defined" if pair.p_value is None else _p_text(pair.p_value)
-        yield (
-            f"{second} against {first} on the same {count_of(pair.n, 'patch', 'patches')}: "
-            f"only {first} right on {pair.only_first_right}, only {second} right on "
-            f"{pair.only_second_right} (exact McNemar p {p}, which takes patches for independent). "
-            f"{second} minus {first}: kappa {figure_text(pair.kappa_difference, signed=True)}, "
-            f"accuracy {figure_text(pair.accuracy_difference, signed=True)}."
-        )
+        yield pair_line(pair, titles[pair.first], titles[pair.second])
+
+
+def pair_line(pair: PairComparison, first: str, second: str) -> str:
+    """How two readers of these titles differ on the same patches."""
+    p = "not defined" if pair.p_value is None else _p_text(pair.p_value)
+    return (
+        f"{second} against {first} on the same {count_of(pair.n, 'patch', 'patches')}: "
+        f"only {first} right on {pair.only_first_right}, only {second} right on "
+        f"{pair.only_second_right} (exact McNemar p {p}, which takes patches for independent). "
+        f"{second} minus {first}: kappa {figure_text(pair.kappa_difference, signed=True)}, "
+        f"accuracy {figure_text(pair.accuracy_difference, signed=True)}."
+    )
 
 
 def gallery_line(report: Report, entry: GalleryEntry) -> str:

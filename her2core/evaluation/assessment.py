@@ -77,10 +77,10 @@ def evaluate(
         raise ValueError("There is no patch to evaluate.")
     codes = patch_codes([row.group for row in rows], [row.sha256 for row in rows])
     apart = _not_assessable(everything)
-    samples = {model.key: _sample(rows, (model,), codes) for model in models}
+    samples = {model.key: sample_of(rows, (model,), codes) for model in models}
     titles = {model.key: model.title for model in models}
     if len(models) > 1:
-        samples[MEAN] = _sample(rows, tuple(models), codes)
+        samples[MEAN] = sample_of(rows, tuple(models), codes)
         titles[MEAN] = "Mean probability"
     return Evaluation(
         n=len(rows),
@@ -169,8 +169,10 @@ def _probabilities(rows: Sequence[PatchRow], key: str) -> Floats:
     return np.array([row.probabilities[key] for row in rows], np.float64)
 
 
-def _sample(rows: Sequence[PatchRow], models: tuple[ReportModel, ...], codes: np.ndarray) -> Sample:
-    """What one model, or the mean of several, predicts for the rows."""
+def sample_of(
+    rows: Sequence[PatchRow], models: tuple[ReportModel, ...], codes: np.ndarray
+) -> Sample:
+    """What one model, or the mean of several, predicts for rows of the groups `codes` (n,)."""
     predictions = [_probabilities(rows, model.key) for model in models]
     before = [
         without_temperature(probabilities, model.temperature)

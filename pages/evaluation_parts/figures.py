@@ -57,7 +57,7 @@ def draw(reports: Titled) -> None:
         )
         st.caption(
             "The reports rest on different patches unless their data is the same: intervals that "
-            "overlap do not show that two models are equal, and no difference is tested here."
+            "overlap do not show that two models are equal. What both read is compared above."
         )
     _in_a_row(reports, "confusion", confusion_plot)
     st.caption(

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import streamlit as st
 
-from her2core.charts.external_table import readme_lines
-from her2core.charts.headline import source_plots
-from her2core.charts.words import count_of, not_assessable_lines
+from her2core.charts.words import count_of, not_assessable_lines, pair_line
 from her2core.common.text import markdown_text, printable
+from her2core.evaluation.across import across
 from her2core.evaluation.assessment import RowFilter, evaluate, scored, without
 from her2core.evaluation.blinding import to_leave_out, told_of
 from her2core.evaluation.report import (
@@ -23,8 +23,8 @@ from her2core.evaluation.report import (
 from her2core.evaluation.report_folders import find_reports, stored_copies
 from her2core.scores import HER2Score
 from her2core.serving.services import Services
-from pages.evaluation_parts import downloads, figures, gallery, third_reader
-from pages.shell import charts, seen, session, ui
+from pages.evaluation_parts import downloads, figures, gallery, real_tissue, third_reader
+from pages.shell import seen, session, ui
 
 QUALITY = {"All patches": "any", "Without warning": "clean", "With warning": "warned"}
 NOTHING = "No other report"
@@ -62,32 +62,9 @@ class Shown:
     evaluation: Evaluation
 
 
-def _real_tissue(here: Services) -> None:
-    """How right the readers are on real breast tissue, source by source: before anything else."""
-    results = charts.external(here.settings.external_file)
-    if results is None:
-        return
-    st.markdown("##### On real breast tissue that no network was trained on")
-    for column, plot in zip(st.columns(2), source_plots(results), strict=True):
-        with column:
-            figures.chart(f"external-{plot.title}", "", plot)
-    in_use = {card.model_id for card in here.workbench.cards().values()}
-    others = bool(in_use) and not in_use <= set(results["models"])
-    st.caption(
-        "Of the fields that got a score, source by source; a hollow marker is of fewer than all, "
-        "of so many as stand at its left. Lines are 95 % intervals with whole patients, slides or "
-        "fields resampled. Read by "
-        f"{markdown_text(', '.join(results['models']))}."
-        + (" **Other models are in use now.**" if others else "")
-    )
-    with st.expander("All figures on real breast tissue"):
-        st.markdown("\n".join(readme_lines(results)))
-        st.caption("*Unfamiliar* is the share called unlike what the network knows.")
-
-
 def draw(here: Services) -> None:
     """The whole section."""
-    _real_tissue(here)
+    real_tissue.draw(here)
     paths = find_reports(here.settings.report_dirs)
     if not paths:
         _how_to_make_one(here)
@@ -106,6 +83,7 @@ def draw(here: Services) -> None:
     for column, one in zip(st.columns(len(shown)), shown, strict=True):
         with column:
             _heading(one)
+    _compared(shown)
     figures.draw([(one.source.report.title, one.evaluation) for one in shown])
     for one in shown:
         third_reader.draw(one.source.report, one.source.path.parent, one.evaluation)
@@ -152,10 +130,25 @@ def _choose(paths: dict[str, Path]) -> list[str]:
     """One report, or two to compare."""
     left, right = st.columns(2)
     names = list(paths)
-    first = left.selectbox("Report", names, key="report_first", format_func=printable)
+    titles = {name: _title(name, path) for name, path in paths.items()}
+    often = Counter(titles.values())
+
+    def shown(name: str) -> str:
+        title = titles.get(name, name)
+        return title if often[title] < 2 else f"{title} ({printable(name)})"
+
+    first = left.selectbox("Report", names, key="report_first", format_func=shown)
     others = [NOTHING, *(name for name in names if name != first)]
-    second = right.selectbox("Compare with", others, key="report_second", format_func=printable)
+    second = right.selectbox("Compare with", others, key="report_second", format_func=shown)
     return [name for name in (first, second) if name in paths]
+
+
+def _title(name: str, path: Path) -> str:
+    """A report's title; its folder's name where it cannot be read."""
+    try:
+        return printable(_stored_title(str(path), path.stat().st_mtime_ns))
+    except (ReportError, OSError):
+        return printable(name)
 
 
 def _loaded(here: Services, name: str, path: Path) -> Source | None:
@@ -232,6 +225,21 @@ def _shown(source: Source, wanted: RowFilter) -> Shown | None:
     return Shown(source, rows, found)
 
 
+def _compared(shown: Sequence[Shown]) -> None:
+    """Of two reports: their models pair by pair, on the patches that both hold."""
+    if len(shown) < 2:
+        return
+    first, second = shown
+    whole = first.source.report.evaluation
+    parts = (first.rows, first.source.report.models), (second.rows, second.source.report.models)
+    found = across(*parts, whole.n_boot, whole.seed)
+    if not found:
+        st.caption("The reports have no patch, or no network to compare, in common.")
+    titles = [{m.key: m.name for m in models} for _, models in parts]
+    for pair in found:
+        st.markdown(markdown_text(pair_line(pair, titles[0][pair.first], titles[1][pair.second])))
+
+
 def _heading(one: Shown) -> None:
     """What is shown, and what must be said before any figure."""
     report, left_out = one.source.report, one.source.left_out
@@ -264,6 +272,11 @@ def _heading(one: Shown) -> None:
 @st.cache_resource(max_entries=8, show_spinner="Reading the report…")
 def _read(path: str, changed: int) -> Report:
     return Report.read(Path(path))
+
+
+@st.cache_data(max_entries=500, show_spinner=False)
+def _stored_title(path: str, changed: int) -> str:
+    return Report.read(Path(path)).title
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

@@ -162,7 +162,9 @@ def test_two_reports_stand_side_by_side_and_unknown_groups_are_said_aloud(here):
     assert len(charts(app)) == 35  # the second has no groups of several patches
     assert "optimistic" in "\n".join(warning.value for warning in app.warning)
     assert "made with `--gallery 0`" in shown_text(app)
-    assert "no difference is tested" in shown_text(app)
+    assert "do not show that two models are equal" in shown_text(app)
+    assert "The reports have no patch, or no network to compare, in common." in shown_text(app)
+    assert app.selectbox(key="report_first").options == [ALPHA.title, BETA.title]
     heads = list(app.dataframe[0].value)[1:3]
     assert heads == ["CNN, first report", "CNN, second report"]
     assert "**Second report:** Own patches" in shown_text(app)
