@@ -100,7 +100,7 @@ def _slide(here: Services, slide: ShelfSlide) -> None:
                     f"{reading.tissue_mm2:.2f} mm² of tissue, {100 * share:.0f}\u00a0% of it in "
                     f"{len(reading.regions)} regions."
                 )
-            for note in dict.fromkeys((*reading.notes, *(r for s in scores for r in s.remarks))):
+            for note in (*reading.notes, *results.remarks(scores)):
                 st.warning(markdown_text(note), icon=":material/warning:")
         if state.phase == "read":
             own_review.draw(here, slide, reading, not hidden)

@@ -97,8 +97,7 @@ def read_part(
         first = round((y + height * top / high) * down)
         last = max(first + 1, round((y + height * bottom / high) * down))
         part = _on_white(slide, level, left, first, right - left, last - first)
-        shrunk = part.shape[1] > wide
-        how = cv2.INTER_AREA if shrunk else cv2.INTER_CUBIC
+        how = cv2.INTER_AREA if part.shape[1] > wide else cv2.INTER_CUBIC
         out[top:bottom] = cv2.resize(part, (wide, bottom - top), interpolation=how)
 
 
@@ -135,12 +134,23 @@ def _opened(path: Path) -> SlideFile:
         if openslide.OpenSlide.detect_format(str(path)) is not None:
             return _Scanned(openslide.OpenSlide(str(path)))
         if path.suffix.lower() in SCANNERS:
-            raise damaged()
+            raise _no_slide(path)
         if tiff is not None and _Tiff.can_read(tiff):
             return _Tiff(tiff, "TIFF")
     except openslide.OpenSlideError as error:
-        raise damaged() from error
+        raise _no_slide(path) from error
     return _Plain(path)
+
+
+def _no_slide(path: Path) -> UnreadableImageError:
+    """The refusal of what OpenSlide cannot read."""
+    with path.open("rb") as file:
+        if file.read(132)[128:] == b"DICM":
+            return UnreadableImageError(
+                "is DICOM, but no whole slide that can be read; export it as whole-slide "
+                "microscopy (modality SM)."
+            )
+    return damaged()
 
 
 def damaged() -> UnreadableImageError:

@@ -12,6 +12,7 @@ from her2core.models.bundles.registry import ARCHITECTURES
 from her2core.people.access import Desk
 from her2core.people.review_log import ReviewLog
 from her2core.reviews.records import Review, ReviewFilter
+from her2core.scores import HER2Score
 from her2core.serving.pictures import regions_path
 from her2core.serving.services import Services
 from her2core.serving.slide_pictures import take_region
@@ -34,11 +35,8 @@ def draw_scores(scores: tuple[SlideScore, ...]) -> None:
     """Every reader's score: side by side for a slide, a table for a microarray."""
     if len(scores) > 1:
         rows = [
-            {"Core": one.core, "Score": _label(one)}
-            | {
-                _reader(reader.reader): "no score" if reader.score is None else reader.score.label
-                for reader in one.readers
-            }
+            {"Core": one.core, "Score": _label(one.score)}
+            | {_reader(reader.reader): _label(reader.score) for reader in one.readers}
             | {"Regions": one.assessable}
             for one in scores
         ]
@@ -46,11 +44,11 @@ def draw_scores(scores: tuple[SlideScore, ...]) -> None:
         return
     (score,) = scores
     columns = [column for _ in range(2) for column in st.columns(2, gap="small")]
-    columns[0].metric("Middle reader", _label(score), border=True)
+    columns[0].metric("Middle reader", _label(score.score), border=True)
     for column, one in zip(columns[1:], score.readers, strict=False):
         column.metric(
             _reader(one.reader),
-            "no score" if one.score is None else one.score.label,
+            _label(one.score),
             border=True,
             help=one.reason,
         )
@@ -61,6 +59,15 @@ def draw_scores(scores: tuple[SlideScore, ...]) -> None:
         )
         h_score = "" if one.h_score is None else f", H-score {one.h_score:.0f}"
         column.caption(f"{one.n} {counted}{h_score}  \n{shares}")
+
+
+def remarks(scores: tuple[SlideScore, ...]) -> list[str]:
+    """What puts the scores in doubt; of a microarray with the cores it is said of."""
+    cores: dict[str, list[str]] = {}
+    for score in scores:
+        for remark in score.remarks:
+            cores.setdefault(remark, []).append(score.core)
+    return [f"{', '.join(names)}: {said}" if any(names) else said for said, names in cores.items()]
 
 
 def draw_slide(
@@ -208,8 +215,8 @@ def _geojson(desk: Desk, log: ReviewLog | None, slide: ShelfSlide, reading: Slid
     return written((*region_shapes(reading), *review_shapes(reading, reviews)))
 
 
-def _label(score: SlideScore) -> str:
-    return "not assessable" if score.score is None else score.score.label
+def _label(score: HER2Score | None) -> str:
+    return "no score" if score is None else score.label
 
 
 def _reader(name: str) -> str:

@@ -98,8 +98,6 @@ export class Viewer {
       this.layers.forget();
     }
     this.follow(data);
-    const ratio = Math.min(1.6, Math.max(0.9, data.width / data.height));
-    this.root.style.setProperty("--her2-ratio", ratio);
     this.layers.show(data.layers);
     this.arrange(another);
   }
@@ -122,6 +120,9 @@ export class Viewer {
   arrange(another) {
     const two = looks.beside && this.data.beside.length === 2;
     this.layers.sideBySide(two);
+    this.frame.toggleAttribute("data-two", two);
+    const ratio = Math.min(1.6, Math.max(0.9, this.data.width / this.data.height));
+    this.root.style.setProperty("--her2-ratio", two ? 2 * ratio : ratio);
     if (another || this.panes.length !== (two ? 2 : 1)) {
       this.panes.forEach((pane) => { pane.map.remove(); pane.box.remove(); });
       this.panes = (two ? [0, 1] : [null]).map((side) => this.pane(side));

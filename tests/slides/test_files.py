@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import struct
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from her2core.slides.slide import Slide, SlideError, SlideLimits
@@ -76,16 +79,65 @@ def test_files_that_are_no_slides_get_a_sentence(tmp_path, picture):
     (tmp_path / "alone.mrxs").write_bytes(b"\xff\xd8\xff")
     (tmp_path / "text.svs").write_text("hello")
     (tmp_path / "image.dcm").write_bytes(b"\0" * 128 + b"DICM" + b"\0" * 64)
+    (tmp_path / "ct.dcm").write_bytes(ct_image())
     Image.fromarray(picture[:1, :1]).save(tmp_path / "pixel.png")
     for name, said in {
         "alone.mrxs": "lacks its folder “alone”",
         "text.svs": "incomplete or damaged slide",
-        "image.dcm": "incomplete or damaged slide",
+        "image.dcm": "no whole slide that can be read",
+        "ct.dcm": "no whole slide that can be read",
         "pixel.png": "only 1 x 1 pixels",
         "gone.svs": "is not there",
     }.items():
         with pytest.raises(SlideError, match=said):
             Slide(tmp_path / name)
+
+
+def ct_image() -> bytes:
+    """A DICOM file of another modality: its header, and a picture of 64 pixels."""
+
+    def element(group: int, number: int, kind: bytes, value: bytes) -> bytes:
+        value += (b" " if kind in (b"CS", b"LO") else b"\0") * (len(value) % 2)
+        if kind in (b"OW", b"OB"):
+            return struct.pack("<HH2sHL", group, number, kind, 0, len(value)) + value
+        return struct.pack("<HH2sH", group, number, kind, len(value)) + value
+
+    kind = b"1.2.840.10008.5.1.4.1.1.2"
+    meta = element(2, 2, b"UI", kind) + element(2, 3, b"UI", b"1.2.3")
+    meta += element(2, 0x10, b"UI", b"1.2.840.10008.1.2.1")
+    body = element(8, 0x16, b"UI", kind) + element(8, 0x18, b"UI", b"1.2.3")
+    body += element(8, 0x60, b"CS", b"CT")
+    for number, value in ((2, 1), (0x10, 8), (0x11, 8), (0x100, 8), (0x101, 8), (0x102, 7)):
+        body += element(0x28, number, b"US", struct.pack("<H", value))
+    body += element(0x7FE0, 0x10, b"OW", bytes(64))
+    length = element(2, 0, b"UL", struct.pack("<L", len(meta)))
+    return bytes(128) + b"DICM" + length + meta + body
+
+
+def test_levels_of_a_pixel_are_passed_over_and_those_of_billions_refused(tmp_path):
+    rng = np.random.default_rng(1)
+    rgb = cv2.resize(rng.integers(0, 255, (32, 32, 3), np.uint8), (1024, 1024))
+    with Slide(slide_samples.write_tiff(tmp_path / "deep.tif", rgb, count=11)) as slide:
+        assert slide.facts.levels == 11
+        small = slide.read(0, 0, 1024, 1024, (16, 16))
+        wanted = cv2.resize(rgb, (16, 16), interpolation=cv2.INTER_AREA)
+        assert abs(small.astype(int) - wanted).mean() < 8
+    vast = slide_samples.write_tiff(tmp_path / "vast.tif", rgb, count=1)
+    said_larger(vast)
+    with pytest.raises(SlideError, match=r"^“vast\.tif” .+ no reduced levels"):
+        Slide(vast)
+    beyond = slide_samples.write_ome(tmp_path / "beyond.ome.tif", rgb)
+    said_larger(beyond)
+    with pytest.raises(SlideError, match=r"^“beyond\.ome\.tif” "), Slide(beyond) as slide:
+        slide.read(50_000, 50_000, 600, 600, (600, 600))
+
+
+def said_larger(path: Path) -> None:
+    """Let the file say that its first level has 3,600 million pixels."""
+    with tifffile.TiffFile(path, mode="r+") as file:
+        tags = file.pages.first.tags
+        for tag in ("ImageWidth", "ImageLength"):
+            tags[tag].overwrite(60_000)
 
 
 def test_a_process_that_dies_costs_a_sentence(tmp_path, picture):
