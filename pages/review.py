@@ -38,11 +38,11 @@ _log = logging.getLogger(__name__)
 def main() -> None:
     """Draw the page."""
     here = ui.services_or_stop()
-    worklist = ui.worklist(here)
+    worklist = navigation.worklist(here)
     _advance_after_saving(worklist)
     front = navigation.current(worklist)
     if front is None:
-        upload.results_box()
+        upload.progress(here)
         upload.empty_state(here)
         return
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -55,7 +55,7 @@ def main() -> None:
     # always there, so that nothing below moves to another place when it is closed: a click that
     # comes while the page is drawn finds its fragment by its place
     with st.container():
-        upload.results_box()
+        upload.progress(here)
     _workplace(here, front)
     typing.listen()
 

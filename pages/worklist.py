@@ -1,40 +1,32 @@
-"""Worklist: every patch with its state, both verdicts and what is doubtful; a click opens it."""
+"""Worklist: every patch with its state, its readers' scores and what is doubtful; a click opens it.
+
+As a table or as pictures, of which several can be chosen to be given out or reviewed in a row.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import pandas as pd
 import streamlit as st
 
 from her2core.accounts.records import Permission
-from her2core.common.text import cell_text, markdown_text, percent
-from her2core.models.assessable import assess_tumour
-from her2core.models.verdict import Verdict
+from her2core.common.text import markdown_text
 from her2core.people.worklist import SCREENFUL, Screen
-from her2core.reviews.records import WorklistItem
-from her2core.reviews.worklist import model_gap, reader_gap, unfamiliar
+from her2core.reviews.worklist_filter import WorklistFilter, to_address
 from her2core.reviews.worklist_queries import Counts
 from her2core.serving.services import Services
-from her2core.stain.reading import StainReading
 from pages.review_parts import navigation
 from pages.shell import seen, session, ui
-from pages.worklist_parts import assign
+from pages.worklist_parts import assign, filters, gallery, table
+from pages.worklist_parts.rows import Row, row_of, says
 from pages.worklist_parts.tasks import task
 
-_ORDERS = {"arrival": "Arrival", "doubt": "Doubt", "name": "Name"}
 _ORDER_HELP = (
     "Doubt: first the patches on which two readers (CNN, DenseNet121, stain measurement) are two "
     "grades or more apart, then those unlike what a model knows, then by the gap between the "
     "models, then those the models are least sure of. In blind mode the patches you have not "
     "reviewed come first, by arrival. Previous and next on the Review page follow this order."
 )
-_UNFAMILIAR = "unfamiliar"
-_NOT_ASSESSABLE = "no"
-_DRAWN = "worklist_drawn"  # sha256 of the rows as they were drawn last in this session
-_ROUND = "worklist_round"  # how often a chosen row was let go
+_VIEWS = {"table": ":material/table_rows: Table", "gallery": ":material/grid_view: Gallery"}
 _START = "from"  # in the address: the patch with which the screenful begins
-_GAPS = {0: "agree", 1: "one grade", 2: "two grades", 3: "three grades"}
 
 
 def main() -> None:
@@ -44,35 +36,48 @@ def main() -> None:
     st.title("Worklist", anchor=False)
     if desk.may(Permission.ASSIGN):
         assign.draw(desk)
-    counts = ui.worklist(here).counts()
+    whole = ui.worklist(here)
+    counts = whole.counts()
     if not counts.patches:
         _empty_state(given_away=desk.any_given())
         return
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.segmented_control(
             "Order",
-            list(_ORDERS),
-            default="arrival",
+            list(ui.ORDERS),
             required=True,
-            format_func=_ORDERS.__getitem__,
+            format_func=ui.ORDERS.__getitem__,
             key="order",
             persist_state="session",
             help=_ORDER_HELP,
             on_change=_turn_to,
             args=(None,),
         )
+        ui.remembered("view", _VIEWS, "table")
+        st.segmented_control(
+            "Show as",
+            list(_VIEWS),
+            required=True,
+            format_func=_VIEWS.__getitem__,
+            key="view",
+            persist_state="session",
+        )
         st.markdown(_counts(counts), width="content")
-    following = ui.worklist(here).next_to_review() if counts.left else None
-    if st.button(
-        "Review the next one" if following else "All patches are reviewed",
-        type="primary",
-        icon=":material/play_arrow:" if following else ":material/done_all:",
-        disabled=following is None,
-    ):
-        navigation.to_review(str(following))
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        following = whole.next_to_review() if counts.left else None
+        if st.button(
+            "Review the next one" if following else "All patches are reviewed",
+            type="primary",
+            icon=":material/play_arrow:" if following else ":material/done_all:",
+            disabled=following is None,
+        ):
+            navigation.to_review(str(following))
+        wanted = filters.ask(whole, lambda: _turn_to(None))
+    filters.say_what_was_wrong()
     busy = here.queue.state().waiting > 0
-    # While patches are being read the table fills by itself; a click elsewhere is not disturbed.
-    st.fragment(ui.calm(_table), run_every=3.0 if counts.waiting or busy else None)(here)
+    # While patches are being read the list fills by itself; a click elsewhere is not disturbed.
+    every = 3.0 if counts.waiting or busy else None
+    st.fragment(ui.calm(_screenful), run_every=every)(here, wanted)
 
 
 def _counts(counts: Counts) -> str:
@@ -90,10 +95,7 @@ def _counts(counts: Counts) -> str:
 
 def _turn_to(start: str | None) -> None:
     """Go to the screenful that begins with this patch; None: to the first."""
-    if start is None:
-        st.query_params.pop(_START, None)
-    else:
-        st.query_params[_START] = start
+    ui.keep_in_address(_START, start or "")
 
 
 def _turning(screen: Screen) -> None:
@@ -123,22 +125,38 @@ def _turning(screen: Screen) -> None:
         st.markdown(f"{screen.first + 1:,} to {last:,} of {screen.patches:,}", width="content")
 
 
-def _table(here: Services) -> None:
-    desk = session.desk(here.store)
+def _screenful(here: Services, wanted: WorklistFilter) -> None:
     start = st.query_params.get(_START)
-    screen = ui.worklist(here).screen(start)
-    items, plan = screen.items, screen.plan
-    if not items:
+    screen = ui.worklist(here, wanted).screen(start)
+    if not screen.items:
+        if ui.worklist(here).counts().patches:
+            st.info("No patch fits these filters.", icon=":material/filter_alt_off:")
+            return
         st.rerun(scope="app")  # given to others since the page was drawn
-    sealed = {i.patch.sha256 for i in items if not desk.sight(i.patch.sha256, plan).verdicts}
+    rows = _rows(here, screen)
+    narrowed = [f"{name}={value}" for name, value in to_address(wanted).items() if value]
+    key = "-".join([ui.order(), start or "", *narrowed])
+    if st.session_state["view"] == "table":
+        table.draw(rows, key)
+    else:
+        bar = st.container(horizontal=True, vertical_alignment="center", gap="small")
+        chosen = gallery.draw(rows, key)
+        with bar:
+            _with_chosen(here, chosen, wanted, screen.patches)
+    _turning(screen)
+
+
+def _rows(here: Services, screen: Screen) -> list[Row]:
+    """The screenful in words, without what is hidden; what is not, is recorded as shown first."""
+    desk, plan = session.desk(here.store), screen.plan
+    keys = [item.patch.sha256 for item in screen.items]
+    sealed = {key for key in keys if not desk.sight(key, plan).verdicts}
     hidden = sealed
     if ui.blind_mode():
-        unread = {item.patch.sha256 for item in items if item.review_id is None}
+        unread = {item.patch.sha256 for item in screen.items if item.review_id is None}
         hidden = sealed | (unread - seen.among(here, unread))
-    seen.mark(
-        here,
-        (i.patch.sha256 for i in items if _says(i) and i.patch.sha256 not in hidden),
-    )
+    telling = (item.patch.sha256 for item in screen.items if says(item))
+    seen.mark(here, (key for key in telling if key not in hidden))
     if sealed:
         st.caption(
             ":material/visibility_off: Blind double reads: verdicts are hidden until both readers "
@@ -149,123 +167,27 @@ def _table(here: Services) -> None:
             ":material/visibility_off: Blind mode: verdicts of patches you have neither reviewed "
             "nor seen before are hidden."
         )
-    tasks = {i.patch.sha256: task(desk, plan, i.patch.sha256) for i in items}
-    frame = pd.DataFrame(
-        [
-            _row(item, screen.names[key], tasks[key], key in hidden)
-            for item in items
-            if (key := item.patch.sha256)
-        ]
-    )
-    if not any(tasks.values()):
-        frame = frame.drop(columns="Task")
-    for column, mark in (("Unfamiliar", _UNFAMILIAR), ("Assessable", _NOT_ASSESSABLE)):
-        if not (frame[column] == mark).any():
-            frame = frame.drop(columns=column)
-    event = st.dataframe(
-        frame,
-        hide_index=True,
-        width="stretch",
-        height="content" if len(frame) <= 15 else 640,
-        selection_mode="single-row",
-        on_select="rerun",
-        key=f"worklist-{ui.order()}-{st.session_state.get(_ROUND, 0)}{start or ''}",
-        column_config={
-            "Stain": st.column_config.TextColumn(
-                help="Score of the stain measurement, which needs no network."
-            ),
-            "Model gap": st.column_config.TextColumn(help="Grades between the two verdicts."),
-            "Reader gap": st.column_config.TextColumn(
-                help="Grades between the models and the stain measurement together; from two on "
-                "the patch comes first by doubt."
-            ),
-            "Unfamiliar": st.column_config.TextColumn(
-                help="Unlike what a model knows; next by doubt."
-            ),
-            "Assessable": st.column_config.TextColumn(
-                help="no: hardly any staining, and too few tumour cells for a score of 0."
-            ),
-            "Confidence": st.column_config.TextColumn(
-                help="Of the less sure model in its own verdict."
-            ),
-            "Warnings": st.column_config.TextColumn(width="medium"),
-            "Received (UTC)": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
-        },
-        alt="Patches of the worklist with verdicts and review state",
-    )
-    _turning(screen)
-    keys = [item.patch.sha256 for item in items]
-    # A row is told by its place in the table that was clicked. That table may be refreshed at any
-    # moment, and a widget of its own for each list would lose its place and its sorting.
-    clicked: list[str] = st.session_state.get(_DRAWN, keys)
-    st.session_state[_DRAWN] = keys
-    if rows := event.selection.rows:
-        _open(clicked, int(rows[0]), keys)
+    return [
+        row_of(item, screen.names[key], task(desk, plan, key), key in hidden)
+        for key, item in zip(keys, screen.items, strict=True)
+    ]
 
 
-def _open(clicked: Sequence[str], row: int, keys: Sequence[str]) -> None:
-    """Open the patch that stood in this row when it was clicked."""
-    if row < len(clicked) and clicked[row] in keys:
-        navigation.to_review(clicked[row])
+def _with_chosen(here: Services, chosen: list[str], wanted: WorklistFilter, patches: int) -> None:
+    """What can be done with the patches chosen."""
+    if not chosen:
+        st.caption(
+            "Click a picture to open it; choose several by the square in their corner, by Ctrl and "
+            "a click, or by space."
+        )
         return
-    # It was given to others meanwhile: the choice is let go, or it would open what stands there now
-    st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1
-    st.rerun(scope="app")
-
-
-def _says(item: WorklistItem) -> bool:
-    """Whether the table tells what a second reader, the stain measurement among them, says."""
-    return bool(item.verdicts) or item.stain is not None
-
-
-def _row(item: WorklistItem, name: str, task: str, hidden: bool) -> dict[str, object]:
-    verdicts = () if hidden else item.verdicts
-    by_name = {verdict.architecture: verdict for verdict in verdicts}
-    stain = None if hidden else item.stain
-    unsure = min((verdict.confidence for verdict in verdicts), default=None)
-
-    # verdicts and measurement are of the centred square where all have read it
-    tumour = assess_tumour(verdicts, stain, min(item.patch.width, item.patch.height))
-
-    def told(text: str) -> str:
-        return "hidden" if hidden else text
-
-    def score(architecture: str) -> str:
-        if not tumour.assessable:
-            return "no score"
-        return _cell(by_name.get(architecture), architecture in item.earlier)
-
-    return {
-        "State": "reviewed" if item.review_id is not None else "to review",
-        "Task": task,
-        "Patch": cell_text(name),
-        "CNN": told(score("cnn")),
-        "DenseNet121": told(score("densenet121")),
-        "Stain": told(_stain(stain)),
-        "Model gap": told(_gap(model_gap(verdicts))),
-        "Reader gap": told(_gap(reader_gap(verdicts, stain))),
-        "Unfamiliar": told(_UNFAMILIAR if unfamiliar(verdicts) else ""),
-        "Assessable": told("" if tumour.assessable else _NOT_ASSESSABLE),
-        "Confidence": told("" if unsure is None else percent(unsure)),
-        "Warnings": cell_text(" ".join(item.patch.warnings)),
-        "Received (UTC)": item.patch.received_at,
-    }
-
-
-def _cell(verdict: Verdict | None, earlier: bool) -> str:
-    if verdict is not None:
-        return verdict.score.label
-    return "earlier model" if earlier else "waiting"
-
-
-def _stain(stain: StainReading | None) -> str:
-    if stain is None:
-        return "waiting"
-    return "no score" if stain.score is None else stain.score.label
-
-
-def _gap(grades: int | None) -> str:
-    return "" if grades is None else _GAPS[grades]
+    st.markdown(f"**{len(chosen)}** chosen", width="content")
+    if st.button("Review these", icon=":material/play_arrow:", key="review-chosen"):
+        navigation.to_review_these(chosen)
+    desk = session.desk(here.store)
+    if desk.may(Permission.ASSIGN):
+        with st.popover("Give these to readers", icon=":material/assignment_ind:"):
+            assign.give_chosen(desk, chosen, ui.worklist(here, wanted), patches)
 
 
 def _empty_state(given_away: bool) -> None:

@@ -39,6 +39,13 @@ def scene_of(app: AppTest) -> dict[str, Any]:
     return next(scene for scene in scenes if "layers" in scene)
 
 
+def cards_of(app: AppTest) -> list[dict[str, Any]]:
+    """The pictures that the worklist's gallery was given to show."""
+    shown = [json.loads(one.proto.json) for one in app.get("bidi_component") if one.proto.json]
+    cards: list[dict[str, Any]] = next(data["cards"] for data in shown if "cards" in data)
+    return cards
+
+
 def layer_titles(app: AppTest) -> list[str]:
     """The layers that can be shown over the image."""
     return [layer["title"] for layer in scene_of(app)["layers"]]

@@ -25,6 +25,8 @@ from playwright.async_api import Browser, Error, Page, async_playwright
 from benchmarks.reliability import results, reviewer, work
 from benchmarks.reliability.arrivals import Arrivals, delays
 from benchmarks.reliability.processes import processor, resident
+from her2core.accounts.records import Identity
+from her2core.people.worklist import Worklist
 from her2core.preprocessing.image_store import ImageStore
 from her2core.reviews.records import ReviewFilter
 from her2core.reviews.store import ReviewStore
@@ -124,7 +126,8 @@ def _read_all(url: str, patches: int) -> None:
     store = ReviewStore(url)
     deadline = time.monotonic() + 600
     try:
-        while sum(bool(item.verdicts) for item in store.worklist("")) < patches:
+        anybody = Worklist(store, Identity("", "reviewer", "open"), {})
+        while anybody.counts().waiting:
             if time.monotonic() > deadline:
                 raise RuntimeError("The models did not read the patches within ten minutes.")
             time.sleep(1)

@@ -1,9 +1,24 @@
-"""Writing files into a ZIP, for their owner alone, with the size and sum of each."""
+"""Files of a ZIP: written for their owner alone, and read out of archives made to harm."""
 
 import hashlib
 import time
 import zipfile
+import zlib
 from dataclasses import dataclass
+
+# what the libraries raise at a damaged archive, and beside that at a bad one
+DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError)
+UNREADABLE = (
+    zipfile.LargeZipFile,
+    ValueError,
+    KeyError,
+    NotImplementedError,
+    RuntimeError,
+    OverflowError,
+)
+_PACKED = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
+_ENCRYPTED = 0x1
+_PIECE = 2**20
 
 
 @dataclass(frozen=True)
@@ -27,3 +42,28 @@ def add_file(archive: zipfile.ZipFile, path: str, data: bytes) -> ZippedFile:
     info.external_attr = 0o600 << 16
     archive.writestr(info, data)
     return ZippedFile(path, len(data), hashlib.sha256(data).hexdigest())
+
+
+def can_unpack(info: zipfile.ZipInfo) -> bool:
+    """Whether a file is neither encrypted nor packed in a way that is not supported."""
+    return not info.flag_bits & _ENCRYPTED and info.compress_type in _PACKED
+
+
+def unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> bytes:
+    """Unpack one file in pieces and stop where it grows beyond what it said it is.
+
+    Raises:
+        ValueError: it is larger than the limit, or than it says.
+        Exception: those of `DAMAGED` and `UNREADABLE`.
+    """
+    if info.file_size > limit:
+        raise ValueError("a file in it is larger than allowed")
+    pieces: list[bytes] = []
+    size = 0
+    with archive.open(info) as opened:
+        while piece := opened.read(_PIECE):
+            size += len(piece)
+            if size > info.file_size:
+                raise ValueError("a file in it is larger than it says")
+            pieces.append(piece)
+    return b"".join(pieces)

@@ -7,7 +7,6 @@ is not to be seen; writing raises NotAllowedError with one sentence.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from types import MappingProxyType
 
 from sqlalchemy.orm import Session
 
@@ -25,9 +24,10 @@ from her2core.preprocessing.patches import Square
 from her2core.reviews import corrections
 from her2core.reviews.derived import patches_by
 from her2core.reviews.errors import ReviewRefusedError
-from her2core.reviews.records import PatchRecord, Review, ReviewDraft, ReviewFilter, WorklistItem
+from her2core.reviews.records import PatchRecord, Review, ReviewDraft, ReviewFilter
 from her2core.reviews.store import ReviewStore
 from her2core.reviews.worklist import Order
+from her2core.reviews.worklist_filter import EVERYTHING, WorklistFilter
 
 
 class Desk:
@@ -61,16 +61,16 @@ class Desk:
         """Who reads these patches, or all of them; empty where nobody signs in."""
         return Plan() if self.identity.way == "open" else self._assignments.plan(patches)
 
-    def worklist(self, models: Mapping[str, str] = MappingProxyType({})) -> list[WorklistItem]:
-        """The patches that are this person's to read; unreviewed first, in order of arrival."""
-        items = self.ordered(models).everything()
-        return sorted(items, key=lambda item: item.review_id is not None)
-
     def ordered(
-        self, models: Mapping[str, str], order: Order = "arrival", *, blind: bool = False
+        self,
+        models: Mapping[str, str],
+        order: Order = "arrival",
+        *,
+        blind: bool = False,
+        wanted: WorklistFilter = EVERYTHING,
     ) -> Worklist:
         """The patches that are this person's to read, to be asked for a screenful at a time."""
-        return Worklist(self._store, self.identity, models, order, blind=blind)
+        return Worklist(self._store, self.identity, models, order, blind=blind, wanted=wanted)
 
     def overview(self) -> Overview:
         """How far everybody is with what was given out.

@@ -21,12 +21,16 @@ from her2core.training.own_patches import AdaptError, OwnPatch
 
 @dataclass(frozen=True)
 class ReviewedPatch:
-    """A patch with the score that counts; `square` is what its last reader looked at."""
+    """A patch with the score that counts; `square` is what its last reader looked at.
+
+    `case` is its slide or case, empty where it is not known.
+    """
 
     sha256: str
     name: str
     square: Square
     score: HER2Score
+    case: str = ""
 
 
 def reviewed_patches(
@@ -61,7 +65,9 @@ def reviewed_patches(
             score = scores.pop() if len(scores) == 1 else None
         if score is not None:
             last = own[-1]
-            found.append(ReviewedPatch(sha256, last.patch.name, last.square, score))
+            found.append(
+                ReviewedPatch(sha256, last.patch.name, last.square, score, last.patch.slide_or_case)
+            )
     return found, len(by_patch) - len(found)
 
 
@@ -73,8 +79,8 @@ def own_patches(
     Args:
         reviewed: see `reviewed_patches`.
         images: where their pictures are.
-        group_pattern: regular expression with one group, which finds slide or case in a file's
-            name; "" or no match: not known.
+        group_pattern: regular expression with one group, which finds slide or case in the name of
+            a file of which it is not known; "" or no match: it stays unknown.
 
     Raises:
         AdaptError: the pattern is none.
@@ -94,6 +100,6 @@ def own_patches(
         def load() -> Patch:
             return images.load(patch.sha256, patch.name).with_square(patch.square)
 
-        return OwnPatch(load, patch.score, group(patch.name))
+        return OwnPatch(load, patch.score, patch.case or group(patch.name))
 
     return [own(patch) for patch in reviewed]

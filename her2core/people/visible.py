@@ -9,6 +9,7 @@ from her2core.accounts.records import Identity, Permission
 from her2core.accounts.tables import AccountRow
 from her2core.people.tables import AssignmentRow, DoubleReadRow
 from her2core.reviews.state_tables import PatchStateRow, ReviewStateRow
+from her2core.reviews.worklist_filter import WorklistFilter
 
 _READING, _DISAGREED = "reading", "disagreed"
 
@@ -72,6 +73,17 @@ def given_to(session: Session, name: str, *kinds: str) -> ColumnElement[bool]:
         )
         .exists()
     )
+
+
+def given(
+    session: Session, person: Identity, wanted: WorklistFilter
+) -> tuple[ColumnElement[bool], ...]:
+    """What a filter by who was given the patch asks for."""
+    if wanted.given == "nobody":
+        return (not_(PatchStateRow.given),)
+    if wanted.given == "me":
+        return (given_to(session, person.name, "single", "double", "adjudication"),)
+    return ()
 
 
 def _adjudicated(

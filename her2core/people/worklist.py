@@ -10,13 +10,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from sqlalchemy import and_, not_
 from sqlalchemy.orm import Session
 
 from her2core.accounts.records import Identity
 from her2core.people.assignment_plan import read_plan
 from her2core.people.double_reading import Plan
 from her2core.people.sight import sight_of
-from her2core.people.visible import theirs, veiled
+from her2core.people.visible import given, theirs, veiled
 from her2core.reviews import queries, worklist_queries
 from her2core.reviews.derived import patches_by
 from her2core.reviews.patch_names import distinct_names, look
@@ -24,10 +25,10 @@ from her2core.reviews.records import WorklistItem
 from her2core.reviews.store import ReviewStore
 from her2core.reviews.validation import recorded_name
 from her2core.reviews.worklist import Order
+from her2core.reviews.worklist_filter import EVERYTHING, WorklistFilter, conditions
 from her2core.reviews.worklist_queries import Counts, View
 
 SCREENFUL = 50
-_ALL = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ class Worklist:
         order: Order = "arrival",
         *,
         blind: bool = False,
+        wanted: WorklistFilter = EVERYTHING,
     ) -> None:
         """Nothing is asked yet.
 
@@ -97,13 +99,16 @@ class Worklist:
             person: whose worklist.
             models: architecture -> id of the model in use, whose verdicts are wanted.
             order: see `View`.
-            blind: see `View`.
+            blind: see `View`. A filter by what second readers say then finds only what this person
+                has reviewed.
+            wanted: which of them.
         """
         self._store = store
         self._person = person
         self._models = models
         self._order: Order = order
         self._blind = blind
+        self._wanted = wanted
 
     def counts(self) -> Counts:
         """How many patches there are, and how far they are."""
@@ -167,11 +172,15 @@ class Worklist:
             found = worklist_queries.next_to_review(session, view, at)
             return None if found is None else self._key(session, [found])
 
-    def everything(self) -> list[WorklistItem]:
-        """All patches in order."""
+    def keys(self) -> list[str]:
+        """sha256 of all patches in order."""
         with self._asking() as (session, view):
-            ids = worklist_queries.from_here(session, view, None, _ALL)
-            return list(self._items(session, ids)[0])
+            return worklist_queries.keys(session, view)
+
+    def cases(self, limit: int = 1000) -> list[str]:
+        """The first slides and cases by name, casefolded."""
+        with self._asking() as (session, view):
+            return worklist_queries.cases(session, view, limit)
 
     # ---------------------------------------------------------------------------------------------
 
@@ -184,13 +193,17 @@ class Worklist:
     def _view(self, session: Session, number: int) -> View:
         reviewer = worklist_queries.reviewer_id(session, recorded_name(self._person.name))
         reviewed = worklist_queries.reviewed_by(reviewer)
+        hidden = veiled(session, self._person)
+        told = and_(not_(hidden), reviewed) if self._blind else not_(hidden)
+        wanted = conditions(self._wanted, reviewed, told)
         return View(
             number,
             self._order,
             self._blind,
             reviewer,
-            veiled(session, self._person),
+            hidden,
             (theirs(session, self._person, reviewed),),
+            (*wanted, *given(session, self._person, self._wanted)),
         )
 
     def _items(self, session: Session, ids: Sequence[int]) -> tuple[tuple[WorklistItem, ...], Plan]:
@@ -200,7 +213,7 @@ class Worklist:
         if self._person.way == "open":
             return tuple(items), Plan()
         keys = [item.patch.sha256 for item in items]
-        plan = read_plan(session, keys if len(keys) <= SCREENFUL else None)
+        plan = read_plan(session, keys)
         return tuple(
             item
             if sight_of(self._person, plan, item.patch.sha256).verdicts

@@ -162,13 +162,17 @@ def shown(path: Path, root: Path) -> str:
     return printable(path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path))
 
 
+def no_data(name: str) -> str | None:
+    """Why a file or folder of this name is none of somebody's data; None where it may be."""
+    if name.casefold() in _SYSTEM or _SYSTEM_PART.match(name):
+        return "the system's own, not data"
+    return "hidden" if name.startswith(".") else None
+
+
 def _left_out(path: Path) -> LeftOut | None:
     """Why this entry of a folder is not read; None where it is."""
-    name = path.name
-    if name.casefold() in _SYSTEM or _SYSTEM_PART.match(name):
-        return LeftOut(path, "the system's own, not data")
-    if name.startswith("."):
-        return LeftOut(path, "hidden")
+    if reason := no_data(path.name):
+        return LeftOut(path, reason)
     ending = path.suffix.lower().rstrip()
     wanted = ending in EXTENSIONS
     try:

@@ -1,6 +1,7 @@
 """Pictures for the screen, in a size that a screen can show.
 
-Pixels in, PNG bytes out; PNG because JPEG would add its own texture to faint membranes.
+Pixels in, PNG bytes out; PNG because JPEG would add its own texture to faint membranes. Small
+pictures by which a patch is found, not read, are JPEG.
 """
 
 from __future__ import annotations
@@ -32,6 +33,15 @@ def enlarged(rgb: Pixels, longest: int = 1400, shortest: int = 0) -> Pixels:
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(rgb, size, interpolation=how), dtype=np.uint8)
+
+
+def thumbnail(rgb: Pixels, longest: int) -> bytes:
+    """A small JPEG without metadata, its longer side so many pixels at most."""
+    small = cv2.cvtColor(enlarged(rgb, longest), cv2.COLOR_RGB2BGR)
+    done, buffer = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 85])
+    if not done:
+        raise ValueError("The picture could not be encoded.")
+    return bytes(buffer)
 
 
 def png(picture: Pixels) -> bytes:

@@ -20,7 +20,7 @@ from her2core.reviews.schema import Base, PatchRow, ReviewRow
 from her2core.reviews.state_tables import DerivedRow, PatchStateRow, ReviewStateRow
 
 # another number where a rule changes: what was computed by the former one is forgotten
-_RULES = 1
+_RULES = 2
 REVIEWS = f"{_RULES} reviews"
 _PATCHES = f"{_RULES} patches "
 # choices of models whose rows are kept
@@ -31,7 +31,7 @@ _AT_ONCE = 500
 # table -> column of the patch that a new row is about
 _ABOUT = {
     "patch": "id", "verdict": "patch_id", "stain_reading": "patch_id", "review": "patch_id",
-    "double_read": "patch_id", "assignment": "patch_id",
+    "double_read": "patch_id", "assignment": "patch_id", "patch_case": "patch_id",
 }  # fmt: skip
 
 

@@ -16,8 +16,9 @@ from her2core.reviews.assignment_names import ACCOUNT, ASSIGNMENT, DOUBLE_READ
 from her2core.reviews.double_reads import DoubleRead, GivenScore, blinded_answers
 from her2core.reviews.double_reads import latest as last_answer
 from her2core.reviews.patch_names import look
-from her2core.reviews.queries import by_patch, to_verdict
+from her2core.reviews.queries import by_patch, to_patch, to_verdict
 from her2core.reviews.schema import PatchRow, ReviewerRow, ReviewRow, StainReadingRow, VerdictRow
+from her2core.reviews.worklist_filter import STAIN
 from her2core.scores import HER2Score
 
 
@@ -45,6 +46,7 @@ def rows(
             "name_key": worklist.name_key(patch.name),
             "look": look(patch.name),
             "search": f"{patch.name}\n{patch.sha256}".casefold(),
+            "case_name": to_patch(patch).slide_or_case.casefold(),
             "given": patch.id in given,
             "stage": stages.get(patch.id),
         }
@@ -66,9 +68,9 @@ def _facts(
     verdicts = tuple(map(to_verdict, shown))
     stain_row = latest.latest_stain(measured, shown, centred)
     stain = None if stain_row is None else stain_rows.to_reading(stain_row)
-    scores = {verdict.score for verdict in verdicts}
+    said = {verdict.architecture: verdict.score for verdict in verdicts}
     if stain is not None and stain.score is not None:
-        scores.add(stain.score)
+        said[STAIN] = stain.score
     doubt, certainty = worklist.doubt(verdicts, stain)
     if latest.earlier(readings, shown):
         readiness = worklist.EARLIER
@@ -80,7 +82,7 @@ def _facts(
         "unread": stain is None
         or not verdicts
         or bool(models.keys() - {verdict.architecture for verdict in verdicts}),
-        "scores": sum(1 << score for score in scores),
+        "said": "".join(f" {reader}={score:d} " for reader, score in said.items()),
         "gap": worklist.model_gap(verdicts),
         "reader_gap": worklist.reader_gap(verdicts, stain),
         "unfamiliar": worklist.unfamiliar(verdicts),

@@ -235,7 +235,9 @@ def to_patch(row: PatchRow) -> PatchRecord:
     """A patch row as record."""
     origin = None if row.origin is None else Origin(**row.origin)
     facts = (row.sha256, row.name, row.width, row.height, row.received_at)
-    return PatchRecord(*facts, tuple(row.warnings), origin)
+    case, label = ("", None) if row.case is None else (row.case.name, row.case.label)
+    of_case = (case, None if label is None else HER2Score(label))
+    return PatchRecord(*facts, tuple(row.warnings), origin, *of_case)
 
 
 def to_verdict(row: VerdictRow) -> Verdict:

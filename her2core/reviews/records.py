@@ -41,7 +41,8 @@ class PatchRecord:
     """A patch the store knows.
 
     `warnings` are the quality sentences shown to the reviewer; `origin` says where on a slide it
-    was taken, if it was.
+    was taken, if it was. A table beside the upload may have named its slide or case (`case`, else
+    empty) and the score it is known by (`label`), which is hidden like a verdict.
     """
 
     sha256: str
@@ -51,6 +52,13 @@ class PatchRecord:
     received_at: datetime
     warnings: tuple[str, ...] = ()
     origin: Origin | None = None
+    case: str = ""
+    label: HER2Score | None = None
+
+    @property
+    def slide_or_case(self) -> str:
+        """What the patch is grouped by: the case it was given, else the slide it was taken from."""
+        return self.case or ("" if self.origin is None else self.origin.slide)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,8 @@
 Changes go through a new file in migrations/versions; a test compares both.
 """
 
+from __future__ import annotations
+
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,7 +22,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.types import TypeDecorator
 
 HEAD_ID = 1
@@ -86,6 +88,23 @@ class PatchRow(Base):
     received_at: Mapped[datetime] = mapped_column(UtcText)
     warnings: Mapped[list[str]] = mapped_column(JSON)
     origin: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    case: Mapped[PatchCaseRow | None] = relationship(lazy="joined", viewonly=True)
+
+
+class PatchCaseRow(Base):
+    """Slide or case of a patch, and its label, as a table beside it told them; what is known stays.
+
+    `name` is empty where only the label is known.
+    """
+
+    __tablename__ = "patch_case"
+    __table_args__ = (CheckConstraint("label BETWEEN 0 AND 3", name="label"),)
+
+    patch_id: Mapped[int] = mapped_column(
+        ForeignKey("patch.id"), primary_key=True, autoincrement=False
+    )
+    name: Mapped[str] = mapped_column(Text)
+    label: Mapped[int | None] = mapped_column(Integer)
 
 
 class VerdictRow(Base):

@@ -44,7 +44,8 @@ class PatchStateRow(Base):
         stage: of its double read.
         readiness: one of `worklist.READY`, `EARLIER`, `WAITING`.
         unread: a model in use, or the stain measurement, has not read the square that counts.
-        scores: bit n is set where a reader says the nth score.
+        said: what each reader says, " cnn=3 stain=2 ".
+        case_name: slide or case, casefolded; empty where it is not known.
         gap, reader_gap: grades, see `worklist`.
         doubt, certainty: sort the most doubtful first, see `worklist.doubt`.
     """
@@ -66,6 +67,7 @@ class PatchStateRow(Base):
         ),
         Index("ix_patch_state_counts", "derived_id", "readiness", "given", "stage", "patch_id"),
         Index("ix_patch_state_look", "derived_id", "look"),
+        Index("ix_patch_state_case", "derived_id", "case_name"),
     )  # fmt: skip
 
     derived_id: Mapped[int] = mapped_column(primary_key=True)
@@ -79,7 +81,8 @@ class PatchStateRow(Base):
     stage: Mapped[str | None] = mapped_column(String(12))
     readiness: Mapped[int] = mapped_column(Integer)
     unread: Mapped[bool] = mapped_column(Boolean)
-    scores: Mapped[int] = mapped_column(Integer)
+    said: Mapped[str] = mapped_column(_PLAIN, server_default="")
+    case_name: Mapped[str] = mapped_column(_PLAIN, server_default="")
     gap: Mapped[int | None] = mapped_column(Integer)
     reader_gap: Mapped[int | None] = mapped_column(Integer)
     unfamiliar: Mapped[bool] = mapped_column(Boolean)

@@ -9,9 +9,8 @@ returned, the entry survives a killed process and a power cut.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from types import MappingProxyType
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -19,6 +18,7 @@ from sqlalchemy.orm import Session
 from her2core.models.verdict import Verdict
 from her2core.preprocessing.patches import Square
 from her2core.reviews import (
+    cases,
     derived,
     log_queries,
     queries,
@@ -37,7 +37,7 @@ from her2core.reviews.errors import (
 )
 from her2core.reviews.log_columns import LogColumnsKeeper
 from her2core.reviews.log_watch import LogWatch
-from her2core.reviews.records import PatchRecord, Review, ReviewDraft, ReviewFilter, WorklistItem
+from her2core.reviews.records import PatchRecord, Review, ReviewDraft, ReviewFilter
 from her2core.reviews.schema import PatchRow, ReviewerRow, ReviewRow
 from her2core.reviews.showings import Showings
 from her2core.reviews.study import Adopted, Study, check_study
@@ -117,6 +117,7 @@ class ReviewStore:
             row = writing.new_patch_row(patch)
             session.add(row)
             session.flush()
+            cases.note(session, patch.sha256, patch.case, patch.label)
             session.refresh(row)
             return queries.to_patch(row)
 
@@ -223,21 +224,6 @@ class ReviewStore:
         """Names of all who have recorded a review, in alphabetical order."""
         with self.reading() as session:
             return sorted(session.scalars(select(ReviewerRow.name)), key=str.casefold)
-
-    def worklist(
-        self, reviewer: str, models: Mapping[str, str] = MappingProxyType({})
-    ) -> list[WorklistItem]:
-        """All patches; those this reviewer has not reviewed first, each in order of arrival.
-
-        Args:
-            reviewer: a name that could not be recorded has no reviews yet.
-            models: as for `latest.latest`.
-        """
-        name = validation.recorded_name(reviewer)
-        with self.reading() as session:
-            ids = session.scalars(select(PatchRow.id).order_by(PatchRow.id)).all()
-            items = queries.worklist_items(session, ids, name, models)
-        return sorted(items, key=lambda item: item.review_id is not None)
 
     # the chain -----------------------------------------------------------------------------------
 

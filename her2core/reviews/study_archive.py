@@ -15,7 +15,6 @@ import hashlib
 import json
 import re
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -24,11 +23,19 @@ from typing import BinaryIO, TypeVar
 
 from her2core import __version__
 from her2core.common.strict_json import parse, read
-from her2core.common.zip_files import ZippedFile, add_file
+from her2core.common.zip_files import (
+    DAMAGED,
+    UNREADABLE,
+    ZippedFile,
+    add_file,
+    can_unpack,
+    unpack,
+)
 from her2core.reviews.chain import ChainHead
 from her2core.reviews.records import Origin, PatchRecord
 from her2core.reviews.schema import utc_text
 from her2core.reviews.study import Study, StudyEntry, StudyError, StudyReading, StudyStain
+from her2core.scores import HER2Score
 
 FORMAT = "HER2 Review study"
 FORMAT_VERSION = 1
@@ -38,18 +45,6 @@ _IMAGE = re.compile(r"images/([0-9a-f]{64})\.png")
 _MAX_MANIFEST = 64 * 2**20
 _MAX_TABLE = 512 * 2**20
 _MAX_FILES = 200_000
-_PACKED = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
-_ENCRYPTED = 0x1
-_PIECE = 2**20
-# what the libraries raise at a bad archive, beside damage
-_UNREADABLE = (
-    zipfile.LargeZipFile,
-    ValueError,
-    KeyError,
-    NotImplementedError,
-    RuntimeError,
-    OverflowError,
-)
 
 Record = TypeVar("Record")
 
@@ -65,6 +60,8 @@ class _Patch:
     received_at: str
     warnings: tuple[str, ...]
     origin: Origin | None = None
+    case: str = ""
+    label: int | None = None
 
 
 @dataclass(frozen=True)
@@ -187,19 +184,7 @@ class StudyReader:
         return data
 
     def _bytes(self, name: str, limit: int) -> bytes:
-        """Unpack one file in pieces and stop where it grows beyond what it said it is."""
-        info = self._infos[name]
-        if info.file_size > limit:
-            raise ValueError("a file in it is larger than allowed")
-        pieces: list[bytes] = []
-        size = 0
-        with self._zip.open(info) as opened:
-            while piece := opened.read(_PIECE):
-                size += len(piece)
-                if size > info.file_size:
-                    raise ValueError("a file in it is larger than it says")
-                pieces.append(piece)
-        return b"".join(pieces)
+        return unpack(self._zip, self._infos[name], limit)
 
 
 @contextmanager
@@ -209,9 +194,9 @@ def _calm_refusals() -> Iterator[None]:
         yield
     except StudyError:
         raise
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+    except DAMAGED as error:
         raise StudyError(_refusal("it is no ZIP file, or cut off or damaged")) from error
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         reason = str(error) if isinstance(error, ValueError) else ""
         raise StudyError(_refusal(reason or "its contents are not readable")) from error
 
@@ -238,7 +223,7 @@ def _contents(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
             raise ValueError("it holds a file that no study has")
         if name in infos:
             raise ValueError("it holds a file twice")
-        if info.flag_bits & _ENCRYPTED or info.compress_type not in _PACKED:
+        if not can_unpack(info):
             raise ValueError("it is encrypted, or packed in a way that is not supported")
         infos[name] = info
     if MANIFEST not in infos:
@@ -267,7 +252,8 @@ def _patch_record(facts: _Patch) -> PatchRecord:
     received_at = datetime.fromisoformat(facts.received_at)
     if utc_text(received_at) != facts.received_at:
         raise ValueError("a time in it is not spelled in UTC")
-    return PatchRecord(**{**vars(facts), "received_at": received_at})
+    label = None if facts.label is None else HER2Score(facts.label)
+    return PatchRecord(**{**vars(facts), "received_at": received_at, "label": label})
 
 
 def _lines(records: Iterable[object]) -> bytes:

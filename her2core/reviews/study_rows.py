@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from her2core.preprocessing.patches import Square
-from her2core.reviews import queries, stain_rows, writing
+from her2core.reviews import cases, queries, stain_rows, writing
 from her2core.reviews.answer import values_of
 from her2core.reviews.schema import (
     PatchRow,
@@ -86,6 +86,7 @@ def adopt_study(session: Session, study: Study) -> Adopted:
     for patch in new:
         session.add(writing.new_patch_row(patch))
         session.flush()  # one at a time: ids follow the order of arrival
+        cases.note(session, patch.sha256, patch.case, patch.label)
     rows: list[VerdictRow] = []
     for reading in study.readings:
         patch_row = writing.known_patch(session, reading.patch_sha256)

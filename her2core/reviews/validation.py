@@ -68,7 +68,7 @@ def check_patch(patch: PatchRecord) -> None:
     if patch.width < 1 or patch.height < 1:
         raise ReviewRefusedError("The patch has no pixels; upload it again.")
     slide = "" if patch.origin is None else patch.origin.slide
-    if not all(storable(text) for text in (patch.name, slide, *patch.warnings)):
+    if not all(storable(text) for text in (patch.name, slide, patch.case, *patch.warnings)):
         raise ReviewRefusedError("The patch's file name cannot be stored; rename it and try again.")
 
 

@@ -7,7 +7,7 @@ question (`View`): conditions on `PatchStateRow`, made by `her2core.people`.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import (
@@ -47,6 +47,7 @@ class View:
         reviewer_id: of this person in the log, None while they have recorded nothing.
         veiled: whether no second reader's word may be told, so that the patch counts as unread.
         only: further conditions.
+        filtered: those of a filter; names are told apart among all patches all the same.
     """
 
     derived_id: int
@@ -55,6 +56,7 @@ class View:
     reviewer_id: int | None = None
     veiled: ColumnElement[bool] = field(default_factory=false)
     only: tuple[ColumnElement[bool], ...] = ()
+    filtered: tuple[ColumnElement[bool], ...] = ()
 
     @property
     def reviewed(self) -> ColumnElement[bool]:
@@ -64,7 +66,7 @@ class View:
     @property
     def conditions(self) -> tuple[ColumnElement[bool], ...]:
         """All that a row must meet."""
-        return (_State.derived_id == self.derived_id, *self.only)
+        return (_State.derived_id == self.derived_id, *self.only, *self.filtered)
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,15 @@ def before(session: Session, view: View, patch_id: int, limit: int) -> list[int]
     return _collect(session, view, patch_id, limit, forward=False)
 
 
+def keys(session: Session, view: View) -> list[str]:
+    """sha256 of all patches in the order."""
+    return [
+        sha256
+        for conditions, order in _stretches(session, view, None, forward=True)
+        for sha256 in session.scalars(select(_State.sha256).where(*conditions).order_by(*order))
+    ]
+
+
 def place(session: Session, view: View, patch_id: int) -> int:
     """How many patches come before this one."""
     return sum(
@@ -153,7 +164,7 @@ def place(session: Session, view: View, patch_id: int) -> int:
 
 def next_to_review(session: Session, view: View, patch_id: int | None) -> int | None:
     """The first patch after this one that the person has not reviewed, going round at the end."""
-    to_do = _narrowed(view, not_(view.reviewed))
+    to_do = replace(view, filtered=(*view.filtered, not_(view.reviewed)))
     found = [] if patch_id is None else after(session, to_do, patch_id, 1)
     if not found:
         found = [i for i in from_here(session, to_do, None, 2) if i != patch_id]
@@ -172,23 +183,22 @@ def unread(session: Session, derived_id: int) -> list[tuple[str, str]]:
 
 
 def namesakes(session: Session, view: View, looks: Collection[str]) -> dict[str, int]:
-    """Look of a name -> how many patches of the view have a name that looks like it."""
+    """Look of a name -> how many patches have a name that looks like it, whatever is filtered."""
     rows = session.execute(
         select(_State.look, func.count())
-        .where(*view.conditions, _State.look.in_(looks))
+        .where(*replace(view, filtered=()).conditions, _State.look.in_(looks))
         .group_by(_State.look)
     )
     return dict(rows.all())
 
 
+def cases(session: Session, view: View, limit: int) -> list[str]:
+    """Slides and cases, casefolded, of the patches, in order of their names."""
+    known = select(_State.case_name).where(*view.conditions, _State.case_name != "")
+    return list(session.scalars(known.distinct().order_by(_State.case_name).limit(limit)))
+
+
 # -------------------------------------------------------------------------------------------------
-
-
-def _narrowed(view: View, condition: ColumnElement[bool]) -> View:
-    return View(
-        view.derived_id, view.order, view.blind, view.reviewer_id, view.veiled,
-        (*view.only, condition),
-    )  # fmt: skip
 
 
 def _parts(view: View) -> list[_Part]:

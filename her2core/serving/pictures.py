@@ -15,6 +15,7 @@ import numpy as np
 from her2core.common.palette import MEMBRANE, css
 from her2core.preprocessing.patches import Patch, PatchError, Square
 from her2core.scores import HER2Score
+from her2core.serving.cache import Recent
 from her2core.serving.services import Services
 from her2core.serving.slide_shelf import ShelfSlide
 from her2core.serving.workbench import NoModelError
@@ -30,13 +31,19 @@ LONGEST = 8192
 StainPicture = Literal["cells", "membrane", "scale"]
 MapPicture = Literal["heat", "contours"]
 
+# of the small picture by which a patch is found in a worklist
+THUMBNAIL_SIDE = 256
+_THUMBNAILS_KEPT = 2000
+
 _TILE = re.compile(r"/pictures/slides/([0-9a-f]{16})/tiles/(\d{1,2})/(\d{1,5})/(\d{1,5})")
 _REGIONS = re.compile(r"/pictures/slides/([0-9a-f]{16})/regions/(\w+)/\d+")
 _IMAGE = re.compile(r"/pictures/([0-9a-f]{64})/image")
+_THUMBNAIL = re.compile(r"/pictures/([0-9a-f]{64})/thumbnail")
 _OF_SQUARE = re.compile(r"/pictures/([0-9a-f]{64})/(\d{1,6})-(\d{1,6})-(\d{1,6})/(.+)")
 _MAP = re.compile(r"(\w+)/([\w-]+)/(\w+)/([0-3])(?:-([0-3]))?/(heat|contours)")
 # where the size stands in every PNG
 _SIZE = slice(16, 24)
+_thumbnails: Recent[str, bytes] = Recent(_THUMBNAILS_KEPT)
 
 
 class NoPictureError(LookupError):
@@ -54,6 +61,11 @@ class Picture:
 def image_path(sha256: str) -> str:
     """Of a patch's image."""
     return f"/{AREA}/{sha256}/image"
+
+
+def thumbnail_path(sha256: str) -> str:
+    """Of a patch's image, made small."""
+    return f"/{AREA}/{sha256}/thumbnail"
 
 
 def stain_path(patch: Patch, what: StainPicture) -> str:
@@ -98,6 +110,8 @@ def draw(here: Services, path: str) -> Picture:
             return _of_regions(here, *of_regions.groups())
         if of_image := _IMAGE.fullmatch(path):
             return _image(here, of_image[1])
+        if of_thumbnail := _THUMBNAIL.fullmatch(path):
+            return _thumbnail(here, of_thumbnail[1])
         if of_square := _OF_SQUARE.fullmatch(path):
             sha256, x, y, size, what = of_square.groups()
             patch = here.images.load(sha256, "patch").with_square(Square(int(x), int(y), int(size)))
@@ -151,6 +165,17 @@ def _image(here: Services, sha256: str) -> Picture:
 
         kept = screen.png(screen.enlarged(here.images.load(sha256, "patch").rgb, LONGEST))
     return Picture(kept, "image/png")
+
+
+def _thumbnail(here: Services, sha256: str) -> Picture:
+    """Made at the first look; gone with the image."""
+    from her2core.preprocessing import screen
+
+    small = _thumbnails.get(sha256)
+    if small is None or here.images.stored(sha256) is None:
+        small = screen.thumbnail(here.images.load(sha256, "patch").rgb, THUMBNAIL_SIDE)
+        _thumbnails.put(sha256, small)
+    return Picture(small, "image/jpeg")
 
 
 def _of_stain(here: Services, patch: Patch, what: str) -> Picture:

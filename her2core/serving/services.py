@@ -19,6 +19,7 @@ from her2core.serving import logs
 from her2core.serving.reading_queue import ReadingQueue
 from her2core.serving.slide_shelf import SlideShelf
 from her2core.serving.stain_service import StainReader
+from her2core.serving.uploads import Uploads
 from her2core.serving.workbench import Workbench
 from her2core.settings import Settings, load_settings
 
@@ -59,6 +60,11 @@ class Services:
     def slides(self) -> SlideShelf:
         """The slides of this server and who reads them."""
         return SlideShelf(self.settings)
+
+    @cached_property
+    def uploads(self) -> Uploads:
+        """What browsers send, taken in in the background."""
+        return Uploads(self.images, self.store, self.queue, self.settings.limits)
 
     @property
     def stain(self) -> StainReader:

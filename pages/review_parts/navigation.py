@@ -7,16 +7,40 @@ button lead where they should; leaving for another page and coming back does too
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import streamlit as st
 
 from her2core.common.text import markdown_text
 from her2core.people.worklist import Front, Worklist
+from her2core.reviews.worklist_filter import WorklistFilter
+from her2core.serving.services import Services
 from pages.shell import ui
 
 _DONE = "done"
+_CHOSEN = "chosen_to_review"  # sha256 of the patches that previous and next go through; or nothing
 # the page may be drawn again at once, and what was said must not be gone before it is read
 _SAID_SECONDS = 8.0
+
+
+def worklist(here: Services) -> Worklist:
+    """What previous and next go through: all patches, or those chosen on the Worklist page.
+
+    Whoever asks for another patch has left the choice; so has who may read none of them any more.
+    """
+    chosen: tuple[str, ...] = st.session_state.get(_CHOSEN, ())
+    if not chosen:
+        return ui.worklist(here)
+    asked = st.query_params.get("patch", chosen[0])
+    theirs = ui.worklist(here, WorklistFilter(among=chosen))
+    if asked in chosen and theirs.counts().patches:
+        return theirs
+    _leave_choice()
+    return ui.worklist(here)
+
+
+def _leave_choice() -> None:
+    st.session_state.pop(_CHOSEN, None)
 
 
 def current(worklist: Worklist) -> Front | None:
@@ -89,7 +113,10 @@ def header(front: Front) -> None:
             args=(front.following,),
         )
         todo = f"{front.left} to review" if front.left else "all reviewed"
-        st.markdown(f"**{front.place + 1} of {front.patches}** · {todo}", width="content")
+        chosen = " chosen" if st.session_state.get(_CHOSEN) else ""
+        st.markdown(f"**{front.place + 1} of {front.patches}**{chosen} · {todo}", width="content")
+        if chosen:
+            st.button("All patches", icon=":material/close:", on_click=_leave_choice)
         done = _just_done()
         if done:
             st.markdown(f":green[:material/check_circle: {done}]", width="content")
@@ -100,6 +127,17 @@ def header(front: Front) -> None:
 
 
 def to_review(sha256: str) -> None:
-    """Open a patch on the Review page, from any page."""
+    """Open a patch on the Review page, from any page; previous and next go through all patches."""
+    _leave_choice()
+    _open(sha256)
+
+
+def to_review_these(chosen: Sequence[str]) -> None:
+    """Open the first of these patches; previous and next go through them alone."""
+    st.session_state[_CHOSEN] = tuple(chosen)
+    _open(chosen[0])
+
+
+def _open(sha256: str) -> None:
     st.session_state["last_patch"] = sha256
     st.switch_page(ui.REVIEW_PAGE, query_params={"patch": sha256})

@@ -1,18 +1,19 @@
-"""Taking patches in from the browser, and telling what became of each file."""
+"""Taking patches in from the browser, and telling how far that is and what became of each file."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import streamlit as st
 
 from her2core.common.text import markdown_text
 from her2core.preprocessing.image_formats import format_names
-from her2core.serving.intake import Taken, take_in
 from her2core.serving.services import Services
+from her2core.serving.uploads import SentFile, UploadState
 from pages.review_parts import navigation
-from pages.shell import session
+from pages.shell import session, ui
 
 _LISTED = 20
+# until a page that a file was dropped on goes on without its first patch
+_FIRST_SECONDS = 60.0
 
 
 def empty_state(here: Services) -> None:
@@ -31,38 +32,26 @@ def empty_state(here: Services) -> None:
 
 
 def uploader(here: Services) -> None:
-    """The upload field; whatever was dropped is taken in before the page goes on."""
+    """The upload field; what was dropped is taken in in the background."""
     limits = here.settings.limits
     round_no = st.session_state.setdefault("upload_round", 0)
     files = st.file_uploader(
-        f"Patches: {format_names()}",
+        f"Patches: {format_names()}; or a ZIP of them",
         # Any name is let through: what a file is, its content says, and each gets its own sentence.
         type=None,
         accept_multiple_files=True,
         key=f"upload-{round_no}",
-        help=f"Up to {limits.max_files} files at once, {limits.max_bytes // 2**20} MB each.",
+        help=f"Up to {limits.max_files} files at once, {limits.max_bytes // 2**20} MB each. A CSV "
+        "with the columns file, group and label names slide or case of each patch and the score it "
+        "is known by.",
     )
     if not here.settings.store_images:
         st.caption(
             ":material/memory: Pictures are not stored here: they stay in memory until the server "
             "stops. Reviews are kept."
         )
-    if not files:
-        return
-    session.desk(here.store).require_take_in()
-    done: dict[str, Taken] = st.session_state.setdefault("upload_done", {})
-    chosen = files[: limits.max_files]
-    bar = st.progress(0.0, "Taking in the files…")
-    for index, file in enumerate(chosen):
-        # Files already taken in are passed over when a click elsewhere has restarted this loop.
-        if file.file_id not in done:
-            bar.progress(index / len(chosen), f"Taking in file {index + 1} of {len(chosen)}")
-            taken = take_in(file.getvalue(), as_named(file.name), here.images, here.store, limits)
-            done[file.file_id] = taken
-            if taken.outcome == "new" and taken.sha256:
-                here.queue.add(taken.sha256, taken.name)
-    results = [done[file.file_id] for file in chosen]
-    _finish(results, left_out=len(files) - len(chosen))
+    if files:
+        _send(here, [SentFile(as_named(file.name), file.getvalue()) for file in files])
 
 
 def as_named(name: str) -> str:
@@ -77,83 +66,85 @@ def as_named(name: str) -> str:
 
 def sample_button(here: Services) -> None:
     """Load the shipped synthetic patches."""
-    samples = _samples(str(here.settings.demo_dir))
+    samples = sorted(here.settings.demo_dir.glob("*.png"))
     if st.button(
         "Try a sample",
         icon=":material/labs:",
         disabled=not samples,
         help="Synthetic patches drawn by a computer; no patient stands behind them.",
     ):
-        results = []
-        bar = st.progress(0.0, "Taking in the samples…")
-        for index, path in enumerate(samples):
-            bar.progress(index / len(samples), "Taking in the samples…")
-            taken = take_in(
-                path.read_bytes(), path.name, here.images, here.store, here.settings.limits
-            )
-            results.append(taken)
-            if taken.outcome == "new" and taken.sha256:
-                here.queue.add(taken.sha256, taken.name)
-        st.session_state["samples_loaded"] = True
-        _finish(results, left_out=0)
+        _send(here, [SentFile(path.name, path.read_bytes()) for path in samples])
     st.caption("Synthetic samples, made by a computer for trying things out: not tissue.")
 
 
-def results_box() -> None:
-    """What became of the last upload, in one calm box, until it is closed."""
-    results: Sequence[Taken] = st.session_state.get("upload_results", ())
-    left_out: int = st.session_state.get("upload_left_out", 0)
-    refused = [taken for taken in results if taken.outcome == "refused"]
-    known = [taken for taken in results if taken.outcome == "known"]
-    if not (refused or known or left_out):
-        return
-    new = sum(taken.outcome == "new" for taken in results)
-    lines = [f"**{_count(new, 'patch', 'patches') if new else 'No new patch'} taken in.**"]
-    if refused:
-        lines.append(f"{_count(len(refused), 'file', 'files')} could not be used:")
-        lines += _listed(refused)
-    if known:
-        lines.append(f"{_count(len(known), 'file', 'files')} known already:")
-        lines += _listed(known)
-    if left_out:
-        lines.append(
-            f"{_count(left_out, 'file', 'files')} beyond the limit of one upload left out; "
-            "upload them next."
-        )
-    body, close = st.columns([11, 1.5], vertical_alignment="top")
-    body.info("\n\n".join(lines), icon=":material/inventory_2:")
-    close.button("Close", on_click=_close, key="close-results")
-
-
-def _finish(results: list[Taken], left_out: int) -> None:
-    st.session_state["upload_results"] = results
-    st.session_state["upload_left_out"] = left_out
+def _send(here: Services, files: Sequence[SentFile]) -> None:
+    """Hand the files over, and bring the first patch to the front as soon as it is there."""
+    session.desk(here.store).require_take_in()
+    owner = session.owner()
+    here.uploads.add(owner, files)
     # A new field: the browser's list is emptied and the server lets go of the bytes.
     st.session_state["upload_round"] = st.session_state.get("upload_round", 0) + 1
-    st.session_state.pop("upload_done", None)
-    new = [taken for taken in results if taken.outcome == "new"]
-    first = next((taken.sha256 for taken in (*new, *results) if taken.sha256), None)
-    navigation.go_to(first)
-    if new:
-        navigation.say(f"{_count(len(new), 'patch', 'patches')} taken in.")
+    with st.spinner("Taking in the first file…"):
+        navigation.go_to(here.uploads.wait_for_first(owner, _FIRST_SECONDS))
     st.rerun()
 
 
-def _close() -> None:
-    st.session_state.pop("upload_results", None)
-    st.session_state.pop("upload_left_out", None)
+def progress(here: Services) -> None:
+    """How far the upload is, and then what became of it, in one calm box until it is closed."""
+    state = here.uploads.state(session.owner())
+    going_on = state is not None and not state.finished
+    st.fragment(ui.calm(_progress), run_every=1.0 if going_on else None)(here, going_on)
 
 
-def _listed(taken: Sequence[Taken]) -> list[str]:
-    lines = [f"- {markdown_text(one.message)}" for one in taken[:_LISTED]]
-    if len(taken) > _LISTED:
-        lines.append(f"- and {len(taken) - _LISTED} more.")
-    return ["\n".join(lines)]
+def _progress(here: Services, going_on: bool) -> None:
+    state = here.uploads.state(session.owner())
+    if state is None:
+        return
+    if state.finished:
+        if going_on:  # when the page was drawn
+            new = sum(taken.outcome == "new" for taken in state.results)
+            navigation.say(f"{_count(new, 'patch', 'patches')} taken in.")
+            st.rerun(scope="app")
+        _results(here, state)
+        return
+    done, files = len(state.results), max(1, state.files)
+    body, stop = st.columns([11, 1.5], vertical_alignment="center")
+    body.progress(
+        min(1.0, done / files),
+        f"Taking in file {min(done + 1, files):,} of {files:,}: {markdown_text(state.current)}",
+    )
+    stop.button("Stop", key="stop-upload", on_click=here.uploads.stop, args=(session.owner(),))
+
+
+def _results(here: Services, state: UploadState) -> None:
+    refused = [taken for taken in state.results if taken.outcome == "refused"]
+    known = [taken for taken in state.results if taken.outcome == "known"]
+    if not (refused or known or state.remarks or state.stopped):
+        return
+    new = sum(taken.outcome == "new" for taken in state.results)
+    lines = [f"**{_count(new, 'patch', 'patches') if new else 'No new patch'} taken in.**"]
+    if state.stopped:
+        lines.append("The upload was stopped; upload the other files again when you want them.")
+    if refused:
+        lines.append(f"{_count(len(refused), 'file', 'files')} could not be used:")
+        lines += _listed([taken.message for taken in refused])
+    if known:
+        lines.append(f"{_count(len(known), 'file', 'files')} known already:")
+        lines += _listed([taken.message for taken in known])
+    lines += _listed(state.remarks)
+    body, close = st.columns([11, 1.5], vertical_alignment="top")
+    body.info("\n\n".join(lines), icon=":material/inventory_2:")
+    close.button(
+        "Close", on_click=here.uploads.forget, args=(session.owner(),), key="close-results"
+    )
+
+
+def _listed(sentences: Sequence[str]) -> list[str]:
+    lines = [f"- {markdown_text(one)}" for one in sentences[:_LISTED]]
+    if len(sentences) > _LISTED:
+        lines.append(f"- and {len(sentences) - _LISTED} more.")
+    return ["\n".join(lines)] if lines else []
 
 
 def _count(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}"
-
-
-def _samples(folder: str) -> list[Path]:
-    return sorted(Path(folder).glob("*.png"))
+    return f"{number:,} {one if number == 1 else many}"

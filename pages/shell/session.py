@@ -38,6 +38,12 @@ def identity() -> Identity:
     return Identity(str(st.session_state.get("reviewer") or "").strip(), "reviewer", "open")
 
 
+def owner() -> str:
+    """Whose uploads are meant; where nobody signs in, everybody's."""
+    person = identity()
+    return "" if person.way == "open" else person.name
+
+
 def desk(store: ReviewStore) -> Desk:
     """The review store as this person may use it."""
     return Desk(store, identity())

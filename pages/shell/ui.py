@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NoReturn, ParamSpec
 
 import streamlit as st
@@ -19,11 +19,13 @@ from her2core.people.worklist import Worklist
 from her2core.preprocessing.patches import Patch
 from her2core.reviews.store import StoreError
 from her2core.reviews.worklist import Order
+from her2core.reviews.worklist_filter import EVERYTHING, WorklistFilter
 from her2core.scores import RESEARCH_NOTICE, HER2Score
 from her2core.serving.services import Services, services
 from pages.shell import drafts, session
 
 ARCHITECTURES = ("cnn", "densenet121")
+ORDERS = {"arrival": "Arrival", "doubt": "Doubt", "name": "Name"}
 MAX_REVIEWER = 80
 
 REVIEW_PAGE = "review.py"
@@ -119,10 +121,35 @@ def order() -> Order:
     return chosen
 
 
-def worklist(here: Services) -> Worklist:
+def worklist(here: Services, wanted: WorklistFilter = EVERYTHING) -> Worklist:
     """The patches of who is here, in the order chosen."""
     models = here.workbench.state().model_ids
-    return session.desk(here.store).ordered(models, order(), blind=blind_mode())
+    desk = session.desk(here.store)
+    return desk.ordered(models, order(), blind=blind_mode(), wanted=wanted)
+
+
+def keep_in_address(name: str, value: str) -> None:
+    """Let the address say it, for a reload or a link; nothing for an empty one."""
+    if value and st.query_params.get(name) != value:
+        st.query_params[name] = value
+    elif not value and name in st.query_params:
+        del st.query_params[name]
+
+
+def remembered(key: str, known: Collection[str], usual: str) -> None:
+    """Keep a choice of the session in the address, too; to be called before its control is drawn.
+
+    What the session knows goes before the address, which a link or the back button may bring along
+    from earlier.
+
+    Args:
+        key: of the control, and in the address.
+        known: what can be chosen.
+        usual: what is meant where the address says nothing.
+    """
+    asked = st.query_params.get(key, "")
+    chosen = st.session_state.setdefault(key, asked if asked in known else usual)
+    keep_in_address(key, "" if chosen == usual else str(chosen))
 
 
 def is_dark() -> bool:
@@ -146,17 +173,14 @@ def sidebar(here: Services) -> None:
         if session.identity().way == "open":
             _ask_name(here)
         _blind_switch()
+        remembered("order", ORDERS, "arrival")
         st.divider()
         _models_state(here)
         st.caption(f":material/science: {RESEARCH_NOTICE}")
 
 
 def _blind_switch() -> None:
-    """Blind mode. The address keeps it, too: after a reload or a restart no session knows of it.
-
-    What the session knows goes before the address, which a link or the back button may bring along
-    from earlier.
-    """
+    """Blind mode. The address keeps it, too (see `remembered`)."""
     st.session_state.setdefault("blind", st.query_params.get("blind") == "1")
     st.toggle(
         "Blind mode",
@@ -166,10 +190,7 @@ def _blind_switch() -> None:
         "The record says that the review was blind. What was shown to you before counts as "
         "seen, on whatever day and server.",
     )
-    if blind_mode() and st.query_params.get("blind") != "1":
-        st.query_params["blind"] = "1"
-    elif not blind_mode() and "blind" in st.query_params:
-        del st.query_params["blind"]
+    keep_in_address("blind", "1" if blind_mode() else "")
 
 
 def _ask_name(here: Services) -> None:

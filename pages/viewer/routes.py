@@ -16,6 +16,7 @@ from her2core.serving import pictures
 from her2core.serving.services import services
 
 CODE, SLIDE_CODE = "/viewer/viewer.js", "/viewer/slide.js"
+GALLERY = "/viewer/gallery.js"
 _log = logging.getLogger(__name__)
 _HERE = Path(__file__).parent
 _LEAFLET = Path(str(files("xstatic.pkg.leaflet"))) / "data"
@@ -25,6 +26,8 @@ _FILES = {
     "slide.js": _HERE / "slide.js",
     "square.js": _HERE / "square.js",
     "viewer.css": _HERE / "viewer.css",
+    "gallery.js": _HERE.parent / "worklist_parts" / "gallery.js",
+    "gallery.css": _HERE.parent / "worklist_parts" / "gallery.css",
     "leaflet.js": _LEAFLET / "leaflet-src.esm.js",
     "leaflet.css": _LEAFLET / "leaflet.css",
 }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import streamlit as st
 
@@ -12,6 +13,7 @@ from her2core.people.access import Desk
 from her2core.people.assignments import READERS, AssignmentError
 from her2core.people.double_read_table import to_csv
 from her2core.people.overview import Overview
+from her2core.people.worklist import Worklist
 from her2core.reviews.patch_names import distinct_names
 
 _OFFERED = 200  # patches to choose from one by one
@@ -42,58 +44,98 @@ def draw(desk: Desk) -> None:
         _audit(desk.audit(200))
 
 
-def _form(desk: Desk, free: int) -> None:
-    people = [account.name for account in desk.people()]
+def give_chosen(desk: Desk, chosen: Sequence[str], filtered: Worklist, patches: int) -> None:
+    """Give the patches chosen to readers, or all that pass the filter.
+
+    Args:
+        desk: of an administrator.
+        chosen: sha256 of each.
+        filtered: the patches that pass the filter.
+        patches: how many these are.
+    """
+    asked = _ask(desk, "chosen", ("double", "single"))
+    more = patches > len(chosen) and st.checkbox(f"All {patches:,} of this list", key="give-list")
+    if _button("Give out", asked, "chosen"):
+        _do(lambda: _give(desk, asked, filtered.keys() if more else list(chosen)))
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """How patches are to be given out, and to whom."""
+
+    way: str
+    readers: list[str]
+    blind: bool
+
+    @property
+    def complete(self) -> bool:
+        return len(self.readers) == (READERS if self.way == "double" else 1)
+
+
+def _ask(desk: Desk, place: str, ways: Sequence[str]) -> _Asked:
     way = st.segmented_control(
         "How",
-        list(_WAYS),
+        list(ways),
         default="double",
         required=True,
         format_func=_WAYS.__getitem__,
-        key="assign-way",
+        key=f"assign-way-{place}",
         help="Two readers do not see each other's answer until both are in; where their scores "
         "differ, an adjudicator decides.",
     )
     readers = st.multiselect(
         "Readers",
-        people,
-        key="assign-readers",
+        [account.name for account in desk.people()],
+        key=f"assign-readers-{place}",
         max_selections=READERS if way == "double" else 1,
         placeholder="Choose two readers" if way == "double" else "Choose a reader",
     )
     blind = way == "double" and st.checkbox(
         "Blind: the models' verdicts stay hidden, too, until both answers are in",
         value=True,
-        key="assign-blind",
+        key=f"assign-blind-{place}",
     )
-    every = "All that is not read yet" if way == "withdraw" else "All patches given to nobody"
-    number = "" if way == "withdraw" else f" ({free})"
-    chosen: list[str] | None = None
-    if not st.checkbox(f"{every}{number}", value=True, key="assign-all"):
-        chosen = _choose(desk, readers[:1] if way == "withdraw" else None)
-    if not st.button(
-        "Take back" if way == "withdraw" else "Give out",
+    return _Asked(way, readers, blind)
+
+
+def _form(desk: Desk, free: int) -> None:
+    asked = _ask(desk, "all", tuple(_WAYS))
+    if asked.way == "withdraw":
+        every = st.checkbox("All that is not read yet", value=True, key="assign-all")
+        chosen = None if every else _choose(desk, asked.readers)
+        if _button("Take back", asked, "all", nothing=chosen == []):
+            _do(lambda: _take_back(desk, asked.readers[0], chosen))
+        return
+    st.caption(
+        f"All patches given to nobody ({free:,}). To give some of them, choose them in the gallery."
+    )
+    if _button("Give out", asked, "all", nothing=not free):
+        _do(lambda: _give(desk, asked, list(desk.to_give_out())))
+
+
+def _button(label: str, asked: _Asked, place: str, *, nothing: bool = False) -> bool:
+    return st.button(
+        label,
         type="primary",
         icon=":material/send:",
-        disabled=chosen == []
-        or (way != "withdraw" and not free)
-        or len(readers) != (READERS if way == "double" else 1),
-    ):
-        return
+        key=f"assign-go-{place}",
+        disabled=nothing or not asked.complete,
+    )
+
+
+def _do(act: Callable[[], str]) -> None:
+    """Act, and say on the page drawn anew what was done; or why it was not."""
     try:
-        st.session_state["assigned"] = _give(desk, way, chosen, readers, blind)
+        st.session_state["assigned"] = act()
     except (AssignmentError, AccountError) as error:
         st.warning(markdown_text(str(error)), icon=":material/assignment_late:")
         return
-    st.rerun()
+    st.rerun(scope="app")
 
 
-def _choose(desk: Desk, of_whom: list[str] | None) -> list[str]:
-    """Patches given to nobody, or to these readers, chosen one by one."""
-    offered = desk.to_give_out(_OFFERED) if of_whom is None else {}
-    for name in of_whom or ():
-        offered = desk.to_take_back(name, _OFFERED)
-    names = distinct_names(offered)
+def _choose(desk: Desk, of_whom: Sequence[str]) -> list[str]:
+    """Patches that this reader has not read, chosen one by one."""
+    names = distinct_names(desk.to_take_back(of_whom[0], _OFFERED) if of_whom else {})
     if len(names) == _OFFERED:
         st.caption(f"The first {_OFFERED} are offered.")
     return st.multiselect(
@@ -105,19 +147,17 @@ def _choose(desk: Desk, of_whom: list[str] | None) -> list[str]:
     )
 
 
-def _give(desk: Desk, way: str, some: list[str] | None, readers: list[str], blind: bool) -> str:
-    if some is None:
-        offered = desk.to_take_back(readers[0]) if way == "withdraw" else desk.to_give_out()
-    patches = list(offered) if some is None else some
-    if way == "double":
-        number = desk.assign_double(patches, readers, blind=blind)
-        who = " and ".join(map(markdown_text, readers))
-        return f"{_patches(number)} given to {who}."
-    if way == "single":
-        number = desk.assign(patches, readers[0])
-        return f"{_patches(number)} given to {markdown_text(readers[0])}."
-    number = desk.withdraw(patches, readers[0])
-    return f"{_patches(number)} taken back from {markdown_text(readers[0])}."
+def _give(desk: Desk, asked: _Asked, patches: list[str]) -> str:
+    if asked.way == "double":
+        number = desk.assign_double(patches, asked.readers, blind=asked.blind)
+    else:
+        number = desk.assign(patches, asked.readers[0])
+    return f"{_patches(number)} given to {' and '.join(map(markdown_text, asked.readers))}."
+
+
+def _take_back(desk: Desk, reader: str, some: list[str] | None) -> str:
+    number = desk.withdraw(list(desk.to_take_back(reader)) if some is None else some, reader)
+    return f"{_patches(number)} taken back from {markdown_text(reader)}."
 
 
 def _progress(whole: Overview) -> None:

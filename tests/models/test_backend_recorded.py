@@ -15,6 +15,7 @@ from her2core.reviews.errors import ReviewRefusedError
 from her2core.reviews.export import ExportOptions, to_csv, to_json
 from her2core.reviews.store import ReviewStore
 from tests.review_samples import SHA, SQUARE, VERDICTS, draft, patch
+from tests.whole_worklist import whole_worklist
 
 READ = tuple(replace(v, backend="openvino 2026.4.1 float32") for v in VERDICTS)
 
@@ -53,7 +54,7 @@ def test_a_reading_that_differs_only_in_its_last_digits_is_not_recorded_twice(
 ) -> None:
     store.record_verdicts(SHA, SQUARE, VERDICTS)
     store.record_verdicts(SHA, SQUARE, READ)
-    (item,) = store.worklist("Dr. Ada Example")
+    (item,) = whole_worklist(store, "Dr. Ada Example")
     assert item.verdicts == VERDICTS
 
 

@@ -11,6 +11,7 @@ from her2core.serving.workbench import Workbench
 from her2core.settings import PROJECT_ROOT, Settings
 from tests import hostile
 from tests.page_server import serve, services_of
+from tests.whole_worklist import whole_worklist
 
 ROOT = PROJECT_ROOT
 COMMENT = "basolateral, incomplete"
@@ -64,7 +65,7 @@ def test_readings_made_while_the_database_is_away_are_recorded_when_it_is_back(
     finally:
         postgresql.start()
     assert here.queue.wait(60)
-    (item,) = here.store.worklist("")
+    (item,) = whole_worklist(here.store, "")
     assert item.stain is not None
 
 

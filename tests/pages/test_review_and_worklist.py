@@ -40,10 +40,12 @@ from pages.review_parts import viewer
 from pages.shell import ui
 from pages.viewer import component
 from tests import hostile
-from tests.page_server import layer_titles, scene_of, serve, services_of, text_of
+from tests.page_server import cards_of, layer_titles, scene_of, serve, services_of, text_of
 from tests.tiny_bundles import bundle_root, classifier, noise, pixels
+from tests.whole_worklist import whole_worklist
 
 ROOT = PROJECT_ROOT
+HIDDEN_CARD: tuple[list[str], str, str] = ([], "verdicts hidden", "")
 HOSTILE = "<img src=x onerror=alert(1)>.png"
 
 
@@ -193,8 +195,10 @@ def test_every_other_page_can_be_opened_from_the_first(app, page):
 # uploading ---------------------------------------------------------------------------------------
 
 
-def upload(app: AppTest, files: list[tuple[str, bytes]]) -> AppTest:
+def upload(app: AppTest, here: Services, files: list[tuple[str, bytes]]) -> AppTest:
     app.file_uploader[0].set_value([(name, data, "") for name, data in files])
+    app.run()
+    assert here.uploads.wait("", 60)
     return app.run()
 
 
@@ -202,6 +206,7 @@ def test_a_batch_with_bad_files_goes_on_and_says_what_was_wrong(app, here):
     app.run()
     upload(
         app,
+        here,
         [
             ("good.png", png(1)),
             ("notes.png", b"this is no image"),
@@ -230,7 +235,7 @@ def test_a_hostile_name_is_shown_letter_by_letter_and_never_as_html(app, here):
 
 def test_the_same_upload_is_not_taken_in_twice_when_the_page_is_drawn_again(app, here):
     app.run()
-    upload(app, [("good.png", png(1))])
+    upload(app, here, [("good.png", png(1))])
     first = here.store.patches()
     app.run()
     assert here.store.patches() == first
@@ -242,7 +247,7 @@ def test_more_files_than_allowed_are_left_out_and_named(app, here, monkeypatch):
     fewer = replace(here, settings=replace(here.settings, limits=replace(limits, max_files=2)))
     monkeypatch.setattr(ui, "services", lambda: fewer)
     app.run()
-    upload(app, [(f"{seed}.png", png(seed)) for seed in range(3)])
+    upload(app, fewer, [(f"{seed}.png", png(seed)) for seed in range(3)])
     assert len(here.store.patches()) == 2
     assert "1 file beyond the limit" in text_of(app)
 
@@ -672,7 +677,7 @@ def test_the_worklist_shows_state_and_verdicts_of_every_patch(app, three, here):
     app.switch_page(ui.WORKLIST_PAGE).run()
     frame = table(app)
     assert list(frame["State"]) == ["reviewed", "to review", "to review"]
-    expected = {item.patch.sha256: item.verdicts for item in here.store.worklist("Dr. Ada")}
+    expected = {item.patch.sha256: item.verdicts for item in whole_worklist(here.store, "Dr. Ada")}
     assert list(frame["CNN"]) == [expected[key][0].score.label for key in three]
     assert list(frame["DenseNet121"]) == [expected[key][1].score.label for key in three]
     assert "**2** to review" in text_of(app)
@@ -714,7 +719,7 @@ def given_to_others(monkeypatch: pytest.MonkeyPatch, *keys: str) -> None:
     monkeypatch.setattr(worklist, "theirs", lambda *asked: and_(theirs(*asked), left))
 
 
-def click_row(app: AppTest, row: int, key: str = "worklist-arrival-0") -> AppTest:
+def click_row(app: AppTest, row: int, key: str = "worklist-0-arrival-") -> AppTest:
     app.session_state[key] = {"selection": {"rows": [row], "columns": [], "cells": []}}
     return app.run()
 
@@ -774,7 +779,7 @@ def test_the_worklist_says_of_each_patch_why_it_comes_early_by_doubt(app, three,
     app.switch_page(ui.WORKLIST_PAGE).run()
     frame = table(app)
     for key, (_, row) in zip(three, frame.iterrows(), strict=True):
-        item = next(i for i in here.store.worklist("") if i.patch.sha256 == key)
+        item = next(i for i in whole_worklist(here.store, "") if i.patch.sha256 == key)
         gap = reader_gap(item.verdicts, item.stain)
         assert row["Stain"] == ("no score" if item.stain.score is None else item.stain.score.label)
         assert (row["Reader gap"] == "agree") == (gap == 0)
@@ -801,7 +806,7 @@ def test_after_a_change_of_model_the_worklist_waits_for_the_present_ones(app, th
     assert "**2** read by an earlier model only" in text_of(app)
     read_all(here)
     app.run()
-    read = {item.patch.sha256: item.verdicts for item in here.store.worklist("")}
+    read = {item.patch.sha256: item.verdicts for item in whole_worklist(here.store, "")}
     assert list(table(app)["CNN"]) == [read[key][0].score.label for key in three]
     assert all(v.model_id in here.workbench.state().model_ids.values() for v in read[three[1]])
 
@@ -816,6 +821,57 @@ def test_the_order_of_the_worklist_is_the_order_of_the_review_page(app, here):
     assert list(table(app)["Patch"]) == ["a.png", "b9.png", "b10.png"]
     app.switch_page(ui.REVIEW_PAGE).run()
     assert "**3 of 3**" in text_of(app)  # b10.png, in front from before, is now the last
+
+
+def test_the_gallery_shows_what_the_table_does_and_hides_it_from_a_blind_reader(app, three, here):
+    read_all(here)
+    app.session_state["view"] = "gallery"
+    app.session_state["blind"] = True
+    sign_in(app)
+    button(app, "2+").click().run()
+    button(app, "Save").click().run()
+    app.switch_page(ui.WORKLIST_PAGE).run()
+    assert [card["key"] for card in cards_of(app)] == three
+    assert [card["state"] for card in cards_of(app)] == ["reviewed", "to review", "to review"]
+    items = whole_worklist(here.store, "")
+    shown, *kept = cards_of(app)
+    assert shown["scores"][0] == ["CNN", items[0].verdicts[0].score.label]
+    assert all((one["scores"], one["doubt"], one["sure"]) == HIDDEN_CARD for one in kept)
+    app.session_state["blind"] = False
+    app.run()
+    assert [dict(card["scores"])["CNN"] for card in cards_of(app)] == [
+        item.verdicts[0].score.label for item in items
+    ]
+
+
+def test_a_link_narrows_the_worklist_and_what_in_it_is_no_filter_is_said(app, three, here):
+    sign_in(app)
+    app.switch_page(ui.WORKLIST_PAGE)
+    for name, value in {"text": "P2", "gap": "9", "view": "gallery", "order": "name"}.items():
+        app.query_params[name] = value
+    app.run()
+    assert [card["name"] for card in cards_of(app)] == ["p2.png"]
+    assert "in the address is no filter" in text_of(app)
+    assert app.query_params["text"] == "P2"
+    assert "gap" not in app.query_params
+    button(app, "Clear filters").click().run()
+    assert len(cards_of(app)) == 3
+    assert "no filter" not in text_of(app)
+    assert "text" not in app.query_params
+
+
+def test_previous_and_next_go_through_the_chosen_until_another_patch_is_asked_for(app, three):
+    app.session_state["chosen_to_review"] = (three[0], three[2])
+    sign_in(app)
+    assert "**1 of 2** chosen" in text_of(app)
+    button(app, "Next").click().run()
+    assert (app.session_state["last_patch"], "**2 of 2** chosen" in text_of(app)) == (
+        three[2],
+        True,
+    )
+    app.query_params["patch"] = three[1]
+    app.run()
+    assert "**2 of 3** ·" in text_of(app)
 
 
 # when something is broken ------------------------------------------------------------------------

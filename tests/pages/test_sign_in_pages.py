@@ -269,7 +269,7 @@ def test_only_an_administrator_gives_patches_out(app, here, brown_patch_png):
     sign_in(app, "Dr. Root")
     app.switch_page("worklist.py").run()
     assert not app.exception
-    app.multiselect(key="assign-readers").set_value(["Dr. Ada", "Dr. Root"]).run()
+    app.multiselect(key="assign-readers-all").set_value(["Dr. Ada", "Dr. Root"]).run()
     next(button for button in app.button if button.label == "Give out").click()
     app.run()
     assert not app.exception

@@ -15,6 +15,7 @@ from her2core.people.sight import is_theirs, sight_of
 from her2core.reviews.records import WorklistItem
 from her2core.reviews.store import ReviewStore
 from her2core.reviews.worklist import FAR_APART, Order, entropy, model_gap, reader_gap, unfamiliar
+from tests.whole_worklist import whole_worklist
 
 
 @dataclass(frozen=True)
@@ -41,12 +42,12 @@ def slow_worklist(
     plan = Plan() if person.way == "open" else Assignments(store).plan()
     shown = {
         item.patch.sha256: sight_of(person, plan, item.patch.sha256).verdicts
-        for item in store.worklist(person.name, models)
+        for item in whole_worklist(store, person.name, models)
         if is_theirs(person, plan, item.patch.sha256)
     }
     items = [
         item if shown[item.patch.sha256] else WorklistItem(item.patch, review_id=item.review_id)
-        for item in store.worklist(person.name, models)
+        for item in whole_worklist(store, person.name, models)
         if item.patch.sha256 in shown
     ]
     return SlowWorklist(

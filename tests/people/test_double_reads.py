@@ -27,6 +27,7 @@ from her2core.reviews.records import ReviewFilter
 from her2core.reviews.store import ReviewStore
 from her2core.scores import HER2Score
 from tests.review_samples import SHA, SQUARE, VERDICTS, draft, open_store, patch
+from tests.whole_worklist import screenfuls
 
 PASSWORD = "brown rings round blue nuclei"
 OTHER = "b" * 64
@@ -73,7 +74,7 @@ def claim(store: ReviewStore, name: str) -> None:
 
 
 def listed(store: ReviewStore, name: str) -> list[str]:
-    return [item.patch.sha256 for item in desk(store, name).worklist()]
+    return [item.patch.sha256 for item in screenfuls(desk(store, name).ordered({}))]
 
 
 # what counts -------------------------------------------------------------------------------------
@@ -115,7 +116,7 @@ def test_two_disagree_blind_and_a_third_decides(store):
     assert listed(store, "Cy") == listed(store, "Dee") == listed(store, "Root") == [OTHER]
     ada = desk(store, "Ada")
     assert not ada.sight(SHA).verdicts
-    assert all(not item.verdicts for item in ada.worklist())
+    assert all(not item.verdicts for item in screenfuls(ada.ordered({})))
     with pytest.raises(ReviewRefusedError, match="cannot agree or disagree with verdicts yet"):
         answer(store, "Ada", 1, blind=False, agrees={"cnn": True, "densenet121": None})
 
@@ -275,7 +276,7 @@ def test_who_lost_the_role_corrects_no_decision(store, role):
     decision = answer(store, "Dee", 1, blind=False)
     AccountStore(store).set_role("Dee", role)
     dee = Desk(store, Identity("Dee", role, "account"))
-    assert SHA not in [item.patch.sha256 for item in dee.worklist()]
+    assert SHA not in [item.patch.sha256 for item in screenfuls(dee.ordered({}))]
     with pytest.raises(NotAllowedError, match=f"As {role} you may not adjudicate"):
         dee.save_review(draft(reviewer="Dee", agrees=NOBODY, supersedes=decision.id))
     assert Assignments(store).plan().double_reads[SHA].score == HER2Score(1)

@@ -6,6 +6,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
@@ -17,18 +18,23 @@ from hypothesis import strategies as st
 
 from her2core.accounts.records import Identity, NotAllowedError, Role
 from her2core.accounts.store import AccountStore
+from her2core.models.assessable import assess_tumour
 from her2core.people.access import Desk
 from her2core.people.assignments import AssignmentError, Assignments
+from her2core.people.double_reading import Plan
 from her2core.preprocessing.patches import Square
 from her2core.reviews import derived
 from her2core.reviews.errors import ReviewRefusedError, SeenBeforeError
-from her2core.reviews.records import Review, ReviewFilter
+from her2core.reviews.records import Origin, Review, ReviewFilter, WorklistItem
 from her2core.reviews.store import ReviewStore
-from her2core.reviews.worklist import model_gap, name_key
+from her2core.reviews.worklist import model_gap, name_key, reader_gap, unfamiliar
+from her2core.reviews.worklist_filter import STAIN as STAIN_READER
+from her2core.reviews.worklist_filter import WorklistFilter, from_address, to_address
 from her2core.scores import HER2Score
 from tests.people.slow_worklist import next_unreviewed, slow_worklist
 from tests.postgresql_server import Rewound
 from tests.review_samples import MORNING, SQUARE, STAIN, draft, patch, tamper, verdict
+from tests.whole_worklist import screenfuls
 
 PEOPLE: dict[str, Role] = {"Ada": "reviewer", "Dee": "adjudicator", "Root": "administrator"}
 NAMES = ("10.png", "9.png", "a b.png", "A  B.png", "core 07.png", "core 7.png", "Ä.png")
@@ -102,7 +108,8 @@ def fresh(request: pytest.FixtureRequest, tmp_path: Path) -> Fresh:
 def begin(store: ReviewStore) -> None:
     for number, (key, name) in enumerate(zip(KEYS, NAMES, strict=True)):
         arrived = MORNING + timedelta(minutes=(number * 3) // 2 % 4)
-        store.add_patch(patch(key, name=name, received_at=arrived))
+        origin = Origin("Müller 17.svs", 0, 0, 200, 0.25) if number % 2 else None
+        store.add_patch(patch(key, name=name, received_at=arrived, origin=origin))
     for name, role in PEOPLE.items():
         AccountStore(store).add(name, role, login=f"{name}@hospital.example")
 
@@ -163,12 +170,27 @@ def act(store: ReviewStore, what: str, *how: Any) -> None:
 
 # the worklist ------------------------------------------------------------------------------------
 
+GRADES = st.sampled_from([(), (), (0,), (2, 3)])
+WANTED = st.builds(
+    WorklistFilter,
+    state=st.sampled_from(["", "", "open", "reviewed"]),
+    reader=st.sampled_from(["", "cnn", "densenet121", STAIN_READER]),
+    scores=GRADES.map(lambda grades: tuple(map(HER2Score, grades))),
+    gap=GRADES,
+    unfamiliar=st.sampled_from([False, False, True]),
+    not_assessable=st.sampled_from([False, False, True]),
+    case=st.sampled_from(["", "", "müller 17.SVS"]),
+    given=st.sampled_from(["", "", "me", "nobody"]),
+    text=st.sampled_from(["", "", "CORE 0", ".png", KEYS[2][-5:], "%"]),
+    among=st.sampled_from([(), (), tuple(KEYS[1:4])]),
+)
 VIEWS = st.tuples(
     WHO,
     st.sampled_from(["account", "account", "open"]),
     st.sampled_from(MODELS),
     st.sampled_from(["arrival", "name", "doubt", "doubt"]),
     st.booleans(),
+    WANTED,
 )
 
 
@@ -178,8 +200,9 @@ def test_every_screenful_count_and_neighbour_is_that_of_the_whole_worklist(fresh
     with fresh() as store:
         for event in history:
             act(store, *event)
-        for name, way, models, order, blind in views:
+        for name, way, models, order, blind, wanted in views:
             compare(store, Identity(name, PEOPLE[name], way), models, order, blind)
+            filtered(store, Identity(name, PEOPLE[name], way), models, blind, wanted)
         assert store.rebuild() == []
 
 
@@ -189,7 +212,7 @@ def compare(store: ReviewStore, person: Identity, models, order, blind: bool) ->
     counts = asked.counts()
     assert (counts.patches, counts.left) == (len(slow.items), slow.left)
     assert (counts.waiting, counts.outdated) == (slow.waiting, slow.outdated)
-    assert asked.everything() == list(slow.items)
+    assert asked.keys() == slow.keys
     assert asked.next_to_review() == next_unreviewed(slow.items, None)
     seen: list[str] = []
     start: str | None = None
@@ -210,6 +233,63 @@ def compare(store: ReviewStore, person: Identity, models, order, blind: bool) ->
         assert front.previous == (slow.keys[place - 1] if place else None)
         assert front.following == (slow.keys[place + 1] if place + 1 < len(slow.keys) else None)
         assert front.to_review == next_unreviewed(slow.items, key)
+
+
+def filtered(store: ReviewStore, person: Identity, models, blind: bool, wanted) -> None:
+    slow = slow_worklist(store, person, models, "arrival", blind)
+    plan = Assignments(store).plan()
+    expected = [item for item in slow.items if lets_through(person, plan, item, blind, wanted)]
+    asked = Desk(store, person).ordered(models, blind=blind, wanted=wanted)
+    assert screenfuls(asked) == expected
+    assert asked.counts().left == sum(item.review_id is None for item in expected)
+
+
+def lets_through(person: Identity, plan: Plan, item, blind: bool, wanted) -> bool:
+    """Whether a patch passes the filter, by what this person may know of it.
+
+    Of a patch kept from a blind reader the item is emptied first: what it holds cannot matter.
+    """
+    if blind and item.review_id is None:
+        item = WorklistItem(item.patch)
+    patch = item.patch
+    said = {verdict.architecture: verdict.score for verdict in item.verdicts}
+    if item.stain is not None and item.stain.score is not None:
+        said[STAIN_READER] = item.stain.score
+    asked = [said.get(wanted.reader)] if wanted.reader else list(said.values())
+    tumour = assess_tumour(item.verdicts, item.stain, min(patch.width, patch.height))
+    mine = plan.kind(patch.sha256, person.name) is not None
+    return (
+        (not wanted.state or (item.review_id is None) == (wanted.state == "open"))
+        and (not wanted.scores or any(score in wanted.scores for score in asked))
+        and (not wanted.gap or reader_gap(item.verdicts, item.stain) in wanted.gap)
+        and (not wanted.unfamiliar or unfamiliar(item.verdicts))
+        and (not wanted.not_assessable or not tumour.assessable)
+        and (not wanted.case or patch.slide_or_case.casefold() == wanted.case.casefold())
+        and (not wanted.given or (mine if wanted.given == "me" else plan.is_free(patch.sha256)))
+        and wanted.text.casefold() in f"{patch.name}\n{patch.sha256}".casefold()
+        and (not wanted.among or patch.sha256 in wanted.among)
+    )
+
+
+def test_a_filter_survives_its_address_and_what_is_none_is_said_and_left_out():
+    @given(WANTED)
+    def there_and_back(wanted: WorklistFilter) -> None:
+        found, wrong = from_address(to_address(wanted), ("cnn", "densenet121", STAIN_READER))
+        kept = replace(wanted, among=(), reader=wanted.reader if wanted.scores else "")
+        assert (found, wrong) == (kept, [])
+
+    there_and_back()
+    hostile = {
+        "score": "2,7",
+        "state": "<b>",
+        "gap": "x",
+        "reader": "gpt",
+        "text": "a\0b",
+        "z": "1",
+    }
+    found, wrong = from_address(hostile, ("cnn", STAIN_READER))
+    assert found == WorklistFilter(text="ab")
+    assert [sentence.split("=")[0] for sentence in wrong] == ["“state", "“reader", "“score", "“gap"]
 
 
 # the log -----------------------------------------------------------------------------------------

@@ -45,6 +45,7 @@ from her2core.stain.reading import StainReading
 from tests import hostile
 from tests.postgresql_server import programs
 from tests.review_samples import MORNING, VERDICTS, draft, open_store, patch, tamper, url, verdict
+from tests.whole_worklist import whole_worklist
 
 Place = tuple[ReviewStore, ImageStore]
 
@@ -198,7 +199,7 @@ class TestStudy:
         assert copy.study() == store.study(), "facts, hashes, tokens, order"
         assert copy.verify_chain() == []
         assert copy.reviews(EVERYTHING) == store.reviews(EVERYTHING)
-        assert copy.worklist("Dr. Bo") == store.worklist("Dr. Bo")
+        assert whole_worklist(copy, "Dr. Bo") == whole_worklist(store, "Dr. Bo")
         for known in store.patches():
             before = images.load(known.sha256, known.name)
             after = pictures.load(known.sha256, known.name)

@@ -50,6 +50,7 @@ from tests.review_samples import (
     url,
     verdict,
 )
+from tests.whole_worklist import whole_worklist
 
 ROOT = PROJECT_ROOT
 
@@ -376,21 +377,21 @@ class TestWorklist:
         store.save_review(draft(reviewer="Ada"))
         store.save_review(draft(reviewer="Ada", patch_sha256="c" * 64))
         store.save_review(draft(reviewer="Bo", patch_sha256="b" * 64))
-        assert [(i.patch.sha256[0], i.review_id) for i in store.worklist(" Ada ")] == [
+        assert [(i.patch.sha256[0], i.review_id) for i in whole_worklist(store, " Ada ")] == [
             ("b", None),
             ("d", None),
             ("a", 1),
             ("c", 2),
         ]
-        assert [i.review_id for i in store.worklist("")] == [None] * 4
+        assert [i.review_id for i in whole_worklist(store, "")] == [None] * 4
 
     def test_the_current_review_and_the_latest_verdicts_are_shown(self, store):
-        assert store.worklist("Ada")[0].verdicts == ()
+        assert whole_worklist(store, "Ada")[0].verdicts == ()
         store.save_review(draft(reviewer="Ada"))
         store.save_review(draft(reviewer="Ada", supersedes=1))
         newer = (verdict("cnn", 0), verdict("densenet121", 1))
         store.record_verdicts(SHA, SQUARE, newer)
-        (item,) = store.worklist("Ada")
+        (item,) = whole_worklist(store, "Ada")
         assert item.review_id == 2
         assert item.verdicts == newer
 
@@ -398,16 +399,16 @@ class TestWorklist:
         old, new, other = verdict("cnn", 0), verdict("cnn", 3, model_id="cnn-new"), VERDICTS[1]
         used = {"cnn": "cnn-new", "densenet121": other.model_id}
         store.record_verdicts(SHA, SQUARE, (old, other))
-        (item,) = store.worklist("Ada", used)
+        (item,) = whole_worklist(store, "Ada", used)
         assert (item.verdicts, item.earlier) == ((other,), {"cnn"})
         store.record_verdicts(SHA, SQUARE, (new, other))
-        assert [(i.verdicts, i.earlier) for i in store.worklist("Ada", used)] == [
+        assert [(i.verdicts, i.earlier) for i in whole_worklist(store, "Ada", used)] == [
             ((new, other), frozenset())
         ]
         # the former one comes back: what it said is known, and not recorded a second time
         store.record_verdicts(SHA, SQUARE, (old, other))
         used = {"cnn": old.model_id, "densenet121": other.model_id}
-        assert [(i.verdicts, i.earlier) for i in store.worklist("Ada", used)] == [
+        assert [(i.verdicts, i.earlier) for i in whole_worklist(store, "Ada", used)] == [
             ((old, other), frozenset())
         ]
 
@@ -417,9 +418,9 @@ class TestWorklist:
         store.record_verdicts(SHA, Square(0, 0, 100), (new, other))
         for model, shown in ((old, (old, other)), (new, (new, other))):
             used = {"cnn": model.model_id, "densenet121": other.model_id}
-            assert [item.verdicts for item in store.worklist("", used)] == [shown]
+            assert [item.verdicts for item in whole_worklist(store, "", used)] == [shown]
         # of a network that failed to load, the reading of the centred square stays
-        (item,) = store.worklist("", {"densenet121": other.model_id})
+        (item,) = whole_worklist(store, "", {"densenet121": other.model_id})
         assert (item.verdicts, item.earlier) == ((old, other), frozenset())
 
     def test_a_square_that_somebody_tries_does_not_stand_for_the_patch(self, store):
@@ -427,15 +428,15 @@ class TestWorklist:
         aside, further = Square(0, 0, 100), Square(0, 0, 120)
         moved = (verdict("cnn", 0), verdict("densenet121", 1))
         store.record_verdicts(SHA, aside, moved)
-        assert [item.verdicts for item in store.worklist("", used)] == [moved]
+        assert [item.verdicts for item in whole_worklist(store, "", used)] == [moved]
         store.record_stain(SHA, SQUARE, STAIN)
         store.record_verdicts(SHA, SQUARE, VERDICTS)
         store.record_verdicts(SHA, further, moved)
         for models in (used, {}):
-            (item,) = store.worklist("", models)
+            (item,) = whole_worklist(store, "", models)
             assert (item.verdicts, item.stain, item.earlier) == (VERDICTS, STAIN, frozenset())
         # no model in use has read it: what the measurement says does not wait for them
-        (item,) = store.worklist("", {"cnn": "cnn-new", "densenet121": "densenet121-new"})
+        (item,) = whole_worklist(store, "", {"cnn": "cnn-new", "densenet121": "densenet121-new"})
         assert (item.verdicts, item.stain) == ((), STAIN)
 
 

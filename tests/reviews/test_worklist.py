@@ -23,6 +23,7 @@ from her2core.reviews.worklist import Order, entropy, model_gap, reader_gap
 from her2core.scores import HER2Score
 from her2core.stain.reading import StainReading
 from tests.review_samples import draft
+from tests.whole_worklist import screenfuls
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -81,7 +82,7 @@ def ordered(
     items: Sequence[WorklistItem], order: Order, *, blind: bool = False
 ) -> list[WorklistItem]:
     with listed(items, order, blind=blind) as worklist:
-        return worklist.everything()
+        return screenfuls(worklist)
 
 
 def next_unreviewed(items: Sequence[WorklistItem], sha256: str | None) -> str | None:

@@ -56,6 +56,22 @@ def test_the_image_is_sent_pixel_for_pixel_and_a_very_large_one_reduced(here, mo
     assert pixels(draw(in_memory, image_path(patch.sha256)).data).shape == (100, 100, 3)
 
 
+def test_a_thumbnail_is_small_and_gone_with_its_image(here, tmp_path):
+    patch = replace(tissue(), rgb=np.tile(tissue().rgb, (2, 3, 1)), sha256="d" * 64)
+    there = replace(here, images=MemoryImages())
+    there.images.put(patch)
+    picture = draw(there, pictures.thumbnail_path(patch.sha256))
+    small = cv2.imdecode(np.frombuffer(picture.data, np.uint8), cv2.IMREAD_COLOR)
+    height, width = patch.rgb.shape[:2]
+    longest = pictures.THUMBNAIL_SIDE
+    assert (picture.kind, small.shape) == (
+        "image/jpeg",
+        (round(longest * height / width), longest, 3),
+    )
+    with pytest.raises(NoPictureError):
+        draw(replace(here, images=MemoryImages()), pictures.thumbnail_path(patch.sha256))
+
+
 def test_what_the_stain_measurement_found_is_drawn_for_its_square(here):
     patch = tissue()
     report = here.stain.report(patch)

@@ -18,6 +18,7 @@ from her2core.serving.reading_queue import ReadingQueue
 from tests.review_samples import patch as record
 from tests.review_samples import url
 from tests.tiny_bundles import a_patch
+from tests.whole_worklist import whole_worklist
 
 
 @dataclass
@@ -67,9 +68,8 @@ def test_patches_of_an_earlier_model_are_read_again_and_no_others(tmp_path, stor
     assert read() == []
     models.model_id = "cnn-second"
     assert read() == keys
-    assert {v.model_id for i in store.worklist("", {"cnn": "cnn-second"}) for v in i.verdicts} == {
-        "cnn-second"
-    }
+    read_now = whole_worklist(store, "", {"cnn": "cnn-second"})
+    assert {verdict.model_id for item in read_now for verdict in item.verdicts} == {"cnn-second"}
     models.model_id = "cnn-first"
     assert read() == [], "what it said before is known"
 
@@ -97,7 +97,7 @@ def test_readings_wait_for_a_database_however_long_it_is_away(tmp_path, store, m
     assert queue.wait(60)
     assert len(tries) >= 310
     assert tries[:3] == [a_patch(1).sha256, a_patch(2).sha256, a_patch(1).sha256]
-    assert all(item.verdicts and item.stain for item in store.worklist(""))
+    assert all(item.verdicts and item.stain for item in whole_worklist(store, ""))
 
 
 def test_a_patch_that_was_being_read_when_the_model_changed_is_read_by_the_new_one(tmp_path, store):
@@ -115,5 +115,5 @@ def test_a_patch_that_was_being_read_when_the_model_changed_is_read_by_the_new_o
     queue = ReadingQueue(models, images, store)  # type: ignore[arg-type]
     queue.add(a_patch(1).sha256, "p.png")
     assert queue.wait(60)
-    (item,) = store.worklist("", {"cnn": "cnn-second"})
+    (item,) = whole_worklist(store, "", {"cnn": "cnn-second"})
     assert [verdict.model_id for verdict in item.verdicts] == ["cnn-second"]

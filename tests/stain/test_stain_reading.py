@@ -23,6 +23,7 @@ from her2core.serving.stain_service import LARGEST_SIDE, StainReader
 from her2core.stain import StainThresholds, measure_membranes, method_id, pooled_score, reading_of
 from tests import hostile
 from tests.review_samples import SHA, SQUARE, STAIN, draft, open_store, tamper, url, verdict
+from tests.whole_worklist import whole_worklist
 
 LIMITS = StainThresholds()
 
@@ -117,12 +118,14 @@ class TestStore:
         store.record_verdicts(SHA, SQUARE, (verdict("cnn"),))
         for square, reading in ((SQUARE, STAIN), (SQUARE, newer), (SQUARE, newer), (other, STAIN)):
             store.record_stain(SHA, square, reading)
-        assert store.worklist("")[0].stain == newer
+        assert whole_worklist(store, "")[0].stain == newer
         store.record_verdicts(SHA, Square(0, 0, 120), (verdict("cnn"),))
-        assert store.worklist("")[0].stain == newer, "a square that was tried changes nothing"
+        assert whole_worklist(store, "")[0].stain == newer, (
+            "a square that was tried changes nothing"
+        )
         used = {"cnn": "cnn-new"}
         store.record_verdicts(SHA, Square(0, 0, 120), (verdict("cnn", model_id="cnn-new"),))
-        assert store.worklist("", used)[0].stain is None, "of that square there is none"
+        assert whole_worklist(store, "", used)[0].stain is None, "of that square there is none"
 
     @pytest.mark.parametrize(
         "change",

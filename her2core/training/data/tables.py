@@ -40,7 +40,7 @@ class Line:
     cells: Mapping[str, str]
 
 
-def lines_of(path: Path, labelled: bool) -> Iterator[Line]:
+def lines_of(path: Path, labelled: bool, data: bytes | None = None) -> Iterator[Line]:
     """The rows of a table under the names of its columns, lower case; empty rows are passed over.
 
     A column for the file or the group is called "file" or "group" whatever its usual name is.
@@ -49,11 +49,12 @@ def lines_of(path: Path, labelled: bool) -> Iterator[Line]:
         path: of the table.
         labelled: it must have a column label beside file; otherwise one for the group, unless it
             has nothing but labels.
+        data: its content where it is not on the disk; `path` is what messages call it then.
 
     Raises:
         DatasetError: it cannot be read, lacks a column, or a quotation mark is left open.
     """
-    text = _text(path)
+    text = _text(path, data)
     first, _, rest = text.partition("\n")
     skipped = 0
     if first.strip().strip('"').lower().startswith("sep="):  # Excel's own way to say what separates
@@ -83,9 +84,9 @@ def unreadable_line(path: Path, line: int, reason: object) -> DatasetError:
     )
 
 
-def _text(path: Path) -> str:
+def _text(path: Path, data: bytes | None) -> str:
     try:
-        data = path.read_bytes()
+        data = path.read_bytes() if data is None else data
         return data.decode(_encoding(data))
     except (OSError, UnicodeError) as error:
         raise DatasetError(

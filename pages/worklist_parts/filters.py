@@ -1,0 +1,165 @@
+"""Which patches of the worklist to show: controls, kept by the session and by the address."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import streamlit as st
+
+from her2core.common.text import markdown_text
+from her2core.people.worklist import Worklist
+from her2core.reviews.worklist_filter import (
+    EVERYTHING,
+    STAIN,
+    Given,
+    State,
+    WorklistFilter,
+    from_address,
+    to_address,
+)
+from her2core.scores import HER2Score
+from pages.shell import session, ui
+
+_READERS = {name: ui.model_title(name) for name in ui.ARCHITECTURES} | {STAIN: "Stain"}
+_STATES: dict[State, str] = {"open": "To review", "reviewed": "Reviewed"}
+_GIVEN: dict[Given, str] = {"me": "You", "nobody": "Nobody"}
+_GAPS = {0: "none", 1: "1 grade", 2: "2 grades", 3: "3 grades"}
+_FILTER, _ROUND, _WRONG = "worklist_filter", "worklist_filter_round", "worklist_filter_wrong"
+
+
+def ask(whole: Worklist, changed: Callable[[], None]) -> WorklistFilter:
+    """Draw the controls, one beside the other.
+
+    Args:
+        whole: all patches of this person.
+        changed: called before the page is drawn with another filter.
+    """
+    if _FILTER not in st.session_state:  # a link or a reload
+        asked, wrong = from_address(st.query_params.to_dict(), _READERS)
+        st.session_state[_WRONG] = wrong
+        _set(asked)
+    before: WorklistFilter = st.session_state[_FILTER]
+    turn = partial(_turn, changed)
+    text = st.text_input(
+        "Search",
+        key=_key("text"),
+        placeholder="Search file name or sha256",
+        label_visibility="collapsed",
+        icon=":material/search:",
+        persist_state="session",
+        on_change=turn,
+        width=260,
+    )
+    number = sum(map(bool, (to_address(before) | {"text": "", "reader": ""}).values()))
+    label = f"Filters ({number})" if number else "Filters"
+    with st.popover(label, icon=":material/filter_alt:", width="content"):
+        wanted = _details(whole.cases(), text.strip(), turn)
+    if wanted != EVERYTHING:
+        st.button(
+            "Clear filters",
+            icon=":material/filter_alt_off:",
+            key="worklist-clear",
+            on_click=_clear,
+            args=(changed,),
+        )
+    st.session_state[_FILTER] = wanted
+    for name, value in to_address(wanted).items():
+        ui.keep_in_address(name, value)
+    return wanted
+
+
+def say_what_was_wrong() -> None:
+    """A sentence for each part of the address that was no filter, until the filter is changed."""
+    for sentence in st.session_state.get(_WRONG, ()):
+        st.caption(f":material/link_off: {markdown_text(sentence)}")
+
+
+def _details(cases: list[str], text: str, turn: Callable[[], None]) -> WorklistFilter:
+    keep: dict[str, Any] = {"persist_state": "session", "on_change": turn}
+    state = st.segmented_control(
+        "State", list(_STATES), format_func=_STATES.__getitem__, key=_key("state"), **keep
+    )
+    scores = st.pills(
+        "Score",
+        list(HER2Score),
+        selection_mode="multi",
+        format_func=lambda score: score.label,
+        key=_key("scores"),
+        **keep,
+    )
+    reader = st.segmented_control(
+        "Score of", list(_READERS), format_func=_READERS.__getitem__, key=_key("reader"), **keep,
+        help="Without a choice: of any of them.",
+    )  # fmt: skip
+    gap = st.pills(
+        "Gap between the readers",
+        list(_GAPS),
+        selection_mode="multi",
+        format_func=_GAPS.__getitem__,
+        key=_key("gap"),
+        **keep,
+    )
+    unfamiliar = st.checkbox("Unfamiliar to a model", key=_key("unfamiliar"), **keep)
+    not_assessable = st.checkbox("Not assessable", key=_key("not_assessable"), **keep)
+    if ui.blind_mode():
+        st.caption(
+            "Blind mode: what readers say finds only patches that you have reviewed.",
+        )
+    case = st.session_state[_FILTER].case
+    if cases or case:
+        options = cases if case in cases or not case else [*cases, case]
+        case = st.selectbox(
+            "Slide or case", options, index=None, key=_key("case"), placeholder="All", **keep
+        )
+    given = None
+    if session.identity().way != "open":
+        given = st.segmented_control(
+            "Given to", list(_GIVEN), format_func=_GIVEN.__getitem__, key=_key("given"), **keep
+        )
+    return WorklistFilter(
+        state=state or "",
+        reader=reader or "",
+        scores=tuple(sorted(scores)),
+        gap=tuple(sorted(gap)),
+        unfamiliar=unfamiliar,
+        not_assessable=not_assessable,
+        case=case or "",
+        given=given or "",
+        text=text,
+    )
+
+
+def _set(wanted: WorklistFilter) -> None:
+    """Let the controls, which are not drawn yet, begin with this filter."""
+    st.session_state[_FILTER] = wanted
+    st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1
+    for name, value in vars(wanted).items():
+        if name != "among":
+            listed = isinstance(value, tuple)
+            st.session_state[_key(name)] = list(value) if listed else (value or _blank(name))
+
+
+def _blank(name: str) -> object:
+    """What a control without a choice holds."""
+    return {"text": "", "unfamiliar": False, "not_assessable": False}.get(name)
+
+
+def _clear(changed: Callable[[], None]) -> None:
+    """Forget every filter; for a button's on_click.
+
+    The browser keeps the values of a closed popover's widgets and sends them again with the next
+    click. So the next run has new widgets.
+    """
+    _set(EVERYTHING)
+    _turn(changed)
+
+
+def _turn(changed: Callable[[], None]) -> None:
+    st.session_state.pop(_WRONG, None)
+    changed()
+
+
+def _key(name: str) -> str:
+    return f"worklist_{name}-{st.session_state.get(_ROUND, 0)}"
