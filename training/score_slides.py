@@ -11,6 +11,7 @@ again after a stop, the command goes on where it was.
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from her2core.scores import RESEARCH_NOTICE
 from her2core.serving.slide_runs import Outcome, Progress, SlideJob, options_of, read_slides
 from her2core.serving.slide_tasks import SlideOptions
 from her2core.settings import load_settings
+from her2core.slides.cells import cell_shapes
 from her2core.slides.geojson import written
 from her2core.slides.plan import DEFAULT_UM
 from her2core.slides.readings import SlideReading
@@ -107,6 +109,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="QuPath's GeoJSON of areas to read, named like the slides",
     )
+    parser.add_argument(
+        "--cells",
+        action="store_true",
+        help="also write every tumour cell that was counted into the GeoJSON",
+    )
     return parser
 
 
@@ -162,31 +169,34 @@ def _read(slides: Sequence[Path], options: SlideOptions, args: argparse.Namespac
             read[progress.path] = now
 
         for one in read_slides(jobs, options, *who, args.out / "readings", watch):
-            done[one.path] = _done(one, options, names[one.path], args.out / targets[one.path])
+            target = args.out / targets[one.path]
+            done[one.path] = _done(one, options, names[one.path], target, args.cells)
     return [done[path] for path in slides]
 
 
-def _done(outcome: Outcome, options: SlideOptions, name: str, target: Path) -> _Done:
+def _done(outcome: Outcome, options: SlideOptions, name: str, target: Path, cells: bool) -> _Done:
     """The rows of a slide that was read; its GeoJSON and its map are written."""
     reading = outcome.reading
     if reading is None:
         return _unread(name, outcome.message)
     scores = score_slide(reading, [reader for reader, _ in options.models], options.thresholds)
     try:
-        picture = _picture(outcome.path, reading, scores)
+        with Slide(outcome.path) as slide:
+            picture = _picture(slide, reading, scores)
+            counted = cell_shapes(slide, reading, options.thresholds) if cells else ()
+            shapes = written(itertools.chain(region_shapes(reading), counted))
     except SlideError as error:
         return _unread(name, str(error))
-    for ending, data in (("geojson", written(region_shapes(reading))), ("png", picture)):
+    for ending, data in (("geojson", shapes), ("png", picture)):
         write_atomically(target.with_name(f"{target.name}.{ending}"), data)
     return _Done(name, [{**score_row(reading, one), "slide": name} for one in scores], reading)
 
 
-def _picture(path: Path, reading: SlideReading, scores: Sequence[SlideScore]) -> bytes:
+def _picture(slide: Slide, reading: SlideReading, scores: Sequence[SlideScore]) -> bytes:
     width, height = reading.facts.width, reading.facts.height
     share = min(1.0, _THUMBNAIL / max(width, height))
     size = (max(1, round(width * share)), max(1, round(height * share)))
-    with Slide(path) as slide:
-        overview = slide.read(0, 0, width, height, size)
+    overview = slide.read(0, 0, width, height, size)
     said = f"{len(scores)} cores"
     if len(scores) == 1:
         said = ", ".join(

@@ -120,9 +120,12 @@ def drawn(areas: Iterable[Area], shape: tuple[int, int], reduction: float) -> Ma
 
 def written(shapes: Iterable[Shape]) -> bytes:
     """A FeatureCollection that QuPath opens; the same shapes give the same bytes."""
-    features = [_feature(shape) for shape in shapes]
-    collection = {"type": "FeatureCollection", "features": features}
-    return json.dumps(collection, ensure_ascii=False, separators=(",", ":")).encode()
+    # one by one: there may be a million cells
+    features = (
+        json.dumps(_feature(shape), ensure_ascii=False, separators=(",", ":")).encode()
+        for shape in shapes
+    )
+    return b'{"type":"FeatureCollection","features":[' + b",".join(features) + b"]}"
 
 
 def rectangle(left: int, top: int, right: int, bottom: int) -> Ring:

@@ -62,6 +62,15 @@ def test_good_and_bad_slides_of_a_folder(folder, tmp_path, capsys):
     before = written(out)
     assert main([*command, "--models", "cnn"]) == 2
     assert written(out) == before
+    assert main(["--data", *command, "--arch", "cnn", "--cells"]) == 2
+    assert (out / "slides.csv").read_bytes() == before["slides.csv"]
+    features = json.loads((out / "good.geojson").read_bytes())["features"]
+    assert features[:4] == shapes
+    for grade in ("0", "1plus", "2plus", "3plus"):
+        name = f"Tumour cell {grade.replace('plus', '+')}"
+        found = [one for one in features if one["properties"]["classification"]["name"] == name]
+        assert len(found) == sum(row[f"cells_{grade}"] for row in table)
+        assert {one["properties"]["objectType"] for one in found} <= {"detection"}
     assert "Traceback" not in capsys.readouterr().err
 
 
