@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from her2core.models.architectures.keras_model import build
 from her2core.models.bundles.registry import ARCHITECTURES, chosen
 from her2core.scores import HER2Score
 from her2core.settings import load_settings
@@ -181,7 +182,7 @@ def against_random_weights(
     import keras
 
     keras.utils.set_random_seed(seed)
-    fresh = ARCHITECTURES[bundle.card.architecture].build()
+    fresh = build(ARCHITECTURES[bundle.card.architecture])
     names = list(first[0][2])
     subject = Subject.of(replace(bundle, model=fresh), samples, names)
     correlations: dict[str, list[float | None]] = {name: [] for name in names}

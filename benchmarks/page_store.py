@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Engine, insert, text, update
 from sqlalchemy.orm import Session
 
+from her2core.models.architectures import ARCHITECTURES
 from her2core.preprocessing.patches import Square
 from her2core.reviews.chain import GENESIS, EntryFacts, VerdictFacts, entry_hash
 from her2core.reviews.database import for_writing, open_engine
@@ -25,7 +26,6 @@ from her2core.reviews.schema import (
 from her2core.reviews.store import ReviewStore
 from her2core.scores import HER2Score
 
-ARCHITECTURES = ("cnn", "densenet121")
 _SIDE = 224
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 _AT_ONCE = 5000

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from her2core.models.architectures.keras_model import build
 from her2core.models.bundles.card import Metric, ModelCard
 from her2core.preprocessing.patches import Patch, Square
 from her2core.settings import Settings
@@ -75,7 +76,7 @@ def bundle_root() -> Path:
     atexit.register(shutil.rmtree, root, ignore_errors=True)
     for number, name in enumerate(NAMES):
         keras.utils.set_random_seed(number)
-        model = ARCHITECTURES[name].build()
+        model = build(ARCHITECTURES[name])
         kernel, bias = model.get_layer("logits").get_weights()
         # Fresh weights answer one quarter for everything; spread the answers.
         model.get_layer("logits").set_weights([6.0 * kernel, bias])

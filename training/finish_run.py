@@ -139,10 +139,11 @@ def finish_run(
         CheckpointError: the run's best weights are missing or damaged.
         DatasetError: a test patch cannot be read.
     """
-    from her2core.models.bundles.registry import ARCHITECTURES
+    from her2core.models.architectures import ARCHITECTURES
+    from her2core.models.architectures.keras_model import build
 
     gc.collect()  # the trained network with its optimizer; the best weights are on disk
-    model = ARCHITECTURES[recipe.architecture].build()
+    model = build(ARCHITECTURES[recipe.architecture])
     load_weights(model, run.best)
     train = _some(prepared, recipe)
     validation = prepared.validation

@@ -25,6 +25,7 @@ import numpy.typing as npt
 from her2core import __version__
 from her2core.common.text import interval_text
 from her2core.evaluation.metrics import set_metrics
+from her2core.models.architectures import ARCHITECTURES
 from her2core.models.bundles.card import BundleError, Metric, ModelCard, ModelInput, PartReading
 from her2core.models.bundles.card_records import KnownPatches
 from her2core.models.conformal import ConformalSets, calibrate
@@ -50,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m training.make_bundle", description=__doc__.splitlines()[0]
     )
-    parser.add_argument("--arch", required=True, choices=("cnn", "densenet121"))
+    parser.add_argument("--arch", required=True, choices=tuple(ARCHITECTURES))
     parser.add_argument(
         "--weights", required=True, type=Path, help="best.weights.h5 of a run, or a bundle"
     )
@@ -144,11 +145,11 @@ def make_bundle(args: argparse.Namespace) -> ModelCard:
         BundleError, CheckpointError, DatasetError: weights, patches or bundle cannot be used.
         KeyError, OSError, tomllib.TOMLDecodeError: the card's text cannot be used.
     """
-    from her2core.models.bundles.registry import ARCHITECTURES
+    from her2core.models.architectures.keras_model import build
 
     import_tensorflow()
     text = tomllib.loads(args.text.read_text(encoding="utf-8"))
-    model = ARCHITECTURES[args.arch].build()
+    model = build(ARCHITECTURES[args.arch])
     load_start(model, args.weights, args.arch)
     _lift(model, args.lift)
     background = choose_background(_seen(args.background, args), BACKGROUND_PATCHES)
@@ -208,7 +209,7 @@ def assemble(
     draft: ModelCard,
     background: npt.NDArray[np.uint8],
     validation: PatchSet,
-    measure: Callable[[Any, float, ConformalSets], tuple[Metric, ...]],
+    measure: Callable[[Any, Temperature, ConformalSets], tuple[Metric, ...]],
     out: Path,
     fields: PatchSet | None = None,
     files: Mapping[str, bytes] = MappingProxyType({}),

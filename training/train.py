@@ -21,6 +21,7 @@ from pathlib import Path
 
 from her2core.common.files import write_atomically
 from her2core.common.text import interval_text
+from her2core.models.architectures import ARCHITECTURES
 from her2core.models.architectures.description import WeightsUnavailableError
 from her2core.models.bundles.card import BundleError, ModelCard
 from her2core.training.checkpoint import CheckpointError
@@ -56,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Layouts and several machines: docs/training.md; recipe entries: docs/recipe.md. "
         "Exit status: 0 done; 1 not done, with the reason in one sentence; 130 stopped.",
     )
-    parser.add_argument("--arch", required=True, choices=("cnn", "densenet121"))
+    parser.add_argument("--arch", required=True, choices=tuple(ARCHITECTURES))
     parser.add_argument(
         "--data", required=True, help="folder or CSV table; or DIR[=SHARE] joined by commas"
     )

@@ -3,17 +3,12 @@
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from her2core.charts.theme import label_text, lay_out, theme_of
-from her2core.common.palette import MAP_METHODS, OTHER_METHOD
+from her2core.charts.theme import label_text, lay_out, style_of, theme_of
+from her2core.common.palette import OTHER_METHOD
 from her2core.xai.fidelity_report import ModelFidelity
+from her2core.xai.methods import METHODS
 
-_DASHES = {
-    "grad_cam_plus_plus": "dash",
-    "hires_cam": "dashdot",
-    "shap": "longdash",
-    "gradient": "longdashdot",
-    "random": "dot",
-}
+_PLACES = {name: place for place, name in enumerate(METHODS)}
 
 
 def curves_figure(model: ModelFidelity, *, dark: bool = False) -> go.Figure:
@@ -34,7 +29,8 @@ def curves_figure(model: ModelFidelity, *, dark: bool = False) -> go.Figure:
     )
     for column, name in enumerate(("deletion", "insertion"), start=1):
         for method in model.methods:
-            colour = MAP_METHODS.get(method.method, OTHER_METHOD).on(dark)
+            place = _PLACES.get(method.method)
+            style = None if place is None else style_of(place)
             curve = method.deletion if name == "deletion" else method.insertion
             steps = max(1, len(curve) - 1)
             figure.add_scatter(
@@ -45,8 +41,8 @@ def curves_figure(model: ModelFidelity, *, dark: bool = False) -> go.Figure:
                 legendgroup=method.method,
                 showlegend=column == 1,
                 line={
-                    "color": colour,
-                    "dash": _DASHES.get(method.method, "solid"),
+                    "color": (style.colour if style else OTHER_METHOD).on(dark),
+                    "dash": style.dash if style else "dot",
                     "width": 2,
                 },
                 hovertemplate=label_text(method.title)

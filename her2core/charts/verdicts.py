@@ -10,18 +10,20 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from her2core.charts.theme import label_text, lay_out, theme_of
-from her2core.common.palette import MODELS, OTHER_MODEL
+from her2core.common.palette import MODELS
 from her2core.common.text import percent
+from her2core.models.architectures import ARCHITECTURES
 from her2core.models.verdict import Verdict
 from her2core.scores import CLASS_LABELS, HER2Score
 
-_NAMES = {"cnn": "CNN", "densenet121": "DenseNet121"}
-_HATCHES = {"cnn": "", "densenet121": "/"}
+_HATCHES = ("", "/", "x", ".")
+_PLACES = {name: place for place, name in enumerate(ARCHITECTURES)}
 
 
 def model_name(architecture: str) -> str:
     """How an architecture is written for people, e.g. "DenseNet121"."""
-    return _NAMES.get(architecture, architecture)
+    known = ARCHITECTURES.get(architecture)
+    return architecture if known is None else known.title
 
 
 def probability_figure(verdicts: Sequence[Verdict], *, dark: bool = False) -> go.Figure:
@@ -37,7 +39,8 @@ def probability_figure(verdicts: Sequence[Verdict], *, dark: bool = False) -> go
     figure = go.Figure()
     for verdict in verdicts:
         name = label_text(model_name(verdict.architecture))
-        colour = MODELS.get(verdict.architecture, OTHER_MODEL).on(dark)
+        place = _PLACES.get(verdict.architecture, len(_PLACES))
+        colour = MODELS[place % len(MODELS)].on(dark)
         texts = [
             f"<b>{label_text(percent(p))}</b>"
             if HER2Score(i) == verdict.score
@@ -55,7 +58,7 @@ def probability_figure(verdicts: Sequence[Verdict], *, dark: bool = False) -> go
                 "color": colour,
                 "line": {"color": colour, "width": 1},
                 "pattern": {
-                    "shape": _HATCHES.get(verdict.architecture, "x"),
+                    "shape": _HATCHES[place % len(_HATCHES)],
                     "fillmode": "overlay",
                     "fgcolor": theme_of(dark).hatch,
                     "size": 7,

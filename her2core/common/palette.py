@@ -77,16 +77,9 @@ SERIES = (
     Pair("#AA4499", "#E29AC8"),
     Pair("#555555", "#CCCCCC"),
 )
-MODELS = {"cnn": Pair(_BLUE, _SKY), "densenet121": Pair(_VERMILION, _ORANGE)}
-OTHER_MODEL = Pair(_GREEN, _GREEN)
-MAP_METHODS = {
-    "grad_cam": Pair(_BLUE, _SKY),
-    "grad_cam_plus_plus": Pair(_GREEN, "#2FD0A5"),
-    "hires_cam": Pair(_PINK, "#E5A5C7"),
-    "shap": Pair(_VERMILION, _ORANGE),
-    "random": Pair("#8A8F9C", "#858A97"),
-}
-OTHER_METHOD = _DIM
+# networks, in the order in which they are listed
+MODELS = (Pair(_BLUE, _SKY), Pair(_VERMILION, _ORANGE), Pair(_GREEN, _GREEN), Pair(_PINK, _PINK))
+OTHER_METHOD = _DIM  # what heat maps are held against
 
 # how far a score lies below or above another, from two grades lower to two higher
 DIFFERENCES = ("#0B4F8A", _SKY, "#D9D9D9", _ORANGE, "#A3400B")

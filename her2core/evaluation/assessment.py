@@ -175,9 +175,10 @@ def sample_of(
     """What one model, or the mean of several, predicts for rows of the groups `codes` (n,)."""
     predictions = [_probabilities(rows, model.key) for model in models]
     before = [
-        without_temperature(probabilities, model.temperature)
+        untempered
         for probabilities, model in zip(predictions, models, strict=True)
         if model.temperature is not None
+        and (untempered := without_temperature(probabilities, model.temperature)) is not None
     ]
     sets = models[0].conformal if len(models) == 1 else None
     return Sample(

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-TITLES = {
+_OF_ALL = {
     "accuracy": "Accuracy",
     "balanced_accuracy": "Balanced accuracy",
     "within_one": "Within one grade",
@@ -21,6 +21,8 @@ TITLES = {
     "brier": "Brier score",
     "set_coverage": "Prediction sets hold the label",
     "set_size": "Mean size of a prediction set",
+}
+_OF_PARTS = {
     "precision": "Precision",
     "recall": "Recall",
     "f1": "F1",
@@ -31,7 +33,8 @@ TITLES = {
     "ppv": "Positive predictive value",
     "npv": "Negative predictive value",
 }
-OVERALL = tuple(TITLES)[:18]
+TITLES = _OF_ALL | _OF_PARTS
+OVERALL = tuple(_OF_ALL)
 # those of the first plot
 MAIN = (*OVERALL[:3], "macro_f1", "macro_roc_auc", "macro_pr_auc", "kappa")
 # means over the four classes, of which figure; "_present" takes only the classes that patches have

@@ -2,7 +2,7 @@
 
 A field of 400 µm on 224 pixels has 1.8 µm a pixel: no membrane is left to be seen. Where the square
 has twice the pixels, it is cut in four, each part is read, and the square gets the reading of its
-strongest part: one of four is a quarter of the field, more than the 10 % that the ASCO/CAP rule
+strongest part: one of four is a quarter of the field, more than the share that the ASCO/CAP rule
 asks for. How wide the field is in µm does not matter: nuclei tell it too roughly, and on fields of
 90 to 150 µm the parts are read as rightly as the whole (docs/external.md).
 """

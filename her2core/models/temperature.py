@@ -33,11 +33,12 @@ def keras_probabilities(logits: Any, temperature: Temperature) -> Any:
     return keras.layers.Softmax(name="tempered_probabilities")(scaled)
 
 
-def without_temperature(shown: Floats, temperature: Temperature) -> Floats:
+def without_temperature(shown: Floats, temperature: Temperature) -> Floats | None:
     """The probabilities (n, 4) as they were before their logits were divided by the temperature.
 
     Softmax forgets only a constant of the logits, so p to the power of the temperature, made to
-    sum to 1, is what temperature 1 would have given.
+    sum to 1, is what temperature 1 would have given. A kind of temperature that cannot be undone
+    so gives None, and the figures before temperature are left out.
     """
     logits = np.log(np.maximum(shown, np.finfo(np.float64).tiny))
     return probabilities(logits, 1.0 / temperature)

@@ -22,7 +22,7 @@ from her2core import __version__
 from her2core.common.zip_files import ZippedFile, add_file
 from her2core.preprocessing.patches import Patch
 from her2core.reviews.columns import ExportOptions
-from her2core.reviews.export import to_csv, to_json, to_xlsx
+from her2core.reviews.export import FORMATS
 from her2core.reviews.records import Review, ReviewFilter
 from her2core.reviews.schema import utc_text
 from her2core.scores import RESEARCH_NOTICE
@@ -95,9 +95,8 @@ def to_zip(
     with tempfile.TemporaryFile() as file:
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive_zip:
             archive = _Archive(archive_zip)
-            archive.add("log.csv", to_csv(reviews, options))
-            archive.add("log.xlsx", to_xlsx(reviews, options))
-            archive.add("log.json", to_json(reviews, options))
+            for format_ in FORMATS:
+                archive.add(f"log.{format_.ending}", format_.make(reviews, options))
             _add_pictures(archive, reviews, images, overlays, progress)
             manifest = _manifest(archive, reviews, cards, options, used_filter)
             archive.add("manifest.json", manifest)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from her2core.models.architectures import ARCHITECTURES
 from her2core.reviews.records import Review
 from her2core.reviews.schema import utc_text
 from her2core.reviews.worklist import model_gap, reader_gap
@@ -11,7 +12,6 @@ from her2core.stain.cells import Pattern
 from her2core.stain.reading import StainReading
 
 # always exported, in this order; another architecture found in a review follows them
-ARCHITECTURES = ("cnn", "densenet121")
 
 Value = str | int | float | None
 
@@ -283,7 +283,7 @@ def columns_for(architectures: Iterable[str]) -> tuple[Column, ...]:
     return (*_ENTRY, *_ORIGIN, *models, *_STAIN, *_GAPS, *ANSWER, *_RECORD)
 
 
-COLUMNS = columns_for(ARCHITECTURES)
+COLUMNS = columns_for(tuple(ARCHITECTURES))
 
 
 def answer_texts(review: Review) -> dict[str, str]:

@@ -8,8 +8,8 @@ text with apostrophes. XLSX stores it as text, and what XML cannot hold as Excel
 import io
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from xlsxwriter import Workbook
@@ -20,7 +20,6 @@ from her2core.common.text import encodable, spreadsheet_text
 from her2core.models.verdict import Verdict
 from her2core.reviews.answer import values_of
 from her2core.reviews.columns import (
-    ARCHITECTURES,
     COLUMNS,
     Column,
     ExportOptions,
@@ -33,7 +32,7 @@ from her2core.scores import RESEARCH_NOTICE
 from her2core.stain.cells import Pattern
 from her2core.stain.reading import StainReading
 
-__all__ = ["ARCHITECTURES", "COLUMNS", "Column", "ExportOptions", "to_csv", "to_json", "to_xlsx"]
+__all__ = ["COLUMNS", "FORMATS", "Column", "ExportOptions", "to_csv", "to_json", "to_xlsx"]
 
 JSON_SCHEMA_VERSION = 2
 _XLSX_MAX_TEXT = 32_767
@@ -217,3 +216,26 @@ def _without_name(text: str, review: Review, options: ExportOptions) -> str:
     if options.include_names or not review.patch.name:
         return text
     return text.replace(review.patch.name, "(file name left out)")
+
+
+@dataclass(frozen=True)
+class ExportFormat:
+    """One format of the exported log: its name for people, the file's ending and media type."""
+
+    title: str
+    ending: str
+    media_type: str
+    make: Callable[[Sequence[Review], ExportOptions], bytes]
+
+
+# a further format is a function and an entry here: the Review log and the archive offer it
+FORMATS = (
+    ExportFormat("CSV", "csv", "text/csv", to_csv),
+    ExportFormat(
+        "Excel",
+        "xlsx",
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        to_xlsx,
+    ),
+    ExportFormat("JSON", "json", "application/json", to_json),
+)

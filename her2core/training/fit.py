@@ -85,13 +85,14 @@ def build(recipe: Recipe, start_weights: Path | None = None) -> Any:
     """
     import keras
 
-    from her2core.models.architectures import ARCHITECTURES
+    from her2core.models.architectures import ARCHITECTURES, keras_model
 
     keras.utils.set_random_seed(recipe.seed)
     keras.config.set_dtype_policy("mixed_bfloat16" if recipe.mixed_precision else "float32")
     try:
         network = ARCHITECTURES[recipe.architecture]
-        model = network.build(
+        model = keras_model.build(
+            network,
             dropout=recipe.dropout,
             size=recipe.size,
             imagenet=bool(network.imagenet) and recipe.imagenet and start_weights is None,

@@ -40,7 +40,7 @@ def class_activation_reading(
             "so the map is empty; that says nothing about what speaks against it."
         )
     return (
-        f"Warmer areas {METHODS[method].reading} the network's score for {target.label}; "
+        f"Warmer areas {METHODS[method].reading.format(score=target.label)}; "
         f"the map has only {rows} x {columns} cells, each about {_FIELD // rows} of {_FIELD} "
         "pixels wide, so it points to regions, cannot outline membranes or cells, and shows "
         "nothing that speaks against the class."

@@ -17,6 +17,7 @@ from her2core.evaluation.comparisons import (
     models_with_each_other,
 )
 from her2core.evaluation.intervals import Interval
+from her2core.models.bundles.registry import ARCHITECTURES
 from her2core.reviews.log_columns import LogColumns
 from her2core.serving.services import Services
 from pages.evaluation_parts import differences, over_time
@@ -83,7 +84,7 @@ def draw(here: Services) -> None:
         f"{blind} blind, {len(reviews) - blind} unblinded. Corrected entries do not count."
     )
 
-    present = [name for name in ui.ARCHITECTURES if name in versions]
+    present = [name for name in ARCHITECTURES if name in versions]
     reports = {
         ui.model_title(name): (
             model_with_reviewers(reviews, name, model_id=picked.get(name)),

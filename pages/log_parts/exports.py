@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from functools import partial
 
 import streamlit as st
 
+from her2core.accounts.records import Permission
 from her2core.models.bundles.registry import find_bundles
 from her2core.people.access import Desk
 from her2core.people.review_log import ReviewLog
 from her2core.reviews.archive import to_zip
-from her2core.reviews.export import ExportOptions, to_csv, to_json, to_xlsx
-from her2core.reviews.records import Review, ReviewFilter
+from her2core.reviews.export import FORMATS, ExportFormat, ExportOptions
+from her2core.reviews.records import ReviewFilter
 from her2core.serving.recorded_maps import exported_overlays
 from her2core.serving.services import Services
 from her2core.xai.fidelity_report import read_report
 from pages.shell import seen, session, ui
 
 _log = logging.getLogger(__name__)
-_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _NAME = "her2-review-log"
 
 
@@ -35,6 +35,9 @@ def draw(here: Services, log: ReviewLog, entries: int, wanted: ReviewFilter) -> 
         wanted: the filter, for the manifest, too.
     """
     desk = session.desk(here.store)
+    if not desk.may(Permission.EXPORT):
+        st.caption(f"As {desk.identity.role} you may not {Permission.EXPORT}.")
+        return
     mark = seen.marker(here, insist=ui.blind_mode())
     with st.expander(f"Export these {entries} entries", icon=":material/download:"):
         options = ExportOptions(
@@ -47,19 +50,15 @@ def draw(here: Services, log: ReviewLog, entries: int, wanted: ReviewFilter) -> 
             )
         )
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            for label, make, ending, mime in (
-                ("CSV", to_csv, "csv", "text/csv"),
-                ("Excel", to_xlsx, "xlsx", _XLSX),
-                ("JSON", to_json, "json", "application/json"),
-            ):
+            for one in FORMATS:
                 st.download_button(
-                    label,
-                    data=partial(_handed_out, desk, mark, label, make, log, wanted, options),
-                    file_name=f"{_NAME}.{ending}",
-                    mime=mime,
-                    icon=":material/table_view:" if ending != "json" else ":material/data_object:",
+                    one.title,
+                    data=partial(_handed_out, desk, mark, one, log, wanted, options),
+                    file_name=f"{_NAME}.{one.ending}",
+                    mime=one.media_type,
+                    icon=":material/download:",
                     on_click="ignore",
-                    key=f"log_export_{ending}",
+                    key=f"log_export_{one.ending}",
                 )
             _zip(here, log, wanted, options)
 
@@ -142,17 +141,16 @@ def _zip(here: Services, log: ReviewLog, wanted: ReviewFilter, options: ExportOp
 def _handed_out(
     desk: Desk,
     mark: Callable[[Iterable[str]], None],
-    what: str,
-    make: Callable[[Sequence[Review], ExportOptions], bytes],
+    wanted_format: ExportFormat,
     log: ReviewLog,
     wanted: ReviewFilter,
     options: ExportOptions,
 ) -> bytes:
     """The file, once the audit says who took it, and that its verdicts were shown."""
     reviews, _ = log.everything(wanted)
-    desk.note_export(what, len(reviews))
+    desk.note_export(wanted_format.title, len(reviews))
     mark({review.patch.sha256 for review in reviews})
-    return make(reviews, options)
+    return wanted_format.make(reviews, options)
 
 
 def _megabytes(count: int) -> str:

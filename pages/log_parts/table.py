@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from her2core.common.text import cell_text
+from her2core.models.bundles.registry import ARCHITECTURES
 from her2core.reviews.columns import ANSWER, answer_texts
 from her2core.reviews.patch_names import distinct_names
 from her2core.reviews.records import Review
@@ -40,8 +41,8 @@ def draw(reviews: list[Review], *, height: int | Literal["auto"] = "auto") -> Re
             "Recorded": st.column_config.TextColumn(f"Recorded ({times.zone()})", width=140),
             "Own": st.column_config.TextColumn("Own score", width=80),
             **{
-                ui.model_title(name): st.column_config.TextColumn(width=width)
-                for name, width in zip(ui.ARCHITECTURES, (55, 100), strict=True)
+                network.title: st.column_config.TextColumn(width=28 + 7 * len(network.title))
+                for network in ARCHITECTURES.values()
             },
             "Stain": st.column_config.TextColumn(
                 width=120, help="Score of the stain measurement, which needs no network"
@@ -83,7 +84,7 @@ def as_frame(reviews: list[Review], *, with_corrections: bool) -> pd.DataFrame:
             "Reviewer": cell_text(review.reviewer),
             "Own": review.own_score.label,
         }
-        for architecture in ui.ARCHITECTURES:
+        for architecture in ARCHITECTURES:
             verdict = review.verdict(architecture)
             row[ui.model_title(architecture)] = "–" if verdict is None else verdict.score.label
         row["Stain"] = "–" if review.stain is None else review.stain.verdict
@@ -91,7 +92,7 @@ def as_frame(reviews: list[Review], *, with_corrections: bool) -> pd.DataFrame:
         row["File"] = cell_text(names[review.patch.sha256])
         said = answer_texts(review)
         row["Comment"] = cell_text(said["comment"])
-        for architecture in ui.ARCHITECTURES:
+        for architecture in ARCHITECTURES:
             row[f"With {ui.model_title(architecture)}"] = _AGREES[review.agrees.get(architecture)]
         row["Reader gap"] = reader_gap(review.verdicts, review.stain)
         row["Assessable"] = "–" if review.assessability().assessable else "no"

@@ -13,6 +13,7 @@ import streamlit as st
 
 from her2core.accounts.records import NotAllowedError
 from her2core.common.text import markdown_text
+from her2core.models.bundles.registry import ARCHITECTURES
 from her2core.models.verdict import Verdict
 from her2core.preprocessing.patches import Patch
 from her2core.reviews.answer import MAX_COMMENT, Confidence
@@ -29,7 +30,8 @@ from pages.shell import session, ui
 from pages.shell.drafts import Draft, mark_form
 
 _log = logging.getLogger(__name__)
-_KEYS = {"cnn": ("A", "D"), "densenet121": ("Shift+A", "Shift+D")}
+# to agree and to disagree, by the place of the network; further ones have none
+_KEYS = (("A", "D"), ("Shift+A", "Shift+D"))
 
 
 @st.fragment
@@ -240,7 +242,8 @@ def _keep_comment(draft: Draft) -> None:
 
 def _agreement(draft: Draft, patch: Patch, verdict: Verdict, kept: Callable[[], None]) -> None:
     name = verdict.architecture
-    agree, disagree = _KEYS[name]
+    place = list(ARCHITECTURES).index(name)
+    agree, disagree = _KEYS[place] if place < len(_KEYS) else (None, None)
     given = draft.agrees(patch.square, [verdict]).get(name)
     yes, no = (Judged(said, patch.square, verdict.model_id) for said in (True, False))
     choose(

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 # text, key, whether it is chosen, and what a click calls
-Option = tuple[str, str, bool, Callable[[], None]]
+Option = tuple[str, str | None, bool, Callable[[], None]]
 
 
 def choose(label: str, options: Sequence[Option], kept: Callable[[], None]) -> None:

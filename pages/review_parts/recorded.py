@@ -3,6 +3,7 @@
 import streamlit as st
 
 from her2core.common.text import markdown_text
+from her2core.models.bundles.registry import ARCHITECTURES
 from her2core.reviews.columns import ANSWER, answer_texts
 from her2core.reviews.records import Review
 from pages.review_parts import navigation, stain_panel
@@ -27,7 +28,7 @@ def draw(review: Review, following: str | None, hidden: bool) -> None:
             f"saved {review.recorded_at:%d %b %Y %H:%M} UTC]"
         )
         if not hidden:
-            lines = [_line(review, name) for name in ui.ARCHITECTURES]
+            lines = [_line(review, name) for name in ARCHITECTURES]
             st.markdown("  \n".join([*lines, stain_panel.compared(review)]))
         if further := further_lines(review):
             st.markdown("  \n".join(further))

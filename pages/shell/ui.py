@@ -24,7 +24,6 @@ from her2core.scores import RESEARCH_NOTICE, HER2Score
 from her2core.serving.services import Services, services
 from pages.shell import drafts, session
 
-ARCHITECTURES = ("cnn", "densenet121")
 ORDERS = {"arrival": "Arrival", "doubt": "Doubt", "name": "Name"}
 MAX_REVIEWER = 80
 

@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from her2core.common.text import markdown_text
+from her2core.models.bundles.registry import ARCHITECTURES
 from her2core.people.worklist import Worklist
 from her2core.reviews.worklist_filter import (
     EVERYTHING,
@@ -22,7 +23,7 @@ from her2core.reviews.worklist_filter import (
 from her2core.scores import HER2Score
 from pages.shell import session, ui
 
-_READERS = {name: ui.model_title(name) for name in ui.ARCHITECTURES} | {STAIN: "Stain"}
+_READERS = {name: network.title for name, network in ARCHITECTURES.items()} | {STAIN: "Stain"}
 _STATES: dict[State, str] = {"open": "To review", "reviewed": "Reviewed"}
 _GIVEN: dict[Given, str] = {"me": "You", "nobody": "Nobody"}
 _GAPS = {0: "none", 1: "1 grade", 2: "2 grades", 3: "3 grades"}

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from her2core.models.architectures import ARCHITECTURES
-from her2core.models.architectures.keras_model import take_weights
+from her2core.models.architectures.keras_model import build, take_weights
 from her2core.models.backends.openvino_backend import OpenVinoReader
 from her2core.models.backends.reader import TOLERANCE
 from her2core.models.bundles.bundle_files import BundleFiles, read_files
@@ -69,7 +69,7 @@ def test_densenet121_is_that_of_keras_applications_whose_weights_fit():
     for weight in original.weights:
         if len(weight.shape) == 1:  # fresh batch normalisation would hide a mixed-up one
             weight.assign(random.uniform(0.5, 1.5, weight.shape))
-    model = ARCHITECTURES["densenet121"].build()
+    model = build(ARCHITECTURES["densenet121"])
     take_weights(model, original)
     head = {"hidden/kernel", "hidden/bias", "logits/kernel", "logits/bias"}
     assert {w.path for w in model.weights} - {w.path for w in original.weights} == head

@@ -7,6 +7,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+from her2core.models.architectures.keras_model import build
 from her2core.models.bundles.card import BundleError
 from her2core.models.bundles.compact import compact, scaled_by_one
 from her2core.models.bundles.registry import ARCHITECTURES
@@ -15,7 +16,7 @@ from tests.tiny_bundles import noise
 
 def moved(architecture: str) -> tuple[keras.Model, dict[str, np.ndarray]]:
     """A network with every vector away from its start, some gains below zero."""
-    model = ARCHITECTURES[architecture].build()
+    model = build(ARCHITECTURES[architecture])
     random = np.random.default_rng(7)
     for weight in model.weights:
         if len(weight.shape) == 1:
@@ -25,7 +26,7 @@ def moved(architecture: str) -> tuple[keras.Model, dict[str, np.ndarray]]:
 
 
 def with_weights(architecture: str, tensors) -> keras.Model:
-    model = ARCHITECTURES[architecture].build()
+    model = build(ARCHITECTURES[architecture])
     for weight in model.weights:
         weight.assign(tensors[weight.path])
     return model

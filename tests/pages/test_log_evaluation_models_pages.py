@@ -22,6 +22,7 @@ from streamlit.testing.v1.element_tree import Element
 
 from her2core.charts.words import figure_text
 from her2core.evaluation.comparisons import current_reviews, model_with_reviewers
+from her2core.models.architectures import ARCHITECTURES
 from her2core.models.bundles.card import ModelCard
 from her2core.models.bundles.registry import CHOICE_FILE, choose
 from her2core.models.verdict import Verdict
@@ -45,7 +46,6 @@ from her2core.xai.fidelity_report import (
     ModelFidelity,
 )
 from pages.models_parts import model_cards
-from pages.shell import ui
 from tests.page_server import layer_titles, scene_of, serve
 from tests.review_samples import tamper
 from tests.tiny_bundles import a_patch, bundle_root
@@ -273,7 +273,7 @@ def test_networks_that_agree_where_there_is_no_tumour_are_no_agreement_in_the_lo
     patch = a_patch(0)
     unstained = tuple(
         Verdict(name, f"{name}-000000000000", (0.9, 0.1, 0.0, 0.0), demo=False)
-        for name in ui.ARCHITECTURES
+        for name in ARCHITECTURES
     )
     empty = StainReading("stain-6", (0, 0, 0, 0), None, "Too few cells.", um_per_pixel=0.4)
     draft = ReviewDraft(
@@ -281,7 +281,7 @@ def test_networks_that_agree_where_there_is_no_tumour_are_no_agreement_in_the_lo
         square=patch.square,
         reviewer="Cy",
         verdicts=unstained,
-        agrees=dict.fromkeys(ui.ARCHITECTURES),
+        agrees=dict.fromkeys(ARCHITECTURES),
         own_score=HER2Score.ZERO,
         confidence="medium",
         comment="",
@@ -328,7 +328,7 @@ def test_zip_is_built_when_asked_and_names_no_file_unasked(here):
         text = b"".join(archive.read(n) for n in names if n.endswith((".csv", ".json")))
     sha256 = here.store.review(1).patch.sha256
     assert f"patches/{sha256}.png" in names
-    assert {f"overlays/1_{a}_{m}.png" for a in ui.ARCHITECTURES for m in ("grad_cam", "shap")} <= {
+    assert {f"overlays/1_{a}_{m}.png" for a in ARCHITECTURES for m in ("grad_cam", "shap")} <= {
         *names
     }
     assert b"onerror" not in text

@@ -12,6 +12,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from her2core.evaluation.metrics import set_metrics
+from her2core.models.architectures.keras_model import build
 from her2core.models.bundles.card import CARD_FILE, Metric, ModelCard
 from her2core.models.conformal import COVERAGE, SET_SIZE, ConformalSets
 from her2core.models.ood.novelty import BANDS
@@ -149,7 +150,7 @@ def test_make_bundle_writes_calibrated_sets_with_their_measured_coverage(tmp_pat
 
     keras.utils.set_random_seed(0)
     weights = tmp_path / "best.weights.h5"
-    ARCHITECTURES["cnn"].build().save_weights(weights)
+    build(ARCHITECTURES["cnn"]).save_weights(weights)
     folder = tmp_path / "validation"
     for number, picture in enumerate(noise(12)):
         path = folder / HER2Score(number % 4).folder / f"{number}.png"

@@ -10,6 +10,7 @@ from PIL import Image
 
 from her2core.charts.plots import reliability_plot
 from her2core.evaluation.report import REPORT_FILE, Report
+from her2core.models.architectures.keras_model import build
 from her2core.models.bundles.bundle import write_bundle
 from her2core.models.bundles.registry import ARCHITECTURES
 from tests.tiny_bundles import a_card, bundle_root, classifier, noise
@@ -33,7 +34,7 @@ def other_cnn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A second CNN bundle with other weights, as another fold's training would leave it."""
     keras.utils.set_random_seed(41)
     folder = tmp_path_factory.mktemp("fold") / "cnn-b"
-    write_bundle(ARCHITECTURES["cnn"].build(), a_card("cnn"), folder, noise(2))
+    write_bundle(build(ARCHITECTURES["cnn"]), a_card("cnn"), folder, noise(2))
     return folder
 
 

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from her2core.models.architectures import ARCHITECTURES
+from her2core.models.architectures.keras_model import build
 from her2core.preprocessing.patches import decode
 from her2core.scores import HER2Score
 from her2core.settings import UploadLimits
@@ -127,10 +128,10 @@ def test_a_recipe_file_is_read_strictly(tmp_path):
 
 
 def test_architectures_are_the_study_s():
-    cnn = ARCHITECTURES["cnn"].build()
+    cnn = build(ARCHITECTURES["cnn"])
     assert cnn.count_params() == 19_265_348
     assert cnn.get_layer("flatten").output.shape == (None, 36_864)
-    densenet = ARCHITECTURES["densenet121"].build()
+    densenet = build(ARCHITECTURES["densenet121"])
     assert densenet.get_layer("features").output.shape == (None, 7, 7, 1024)
     assert densenet.get_layer("probabilities").output.shape == (None, 4)
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from her2core.models.architectures.keras_model import build
 from her2core.settings import PROJECT_ROOT
 from her2core.stain import separate
 from her2core.training.data.augment import Augmentation, augment, restained
@@ -52,7 +53,7 @@ def test_fine_tuning_opens_the_last_blocks_then_the_stem_and_never_batch_normali
     from her2core.models.architectures import ARCHITECTURES
     from her2core.training.frozen import train_only_blocks
 
-    model = ARCHITECTURES["densenet121"].build(size=32)
+    model = build(ARCHITECTURES["densenet121"], size=32)
     opened = {}
     for blocks in (1, 4, 5):
         train_only_blocks(model, blocks)

@@ -10,6 +10,7 @@ import keras
 import pytest
 
 from her2core.evaluation.report import REPORT_FILE, Report
+from her2core.models.architectures.keras_model import build
 from her2core.models.bundles.bundle import load_bundle
 from her2core.models.bundles.card import CARD_FILE, ModelCard
 from her2core.models.bundles.registry import ARCHITECTURES
@@ -56,7 +57,7 @@ def test_train_resume_evaluate_and_show(tmp_path: Path, monkeypatch: pytest.Monk
 
     start = tmp_path / "start.weights.h5"
     keras.utils.set_random_seed(0)
-    ARCHITECTURES["densenet121"].build().save_weights(start)
+    build(ARCHITECTURES["densenet121"]).save_weights(start)
     recipe = tmp_path / "densenet.toml"
     recipe.write_text(SMALL.replace("epochs = 2", "epochs = 1") + "size = 64\nfrozen_epochs = 1\n")
     command = ["--arch=densenet121", f"--data={data}", f"--out={densenet}", f"--config={recipe}"]

@@ -11,7 +11,7 @@ from functools import cached_property
 from itertools import pairwise
 from math import prod
 from types import MappingProxyType
-from typing import Any
+from typing import assert_never
 
 Shape = tuple[int, ...]
 SIDE = 224
@@ -162,12 +162,6 @@ class Network:
     gradient_batch: int
     imagenet: str = ""
 
-    def build(self, **options: Any) -> Any:
-        """A keras.Model with fresh weights; options as for `keras_model.build`."""
-        from her2core.models.architectures.keras_model import build
-
-        return build(self, **options)
-
     @cached_property
     def shapes(self) -> Mapping[str, Shape]:
         """Name of each layer -> shape of its output for one patch of 224 pixels."""
@@ -227,8 +221,9 @@ def _output(layer: Layer, shape: Shape, shapes: Mapping[str, Shape]) -> Shape:
             return shape[-1:]
         case Dense(units=units):
             return (units,)
-        case _:
+        case Scaling() | BatchNorm() | Relu() | Identity() | Dropout() | Softmax():
             return shape
+    assert_never(layer)
 
 
 def _windows(shape: Shape, size: int, stride: int, pad: int) -> Shape:

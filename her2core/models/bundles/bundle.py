@@ -19,6 +19,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
 
+from her2core.models.architectures.keras_model import build
 from her2core.models.bundles.bundle_files import (
     BACKGROUND_FILE,
     CHECKED_PATCHES,
@@ -142,7 +143,7 @@ def plain_logits(model: keras.Model, patches: npt.NDArray[np.uint8]) -> npt.NDAr
 
 
 def _with_weights(architecture: str, tensors: Tensors) -> keras.Model:
-    model = ARCHITECTURES[architecture].build()
+    model = build(ARCHITECTURES[architecture])
     put_weights(model, tensors)
     return model
 

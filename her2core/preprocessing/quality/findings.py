@@ -1,4 +1,4 @@
-"""What can be wrong with a patch: a code, how much it matters, and a sentence on what to do."""
+"""What can be wrong with a patch: a code and a sentence on what to do."""
 
 from dataclasses import dataclass
 

@@ -1,7 +1,8 @@
 """Which tumour cells stain, how completely and how strongly, per ASCO/CAP class.
 
 The shares of cells follow the ASCO/CAP 2018 criteria (see her2core.scores). A gap is left on both
-sides of the 10 % of the rule, because no reader can tell 9 % from 11 % on a patch of thirty cells.
+sides of the rule's share, because no reader can tell a percent more from one less on a patch of
+thirty cells.
 """
 
 from dataclasses import dataclass

@@ -14,7 +14,7 @@ GRAD_CAM = MapMethod(
     name="grad_cam",
     title="Grad-CAM",
     about="regions, channels weighted over the whole map",
-    reading="raised",
+    reading="raised the network's score for {score}",
     from_features=grad_cam,
     recorded=True,
 )

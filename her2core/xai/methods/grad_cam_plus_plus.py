@@ -29,7 +29,7 @@ GRAD_CAM_PLUS_PLUS = MapMethod(
     name="grad_cam_plus_plus",
     title="Grad-CAM++",
     about="the same for several separate regions",
-    reading="hold what raised",
+    reading="hold what raised the network's score for {score}",
     from_features=grad_cam_plus_plus,
     contrasts=False,  # it weighs only what speaks for a class
 )

@@ -20,6 +20,6 @@ HIRES_CAM = MapMethod(
     name="hires_cam",
     title="HiResCAM",
     about="each place by what it added itself",
-    reading="raised, each by itself,",
+    reading="raised, each by itself, the network's score for {score}",
     from_features=hires_cam,
 )

@@ -19,7 +19,7 @@ LAYER_CAM = MapMethod(
     name="layer_cam",
     title="LayerCAM",
     about="each place by what speaks for the class alone",
-    reading="hold what, place by place, raised",
+    reading="hold what, place by place, raised the network's score for {score}",
     from_features=layer_cam,
     contrasts=False,  # it weighs only what speaks for a class
 )

@@ -45,8 +45,8 @@ class MapMethod:
         name: as stored in reports, file names and page state.
         title: how people write it.
         about: what it shows, in a few words, where the reviewer chooses.
-        reading: for a class-activation map, what goes between "Warmer areas" and "the network's
-            score for 2+".
+        reading: for a class-activation map, what goes after "Warmer areas"; {score} stands for the
+            class explained.
         from_features: maps, float32 (n, h, w), of the last feature maps (n, h, w, c), each behind a
             ReLU, and the gradient of what is explained; None where a method needs the network.
         contrasts: whether the difference of two classes can be explained.
