@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from her2core.models.architectures.keras_model import build
 from her2core.models.bundles.card import Metric, ModelCard
 from her2core.preprocessing.patches import Patch, Square
 from her2core.settings import Settings
@@ -69,6 +68,7 @@ def bundle_root() -> Path:
     """A folder which holds one bundle per architecture, named like it."""
     import keras
 
+    from her2core.models.architectures.keras_model import build
     from her2core.models.bundles.bundle import write_bundle
     from her2core.models.bundles.registry import ARCHITECTURES
 
