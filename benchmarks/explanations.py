@@ -19,6 +19,7 @@ from itertools import count, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import keras
 import numpy as np
 import numpy.typing as npt
 
@@ -179,8 +180,6 @@ def against_random_weights(
     seed: int,
 ) -> dict[str, list[float | None]]:
     """Rank correlation of each map with that of the same architecture, freshly initialised."""
-    import keras
-
     keras.utils.set_random_seed(seed)
     fresh = build(ARCHITECTURES[bundle.card.architecture])
     names = list(first[0][2])

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from her2core.common.text import percent
 from her2core.models.assessable import assess_tumour
+from her2core.models.bundles.registry import ARCHITECTURES
 from her2core.models.verdict import Verdict
 from her2core.reviews.records import WorklistItem
 from her2core.reviews.worklist import model_gap, reader_gap, unfamiliar
@@ -83,8 +84,7 @@ def row_of(item: WorklistItem, name: str, task: str, hidden: bool) -> Row:
         reviewed=item.review_id is not None,
         task=task,
         scores={
-            "CNN": told(score("cnn")),
-            "DenseNet121": told(score("densenet121")),
+            **{one.title: told(score(one.name)) for one in ARCHITECTURES.values()},
             "Stain": told(_stain(stain)),
         },
         model_gap=told(_gap(model_gap(verdicts))),
