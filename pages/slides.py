@@ -94,7 +94,9 @@ def _slide(here: Services, slide: ShelfSlide) -> None:
                 icon=":material/visibility_off:",
             )
         else:
-            results.draw_scores(scores)
+            results.draw_scores(
+                scores if state.phase == "read" else tuple(one for one in scores if one.regions)
+            )
             if state.phase == "read" and (share := reading.tissue_read) is not None:
                 st.caption(
                     f"{reading.tissue_mm2:.2f} mm² of tissue, {100 * share:.0f}\u00a0% of it in "

@@ -35,8 +35,7 @@ def draw(here: Services, review: Review, name: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader(f"Entry {review.id}", anchor=False, width="content")
         st.markdown(f":gray[{markdown_text(name)}]", width="stretch")
-        origin = review.patch.origin
-        if origin is not None and origin.whole:
+        if _is_of_slide(review):
             st.page_link(ui.SLIDES_PAGE, label="Slides", icon=":material/open_in_new:")
         else:
             st.page_link(
@@ -63,12 +62,20 @@ def draw(here: Services, review: Review, name: str) -> None:
                 f"{v.model_id}{' (demo model)' if v.demo else ''}" for v in review.verdicts
             )
             st.caption(f"Verdicts as recorded then, by {markdown_text(ids)}.")
+        elif _is_of_slide(review):
+            st.caption("What the readers say of a slide stands on the Slides page, by regions.")
         else:
             st.info("No verdict was recorded with this review.")
-        stain_panel.recorded(review)
+        if not _is_of_slide(review):
+            stain_panel.recorded(review)
         _history(here, review)
     with left:
         _picture(here, review)
+
+
+def _is_of_slide(review: Review) -> bool:
+    """Whether it is of a whole slide or core."""
+    return review.patch.origin is not None and review.patch.origin.whole
 
 
 def _answer(review: Review) -> None:

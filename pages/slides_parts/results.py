@@ -33,7 +33,7 @@ _OPACITY = 45
 
 def draw_scores(scores: tuple[SlideScore, ...]) -> None:
     """Every reader's score: side by side for a slide, a table for a microarray."""
-    if len(scores) > 1:
+    if len(scores) > 1 or scores[0].core:
         rows = [
             {"Core": one.core, "Score": _label(one.score)}
             | {_reader(reader.reader): _label(reader.score) for reader in one.readers}

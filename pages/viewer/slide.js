@@ -9,6 +9,7 @@ const Tiles = L.TileLayer.extend({
 
 class SlideViewer extends Viewer {
   shows = "slide";
+  closest = 2;
 
   constructor(parent) {
     super(parent);

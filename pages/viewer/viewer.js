@@ -40,6 +40,7 @@ export async function drawWith(Kind, { data, parentElement, setTriggerValue }) {
 
 export class Viewer {
   shows = "patch";
+  closest = 5; // zoom: a pixel of the image is 2 ** 5 on the screen
 
   constructor(parent) {
     this.root = element("div", "her2-viewer");
@@ -182,7 +183,7 @@ export class Viewer {
     for (const pane of this.panes) {
       pane.map.invalidateSize({ pan: false });
       const zoom = this.whole(pane);
-      pane.map.setMinZoom(zoom).setMaxZoom(Math.max(zoom + 1, 5));
+      pane.map.setMinZoom(zoom).setMaxZoom(Math.max(zoom + 1, this.closest));
       const centre = place?.centre ?? this.imageBounds().getCenter();
       pane.map.setView(centre, zoom + (place?.over ?? 0), { animate: false });
     }
