@@ -63,14 +63,7 @@ def test_a_slide_can_be_read_and_one_that_was_read_shows_its_scores(app, here):
     path = slide_samples.write_tiff(here.settings.slide_dir / "a <b>.tif", rgb)
     app.session_state["reviewer"] = "Dr. Ada"
     assert "Read this slide" in [button.label for button in opened(app).button]
-    regions = tuple(region(i, 3 if i < 2 else 0, (20, 0, 0, 10)) for i in range(4))
-    facts = SlideFacts("TIFF", 3200, 800, 3, 0.25)
-    glass = (233.0, 232.0, 241.0)
-    reading = SlideReading(path.name, facts, 0.25, "file", glass, 0.5, ("A note.",), (), regions)
-    kept = here.settings.home / "slides" / "readings"
-    kept.mkdir(parents=True)
-    key = key_of(SlideJob(path), here.slides.options())
-    (kept / f"{key}.json").write_bytes(to_json(reading))
+    was_read(here, path)
     opened(app)
     assert not app.exception
     assert [(one.label, one.value) for one in app.metric] == [
@@ -95,6 +88,46 @@ def test_a_slide_can_be_read_and_one_that_was_read_shows_its_scores(app, here):
     assert "stays hidden" in text_of(app)
     assert scene_of(app)["tiles"]
     assert layer_titles(app) == []
+
+
+def was_read(here: Services, path: Path, cores: tuple[str, ...] = ()) -> None:
+    """A slide of 3200 x 800 pixels was read before: two regions 3+, two 0."""
+    regions = tuple(
+        region(i, 3 if i < 2 else 0, (20, 0, 0, 10), cores[i // 2] if cores else "")
+        for i in range(4)
+    )
+    facts = SlideFacts("TIFF", 3200, 800, 3, 0.25)
+    glass = (233.0, 232.0, 241.0)
+    reading = SlideReading(path.name, facts, 0.25, "file", glass, 0.5, ("A note.",), cores, regions)
+    kept = here.settings.home / "slides" / "readings"
+    kept.mkdir(parents=True)
+    key = key_of(SlideJob(path), here.slides.options())
+    (kept / f"{key}.json").write_bytes(to_json(reading))
+
+
+def test_a_core_is_scored_blind_only_before_its_scores_were_shown(app, here):
+    rgb = slide_samples.painted_cores([(800, 400), (2400, 400)], 380, (3200, 800))
+    was_read(here, slide_samples.write_tiff(here.settings.slide_dir / "a.tif", rgb), ("A1", "A2"))
+    app.session_state["reviewer"] = "Dr. Ben"
+    app.session_state["blind"] = True
+    opened(app)
+    button(app, "1+").click().run()
+    button(app, "Save").click().run()
+    (first,) = here.store.reviews()
+    assert (first.blind, first.own_score) == (True, HER2Score.ONE_PLUS)
+    assert first.patch.origin == Origin("a.tif", 0, 0, 1600, 0.25, "A1", whole=True)
+    app.session_state["blind"] = False
+    app.run()  # the scores of both cores come up
+    assert [row["CNN"] for row in app.dataframe[0].value.to_dict("records")] == ["3+", "0"]
+    app.session_state["blind"] = True
+    app.run()
+    next(one for one in app.selectbox if one.label == "Core").set_value("A2").run()
+    button(app, "0").click().run()
+    button(app, "Save").click().run()
+    assert not app.exception
+    second = here.store.reviews()[0]
+    assert (second.blind, second.patch.origin.core) == (False, "A2")
+    assert (second.patch.origin.x, second.patch.origin.size) == (1600, 1600)
 
 
 def record_an_own_score(app: AppTest, here: Services) -> None:
