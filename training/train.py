@@ -15,6 +15,7 @@ weights by validation loss. Started again, it goes on.
 
 import argparse
 import errno
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -24,9 +25,11 @@ from her2core.common.text import interval_text
 from her2core.models.architectures import ARCHITECTURES
 from her2core.models.architectures.description import WeightsUnavailableError
 from her2core.models.bundles.card import BundleError, ModelCard
+from her2core.models.ood.novelty import LEAST_CALIBRATION
 from her2core.training.checkpoint import CheckpointError
 from her2core.training.data.datasets import DatasetError
 from her2core.training.data.prepare import Prepared, Request, prepare, record
+from her2core.training.data.splits import VALIDATION
 from her2core.training.experiment import mlflow_missing, write_experiment
 from her2core.training.fit import Run, build, fit
 from her2core.training.learnt import LEARNT_FILE, Learnt, learnt_before, to_bytes
@@ -146,6 +149,10 @@ def _train(args: argparse.Namespace, folder: Path) -> int:
     if args.out is not None and machines.number == 0:
         card = finish_run(recipe, prepared, learnt, run, text, args.out, args.start)
         _tell(card, args.out)
+        if len(prepared.files_of(VALIDATION)) >= LEAST_CALIBRATION:
+            # a process of its own: memory for it comes after that of the training, not on top
+            command = [sys.executable, "-m", "training.check_maps", "--bundle", str(args.out)]
+            subprocess.run(command, check=False)
     write_experiment(run, prepared, device, card)
     return DONE
 

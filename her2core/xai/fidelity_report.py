@@ -15,6 +15,7 @@ import numpy as np
 
 from her2core.common import strict_json
 from her2core.common.files import write_atomically
+from her2core.settings import Settings
 from her2core.xai.methods import METHODS
 
 # Least and most a figure may be. Half of full agreement calls a map stable; 0.3 is what two
@@ -22,6 +23,8 @@ from her2core.xai.methods import METHODS
 STABLE = 0.5
 UNRELATED = 0.3
 
+# in the folder of a bundle whose maps training.check_maps examined
+FIDELITY_FILE = "fidelity.json"
 _MOST_BYTES = 10**7
 BASELINES = {"gradient": "Plain gradient", "random": "Random order"}
 
@@ -192,6 +195,20 @@ def read_report(path: Path) -> FidelityReport:
         return strict_json.read_text(FidelityReport, text, "the report", path.name)
     except strict_json.ShapeError:
         return NOTHING_CHECKED
+
+
+def checked_maps(settings: Settings) -> FidelityReport:
+    """What is known of the maps of all bundles: the shipped file, and what bundles bring along."""
+    shipped = read_report(settings.fidelity_file)
+    own = [
+        read_report(path)
+        for root in settings.bundle_dirs
+        for path in (root / FIDELITY_FILE, *sorted(root.glob(f"*/{FIDELITY_FILE}")))
+        if path.is_file()
+    ]
+    models = (model for report in (*own, shipped) for model in report.models)
+    first = next(iter(own), shipped) if shipped == NOTHING_CHECKED else shipped
+    return replace(first, models=tuple(models))
 
 
 def measured(values: Sequence[float | None], seed: int = 0) -> Measured | None:

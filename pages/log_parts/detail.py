@@ -15,7 +15,7 @@ from her2core.reviews.records import Review
 from her2core.serving.recorded_maps import OtherModelLoadedError, explain_recorded
 from her2core.serving.services import Services
 from her2core.xai.explanation import Explanation, Method
-from her2core.xai.fidelity_report import read_report
+from her2core.xai.fidelity_report import checked_maps
 from her2core.xai.methods import METHODS, RECORDED
 from her2core.xai.overlay import part_line
 from pages.log_parts import times
@@ -142,7 +142,7 @@ def _overlays(here: Services, patch: Patch, review: Review) -> None:
     show("log-viewer", Scene(patch, over, titles if len(titles) == 2 else ()))
     if method != "none" and not ready:
         st.info("The models are still loading. Ask again in a moment.")
-    checked = read_report(here.settings.fidelity_file)
+    checked = checked_maps(here.settings)
     for verdict, found in maps:
         named = f"{ui.model_title(verdict.architecture)}, {_title(verdict, method)}"
         if not isinstance(found, Explanation):

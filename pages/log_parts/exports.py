@@ -18,7 +18,7 @@ from her2core.reviews.export import FORMATS, ExportFormat, ExportOptions
 from her2core.reviews.records import ReviewFilter
 from her2core.serving.recorded_maps import exported_overlays
 from her2core.serving.services import Services
-from her2core.xai.fidelity_report import read_report
+from her2core.xai.fidelity_report import checked_maps
 from pages.shell import seen, session, ui
 
 _log = logging.getLogger(__name__)
@@ -120,7 +120,7 @@ def _zip(here: Services, log: ReviewLog, wanted: ReviewFilter, options: ExportOp
                 exported_overlays,
                 here.workbench,
                 include_name=options.include_names,
-                checked=read_report(here.settings.fidelity_file),
+                checked=checked_maps(here.settings),
             ),
             cards.values(),
             options,

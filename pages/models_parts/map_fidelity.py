@@ -11,7 +11,7 @@ from her2core.xai.fidelity_report import (
     FidelityReport,
     Measured,
     MethodFidelity,
-    read_report,
+    checked_maps,
 )
 from pages.shell import charts, ui
 
@@ -30,12 +30,12 @@ _HOW_MEASURED = (
 
 def draw(here: Services, model_id: str, *, key: str) -> None:
     """A folded section with the figures of one bundle, or the line that there are none."""
-    report = read_report(here.settings.fidelity_file)
+    report = checked_maps(here.settings)
     found = report.of(model_id)
     if found is None:
         st.caption(
             ":material/help: Heat maps: not checked for this bundle. "
-            "`python -m benchmarks.explanations` checks the bundles in use."
+            "`python -m training.check_maps --bundle FOLDER` checks them."
         )
         return
     own = [one for one in found.methods if one.method not in BASELINES]

@@ -18,7 +18,7 @@ from her2core.scores import HER2Score
 from her2core.serving.services import Services
 from her2core.stain import StainThresholds
 from her2core.xai.explanation import Explanation, Method
-from her2core.xai.fidelity_report import FidelityReport, read_report
+from her2core.xai.fidelity_report import FidelityReport, checked_maps
 from her2core.xai.methods import CLASS_ACTIVATION, METHODS
 from her2core.xai.progress import Progress
 from her2core.xai.whereabouts import Parts, find_parts, in_words, whereabouts
@@ -164,7 +164,7 @@ def _captions(
 ) -> None:
     """Below the image, a column for each map: what it is and shows, or how far it is."""
     given = {verdict.model_id for verdict in verdicts}
-    checked = read_report(here.settings.fidelity_file)
+    checked = checked_maps(here.settings)
     for column, (name, explanation) in zip(
         st.columns(len(maps), gap="small"), maps.items(), strict=True
     ):

@@ -16,7 +16,9 @@ from her2core.settings import PROJECT_ROOT
 from her2core.training.experiment import EXPERIMENT_FILE, MLFLOW
 from her2core.training.fit import PRECISION_FILE
 from her2core.training.machines import Machines, one_machine
-from tests.tiny_bundles import bundle_root, noise
+from her2core.xai.fidelity_report import checked_maps
+from her2core.xai.methods import METHODS
+from tests.tiny_bundles import bundle_root, noise, settings
 from training import make_synthetic, train
 
 RECIPE = "epochs = 1\nsteps_per_epoch = 1\nbatch = 4\n"
@@ -40,6 +42,10 @@ def test_a_bundle_warns_of_the_unfamiliar_and_its_run_is_recorded(tmp_path, monk
     novelty = load_novelty(tmp_path / "ours", card)
     assert novelty is not None
     assert novelty.other is not None
+
+    checked = checked_maps(settings(tmp_path / "home", tmp_path)).of(card.model_id)
+    assert checked is not None
+    assert {one.method for one in checked.methods} >= set(METHODS)
 
     record = json.loads((tmp_path / "ours.run" / EXPERIMENT_FILE).read_text())
     assert record["bundle"] == card.model_id
