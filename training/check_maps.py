@@ -39,7 +39,7 @@ def _parser() -> argparse.ArgumentParser:
         "--number", type=int, default=5, help="synthetic patches (default %(default)s)"
     )
     parser.add_argument(
-        "--samples", type=int, default=20, help="SHAP samples a map (default %(default)s)"
+        "--samples", type=int, default=10, help="SHAP samples a map (default %(default)s)"
     )
     return parser
 

@@ -88,11 +88,11 @@ class Known:
     def said(self, who: str) -> str:
         """How many are known and by what, as the beginning of a sentence."""
         ways = (
-            (self.equal, "with equal pixels"),
+            (self.equal, "equal pixels"),
             (self.near & ~self.equal, "near copies"),
-            (self.group & ~self.equal & ~self.near, "others of the same patient, slide or core"),
+            (self.group & ~self.equal & ~self.near, "same patient, slide or core"),
         )
-        parts = ", ".join(f"{int(which.sum())} {way}" for which, way in ways if which.any())
+        parts = "; ".join(f"{way}: {int(which.sum())}" for which, way in ways if which.any())
         return f"{int(self.any.sum())} of {len(self.equal)} patches are known to {who} ({parts})"
 
 

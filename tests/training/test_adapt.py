@@ -107,7 +107,7 @@ def test_a_bundle_better_on_slides_left_out_is_written_with_its_origin(tmp_path,
     # fitted to the same patches again, it is said that it knew them
     assert len(learnt_of(out).prints.sha256) == 40
     adapt.main([f"--bundle={out}", f"--data={data}", f"--out={tmp_path / 'again'}"])
-    assert "40 of 40 patches are known to the bundle as it is (40 with equal pixels)" in (
+    assert "40 of 40 patches are known to the bundle as it is (equal pixels: 40)" in (
         capsys.readouterr().out
     )
 

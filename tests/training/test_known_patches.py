@@ -89,8 +89,8 @@ def test_known_patches_are_left_out_of_a_report_and_counted(trained, tmp_path):
     assert {int(its.file.split(".")[0]) for its in report.rows} == set(range(40, 48))
     assert report.evaluation.n == 8
     assert report.notes[-2:] == (
-        "4 of 12 patches are known to CNN (2 with equal pixels, 1 near copies, 1 others of the "
-        "same patient, slide or core).",
+        "4 of 12 patches are known to CNN (equal pixels: 2; near copies: 1; same patient, slide "
+        "or core: 1).",
         "Known patches are left out of every figure: 4.",
     )
 
@@ -99,7 +99,7 @@ def test_a_report_on_the_training_pictures_alone_is_marked(trained, tmp_path):
     data = table(tmp_path / "data", [row(n) for n in range(8)])
     report = evaluated(data, trained, tmp_path / "report")
     assert report.evaluation.n == 8
-    assert report.notes[-2].startswith("8 of 8 patches are known to CNN (8 with equal pixels)")
+    assert report.notes[-2].startswith("8 of 8 patches are known to CNN (equal pixels: 8)")
     assert "what it remembers" in report.notes[-1]
     # what it was tested with is not known to it
     data = table(tmp_path / "held-out", [row(n) for n in range(20, 24)])
@@ -124,8 +124,8 @@ def test_a_training_that_goes_on_inherits_the_sums_and_tests_what_neither_knew(
     data = table(tmp_path / "data", rows, near=frozenset({1}))
     out = train_on(data, tmp_path / "more", "--start", str(trained))
     said = (
-        "Test: 3 of 7 patches are known to the weights that were started from (2 with equal "
-        "pixels, 1 near copies), and were left out of it."
+        "Test: 3 of 7 patches are known to the weights that were started from (equal pixels: 2; "
+        "near copies: 1), and were left out of it."
     )
     assert f"WARNING: {said}" in capsys.readouterr().err
     card = ModelCard.read(out / CARD_FILE)

@@ -31,6 +31,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("architecture", ["cnn", "densenet121"])
 def test_a_training_takes_at_most_two_and_a_half_gigabytes_from_start_to_bundle(
     data, tmp_path, architecture

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from safetensors.numpy import load
 
 from her2core.models.bundles.bundle_files import read_files
@@ -24,6 +25,7 @@ from training import make_synthetic, train
 RECIPE = "epochs = 1\nsteps_per_epoch = 1\nbatch = 4\n"
 
 
+@pytest.mark.timeout(600)
 def test_a_bundle_warns_of_the_unfamiliar_and_its_run_is_recorded(tmp_path, monkeypatch, capsys):
     made = ["--out", str(tmp_path / "data"), "--per-class", "20", "--seed", "4"]
     assert make_synthetic.main([*made, "--size", "64", "--field-um", "50", "60"]) == 0
