@@ -84,14 +84,14 @@ def _bundle(here: Services, entry: BundleEntry, *, wanted: bool) -> None:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.markdown(f"**{markdown_text(card.name)}**", width="content")
             if card.demo:
-                st.badge("DEMO", color="violet", icon=":material/science:")
+                st.badge("demo", color="violet", icon=":material/science:")
             if in_use:
                 st.badge("in use", color="green", icon=":material/check:")
             elif wanted and not loading:
                 st.badge("at the next start", color="orange", icon=":material/schedule:")
         if card.demo:
             st.warning(model_cards.DEMO_NOTE, icon=":material/science:")
-        left, right = st.columns([48, 52], gap="medium")
+        left, right = st.columns([37, 63], gap="medium")
         with left:
             model_cards.facts(card)
         with right:

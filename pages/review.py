@@ -12,7 +12,7 @@ from her2core.models.assessable import asks_for_cells, assess_tumour
 from her2core.models.ood.novelty import warning as novelty_warning
 from her2core.models.verdict import Verdict
 from her2core.people.worklist import Front, Worklist
-from her2core.preprocessing.patches import Patch, PatchError
+from her2core.preprocessing.patches import Patch, PatchError, is_remark
 from her2core.preprocessing.quality.assessment import QualityReport, assess
 from her2core.reviews.records import Review, WorklistItem
 from her2core.reviews.store import StoreError
@@ -197,8 +197,11 @@ def _warnings(
         of_centred = _assessed(centred.key, centred).warnings
         kept = [sentence for sentence in kept if sentence not in of_centred]
     warnings = dict.fromkeys(filter(None, (strange, *quality.warnings, *kept)))
-    if warnings:
-        st.warning("  \n".join(map(markdown_text, warnings)), icon=":material/report:")
+    serious = [sentence for sentence in warnings if not is_remark(sentence)]
+    if serious:
+        st.warning("  \n".join(map(markdown_text, serious)), icon=":material/report:")
+    for remark in filter(is_remark, warnings):
+        st.caption(markdown_text(remark))
 
 
 @st.cache_data(max_entries=256, show_spinner=False)

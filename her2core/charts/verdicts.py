@@ -26,6 +26,11 @@ def model_name(architecture: str) -> str:
     return architecture if known is None else known.title
 
 
+def _bare_percent(share: float) -> str:
+    """Without the sign, which the axis has: two stand beside each other on a narrow screen."""
+    return label_text(percent(share).removesuffix(" %"))
+
+
 def probability_figure(verdicts: Sequence[Verdict], *, dark: bool = False) -> go.Figure:
     """Class probabilities of all verdicts on one axis, grouped by score.
 
@@ -42,9 +47,7 @@ def probability_figure(verdicts: Sequence[Verdict], *, dark: bool = False) -> go
         place = _PLACES.get(verdict.architecture, len(_PLACES))
         colour = MODELS[place % len(MODELS)].on(dark)
         texts = [
-            f"<b>{label_text(percent(p))}</b>"
-            if HER2Score(i) == verdict.score
-            else label_text(percent(p))
+            f"<b>{_bare_percent(p)}</b>" if HER2Score(i) == verdict.score else _bare_percent(p)
             for i, p in enumerate(verdict.probabilities)
         ]
         figure.add_bar(

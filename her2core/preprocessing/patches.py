@@ -31,6 +31,8 @@ Reader = Callable[[bytes, int, int], DecodedImage]
 MODEL_SIDE = 224
 MAX_NAME = 120
 _MAX_EXTENSION = 10
+# in the sentence on a file whose ending says another format than its content
+_IN_FACT = " is in fact a "
 
 
 class PatchError(ValueError):
@@ -186,7 +188,12 @@ def _extension_note(name: str, actual: str) -> tuple[str, ...]:
     extension = PurePosixPath(name).suffix.lower()
     if not extension or EXTENSIONS.get(extension) == actual:
         return ()
-    return (f"“{name}” is in fact a {actual}.",)
+    return (f"“{name}”{_IN_FACT}{actual}.",)
+
+
+def is_remark(sentence: str) -> bool:
+    """Whether a sentence kept with a patch tells of its file alone: nothing is wrong with it."""
+    return _IN_FACT in sentence
 
 
 def _check_square(square: Square, width: int, height: int) -> None:

@@ -163,11 +163,13 @@ def _overview(titled: Titled) -> None:
             "Weighted kappa": st.column_config.TextColumn(help=KAPPA_HELP),
             "Pairs": st.column_config.NumberColumn(
                 help="A review with a verdict of the model; for the models with each other, "
-                "a reviewed square of a patch, each once."
+                "a reviewed square of a patch, each once.",
+                format="%d",
             ),
             "Not assessable": st.column_config.NumberColumn(
                 help="Further ones with too few tumour cells for a score of the model; no figure "
-                "counts them."
+                "counts them.",
+                format="%d",
             ),
         },
         alt="Agreement figures with their 95 % intervals",

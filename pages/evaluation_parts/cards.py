@@ -35,7 +35,7 @@ def draw(here: Services) -> None:
             title = ui.model_title(card.architecture)
             st.markdown(f"**{title}** · {markdown_text(card.name)}", width="content")
             if card.demo:
-                st.badge("DEMO", color="violet", icon=":material/science:")
+                st.badge("demo", color="violet", icon=":material/science:")
         if card.demo:
             st.caption(model_cards.DEMO_NOTE)
         model_cards.metrics(card, key=f"evaluation_metrics_{card.architecture}")

@@ -48,10 +48,12 @@ def draw(reviews: list[Review], *, height: int | Literal["auto"] = "auto") -> Re
                 width=120, help="Score of the stain measurement, which needs no network"
             ),
             "Gap": st.column_config.NumberColumn(
-                width=60, help="Grades between the two models' verdicts"
+                width=60, format="%d", help="Grades between the two models' verdicts"
             ),
             "Reader gap": st.column_config.NumberColumn(
-                width=80, help="Grades between the models and the stain measurement together"
+                width=80,
+                format="%d",
+                help="Grades between the models and the stain measurement together",
             ),
             "Assessable": st.column_config.TextColumn(
                 width=80, help="no: hardly any staining, and too few tumour cells for a score of 0"

@@ -3,6 +3,7 @@
 A card's text comes from whoever made the bundle: it is shown letter by letter, never as markup.
 """
 
+import re
 from collections.abc import Sequence
 
 import streamlit as st
@@ -15,6 +16,7 @@ from her2core.models.temperature import in_words
 DEMO_NOTE = (
     "Demonstration model: trained to show how this program works, not validated for any use."
 )
+_SENTENCE_ENDS, _SENTENCES = re.compile(r"(?<=[.;])\s+(?=[A-Z0-9])"), 2
 _CROPS_CALLED = "crops called "  # begins the names of figures of one core
 
 
@@ -50,8 +52,7 @@ def facts(card: ModelCard) -> None:
     st.markdown(
         "\n".join(f"- **{name}:** {_said(text)}" for name, text in lines.items()),
     )
-    for note in card.notes:
-        st.caption(markdown_text(note))
+    st.caption("\n".join(f"- {markdown_text(note)}" for note in card.notes))
 
 
 def metrics(card: ModelCard, *, key: str) -> None:
@@ -88,9 +89,11 @@ def _table(figures: Sequence[Metric], *, key: str, several_sets: bool = False) -
         height="content",
         key=key,
         column_config={
-            "Value": st.column_config.TextColumn(width=70),
-            "95 % interval": st.column_config.TextColumn(width=120),
-            "n": st.column_config.NumberColumn(help="Images (or cores) measured on", width=60),
+            "Value": st.column_config.TextColumn(width=55),
+            "95 % interval": st.column_config.TextColumn(width=108),
+            "n": st.column_config.NumberColumn(
+                help="Images (or cores) measured on", width=42, format="%d"
+            ),
         },
         alt="Measured figures of the model card",
     )
@@ -108,4 +111,8 @@ def _crops_said(crops: Sequence[Metric]) -> str:
 
 
 def _said(text: str) -> str:
+    """A text of one sentence or two as it is, a longer one as a list of its sentences."""
+    sentences = _SENTENCE_ENDS.split(text.strip())
+    if len(sentences) > _SENTENCES:
+        return "".join(f"\n    - {markdown_text(sentence)}" for sentence in sentences)
     return markdown_text(text) if text.strip() else ":gray[not stated]"

@@ -31,6 +31,7 @@ from pages.viewer.component import SMALLEST_SQUARE, PartLabel, Scene, show
 _log = logging.getLogger(__name__)
 # what stands under a map's title at most: two remarks, reading
 _LINES = 4
+_STEP = 8  # pixels, of the square's numbers
 # The tissue parts are looked for in a field of at most so many pixels a side.
 _LARGEST_MEASURED = 1500
 
@@ -114,6 +115,7 @@ def square_controls(patch: Patch) -> None:
                 name,
                 low,
                 high,
+                step=_STEP,
                 key=key,
                 disabled=low == high,
                 on_change=_typed,

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote
+
 import streamlit as st
+
+from her2core.common.text import printable
 
 _STYLE = """<style>
 /* Margins that leave one screen to the image, both verdicts and the answer. */
@@ -11,7 +15,7 @@ _STYLE = """<style>
 [data-testid="stMain"]:focus-visible::before,
 [data-testid="stMain"]:focus-visible::after { display: none; }
 /* The listener below has nothing to show. */
-.st-key-let-go { position: absolute; }
+.st-key-let-go, .st-key-remember { position: absolute; }
 [data-testid="stNavSectionHeader"] { font-size: 1.25rem; font-weight: 700; color: inherit; }
 /* The chosen segment is told by its frame and weight; its text keeps the contrast of all text. */
 [data-variant="segmented_control"][data-selected="true"],
@@ -108,6 +112,27 @@ export default function () {
 }
 """
 _let_go = st.components.v2.component("her2_let_go", js=_LET_GO)
+
+
+# A cookie of this browser until it is closed; the server reads it with the next connection.
+_REMEMBER = """
+export default function ({ data }) {
+  document.cookie = `${data.cookie}=${encodeURIComponent(data.name)}; path=/; SameSite=Strict`;
+}
+"""
+_remember = st.components.v2.component("her2_remember", js=_REMEMBER)
+_COOKIE = "her2_reviewer"
+_LONGEST_NAME = 80
+
+
+def remember_name(name: str) -> None:
+    """Let the browser keep the name of who is reviewing, where nobody signs in."""
+    _remember(key="remember", data={"cookie": _COOKIE, "name": name}, height=0)
+
+
+def remembered_name() -> str | None:
+    """The name that the browser has kept; None where it has none."""
+    return printable(unquote(st.context.cookies.get(_COOKIE, "")))[:_LONGEST_NAME].strip() or None
 
 
 def draw() -> None:

@@ -22,7 +22,7 @@ from her2core.reviews.worklist import Order
 from her2core.reviews.worklist_filter import EVERYTHING, WorklistFilter
 from her2core.scores import RESEARCH_NOTICE, HER2Score
 from her2core.serving.services import Services, services
-from pages.shell import drafts, session
+from pages.shell import chrome, drafts, session
 
 ORDERS = {"arrival": "Arrival", "doubt": "Doubt", "name": "Name"}
 MAX_REVIEWER = 80
@@ -193,7 +193,12 @@ def _blind_switch() -> None:
 
 
 def _ask_name(here: Services) -> None:
+    """Who is reviewing. The browser keeps the name until it is closed: a reload finds it again.
+
+    An address would carry it to whom it is sent.
+    """
     names = here.store.reviewers()
+    st.session_state.setdefault("reviewer", chrome.remembered_name())
     current = reviewer()
     options = sorted({*names, *([current] if current else [])}, key=str.casefold)
     st.selectbox(
@@ -206,6 +211,7 @@ def _ask_name(here: Services) -> None:
         persist_state="session",
         help="Your reviews are recorded under this name. Type a new one or choose yours.",
     )
+    chrome.remember_name(reviewer())
 
 
 def _models_state(here: Services) -> None:

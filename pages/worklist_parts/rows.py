@@ -9,6 +9,7 @@ from her2core.common.text import percent
 from her2core.models.assessable import assess_tumour
 from her2core.models.bundles.registry import ARCHITECTURES
 from her2core.models.verdict import Verdict
+from her2core.preprocessing.patches import is_remark
 from her2core.reviews.records import WorklistItem
 from her2core.reviews.worklist import model_gap, reader_gap, unfamiliar
 from her2core.stain.reading import StainReading
@@ -30,7 +31,7 @@ class Row:
         model_gap, reader_gap, unfamiliar, assessable, confidence: what makes it doubtful.
         label: the score a table named.
         case: slide or case; foreign text.
-        warnings: about its quality.
+        warnings: about its quality; what its file is called is none.
         received_at: UTC.
     """
 
@@ -94,7 +95,7 @@ def row_of(item: WorklistItem, name: str, task: str, hidden: bool) -> Row:
         confidence=told("" if unsure is None else percent(unsure)),
         label="" if patch.label is None else told(patch.label.label),
         case=patch.slide_or_case,
-        warnings=patch.warnings,
+        warnings=tuple(one for one in patch.warnings if not is_remark(one)),
         received_at=patch.received_at,
     )
 

@@ -46,6 +46,7 @@ def test_a_zip_is_taken_in_its_table_names_cases_and_a_link_narrows_to_one(serve
     click_until(page, page.get_by_role("link", name="Review", exact=True), at_place(page, "1 of 2"))
     close = page.get_by_role("button", name="Close")
     close.wait_for()
-    close.click()
     settled(page)
+    close.click()
+    close.wait_for(state="hidden")
     assert page.get_by_text("could not be used").count() == 0

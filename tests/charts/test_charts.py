@@ -57,7 +57,7 @@ def test_models_differ_by_more_than_colour():
 
 def test_the_score_given_is_the_one_in_bold():
     cnn, _ = charts.probability_figure([CNN, DENSENET]).data
-    assert list(cnn.text) == ["3 %", "12 %", "<b>85 %</b>", "&lt;1 %"]
+    assert list(cnn.text) == ["3", "12", "<b>85</b>", "&lt;1"]
 
 
 @given(st.floats(min_value=0, max_value=1))
