@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from her2core.common.text import markdown_text
-from her2core.people.review_log import SCREENFUL, ReviewLog
+from her2core.people.review_log import SCREENFUL, LogScreen, ReviewLog
 from her2core.reviews.records import Review, ReviewFilter
 from her2core.reviews.store import ReviewStore
 from pages.log_parts import detail, exports, filters, table
@@ -31,9 +31,8 @@ def main() -> None:
         return
 
     wanted = filters.ask(here.store.reviewers())
-    start = _start(wanted)
     log = seen.log(here)
-    screen = log.screen(wanted, start)
+    screen = log.screen(wanted, _start(wanted))
     shown, withheld, sealed = list(screen.reviews), screen.withheld, screen.sealed
     # What stands in this table can no longer be reviewed blind.
     seen.mark(here, {review.patch.sha256 for review in shown})
@@ -56,7 +55,7 @@ def main() -> None:
         st.info("No entry fits these filters.", icon=":material/filter_alt_off:")
         st.button("Clear filters", key="log_clear", on_click=filters.clear)
         return
-    _turning(start, len(shown), screen.entries)
+    _turning(screen)
     opened = table.draw(shown, height=320 if len(shown) > 8 else "auto")
     opened = opened or _asked_for(log)
     exports.draw(here, log, screen.entries, wanted)
@@ -67,33 +66,36 @@ def main() -> None:
     detail.draw(here, opened, table.shown_names([*shown, opened])[opened.patch.sha256])
 
 
-def _start(wanted: ReviewFilter) -> int:
-    """The place of the first entry in sight; another filter begins anew."""
+def _start(wanted: ReviewFilter) -> int | None:
+    """Number of the first entry in sight, None for the newest; another filter begins anew."""
     if st.session_state.get(_FILTER) != wanted:
         st.session_state[_FILTER] = wanted
-        st.session_state[_START] = 0
-    start: int = st.session_state[_START]
+        st.session_state[_START] = None
+    start: int | None = st.session_state[_START]
     return start
 
 
-def _turning(start: int, here: int, entries: int) -> None:
+def _turning(screen: LogScreen) -> None:
     """Which entries are in sight, and the ways to newer and older ones."""
-    if entries <= SCREENFUL:
+    if screen.newer is None and screen.older is None:
         return
+    # the screenful before may be a short one: then it is the first
+    newer = screen.newer if screen.first > SCREENFUL else None
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        for label, to, icon in (
-            ("Newer", start - SCREENFUL, ":material/chevron_left:"),
-            ("Older", start + SCREENFUL, ":material/chevron_right:"),
+        for label, to, known, icon in (
+            ("Newer", newer, screen.newer, ":material/chevron_left:"),
+            ("Older", screen.older, screen.older, ":material/chevron_right:"),
         ):
             st.button(
                 label,
                 icon=icon,
-                icon_position="left" if to < start else "right",
-                disabled=not 0 <= to < entries,
+                icon_position="left" if label == "Newer" else "right",
+                disabled=known is None,
                 on_click=st.session_state.__setitem__,
                 args=(_START, to),
             )
-        st.markdown(f"{start + 1:,} to {start + here:,} of {entries:,}", width="content")
+        last = screen.first + len(screen.reviews)
+        st.markdown(f"{screen.first + 1:,} to {last:,} of {screen.entries:,}", width="content")
 
 
 def _asked_for(log: ReviewLog) -> Review | None:

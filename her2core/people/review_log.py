@@ -42,12 +42,18 @@ class LogScreen:
         entries: how many pass the filter.
         sealed: current entries of double reads that are not finished.
         withheld: current entries, of the others, that a blind reader is not to know.
+        first: how many of those that pass come before.
+        newer, older: number of the entry with which the screenful before and the one after begin;
+            None at the ends.
     """
 
     reviews: tuple[Review, ...]
     entries: int
     sealed: int
     withheld: int
+    first: int
+    newer: int | None
+    older: int | None
 
 
 class ReviewLog:
@@ -75,15 +81,24 @@ class ReviewLog:
         self._blind = blind
         self._seen = tuple(seen)[:_FEW]
 
-    def screen(self, wanted: ReviewFilter, start: int = 0, size: int = SCREENFUL) -> LogScreen:
-        """The entries that pass the filter, from the one with this place (from 0) on."""
+    def screen(
+        self, wanted: ReviewFilter, start: int | None = None, size: int = SCREENFUL
+    ) -> LogScreen:
+        """The entries that pass the filter, from the newest, or from this number, down."""
+        number = ReviewStateRow.review_id
         with self._asking() as (session, hidden, known):
             only = (*log_queries.conditions(wanted), not_(hidden), known)
-            entries = log_queries.numbers(session, *only, limit=size, offset=start)
+            here = only if start is None else (*only, number <= start)
+            shown = log_queries.numbers(session, *here, limit=size + 1)
+            above = (*only, number > shown[0]) if shown and start is not None else (false(),)
+            before = log_queries.numbers(session, *above, limit=size, oldest_first=True)
             return LogScreen(
-                tuple(log_queries.load(session, entries)),
+                tuple(log_queries.load(session, shown[:size])),
                 log_queries.count(session, *only),
                 *_kept_back(session, hidden, known),
+                first=log_queries.count(session, *above),
+                newer=before[-1] if before else None,
+                older=shown[size] if len(shown) > size else None,
             )
 
     def everything(self, wanted: ReviewFilter) -> tuple[list[Review], int]:

@@ -57,11 +57,14 @@ def count(session: Session, *only: ColumnElement[bool]) -> int:
 
 
 def numbers(
-    session: Session, *only: ColumnElement[bool], limit: int | None = None, offset: int = 0
+    session: Session,
+    *only: ColumnElement[bool],
+    limit: int | None = None,
+    oldest_first: bool = False,
 ) -> list[int]:
-    """The entries that meet the conditions, newest first."""
-    wanted = select(_State.review_id).where(*only).order_by(_State.review_id.desc())
-    return list(session.scalars(wanted.limit(limit).offset(offset)))
+    """The entries that meet the conditions, newest first unless told otherwise."""
+    order = _State.review_id if oldest_first else _State.review_id.desc()
+    return list(session.scalars(select(_State.review_id).where(*only).order_by(order).limit(limit)))
 
 
 def patches(session: Session, *only: ColumnElement[bool]) -> list[int]:

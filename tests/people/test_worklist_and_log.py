@@ -319,11 +319,14 @@ def test_every_screenful_of_the_log_is_that_of_the_whole_log(fresh, history, ask
             slow, sealed, withheld = slow_log(store, person, wanted, blind)
             log = Desk(store, person).log(blind=blind)
             assert log.everything(wanted) == (slow, sealed)
-            for start in range(0, len(slow) + 1, 2):
+            starts: list[int | None] = [None, *(review.id for review in slow[2::2])]
+            for place, start in enumerate(starts):
                 screen = log.screen(wanted, start, size=2)
-                assert list(screen.reviews) == slow[start : start + 2]
+                assert list(screen.reviews) == slow[2 * place : 2 * place + 2]
                 assert (screen.entries, screen.sealed) == (len(slow), sealed)
-                assert screen.withheld == withheld
+                assert (screen.withheld, screen.first) == (withheld, 2 * place)
+                assert screen.older == (starts[place + 1] if place + 1 < len(starts) else None)
+                assert screen.newer == (slow[2 * place - 2].id if place else None)
             current, _, _ = slow_log(store, person, ReviewFilter(), blind)
             columns, kept_back = log.columns()
             assert (list(columns.ids), kept_back) == ([one.id for one in current][::-1], withheld)
