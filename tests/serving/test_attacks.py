@@ -22,6 +22,7 @@ from her2core.reviews.store import ReviewStore
 from her2core.serving.intake import take_in
 from her2core.serving.visits import Limits
 from her2core.settings import UploadLimits, load_settings
+from tests import slide_samples
 from tests.browser.server import Server
 from tests.wire_client import Client, Line, sign_in, texts, widgets
 
@@ -45,6 +46,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     for sample in samples:
         take_in(sample.read_bytes(), "sample.png", images, store, UploadLimits())
     Assignments(store).assign([of_ben()], "Dr. Ben", by="nobody")
+    core = slide_samples.painted_cores([(300, 200)], 150, (600, 400))
+    kept = running.home / "slides" / "files" / ("d" * 64)
+    kept.mkdir(parents=True)
+    slide_samples.write_tiff(kept / "a.tif", core)
     store.close()
     running.start()
     yield running
@@ -280,6 +285,29 @@ def test_pictures_are_for_who_signed_in_and_kept_on_no_disk(server, browser, rev
     sign_in(line, "Dr. Ben", PASSWORD)  # let in, and still another's address
     refused += [other.ask(address) for address in addresses]
     refused += [browser.ask(image.split("?")[0]), browser.ask(image.replace("image", "x"))]
+    assert {answer.status for answer in refused} == {403}
+    line.close()
+
+
+def test_tiles_of_a_slide_are_for_who_opened_it(server, browser, reviewer):
+    reviewer.send(lambda message: setattr(message.rerun_script, "page_name", "slides"))
+    (scene,) = [
+        scene
+        for message in reviewer.until_finished()
+        if (component := message.delta.new_element.bidi_component).json
+        and "tiles" in (scene := json.loads(component.json))
+    ]
+    assert (scene["width"], scene["height"], scene["layers"]) == (600, 400, [])
+    tile = scene["tiles"].replace("?", "/0/2/1?")
+    shown = browser.ask(tile)
+    assert (shown.status, shown.headers["content-type"]) == (200, "image/jpeg")
+    assert shown.headers["cache-control"] == "no-store"
+    assert browser.ask(scene["tiles"].replace("?", "/0/3/1?")).status == 404
+    other = Client(server.url).open_page()
+    line = other.connect()
+    sign_in(line, "Dr. Ben", PASSWORD)
+    refused = [Client(server.url).ask(tile), other.ask(tile), browser.ask(tile.split("?")[0])]
+    refused.append(browser.ask(tile.replace("tiles/0/2/1", "regions/grade/4")))
     assert {answer.status for answer in refused} == {403}
     line.close()
 
