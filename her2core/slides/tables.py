@@ -102,7 +102,10 @@ def review_shapes(reading: SlideReading, reviews: Iterable[Review]) -> Iterator[
 
 
 def regions_table(readings: Iterable[tuple[str, SlideReading]], readers: Sequence[str]) -> bytes:
-    """All regions of slides with their names as Parquet; the same give the same bytes."""
+    """All regions of slides with their names as Parquet; the same give the same bytes.
+
+    A network's probabilities are called cnn_p_2plus; cnn_2plus in slides.csv is a share of regions.
+    """
     import pyarrow as pa  # only whoever writes such a table needs it
     import pyarrow.parquet as pq
 
@@ -111,7 +114,11 @@ def regions_table(readings: Iterable[tuple[str, SlideReading]], readers: Sequenc
     ]
     names = ("slide", "core", "left_out", "not_assessable", "findings", "stain_score")
     numbers = [
-        *(f"{reader}_{part}" for reader in readers for part in (*_GRADES, "novelty")),
+        *(
+            f"{reader}_{part}"
+            for reader in readers
+            for part in (*(f"p_{grade}" for grade in _GRADES), "novelty")
+        ),
         "tissue",
     ]
     counts = ["x", "y", "size", *(f"cells_{grade}" for grade in _GRADES)]
@@ -161,7 +168,7 @@ def _region_row(one: RegionReading) -> dict[str, Cell]:
     for verdict in one.verdicts:
         name = verdict.architecture
         chances = zip(_GRADES, verdict.probabilities, strict=True)
-        row |= {f"{name}_{grade}": round(chance, 4) for grade, chance in chances}
+        row |= {f"{name}_p_{grade}": round(chance, 4) for grade, chance in chances}
         row[f"{name}_novelty"] = None if verdict.novelty is None else round(verdict.novelty, 3)
     return row
 

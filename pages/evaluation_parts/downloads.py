@@ -8,6 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from her2core.accounts.records import Permission
 from her2core.charts.report_page import report_html
 from her2core.charts.words import rows_csv
 from her2core.common.text import markdown_text
@@ -42,6 +43,8 @@ def draw(
         copies: sha256 of the report's own picture of a patch -> sha256 of the patch.
         whole: no patch is left out; else the stored pictures, which count it, are not handed out.
     """
+    if not desk.may(Permission.EXPORT):
+        return
     st.caption(
         f"**{markdown_text(report.title)}.** The rows are those shown now; page and pictures are "
         "of the whole report. The camera at the top of a plot saves it as it is shown."

@@ -11,7 +11,7 @@ from her2core.common.text import markdown_text
 from her2core.models.bundles.registry import ARCHITECTURES
 from her2core.people.access import Desk
 from her2core.people.review_log import ReviewLog
-from her2core.reviews.records import Review, ReviewFilter
+from her2core.reviews.records import ReviewFilter
 from her2core.scores import HER2Score
 from her2core.serving.pictures import regions_path
 from her2core.serving.services import Services
@@ -179,14 +179,13 @@ def offer_downloads(
 ) -> None:
     """Scores as a table; regions and reviews of the slide for QuPath."""
     desk = session.desk(here.store)
-    log = seen.log(here) if desk.may(Permission.EXPORT) else None
-    columns = slide_columns(tuple(ARCHITECTURES))
-    rows = [score_row(reading, one) for one in scores]
-    table = csv_table([columns, *([row.get(name) for name in columns] for row in rows)])
+    if not desk.may(Permission.EXPORT):
+        return
+    named = st.checkbox("Include the file's name (it may identify a patient)", key="slide_named")
     with st.container(horizontal=True):
         st.download_button(
             "GeoJSON for QuPath",
-            partial(_geojson, desk, log, slide, reading),
+            partial(_geojson, desk, seen.log(here), slide, reading),
             "regions.geojson",
             "application/geo+json",
             icon=":material/download:",
@@ -194,7 +193,7 @@ def offer_downloads(
         )
         st.download_button(
             "Scores as CSV",
-            table,
+            partial(_table, desk, reading, scores, named=named),
             "slides.csv",
             "text/csv",
             icon=":material/download:",
@@ -202,16 +201,21 @@ def offer_downloads(
         )
 
 
-def _geojson(desk: Desk, log: ReviewLog | None, slide: ShelfSlide, reading: SlideReading) -> bytes:
+def _table(
+    desk: Desk, reading: SlideReading, scores: tuple[SlideScore, ...], *, named: bool
+) -> bytes:
+    """Made when it is asked for, once the audit says who took it."""
+    desk.note_export("CSV of a slide", len(scores))
+    columns = slide_columns(tuple(ARCHITECTURES))
+    rows = [score_row(reading, one) | ({} if named else {"slide": ""}) for one in scores]
+    return csv_table([columns, *([row.get(name) for name in columns] for row in rows)])
+
+
+def _geojson(desk: Desk, log: ReviewLog, slide: ShelfSlide, reading: SlideReading) -> bytes:
     """Made when it is asked for, once the audit says who took the reviews."""
-    reviews: list[Review] = []
-    if log is not None:
-        found, _ = log.everything(ReviewFilter(text=slide.path.stem))
-        reviews = [
-            one for one in found if one.patch.origin and one.patch.origin.slide == slide.name
-        ]
-    if reviews:
-        desk.note_export("GeoJSON", len(reviews))
+    found, _ = log.everything(ReviewFilter(text=slide.path.stem))
+    reviews = [one for one in found if one.patch.origin and one.patch.origin.slide == slide.name]
+    desk.note_export("GeoJSON", len(reviews))
     return written((*region_shapes(reading), *review_shapes(reading, reviews)))
 
 

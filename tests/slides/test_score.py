@@ -138,7 +138,7 @@ def test_tables_and_shapes_tell_the_same():
     assert data == regions_table([("a.svs", reading)], READERS)
     rows = pq.read_table(io.BytesIO(data)).to_pylist()
     assert [row["x"] for row in rows] == [0, 800, 1600]
-    assert rows[0]["cnn_2plus"] == 0.7
+    assert rows[0]["cnn_p_2plus"] == 0.7
     assert rows[2]["not_assessable"] == "No tumour."
     shapes = region_shapes(reading)
     assert [shape.class_name for shape in shapes] == ["HER2 2+", "HER2 3+", "not assessable"]
