@@ -33,6 +33,7 @@ _REVIEWERS = 20
 _PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "Review": ("review.py", {}),
     "Worklist": ("worklist.py", {}),
+    "Worklist as gallery": ("worklist.py", {"view": "gallery"}),
     "Worklist by doubt": ("worklist.py", {"order": "doubt"}),
     "Worklist, blind": ("worklist.py", {"blind": True, "order": "doubt"}),
     "Review log": ("review_log.py", {}),

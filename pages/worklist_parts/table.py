@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import pandas as pd
@@ -13,6 +14,7 @@ from pages.worklist_parts.rows import HIDDEN, Row
 
 _DRAWN = "worklist_drawn"  # sha256 of the rows as they were drawn last in this session
 _ROUND = "worklist_round"  # how often a chosen row was let go
+_SHORT = re.compile(r"[;,:?.](?:\s|$)")  # ends what is wrong with a patch, before what to do
 # columns that are left out where no row says anything in them, or anything but that it is hidden
 _RARE = ("Task", "Label", "Slide or case", "Unfamiliar", "Assessable")
 
@@ -69,7 +71,7 @@ def _cells(row: Row) -> dict[str, object]:
         "Assessable": row.assessable,
         "Confidence": row.confidence,
         "Slide or case": cell_text(row.case),
-        "Warnings": cell_text(" ".join(row.warnings)),
+        "Warnings": cell_text("; ".join(_SHORT.split(one)[0] for one in row.warnings)),
         "Received (UTC)": row.received_at,
     }
 
@@ -86,6 +88,6 @@ _COLUMNS = {
     "Unfamiliar": _TEXT(help="Unlike what a model knows; next by doubt."),
     "Assessable": _TEXT(help="no: hardly any staining, and too few tumour cells for a score of 0."),
     "Confidence": _TEXT(help="Of the less sure model in its own verdict."),
-    "Warnings": _TEXT(width="medium"),
+    "Warnings": _TEXT(help="In short; the Review page says what to do."),
     "Received (UTC)": _TIME(format="YYYY-MM-DD HH:mm"),
 }
