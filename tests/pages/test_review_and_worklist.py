@@ -26,6 +26,7 @@ from her2core.people.worklist import Screen, Worklist
 from her2core.preprocessing.image_store import MemoryImages
 from her2core.preprocessing.patches import Patch, Square
 from her2core.preprocessing.quality import assessment as quality
+from her2core.reviews import cases
 from her2core.reviews.records import Review, ReviewFilter
 from her2core.reviews.state_tables import PatchStateRow
 from her2core.reviews.store import ReviewStore, StoreError
@@ -825,6 +826,8 @@ def test_the_order_of_the_worklist_is_the_order_of_the_review_page(app, here):
 
 def test_the_gallery_shows_what_the_table_does_and_hides_it_from_a_blind_reader(app, three, here):
     read_all(here)
+    with here.store.writing() as session:
+        cases.note(session, three[1], "M 17", HER2Score.THREE_PLUS)
     app.session_state["view"] = "gallery"
     app.session_state["blind"] = True
     sign_in(app)
@@ -837,8 +840,10 @@ def test_the_gallery_shows_what_the_table_does_and_hides_it_from_a_blind_reader(
     shown, *kept = cards_of(app)
     assert shown["scores"][0] == ["CNN", items[0].verdicts[0].score.label]
     assert all((one["scores"], one["doubt"], one["sure"]) == HIDDEN_CARD for one in kept)
+    assert (kept[0]["case"], kept[0]["label"]) == ("M 17", "")
     app.session_state["blind"] = False
     app.run()
+    assert cards_of(app)[1]["label"] == "3+"
     assert [dict(card["scores"])["CNN"] for card in cards_of(app)] == [
         item.verdicts[0].score.label for item in items
     ]
