@@ -86,6 +86,8 @@ def _slide(here: Services, slide: ShelfSlide) -> None:
     if reading is None or not reading.regions:
         return
     hidden = ui.blind_mode()
+    if not hidden:
+        own_review.note_shown(here, slide)
     scores = score_slide(reading, tuple(ARCHITECTURES), here.settings.stain)
     with right:
         if hidden:

@@ -19,6 +19,11 @@ from pages.review_parts.draft import begin_correction, opened
 from pages.shell import seen, session, ui
 
 
+def note_shown(here: Services, slide: ShelfSlide) -> None:
+    """Record that the scores of the readers are going to be shown, of a part of the slide, too."""
+    seen.mark(here, [_mark(slide)])
+
+
 def draw(here: Services, slide: ShelfSlide, reading: SlideReading, shown: bool) -> None:
     """The form, or what is recorded and the way to correct it.
 
@@ -29,8 +34,6 @@ def draw(here: Services, slide: ShelfSlide, reading: SlideReading, shown: bool) 
         shown: the scores of the readers are on the page.
     """
     st.session_state.pop("just_saved", None)  # the Review page's: there is no next patch here
-    if shown:
-        seen.mark(here, [_mark(slide)])
     if not ui.reviewer():
         st.caption("Give your name under “Reviewer” at the left to record your own score.")
         return
