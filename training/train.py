@@ -24,7 +24,7 @@ from her2core.common.files import write_atomically
 from her2core.common.text import interval_text
 from her2core.models.architectures import ARCHITECTURES
 from her2core.models.architectures.description import WeightsUnavailableError
-from her2core.models.bundles.card import BundleError, ModelCard
+from her2core.models.bundles.card import CARD_FILE, BundleError, ModelCard
 from her2core.models.ood.novelty import LEAST_CALIBRATION
 from her2core.training.checkpoint import CheckpointError
 from her2core.training.data.datasets import DatasetError
@@ -99,14 +99,14 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("name --out for a bundle, or --run and --validation for a training alone")
     folder: Path = args.run or args.out.with_name(f"{args.out.name}.run")
     try:
-        with ends_on_interrupt(lambda: f"Stopped; {_goes_on(folder)}"):
+        with ends_on_interrupt(lambda: _stopped(folder, args.out)):
             return _train(args, folder)
     except _FAULTS as error:
         print(error, file=sys.stderr)
     except OSError as error:
         print(_said(error, folder), file=sys.stderr)
     except KeyboardInterrupt:
-        print(f"Stopped; {_goes_on(folder)}", file=sys.stderr)
+        print(_stopped(folder, args.out), file=sys.stderr)
         return STOPPED
     return FAILED
 
@@ -239,6 +239,12 @@ def _tell(card: ModelCard, out: Path) -> None:
         figure = interval_text(metric.value, metric.ci_low, metric.ci_high)
         print(f"{metric.name}, {metric.set}: {figure}, n = {metric.n}")
     print(f"{card.model_id} written to {out}")
+
+
+def _stopped(folder: Path, out: Path | None) -> str:
+    if out is not None and (out / CARD_FILE).is_file():
+        return f"Stopped; {out} is finished, but its heat maps are not checked."
+    return f"Stopped; {_goes_on(folder)}"
 
 
 def _goes_on(folder: Path) -> str:
