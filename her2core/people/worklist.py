@@ -195,7 +195,7 @@ class Worklist:
         reviewed = worklist_queries.reviewed_by(reviewer)
         hidden = veiled(session, self._person)
         told = and_(not_(hidden), reviewed) if self._blind else not_(hidden)
-        wanted = conditions(self._wanted, reviewed, told)
+        wanted = conditions(self._wanted, number, reviewed, told)
         return View(
             number,
             self._order,

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import ColumnElement, and_, not_, or_
+from sqlalchemy import ColumnElement, not_, or_, select
+from sqlalchemy.orm import aliased
 
 from her2core.common.text import printable
 from her2core.reviews.state_tables import PatchStateRow
@@ -52,26 +53,34 @@ EVERYTHING = WorklistFilter()
 
 
 def conditions(
-    wanted: WorklistFilter, reviewed: ColumnElement[bool], told: ColumnElement[bool]
+    wanted: WorklistFilter,
+    derived_id: int,
+    reviewed: ColumnElement[bool],
+    told: ColumnElement[bool],
 ) -> list[ColumnElement[bool]]:
     """What a row must meet to pass; `given` is for who knows of accounts.
 
+    What is asked of the row's own columns is asked in a query of its own: the order is then walked
+    in its index alone, however few rows pass.
+
     Args:
         wanted: the filter.
+        derived_id: of the models in use.
         reviewed: whether the person has reviewed the patch.
         told: whether they may know what second readers say of it. A patch of which they may not
             passes no filter by scores, gap, unfamiliar or not assessable, whatever it holds.
     """
-    row = PatchStateRow
+    row = aliased(PatchStateRow)
     found: list[ColumnElement[bool]] = []
     if wanted.state:
         found.append(reviewed if wanted.state == "reviewed" else not_(reviewed))
-    if wanted.case:
-        found.append(row.case_name == wanted.case.casefold())
-    if needle := wanted.text.strip().casefold():
-        found.append(row.search.contains(needle, autoescape=True))
     if wanted.among:
-        found.append(row.sha256.in_(wanted.among))
+        found.append(PatchStateRow.sha256.in_(wanted.among))
+    its_own: list[ColumnElement[bool]] = []
+    if wanted.case:
+        its_own.append(row.case_name == wanted.case.casefold())
+    if needle := wanted.text.strip().casefold():
+        its_own.append(row.search.contains(needle, autoescape=True))
     said: list[ColumnElement[bool]] = []
     if wanted.scores:
         who = f" {wanted.reader}" if wanted.reader else ""
@@ -84,7 +93,10 @@ def conditions(
     if wanted.not_assessable:
         said.append(not_(row.assessable))
     if said:
-        found.append(and_(told, *said))
+        found.append(told)
+    if its_own or said:
+        passing = select(row.patch_id).where(row.derived_id == derived_id, *its_own, *said)
+        found.append(PatchStateRow.patch_id.in_(passing))
     return found
 
 
