@@ -9,7 +9,7 @@ import streamlit as st
 
 from her2core.accounts.records import Permission
 from her2core.common.text import markdown_text
-from her2core.people.worklist import SCREENFUL, Screen
+from her2core.people.worklist import MOST_COUNTED, SCREENFUL, Screen
 from her2core.reviews.worklist_filter import WorklistFilter, to_address
 from her2core.reviews.worklist_queries import Counts
 from her2core.serving.services import Services
@@ -121,8 +121,9 @@ def _turning(screen: Screen) -> None:
             args=(screen.following,),
             key="worklist-next",
         )
-        last = screen.first + len(screen.items)
-        st.markdown(f"{screen.first + 1:,} to {last:,} of {screen.patches:,}", width="content")
+        first, last = screen.first + 1, screen.first + len(screen.items)
+        stretch = f"{first:,} to {last:,}" if first <= MOST_COUNTED else ui.place_text(first)
+        st.markdown(f"{stretch} of {screen.patches:,}", width="content")
 
 
 def _screenful(here: Services, wanted: WorklistFilter) -> None:

@@ -26,7 +26,9 @@ from her2core.reviews.store import ReviewStore
 from her2core.reviews.validation import recorded_name
 from her2core.reviews.worklist import Order
 from her2core.reviews.worklist_filter import EVERYTHING, WorklistFilter, conditions
-from her2core.reviews.worklist_queries import Counts, View
+from her2core.reviews.worklist_queries import MOST_COUNTED, Counts, View
+
+__all__ = ["MOST_COUNTED", "SCREENFUL", "Front", "Screen", "Worklist"]
 
 SCREENFUL = 50
 
@@ -39,7 +41,7 @@ class Screen:
         items: in order.
         plan: who reads these patches.
         names: sha256 -> name, told apart from those of other patches.
-        first: how many patches come before, -1 where that was not asked for.
+        first: how many patches come before; of a long list not more than MOST_COUNTED.
         patches: how many there are in all.
         previous, following: sha256 with which the screenful before and the one after begin; None
             at the ends.
@@ -61,7 +63,7 @@ class Front:
     Attributes:
         item: the patch.
         name: told apart from those of other patches.
-        place: how many patches come before it.
+        place: how many patches come before it; of a long list not more than MOST_COUNTED.
         patches, left: how many there are, and how many are still to be reviewed.
         previous, following: sha256 of its neighbours; None at the ends.
         to_review: sha256 of the next patch to be reviewed, None when all others are.

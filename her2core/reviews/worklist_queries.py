@@ -28,6 +28,7 @@ from her2core.reviews.schema import PatchRow, ReviewerRow, ReviewRow
 from her2core.reviews.state_tables import PatchStateRow
 from her2core.reviews.worklist import EARLIER, UNREAD, WAITING, Order
 
+MOST_COUNTED = 10_000
 _State = PatchStateRow
 _Keys = tuple[InstrumentedAttribute[Any], ...]
 _ARRIVAL: _Keys = (_State.received_at, _State.sha256)
@@ -126,8 +127,10 @@ def counts(session: Session, view: View) -> Counts:
 
 def find(session: Session, view: View, sha256: str) -> int | None:
     """Number of the patch, where it is among those of the view."""
-    wanted = select(_State.patch_id).where(*view.conditions, _State.sha256 == sha256)
-    return session.scalar(wanted)
+    number = select(PatchRow.id).where(PatchRow.sha256 == sha256).scalar_subquery()
+    return session.scalar(
+        select(_State.patch_id).where(*view.conditions, _State.patch_id == number)
+    )
 
 
 def from_here(session: Session, view: View, patch_id: int | None, limit: int) -> list[int]:
@@ -155,11 +158,14 @@ def keys(session: Session, view: View) -> list[str]:
 
 
 def place(session: Session, view: View, patch_id: int) -> int:
-    """How many patches come before this one."""
-    return sum(
-        session.scalar(select(func.count()).select_from(_State).where(*conditions)) or 0
-        for conditions, _ in _stretches(session, view, patch_id, forward=False)
-    )
+    """How many patches come before this one; of a long list they are counted to `MOST_COUNTED`."""
+    counted = 0
+    for conditions, _ in _stretches(session, view, patch_id, forward=False):
+        these = select(_State.patch_id).where(*conditions).limit(MOST_COUNTED - counted)
+        counted += session.scalar(select(func.count()).select_from(these.subquery())) or 0
+        if counted == MOST_COUNTED:
+            break
+    return counted
 
 
 def next_to_review(session: Session, view: View, patch_id: int | None) -> int | None:

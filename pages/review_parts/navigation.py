@@ -114,7 +114,8 @@ def header(front: Front) -> None:
         )
         todo = f"{front.left} to review" if front.left else "all reviewed"
         chosen = " chosen" if st.session_state.get(_CHOSEN) else ""
-        st.markdown(f"**{front.place + 1} of {front.patches}**{chosen} · {todo}", width="content")
+        place = ui.place_text(front.place + 1)
+        st.markdown(f"**{place} of {front.patches}**{chosen} · {todo}", width="content")
         if chosen:
             st.button("All patches", icon=":material/close:", on_click=_leave_choice)
         done = _just_done()

@@ -15,7 +15,7 @@ import streamlit as st
 
 from her2core.charts.verdicts import model_name
 from her2core.common.text import markdown_text
-from her2core.people.worklist import Worklist
+from her2core.people.worklist import MOST_COUNTED, Worklist
 from her2core.preprocessing.patches import Patch
 from her2core.reviews.store import StoreError
 from her2core.reviews.worklist import Order
@@ -149,6 +149,11 @@ def remembered(key: str, known: Collection[str], usual: str) -> None:
     asked = st.query_params.get(key, "")
     chosen = st.session_state.setdefault(key, asked if asked in known else usual)
     keep_in_address(key, "" if chosen == usual else str(chosen))
+
+
+def place_text(place: int) -> str:
+    """The place of a patch in a worklist, from 1; far down only that it is far down."""
+    return f"{place:,}" if place <= MOST_COUNTED else f"over {MOST_COUNTED:,}"
 
 
 def is_dark() -> bool:
