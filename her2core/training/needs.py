@@ -20,7 +20,7 @@ _BASE = 750_000_000
 # what one patch of a batch takes on its way forth and back, by the blocks of DenseNet121 that are
 # trained; None: all of them, or the CNN
 _PER_PATCH = {
-    ("cnn", None): 30_000_000,
+    ("cnn", None): 40_000_000,
     ("densenet121", 1): 25_000_000,
     ("densenet121", 2): 60_000_000,
     ("densenet121", 3): 95_000_000,
