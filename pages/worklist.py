@@ -137,7 +137,7 @@ def _screenful(here: Services, wanted: WorklistFilter) -> None:
     rows = _rows(here, screen)
     narrowed = [f"{name}={value}" for name, value in to_address(wanted).items() if value]
     key = "-".join([ui.order(), start or "", *narrowed])
-    if st.session_state["view"] == "table":
+    if st.session_state.get("view") != "gallery":
         table.draw(rows, key)
     else:
         bar = st.container(horizontal=True, vertical_alignment="center", gap="small")

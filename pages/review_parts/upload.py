@@ -86,6 +86,7 @@ def _send(here: Services, files: Sequence[SentFile]) -> None:
     st.session_state["upload_round"] = st.session_state.get("upload_round", 0) + 1
     with st.spinner("Taking in the first file…"):
         navigation.go_to(here.uploads.wait_for_first(owner, _FIRST_SECONDS))
+    _say_how_many(here.uploads.state(owner))
     st.rerun()
 
 
@@ -102,8 +103,7 @@ def _progress(here: Services, going_on: bool) -> None:
         return
     if state.finished:
         if going_on:  # when the page was drawn
-            new = sum(taken.outcome == "new" for taken in state.results)
-            navigation.say(f"{_count(new, 'patch', 'patches')} taken in.")
+            _say_how_many(state)
             st.rerun(scope="app")
         _results(here, state)
         return
@@ -114,6 +114,14 @@ def _progress(here: Services, going_on: bool) -> None:
         f"Taking in file {min(done + 1, files):,} of {files:,}: {markdown_text(state.current)}",
     )
     stop.button("Stop", key="stop-upload", on_click=here.uploads.stop, args=(session.owner(),))
+
+
+def _say_how_many(state: UploadState | None) -> None:
+    """Let the header say what a finished upload has brought."""
+    if state is None or not state.finished:
+        return
+    if new := sum(taken.outcome == "new" for taken in state.results):
+        navigation.say(f"{_count(new, 'patch', 'patches')} taken in.")
 
 
 def _results(here: Services, state: UploadState) -> None:

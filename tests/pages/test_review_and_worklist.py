@@ -237,6 +237,7 @@ def test_a_hostile_name_is_shown_letter_by_letter_and_never_as_html(app, here):
 def test_the_same_upload_is_not_taken_in_twice_when_the_page_is_drawn_again(app, here):
     app.run()
     upload(app, here, [("good.png", png(1))])
+    assert "1 patch taken in." in text_of(app)
     first = here.store.patches()
     app.run()
     assert here.store.patches() == first
