@@ -64,6 +64,7 @@ def _card(row: Row) -> dict[str, Any]:
     ]
     doubts = list(filter(None, doubts))
     hidden = HIDDEN in row.scores.values()
+    sure = f"{row.confidence} confidence" if row.confidence else ""
     return {
         "key": row.sha256,
         "name": row.name,
@@ -72,8 +73,8 @@ def _card(row: Row) -> dict[str, Any]:
         "state": ", ".join(filter(None, (row.state, row.task))),
         "scores": [] if hidden else list(row.scores.items()),
         "label": "" if hidden else row.label,
-        "doubt": "verdicts hidden" if hidden else ", ".join(doubts),
-        "sure": "" if hidden or not row.confidence else f"{row.confidence} confidence",
+        "doubt": "" if hidden else ", ".join(doubts),
+        "sure": "verdicts hidden" if hidden else sure,
         "case": row.case,
     }
 

@@ -16,7 +16,7 @@ _DRAWN = "worklist_drawn"  # sha256 of the rows as they were drawn last in this 
 _ROUND = "worklist_round"  # how often a chosen row was let go
 _SHORT = re.compile(r"[;,:?.](?:\s|$)")  # ends what is wrong with a patch, before what to do
 # columns that are left out where no row says anything in them, or anything but that it is hidden
-_RARE = ("Task", "Label", "Slide or case", "Unfamiliar", "Assessable")
+_RARE = ("Task", "Label", "Slide or case", "Unfamiliar", "Assessable", "Warnings")
 
 
 def draw(rows: Sequence[Row], key: str) -> None:
@@ -88,6 +88,6 @@ _COLUMNS = {
     "Unfamiliar": _TEXT(help="Unlike what a model knows; next by doubt."),
     "Assessable": _TEXT(help="no: hardly any staining, and too few tumour cells for a score of 0."),
     "Confidence": _TEXT(help="Of the less sure model in its own verdict."),
-    "Warnings": _TEXT(help="In short; the Review page says what to do."),
+    "Warnings": _TEXT(width=260, help="In short; the Review page says what to do."),
     "Received (UTC)": _TIME(format="YYYY-MM-DD HH:mm"),
 }

@@ -46,7 +46,7 @@ from tests.tiny_bundles import bundle_root, classifier, noise, pixels
 from tests.whole_worklist import whole_worklist
 
 ROOT = PROJECT_ROOT
-HIDDEN_CARD: tuple[list[str], str, str] = ([], "verdicts hidden", "")
+HIDDEN_CARD: tuple[list[str], str, str] = ([], "", "verdicts hidden")
 HOSTILE = "<img src=x onerror=alert(1)>.png"
 
 
