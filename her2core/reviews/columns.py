@@ -1,52 +1,15 @@
 """The columns of the exported review log: stable names, what each one means, and its value."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 from her2core.models.architectures import ARCHITECTURES
+from her2core.reviews.export_column import Column, ExportOptions, Value
 from her2core.reviews.records import Review
 from her2core.reviews.schema import utc_text
 from her2core.reviews.worklist import model_gap, reader_gap
 from her2core.scores import RESEARCH_NOTICE, RULE_TEXT, HER2Score
 from her2core.stain.cells import Pattern
 from her2core.stain.reading import StainReading
-
-# always exported, in this order; another architecture found in a review follows them
-
-Value = str | int | float | None
-
-
-@dataclass(frozen=True)
-class ExportOptions:
-    """What goes into an export.
-
-    Attributes:
-        include_names: also export the names of files, which may identify patients.
-    """
-
-    include_names: bool = False
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of the export; another one is an entry here and nothing else.
-
-    Attributes:
-        name: stable, in lower case.
-        description: what it means.
-        value: how its value is read; None is an empty cell.
-        width: in characters, of a spreadsheet; None: as its name needs.
-    """
-
-    name: str
-    description: str
-    value: Callable[[Review, ExportOptions], Value]
-    width: int | None = None
-
-    @property
-    def title(self) -> str:
-        """Its name in words, as a page heads it."""
-        return self.name.replace("_", " ").capitalize()
 
 
 def _yes_no(answer: bool | None) -> str | None:
@@ -93,6 +56,17 @@ _ORIGIN = (
     _of_origin("um_per_pixel", "How large these pixels are, in micrometres."),
     _of_origin("core", "Core of a tissue microarray that it lies in, row and column as B3."),
     _of_origin("whole", "yes: the whole slide or core was reviewed; no: a region of it."),
+    Column(
+        "case",
+        "Slide or case that a table beside the upload named; given as file_name is.",
+        lambda r, options: r.patch.case or None if options.include_names else None,
+        20,
+    ),
+    Column(
+        "given_label",
+        "Score that a table beside the upload named; empty where there was none.",
+        lambda r, _: None if r.patch.label is None else r.patch.label.label,
+    ),
 )
 
 

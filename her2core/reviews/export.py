@@ -19,14 +19,8 @@ from her2core.common.csv_table import csv_table
 from her2core.common.text import encodable, spreadsheet_text
 from her2core.models.verdict import Verdict
 from her2core.reviews.answer import values_of
-from her2core.reviews.columns import (
-    COLUMNS,
-    Column,
-    ExportOptions,
-    Value,
-    columns_of,
-    utc_iso,
-)
+from her2core.reviews.columns import COLUMNS, columns_of, utc_iso
+from her2core.reviews.export_column import Column, ExportOptions, Value
 from her2core.reviews.records import Review
 from her2core.scores import RESEARCH_NOTICE
 from her2core.stain.cells import Pattern

@@ -78,7 +78,7 @@ class TestCsv:
             "review_id", "recorded_at", "reviewer", "patch_sha256", "file_name",
             "square_x", "square_y", "square_size",
             "slide", "slide_x", "slide_y", "slide_size", "slide_um_per_pixel",
-            "slide_core", "slide_whole",
+            "slide_core", "slide_whole", "case", "given_label",
             "cnn_model_id", "cnn_p_0", "cnn_p_1plus", "cnn_p_2plus", "cnn_p_3plus",
             "cnn_score", "cnn_agrees", "cnn_demo", "cnn_novelty", "cnn_backend",
             "densenet121_model_id", "densenet121_p_0", "densenet121_p_1plus",
