@@ -122,7 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in wanted:
         bundle = load_bundle(folders[name])
         print(f"{ARCHITECTURES[name].title}, {bundle.card.model_id}", file=sys.stderr)
-        subject, figures = examine(bundle, drawn, args.samples, args.seed, methods, told)
+        subject, figures = examine(bundle, drawn, args.samples, args.seed, methods, print_progress)
         model_id, before = bundle.card.model_id, known.of(bundle.card.model_id)
         if args.method is None or before is None:
             shap = convergence(subject, drawn[: args.converge], args.reference, args.seed)
@@ -135,7 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def told(done: int, total: int) -> None:
+def print_progress(done: int, total: int) -> None:
     """Say how many patches are done."""
     print(f"  patch {done} of {total}", file=sys.stderr)
 

@@ -29,7 +29,7 @@ from pages.review_parts import (
     viewer,
 )
 from pages.review_parts.draft import opened
-from pages.shell import seen, session, ui
+from pages.shell import exposure, session, ui
 from pages.shell.drafts import Draft
 
 _log = logging.getLogger(__name__)
@@ -78,10 +78,10 @@ def _workplace(here: Services, front: Front) -> None:
     left, right = st.columns([61, 39], gap="medium")
     with right:
         readings = _readings(here, patch, shown_review)
-    known = bool(seen.among(here, [item.patch.sha256]))
+    known = bool(exposure.among(here, [item.patch.sha256]))
     hidden = not sight.verdicts or (ui.blind_mode() and review is None and not known)
     if not hidden and (readings or shown_review is not None):
-        seen.mark(here, [item.patch.sha256])
+        exposure.mark(here, [item.patch.sha256])
     with left:
         viewer.draw(
             here,

@@ -9,7 +9,7 @@ from her2core.people.review_log import SCREENFUL, LogScreen, ReviewLog
 from her2core.reviews.records import Review, ReviewFilter
 from her2core.reviews.store import ReviewStore
 from pages.log_parts import detail, exports, filters, table
-from pages.shell import seen, ui
+from pages.shell import exposure, ui
 
 _START, _FILTER = "log_start", "log_filter"
 _LOOK_SECONDS = 0.2  # for the check of the log, each time the page is drawn
@@ -31,11 +31,11 @@ def main() -> None:
         return
 
     wanted = filters.ask(here.store.reviewers())
-    log = seen.log(here)
+    log = exposure.log(here)
     screen = log.screen(wanted, _start(wanted))
     shown, withheld, sealed = list(screen.reviews), screen.withheld, screen.sealed
     # What stands in this table can no longer be reviewed blind.
-    seen.mark(here, {review.patch.sha256 for review in shown})
+    exposure.mark(here, {review.patch.sha256 for review in shown})
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{_entries(screen.entries)}** shown", width="content")
         _chain_state(here.store)

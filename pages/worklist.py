@@ -14,7 +14,7 @@ from her2core.reviews.worklist_filter import WorklistFilter, to_address
 from her2core.reviews.worklist_queries import Counts
 from her2core.serving.services import Services
 from pages.review_parts import navigation
-from pages.shell import seen, session, ui
+from pages.shell import exposure, session, ui
 from pages.worklist_parts import assign, filters, gallery, table
 from pages.worklist_parts.rows import Row, row_of, says
 from pages.worklist_parts.tasks import task
@@ -155,9 +155,9 @@ def _rows(here: Services, screen: Screen) -> list[Row]:
     hidden = sealed
     if ui.blind_mode():
         unread = {item.patch.sha256 for item in screen.items if item.review_id is None}
-        hidden = sealed | (unread - seen.among(here, unread))
+        hidden = sealed | (unread - exposure.among(here, unread))
     telling = (item.patch.sha256 for item in screen.items if says(item))
-    seen.mark(here, (key for key in telling if key not in hidden))
+    exposure.mark(here, (key for key in telling if key not in hidden))
     if sealed:
         st.caption(
             ":material/visibility_off: Blind double reads: verdicts are hidden until both readers "

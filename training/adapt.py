@@ -100,11 +100,15 @@ def _run(args: argparse.Namespace, settings: Settings) -> int:
     )
     with tqdm(total=100, unit="%", desc="fitting", disable=None) as bar:
 
-        def told(share: float) -> None:
+        def on_progress(share: float) -> None:
             bar.update(int(100 * share) - bar.n)
 
         found = propose(
-            args.bundle, patches, settings, calibrate_only=args.calibrate_only, told=told
+            args.bundle,
+            patches,
+            settings,
+            calibrate_only=args.calibrate_only,
+            on_progress=on_progress,
         )
     for line in lines(found):
         print(line)

@@ -158,7 +158,7 @@ def taught(
     views = Views(bundle.card.input.white_balance, drawing.microscopes)
     features = network_features(Classifier(bundle))
     seen = look(patches, features, drawing.others, drawing.seed, views, fields)
-    novelty = learnt(seen, drawing.flagged)
+    novelty = fit_novelty(seen, drawing.flagged)
     # as they are stored: float16 moves distances a little
     stored = from_bytes(to_bytes(novelty))
     return novelty, KnownPatches(
@@ -243,18 +243,18 @@ def look(
     if fields is not None:
         held_out, groups = [*held_out, *fields.images], [*groups, *fields.groups]
     return Seen(
-        vectors(views.shown(images), features),
-        vectors(views.shown(held_out), features),
+        vectors(views.looks(images), features),
+        vectors(views.looks(held_out), features),
         tuple(groups),
         {
-            kind: vectors(views.shown(views.elsewhere(of_kind, rng)), features)
+            kind: vectors(views.looks(views.elsewhere(of_kind, rng)), features)
             for kind, of_kind in made.items()
             if of_kind
         },
     )
 
 
-def learnt(seen: Seen, flagged: float) -> Novelty:
+def fit_novelty(seen: Seen, flagged: float) -> Novelty:
     """What a network knows, calibrated.
 
     Args:

@@ -20,7 +20,7 @@ import numpy as np
 
 from her2core.models.bundles.card import BundleError
 from her2core.scores import HER2Score
-from her2core.training.progress import shown
+from her2core.training.progress import progress_bar
 from her2core.training.synthetic import make_patch
 from her2core.xai.fidelity_report import FIDELITY_FILE, FidelityReport, ModelFidelity
 from her2core.xai.methods import METHODS
@@ -83,8 +83,8 @@ def check(bundle: Path, number: int, samples: int) -> FidelityReport:
     loaded = load_bundle(bundle)
     scores = [HER2Score(3 - at % 4) for at in range(number)]
     drawn = [make_patch(its, np.random.default_rng([_SEED, at])) for at, its in enumerate(scores)]
-    with shown("heat maps", "patches") as told:
-        _, figures = examine(loaded, drawn, samples, _SEED, told=told)
+    with progress_bar("heat maps", "patches") as on_progress:
+        _, figures = examine(loaded, drawn, samples, _SEED, on_progress=on_progress)
     report = FidelityReport(
         f"{number} synthetic patches, 50 to 300 µm, seed {_SEED}",
         datetime.date.today().isoformat(),

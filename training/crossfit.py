@@ -19,12 +19,12 @@ from her2core.common.text import printable
 from her2core.evaluation.assessment import N_BOOT, evaluate
 from her2core.evaluation.report import SCHEMA, PatchRow, Report, ReportModel
 from her2core.models.bundles.card import CARD_FILE, ModelCard
-from her2core.training.learnt import learnt_of
+from her2core.training.provenance import provenance_of
 from training.evaluate import (
     EvaluationError,
     check_arguments,
     report_models,
-    told,
+    run_command,
     write,
     writing,
 )
@@ -88,12 +88,12 @@ def crossfit_models(folds: Sequence[Sequence[ModelCard]]) -> tuple[ReportModel, 
 
 
 def _of_all_folds(architecture: str, folds: Sequence[Sequence[ModelCard]]) -> str:
-    told = [
+    sentences = [
         card.training_data for cards in folds for card in cards if card.architecture == architecture
     ]
-    if len(set(told)) == 1:
-        return told[0]
-    return " ".join(f"Fold {number}: {text}" for number, text in enumerate(told, start=1))
+    if len(set(sentences)) == 1:
+        return sentences[0]
+    return " ".join(f"Fold {number}: {text}" for number, text in enumerate(sentences, start=1))
 
 
 def fold_rows(fold: Fold) -> tuple[list[PatchRow], list[str]]:
@@ -103,12 +103,12 @@ def fold_rows(fold: Fold) -> tuple[list[PatchRow], list[str]]:
         BundleError, DatasetError: the fold cannot be read.
     """
     layout = read_test_part(fold.data, None)
-    learnt = {
-        f"the fold's {ModelCard.read(folder / CARD_FILE).name}": learnt_of(folder)
+    provenance = {
+        f"the fold's {ModelCard.read(folder / CARD_FILE).name}": provenance_of(folder)
         for folder in fold.bundles
     }
     rows, prints, unread = read_rows(layout.files, [loaded(folder) for folder in fold.bundles])
-    rows, notes_on_known = without_known(rows, prints, learnt)
+    rows, notes_on_known = without_known(rows, prints, provenance)
     by_architecture = [
         # a model id is the architecture and a part of the checksum
         replace(
@@ -163,7 +163,7 @@ def run(args: argparse.Namespace) -> Report:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command. Returns 0 when the report was written, 1 otherwise."""
-    return told(run, _parser().parse_args(arguments))
+    return run_command(run, _parser().parse_args(arguments))
 
 
 if __name__ == "__main__":

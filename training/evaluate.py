@@ -36,7 +36,7 @@ from her2core.models.ood.novelty_file import load_novelty
 from her2core.preprocessing.patches import Patch, PatchError, decode
 from her2core.settings import UploadLimits
 from her2core.training.data.datasets import DatasetError, LabelledFile
-from her2core.training.learnt import learnt_of
+from her2core.training.provenance import provenance_of
 from training.console import STOPPED, ends_on_interrupt
 from training.known_patches import without_known
 from training.report_rows import (
@@ -60,10 +60,10 @@ class EvaluationError(ValueError):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command. Returns 0 when a report was written of all files, 2 of some, 1 of none."""
-    return told(run, _parser().parse_args(arguments))
+    return run_command(run, _parser().parse_args(arguments))
 
 
-def told(make: Callable[[argparse.Namespace], Report], args: argparse.Namespace) -> int:
+def run_command(make: Callable[[argparse.Namespace], Report], args: argparse.Namespace) -> int:
     """Make a report and say how it went; returns the exit status that `main` names."""
     try:
         with ends_on_interrupt(lambda: _STOPPED):
@@ -154,11 +154,11 @@ def run(args: argparse.Namespace) -> Report:
         args.out.mkdir(parents=True, exist_ok=True)
     models = report_models(cards)
     known = {c.model_id: load_novelty(folder, c) for folder, c in zip(bundles, cards, strict=True)}
-    learnt = {m.title: learnt_of(folder) for folder, m in zip(bundles, models, strict=True)}
+    provenance = {m.title: provenance_of(folder) for folder, m in zip(bundles, models, strict=True)}
     rows, prints, unread = read_rows(files, [loaded(folder) for folder in bundles], known)
     if not rows:
         raise EvaluationError(f"No picture could be read. {unread[0]}")
-    rows, notes_on_known = without_known(rows, prints, learnt)
+    rows, notes_on_known = without_known(rows, prints, provenance)
     if not scored(rows):
         raise EvaluationError("No picture is assessable: none holds enough tumour cells.")
     report = Report(

@@ -25,11 +25,11 @@ from her2core.training.data.datasets import DatasetError, PatchSet, load_patches
 from her2core.training.data.prepare import Prepared
 from her2core.training.data.splits import TEST, TRAIN, VALIDATION
 from her2core.training.fit import KEPT_START, Run
-from her2core.training.learnt import LEARNT_FILE, Learnt, to_bytes
+from her2core.training.provenance import PROVENANCE_FILE, Provenance, to_bytes
 from her2core.training.recipe import Recipe
 from training.add_novelty import Drawing, taught
 from training.make_bundle import BACKGROUND_PATCHES, assemble, choose_background, measure_set
-from training.novelty_patches import Patches, drawn
+from training.novelty_patches import Patches, sample_files
 
 if TYPE_CHECKING:
     from her2core.models.bundles.bundle import Bundle
@@ -95,9 +95,9 @@ def draft_card(
     groups = len({file.group for file in train} - {""})
     known = f"{groups} groups" if groups else "no groups known"
     described = f"{len(train)} patches ({classes}), {known}. {'; '.join(prepared.statements)}."
-    learnt = text.training_data or described
+    training_data = text.training_data or described
     if start is not None and start.is_dir():
-        learnt = f"{learnt} {_before(start)}"
+        training_data = f"{training_data} {_before(start)}"
     notes = [*text.notes, *prepared.warnings]
     if not prepared.files_of(TEST):
         notes.append("No patches were held out for a test: there are no figures.")
@@ -110,7 +110,7 @@ def draft_card(
     return ModelCard(
         name=text.name or name,
         architecture=recipe.architecture,
-        training_data=learnt,
+        training_data=training_data,
         licence=text.licence or NO_LICENCE,
         split=text.split or prepared.describe_split(),
         metrics=(),
@@ -126,7 +126,7 @@ def draft_card(
 def finish_run(
     recipe: Recipe,
     prepared: Prepared,
-    learnt: Learnt,
+    provenance: Provenance,
     run: Run,
     text: CardText,
     out: Path,
@@ -162,8 +162,8 @@ def finish_run(
     background = choose_background(train, BACKGROUND_PATCHES)
     kept = read_progress(run.state).kept_start
     draft = draft_card(recipe, prepared, text, out.name, start, kept)
-    draft = replace(draft, learnt=learnt.facts)
-    files = {LEARNT_FILE: to_bytes(learnt)}
+    draft = replace(draft, provenance=provenance.facts)
+    files = {PROVENANCE_FILE: to_bytes(provenance)}
     return assemble(
         model,
         draft,
@@ -184,7 +184,7 @@ def _known(
     if len(held_out) < LEAST_CALIBRATION:
         return None
     print("Teaching it which patches are unfamiliar.", flush=True)
-    known = drawn(prepared.files_of(TRAIN), _MOST_KNOWN, recipe.seed)
+    known = sample_files(prepared.files_of(TRAIN), _MOST_KNOWN, recipe.seed)
     drawing = Drawing(
         others=min(_MOST_OTHERS, len(known)),
         seed=recipe.seed,

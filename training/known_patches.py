@@ -8,11 +8,11 @@ import numpy as np
 
 from her2core.evaluation.report import PatchRow
 from her2core.training.data.duplicates import Fingerprints
-from her2core.training.learnt import Learnt
+from her2core.training.provenance import Provenance
 
 
 def without_known(
-    rows: Sequence[PatchRow], prints: Fingerprints, learnt: Mapping[str, Learnt]
+    rows: Sequence[PatchRow], prints: Fingerprints, provenance: Mapping[str, Provenance]
 ) -> tuple[tuple[PatchRow, ...], list[str]]:
     """The rows that no model learnt from, and a sentence for each model that knew some.
 
@@ -21,19 +21,19 @@ def without_known(
     Args:
         rows: of n patches.
         prints: of the same patches.
-        learnt: what each model learnt from, under what people call it here.
+        provenance: what each model learnt from, under what people call it here.
     """
     notes, known = [], np.zeros(len(rows), bool)
-    for title, its in learnt.items():
+    for title, its in provenance.items():
         if not its.whole:
             notes.append(
                 f"What {title} learnt from is not known, or not all of it: where these patches, "
                 "or others of their patients, were among it, its figures are optimistic."
             )
-        found = its.known(prints, [row.group for row in rows])
-        known |= found.any
-        if found.any.any():
-            notes.append(f"{found.said(title)}.")
+        overlap = its.overlap(prints, [row.group for row in rows])
+        known |= overlap.any
+        if overlap.any.any():
+            notes.append(f"{overlap.sentence(title)}.")
     if not known.any():
         return tuple(rows), notes
     if known.all():

@@ -39,8 +39,8 @@ from her2core.training.data.datasets import DatasetError, PatchSet, load_patches
 from her2core.training.data.duplicates import fingerprints
 from her2core.training.data.layouts import read_layout
 from her2core.training.data.real_fields import labelled_fields
-from her2core.training.learnt import LEARNT_FILE, learnt_before, learnt_from
-from her2core.training.learnt import to_bytes as learnt_bytes
+from her2core.training.provenance import PROVENANCE_FILE, provenance_from, provenance_of_start
+from her2core.training.provenance import to_bytes as provenance_bytes
 from her2core.training.start import load_start
 from training.console import import_tensorflow
 
@@ -169,11 +169,13 @@ def make_bundle(args: argparse.Namespace) -> ModelCard:
     )
     validation = load_patches(read_layout(args.validation).files)
     fields = labelled_fields(args.fields) if args.fields else None
-    learnt = learnt_before(args.weights)
-    learnt = learnt.and_also(learnt_from(fingerprints(validation.images), validation.groups))
+    provenance = provenance_of_start(args.weights)
+    provenance = provenance.and_also(
+        provenance_from(fingerprints(validation.images), validation.groups)
+    )
     if fields is not None:  # their groups are whole sources, of which others may be tested
-        learnt = learnt.and_also(learnt_from(fingerprints(fields.images), ()))
-    draft = replace(draft, learnt=learnt.facts)
+        provenance = provenance.and_also(provenance_from(fingerprints(fields.images), ()))
+    draft = replace(draft, provenance=provenance.facts)
 
     def measure(
         stored: object, temperature: Temperature, sets: ConformalSets
@@ -188,7 +190,7 @@ def make_bundle(args: argparse.Namespace) -> ModelCard:
         measure,
         args.out,
         None if fields is None else fields.prepared(args.white_balance),
-        {LEARNT_FILE: learnt_bytes(learnt)},
+        {PROVENANCE_FILE: provenance_bytes(provenance)},
     )
 
 

@@ -58,7 +58,7 @@ class Views:
             for image in images
         ]
 
-    def shown(self, images: Sequence[Image8]) -> list[Image8]:
+    def looks(self, images: Sequence[Image8]) -> list[Image8]:
         """The pictures as they reach the network."""
         return [prepared(image, self.white_balance) for image in images]
 
@@ -84,7 +84,7 @@ def choose_patches(
         ValueError: a named group is nowhere, or a group is among both.
     """
     wanted = frozenset(calibration_groups)
-    of_known = [(folder, drawn(_files(folder), most, seed)) for folder in known]
+    of_known = [(folder, sample_files(_files(folder), most, seed)) for folder in known]
     listed = [(folder, _files(folder)) for folder in calibration]
     absent = wanted - {file.group for _, files in listed for file in files}
     if absent:
@@ -92,7 +92,7 @@ def choose_patches(
             f"No calibration patch is of the group {min(absent)}; see --calibration-groups."
         )
     held_out = [
-        (folder, drawn(_only(files, wanted) if wanted else files, most, seed))
+        (folder, sample_files(_only(files, wanted) if wanted else files, most, seed))
         for folder, files in listed
     ]
     both = _groups(of_known) & _groups(held_out)
@@ -120,7 +120,7 @@ def grouped(folder: Path, files: Sequence[LabelledFile]) -> list[LabelledFile]:
     return [replace(file, group=folder.name) for file in files]
 
 
-def drawn(files: Sequence[LabelledFile], most: int, seed: int) -> list[LabelledFile]:
+def sample_files(files: Sequence[LabelledFile], most: int, seed: int) -> list[LabelledFile]:
     """Up to `most` of the files, drawn at random."""
     chosen = np.random.default_rng(seed).permutation(len(files))[:most]
     return [files[index] for index in sorted(chosen)]

@@ -46,7 +46,7 @@ from training.score_command import (
     exit_status,
     listed,
     models_of,
-    shown,
+    path_text,
     source_of,
 )
 from training.score_table import (
@@ -116,10 +116,10 @@ def score_files(
             cells = stain.reading(patch) if asks_for_cells(verdicts) else None
             found = assess_tumour(verdicts, cells, patch.square.size)
             strange = warning(verdicts)
-            told = (
+            note = (
                 replace(entry, message=f"{entry.message} {strange}".strip()) if strange else entry
             )
-            rows = [scored_row(told, verdict, found) for verdict in verdicts]
+            rows = [scored_row(note, verdict, found) for verdict in verdicts]
         else:
             rows = [unscored_row(entry, card.model_id, entry.message) for card in cards.values()]
         return rows + [unscored_row(entry, name, sentence) for name, sentence in broken]
@@ -167,15 +167,15 @@ def _run(args: argparse.Namespace) -> int:
     if not found.pictures:
         lines = left_out_lines(found.left_out, root)
         raise NothingDoneError(
-            "\n- ".join([f"“{shown(source)}” holds no {format_names()} file.", *lines])
+            "\n- ".join([f"“{path_text(source)}” holds no {format_names()} file.", *lines])
         )
     if target.is_dir() or not target.absolute().parent.is_dir():
         raise NothingDoneError(
-            f"“{shown(target)}” cannot be written: name a file in a folder that exists."
+            f"“{path_text(target)}” cannot be written: name a file in a folder that exists."
         )
     pictures = (*found.pictures, *_missed(found))
     if any(file.resolve() == target.resolve() for file in pictures):
-        raise NothingDoneError(f"“{shown(target)}” is one of the images; name another file.")
+        raise NothingDoneError(f"“{path_text(target)}” is one of the images; name another file.")
     try:
         settings = load_settings()
         workbench = Workbench(settings, models_of(args), maps=False)
@@ -186,7 +186,7 @@ def _run(args: argparse.Namespace) -> int:
         write_table(target, (row for rows in tables for row in rows))
     except OSError as error:
         raise NothingDoneError(
-            f"“{shown(target)}” cannot be written ({error.strerror}); choose another place."
+            f"“{path_text(target)}” cannot be written ({error.strerror}); choose another place."
         ) from None
     return _summary(tables, root, found, target)
 
@@ -220,11 +220,11 @@ def _summary(tables: Sequence[Sequence[Row]], root: Path, found: Listing, target
     failed = [row for rows in tables for row in rows if row["status"] == NOT_SCORED]
     complete = sum(all(row["status"] == SCORED for row in rows) for rows in tables)
     without = sum(any(row["status"] == NOT_ASSESSABLE for row in rows) for rows in tables)
-    told = f", {without} not assessable" if without else ""
+    note = f", {without} not assessable" if without else ""
     left = f"; {len(tables) - len(found.pictures)} left out" * (len(tables) > len(found.pictures))
     print(
-        f"{complete} of {len(tables)} files scored by every model{told}{left}; "
-        f"{shown(target)} written.",
+        f"{complete} of {len(tables)} files scored by every model{note}{left}; "
+        f"{path_text(target)} written.",
         file=sys.stderr,
     )
     # those left out are named below, by reason

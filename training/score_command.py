@@ -62,10 +62,10 @@ def listed(find: Callable[[Path], Found], source: Path) -> Found:
     try:
         return find(source)
     except FileNotFoundError:
-        raise NothingDoneError(f"There is no file or folder “{shown(source)}”.") from None
+        raise NothingDoneError(f"There is no file or folder “{path_text(source)}”.") from None
     except OSError as error:
         raise NothingDoneError(
-            f"“{shown(source)}” cannot be opened ({error.strerror}); change its permissions."
+            f"“{path_text(source)}” cannot be opened ({error.strerror}); change its permissions."
         ) from None
 
 
@@ -89,6 +89,6 @@ def exit_status(run: Callable[[], int], stopped: str) -> int:
         return INTERRUPTED
 
 
-def shown(path: Path) -> str:
+def path_text(path: Path) -> str:
     """The path as a sentence may name it."""
     return printable(str(path))

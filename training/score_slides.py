@@ -54,7 +54,7 @@ from training.score_command import (
     exit_status,
     listed,
     models_of,
-    shown,
+    path_text,
     source_of,
 )
 from training.slide_inputs import areas_of, find_slides, workers_of, written_names
@@ -122,7 +122,7 @@ def _run(args: argparse.Namespace) -> int:
     source = source_of(args)
     slides = listed(find_slides, source)
     if not slides:
-        raise NothingDoneError(f"“{shown(source)}” holds no slide.")
+        raise NothingDoneError(f"“{path_text(source)}” holds no slide.")
     if not _FINEST_REGION_UM <= args.um <= _WIDEST_REGION_UM:
         raise NothingDoneError(
             f"Regions are {_FINEST_REGION_UM:g} to {_WIDEST_REGION_UM:g} µm wide (--um)."
@@ -141,7 +141,7 @@ def _run(args: argparse.Namespace) -> int:
         _write_tables(done, [name for name, _ in options.models], out)
     except OSError as error:
         raise NothingDoneError(
-            f"“{shown(out)}” cannot be written ({error.strerror}); make room or choose another "
+            f"“{path_text(out)}” cannot be written ({error.strerror}); make room or choose another "
             "place; what was read is kept."
         ) from None
     return _summary(done, out)
@@ -223,8 +223,8 @@ def _summary(done: Sequence[_Done], out: Path) -> int:
     scored = sum(row["status"] == SCORED for row in rows)
     failed = [row for row in rows if row["status"] == NOT_SCORED]
     apart = len(rows) - scored - len(failed)
-    told = f", {apart} not assessable" if apart else ""
-    print(f"{scored} of {len(rows)} scored{told}; {shown(out)} written.", file=sys.stderr)
+    note = f", {apart} not assessable" if apart else ""
+    print(f"{scored} of {len(rows)} scored{note}; {path_text(out)} written.", file=sys.stderr)
     for message in list(dict.fromkeys(str(row["message"]) for row in failed))[:MESSAGES_SHOWN]:
         print(f"- {message}", file=sys.stderr)
     if failed:

@@ -32,13 +32,13 @@ from her2core.training.data.prepare import Prepared, Request, prepare, record
 from her2core.training.data.splits import VALIDATION
 from her2core.training.experiment import mlflow_missing, write_experiment
 from her2core.training.fit import Run, build, fit
-from her2core.training.learnt import LEARNT_FILE, Learnt, learnt_before, to_bytes
 from her2core.training.loop import TrainingError
 from her2core.training.machines import device_in_words, this_machine
 from her2core.training.needs import free_disk, free_memory, needs, written_before
-from her2core.training.progress import shown
+from her2core.training.progress import progress_bar
+from her2core.training.provenance import PROVENANCE_FILE, Provenance, provenance_of_start, to_bytes
 from her2core.training.recipe import MOST_SEED, Recipe, RecipeError, read_recipe
-from her2core.training.start import learnt_here, without_known
+from her2core.training.start import provenance_here, without_known
 from training.console import STOPPED, ends_on_interrupt, import_tensorflow
 from training.finish_run import finish_run, read_card_text
 
@@ -132,11 +132,11 @@ def _train(args: argparse.Namespace, folder: Path) -> int:
     run.folder.mkdir(parents=True, exist_ok=True)  # better now than after the first epoch
     if args.start is not None and not run.state.is_file():
         build(recipe, args.start)  # weights that do not fit are said before patches are read
-    before = learnt_before(args.start)
+    before = provenance_of_start(args.start)
     prepared = _prepared(request, recipe, before)
     record(prepared, run.folder, run.started)
-    learnt = before.and_also(learnt_here(prepared, recipe.size))
-    write_atomically(run.folder / LEARNT_FILE, to_bytes(learnt))
+    provenance = before.and_also(provenance_here(prepared, recipe.size))
+    write_atomically(run.folder / PROVENANCE_FILE, to_bytes(provenance))
     if recipe.batch > len(prepared.mixture):
         print(
             f"A batch of {recipe.batch} is more than the {len(prepared.mixture)} training patches: "
@@ -147,7 +147,7 @@ def _train(args: argparse.Namespace, folder: Path) -> int:
     print(f"Best weights: {run.best}")
     card = None
     if args.out is not None and machines.number == 0:
-        card = finish_run(recipe, prepared, learnt, run, text, args.out, args.start)
+        card = finish_run(recipe, prepared, provenance, run, text, args.out, args.start)
         _tell(card, args.out)
         if len(prepared.files_of(VALIDATION)) >= LEAST_CALIBRATION:
             # a process of its own: memory for it comes after that of the training, not on top
@@ -221,9 +221,9 @@ def _request(args: argparse.Namespace) -> Request:
     )
 
 
-def _prepared(request: Request, recipe: Recipe, before: Learnt) -> Prepared:
-    with shown("reading", "patches") as told:
-        prepared = without_known(prepare(request, recipe.size, told), before)
+def _prepared(request: Request, recipe: Recipe, before: Provenance) -> Prepared:
+    with progress_bar("reading", "patches") as on_progress:
+        prepared = without_known(prepare(request, recipe.size, on_progress), before)
     for statement in prepared.statements:
         print(f"Recognised {statement}", flush=True)
     for remark in prepared.remarks:

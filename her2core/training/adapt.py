@@ -43,9 +43,21 @@ from her2core.models.temperature import probabilities
 from her2core.settings import Settings
 from her2core.training.adapted_files import BIAS, KERNEL, fitted_files
 from her2core.training.learning_curve import SHARES, CurvePoint, curve_point, learning_curve
-from her2core.training.learnt import LEARNT_FILE, Known, Learnt, learnt_from, learnt_of
-from her2core.training.learnt import to_bytes as learnt_bytes
-from her2core.training.own_patches import OwnPatch, Seen, Told, check_patches, read_patches
+from her2core.training.own_patches import (
+    OnProgress,
+    OwnPatch,
+    PatchReadings,
+    check_patches,
+    read_patches,
+)
+from her2core.training.provenance import (
+    PROVENANCE_FILE,
+    Overlap,
+    Provenance,
+    provenance_from,
+    provenance_of,
+)
+from her2core.training.provenance import to_bytes as provenance_bytes
 
 HELD_OUT = "own patches, their groups left out"
 _WHERE = "on slides or cases that it had not learnt from"
@@ -119,7 +131,7 @@ def propose(
     settings: Settings,
     *,
     calibrate_only: bool = False,
-    told: Told = lambda share: None,
+    on_progress: OnProgress = lambda share: None,
 ) -> Proposal:
     """Fit a bundle to patches and compare; nothing is written.
 
@@ -128,7 +140,8 @@ def propose(
         patches: labelled, from at least two groups.
         settings: which backend reads.
         calibrate_only: leave the last layer as it is.
-        told: share of the work that is done, in [0, 1], at least once a second; may raise to stop.
+        on_progress: share of the work that is done, in [0, 1], at least once a second; may
+            raise to stop.
 
     Raises:
         AdaptError: the patches are too few, or of one score or one group only.
@@ -137,12 +150,12 @@ def propose(
     """
     check_patches(patches)
     files = read_files(folder)
-    novelty, before = load_novelty(folder, files.card), learnt_of(folder)
-    seen = read_patches(files, patches, settings, lambda share: told(share * _READING_SHARE))
+    novelty, before = load_novelty(folder, files.card), provenance_of(folder)
+    seen = read_patches(files, patches, settings, lambda share: on_progress(share * _READING_SHARE))
     pulls = (KEEP,) if calibrate_only else PULLS
     # these matrices are small: threads would wait for one another longer than they work
     with threadpool_limits(1):
-        return _fitted(files, novelty, before, seen, pulls, told)
+        return _fitted(files, novelty, before, seen, pulls, on_progress)
 
 
 def write(proposal: Proposal, out: Path) -> ModelCard:
@@ -158,10 +171,10 @@ def write(proposal: Proposal, out: Path) -> ModelCard:
 def _fitted(
     files: BundleFiles,
     novelty: Novelty | None,
-    before: Learnt,
-    seen: Seen,
+    before: Provenance,
+    seen: PatchReadings,
     pulls: Sequence[float],
-    told: Told,
+    on_progress: OnProgress,
 ) -> Proposal:
     card, features = files.card, seen.features
     old = SoftmaxLayer(
@@ -176,7 +189,7 @@ def _fitted(
     steps = ((1 + len(SHARES)) * len(folds) + 1) * INNER_FOLDS
 
     def step() -> None:
-        told(_READING_SHARE + (1 - _READING_SHARE) * min(1.0, next(fits) / steps))
+        on_progress(_READING_SHARE + (1 - _READING_SHARE) * min(1.0, next(fits) / steps))
 
     for fold in folds:
         head = adapt_head(
@@ -211,10 +224,10 @@ def _fitted(
         strange = float((first > 1).mean()), float((later > 1).mean())
     after = sample_metrics(samples["after"], HELD_OUT, _N_BOOT)
     groups = seen.own_groups
-    learnt = before.and_also(learnt_from(seen.prints, groups))
-    known = _known_before(before.known(seen.prints, groups), before.whole)
-    fitted = fitted_files(files, head, wider, learnt, seen, after, (known,) if known else ())
-    extra = {LEARNT_FILE: learnt_bytes(learnt)}
+    provenance = before.and_also(provenance_from(seen.prints, groups))
+    known = _known_before(before.overlap(seen.prints, groups), before.whole)
+    fitted = fitted_files(files, head, wider, provenance, seen, after, (known,) if known else ())
+    extra = {PROVENANCE_FILE: provenance_bytes(provenance)}
     if wider is not None:
         extra[NOVELTY_FILE] = to_bytes(wider)
     return Proposal(
@@ -233,9 +246,9 @@ def _fitted(
     )
 
 
-def _known_before(known: Known, whole: bool) -> str:
+def _known_before(known: Overlap, whole: bool) -> str:
     if known.any.any():
-        return f"{known.said('the bundle as it is')}: its figures are optimistic."
+        return f"{known.sentence('the bundle as it is')}: its figures are optimistic."
     return "" if whole else "Whether the bundle knew some of these patches before is not known."
 
 

@@ -17,8 +17,8 @@ from her2core.models.bundles.card_records import Adaptation, KnownPatches
 from her2core.models.ood.novelty import Novelty
 from her2core.models.ood.novelty_file import to_bytes
 from her2core.scores import HER2Score
-from her2core.training.learnt import Learnt
-from her2core.training.own_patches import Seen
+from her2core.training.own_patches import PatchReadings
+from her2core.training.provenance import Provenance
 
 KERNEL, BIAS = "logits/kernel", "logits/bias"
 
@@ -27,8 +27,8 @@ def fitted_files(
     files: BundleFiles,
     head: AdaptedHead,
     novelty: Novelty | None,
-    learnt: Learnt,
-    seen: Seen,
+    provenance: Provenance,
+    seen: PatchReadings,
     metrics: tuple[Metric, ...],
     notes: tuple[str, ...] = (),
 ) -> BundleFiles:
@@ -38,7 +38,7 @@ def fitted_files(
         files: of the bundle as it is.
         head: its new last layer, temperature and prediction sets.
         novelty: what knows the patches, too; None where the bundle cannot tell unfamiliar ones.
-        learnt: what it learnt from, these patches included.
+        provenance: what it learnt from, these patches included.
         seen: the patches it was fitted to.
         metrics: figures for the card.
         notes: further sentences for it.
@@ -48,7 +48,7 @@ def fitted_files(
     logits = seen.background @ kernel.astype(np.float32) + bias
     tensors = {**files.tensors, KERNEL: kernel, BIAS: bias}
     card = _card(files, head, novelty, seen, metrics)
-    card = replace(card, learnt=learnt.facts, notes=(*notes, *card.notes))
+    card = replace(card, provenance=provenance.facts, notes=(*notes, *card.notes))
     return replace(files, card=card, tensors=tensors, logits=logits.astype(np.float32))
 
 
@@ -56,7 +56,7 @@ def _card(
     files: BundleFiles,
     head: AdaptedHead,
     novelty: Novelty | None,
-    seen: Seen,
+    seen: PatchReadings,
     metrics: tuple[Metric, ...],
 ) -> ModelCard:
     base, features = files.card, seen.features
@@ -93,7 +93,9 @@ def _card(
     )
 
 
-def _known(base: KnownPatches | None, novelty: Novelty | None, seen: Seen) -> KnownPatches | None:
+def _known(
+    base: KnownPatches | None, novelty: Novelty | None, seen: PatchReadings
+) -> KnownPatches | None:
     if base is None or novelty is None:
         return None
     return replace(

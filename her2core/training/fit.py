@@ -27,7 +27,7 @@ from her2core.training.loop import (
 from her2core.training.losses import class_weights, recipe_loss
 from her2core.training.machines import Machines, this_machine
 from her2core.training.precision import faster_in_bfloat16
-from her2core.training.progress import shown
+from her2core.training.progress import progress_bar
 from her2core.training.recipe import Recipe, check
 from her2core.training.start import identity, load_start
 
@@ -200,8 +200,8 @@ def _train_head(
 
 
 def _features(cache: FeatureCache, model: Any, patches: PatchSet) -> npt.NDArray[np.float32]:
-    with shown("features", "patches") as told:
-        return cache.features(model, patches.images, told)
+    with progress_bar("features", "patches") as on_progress:
+        return cache.features(model, patches.images, on_progress)
 
 
 def _phase(

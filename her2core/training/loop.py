@@ -26,7 +26,7 @@ from her2core.training.checkpoint import (
     save_state,
 )
 from her2core.training.machines import Machines
-from her2core.training.progress import shown
+from her2core.training.progress import progress_bar
 
 STATE_FILE = "state.safetensors"
 BEST_FILE = "best.weights.h5"
@@ -112,10 +112,10 @@ def run_phase(
         started = time.monotonic()
         _seed_dropout(phase.model, [phase.seed, progress.epochs, machines.number])
         total = np.zeros(2)
-        with shown(f"epoch {progress.epochs + 1}/{phase.epochs}", "steps") as told:
+        with progress_bar(f"epoch {progress.epochs + 1}/{phase.epochs}", "steps") as on_progress:
             for number in range(1, phase.steps + 1):
                 total = total + step(feed)
-                told(number, phase.steps, f"loss {total[0] / (number * phase.batch):.3f}")
+                on_progress(number, phase.steps, f"loss {total[0] / (number * phase.batch):.3f}")
         loss, accuracy = np.asarray(total, np.float64) / (phase.steps * phase.batch)
         _share_statistics(phase.model, machines)
         rate = _current_rate(phase.optimizer)

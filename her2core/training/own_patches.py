@@ -22,7 +22,7 @@ from her2core.training.data.duplicates import Fingerprints, fingerprints, joined
 
 LEAST_PATCHES = 30
 
-Told = Callable[[float], None]
+OnProgress = Callable[[float], None]
 
 
 class AdaptError(ValueError):
@@ -45,7 +45,7 @@ class OwnPatch:
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class PatchReadings:
     """What the network makes of the patches.
 
     Attributes:
@@ -92,15 +92,15 @@ def check_patches(patches: Sequence[OwnPatch]) -> None:
 
 
 def read_patches(
-    files: BundleFiles, patches: Sequence[OwnPatch], settings: Settings, told: Told
-) -> Seen:
+    files: BundleFiles, patches: Sequence[OwnPatch], settings: Settings, on_progress: OnProgress
+) -> PatchReadings:
     """Read patches; one that cannot be decoded, or comes again, is left out and named.
 
     Args:
         files: the bundle.
         patches: labelled.
         settings: which backend reads.
-        told: share that is done, before each patch; may raise to stop.
+        on_progress: share that is done, before each patch; may raise to stop.
 
     Raises:
         AdaptError: too few are left, or they are of one score or one group only.
@@ -112,7 +112,7 @@ def read_patches(
     of_network, looks, prints, left_out = [], [], [], []
     taken: dict[str, OwnPatch] = {}
     for number, own in enumerate(patches):
-        told(number / len(patches))
+        on_progress(number / len(patches))
         try:
             patch = own.load()
         except PatchError as error:
@@ -143,7 +143,7 @@ def read_patches(
         np.array([int(own.label) for own in kept], np.int64),
         tuple(own.group or f"patch {number}" for number, own in enumerate(kept)),
     )
-    return Seen(
+    return PatchReadings(
         features,
         np.stack(of_network),
         np.stack(looks),

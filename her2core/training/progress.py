@@ -13,15 +13,15 @@ _LINE = "{desc}: {n_fmt}/{total_fmt} {unit}, {remaining} left{postfix}"
 _BAR = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} {unit}, {remaining} left{postfix}"
 
 
-class Told(Protocol):
-    """Told how much of the work is done, and what else is worth a word."""
+class OnProgress(Protocol):
+    """Hears how much of the work is done, and what else is worth a word."""
 
     def __call__(self, done: int, total: int, note: str = "") -> None:
         """`done` never falls."""
 
 
 @contextmanager
-def shown(what: str, unit: str) -> Iterator[Told]:
+def progress_bar(what: str, unit: str) -> Iterator[OnProgress]:
     """Show on standard error how far work is, and how long it will still take.
 
     Args:
@@ -34,7 +34,7 @@ def shown(what: str, unit: str) -> Iterator[Told]:
         delay=1e-6,  # nothing before the total is known
     ) as bar:  # fmt: skip
 
-        def told(done: int, total: int, note: str = "") -> None:
+        def on_progress(done: int, total: int, note: str = "") -> None:
             nonlocal last
             if not bar.disable:
                 bar.total = total
@@ -50,4 +50,4 @@ def shown(what: str, unit: str) -> Iterator[Told]:
                 )  # fmt: skip
                 print(line, file=sys.stderr, flush=True)
 
-        yield told
+        yield on_progress

@@ -18,7 +18,7 @@ from her2core.training.checkpoint import load_weights
 from her2core.training.data.datasets import load_patches
 from her2core.training.data.prepare import Prepared
 from her2core.training.data.splits import LEFT_OUT, TEST, TRAIN, VALIDATION
-from her2core.training.learnt import Learnt, fingerprints_of, learnt_from
+from her2core.training.provenance import Provenance, fingerprints_of, provenance_from
 
 
 def load_start(model: Any, start: Path, architecture: str) -> None:
@@ -63,7 +63,7 @@ def identity(start: Path | None) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def without_known(prepared: Prepared, before: Learnt) -> Prepared:
+def without_known(prepared: Prepared, before: Provenance) -> Prepared:
     """Leave out of the test what the weights that are started from know already, and say so.
 
     The split is drawn anew for each training: who was trained on last time may be in the test now.
@@ -82,17 +82,17 @@ def without_known(prepared: Prepared, before: Learnt) -> Prepared:
             "patches, or others of their patients, were among it, the figures are optimistic."
         )
     groups = [prepared.files[row].group for row in tested.tolist()]
-    known = before.known(prepared.prints.of(tested), groups)
+    known = before.overlap(prepared.prints.of(tested), groups)
     side = prepared.split.side.copy()
     if known.any.all():
         said.append(
-            f"Test: {known.said('the weights that were started from')}: the figures are "
+            f"Test: {known.sentence('the weights that were started from')}: the figures are "
             "optimistic. Give the new training a test part of its own."
         )
     elif known.any.any():
         side[tested[known.any]] = LEFT_OUT
         said.append(
-            f"Test: {known.said('the weights that were started from')}, and were left out of it."
+            f"Test: {known.sentence('the weights that were started from')}, and left out of it."
         )
     return replace(
         prepared,
@@ -101,7 +101,7 @@ def without_known(prepared: Prepared, before: Learnt) -> Prepared:
     )
 
 
-def learnt_here(prepared: Prepared, size: int) -> Learnt:
+def provenance_here(prepared: Prepared, size: int) -> Provenance:
     """What a training learns from, or chooses its epoch by.
 
     Args:
@@ -116,4 +116,4 @@ def learnt_here(prepared: Prepared, size: int) -> Learnt:
     prints = prepared.prints.of(rows)
     if size != MODEL_SIDE:
         prints = fingerprints_of(load_patches([file]).images[0] for file in files)
-    return learnt_from(prints, [file.group for file in files])
+    return provenance_from(prints, [file.group for file in files])

@@ -98,7 +98,7 @@ def examine(
     samples: int,
     seed: int,
     methods: Sequence[str] = COMPARED,
-    told: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[Subject, tuple[MethodFidelity, ...]]:
     """All figures of one bundle by methods, "random" among them; the verdict is explained.
 
@@ -108,7 +108,7 @@ def examine(
         samples: SHAP's, a map.
         seed: of the random order, and of the network with random weights.
         methods: of METHODS and BASELINES.
-        told: (done, total) after each patch.
+        on_progress: (done, total) after each patch.
     """
     subject = Subject.of(bundle, samples, methods)
     rng = np.random.default_rng(seed)
@@ -142,7 +142,7 @@ def examine(
                 note(name, "pointing", fidelity.pointing(heat, patch.membrane))
                 note(name, "mass", mass)
                 note(name, "mass_over_area", mass and mass / float(patch.membrane.mean()))
-        told(number, len(drawn))
+        on_progress(number, len(drawn))
     for name in values.keys() - {"random"}:
         pairs = zip(curves[name], curves["random"], strict=True)
         values[name]["gain_over_random"] = [one.gain - random.gain for one, random in pairs]

@@ -21,7 +21,7 @@ from her2core.models.bundles.registry import ARCHITECTURES
 from her2core.reviews.log_columns import LogColumns
 from her2core.serving.services import Services
 from pages.evaluation_parts import differences, over_time
-from pages.shell import charts, seen, session, ui
+from pages.shell import charts, exposure, session, ui
 
 Titled = dict[str, tuple[AgreementReport, str, str]]
 READINGS: dict[str, Reading | None] = {
@@ -37,7 +37,7 @@ KAPPA_HELP = (
 
 def draw(here: Services) -> None:
     """The agreement of models and reviewers, filtered as the reader likes."""
-    everything, withheld = seen.figures(here)
+    everything, withheld = exposure.figures(here)
     st.caption(
         "Agreement is not accuracy: nobody here knows the true score. Reviewers saw the verdicts "
         "before they scored unless the review was blind, which draws their scores towards the "

@@ -17,7 +17,7 @@ from her2core.evaluation.report import PATCH_FOLDER, PatchRow, Report
 from her2core.evaluation.unnamed import unnamed, unnamed_rows
 from her2core.people.access import Desk
 from her2core.serving.services import Services
-from pages.shell import seen
+from pages.shell import exposure
 
 
 def draw(
@@ -55,7 +55,7 @@ def draw(
         help="Without them a patch is named by its sha256 alone, and groups are numbered.",
     )
     handed_rows = rows if names else unnamed_rows(rows, report)
-    mark = seen.marker(here, insist=True)  # without the audit there is no file either
+    mark = exposure.marker(here, insist=True)  # without the audit there is no file either
     table, page, pictures = f"{Path(name).name}-rows.csv", f"{Path(name).name}.html", []
     if whole:
         pictures = sorted(folder.glob("*.png"))

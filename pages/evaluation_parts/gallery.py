@@ -12,7 +12,7 @@ from her2core.evaluation.report import PATCH_FOLDER, Report
 from her2core.serving.intake import take_in
 from her2core.serving.services import Services
 from pages.review_parts import navigation
-from pages.shell import seen
+from pages.shell import exposure
 
 COLUMNS = 6
 KINDS = {"error": "Worst errors", "disagreement": "Largest disagreements of the models"}
@@ -97,5 +97,5 @@ def _open(here: Services, report: Report, path: Path, entry: GalleryEntry, known
             here.queue.add(taken.sha256, taken.name)
         sha256 = taken.sha256
     # the copy that was taken in is a file of its own; its verdicts were on the screen, too
-    seen.mark(here, [sha256])
+    exposure.mark(here, [sha256])
     navigation.to_review(sha256)

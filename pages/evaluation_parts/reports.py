@@ -24,7 +24,7 @@ from her2core.evaluation.report_folders import find_reports, stored_copies
 from her2core.scores import HER2Score
 from her2core.serving.services import Services
 from pages.evaluation_parts import downloads, figures, gallery, real_tissue, third_reader
-from pages.shell import seen, session, ui
+from pages.shell import exposure, session, ui
 
 QUALITY = {"All patches": "any", "Without warning": "clean", "With warning": "warned"}
 NOTHING = "No other report"
@@ -79,7 +79,7 @@ def draw(here: Services) -> None:
     if not shown:
         return
     # each figure tells a part of what was called how, so nobody reads these patches blind any more
-    seen.mark(here, frozenset().union(*(told_of(one.rows, one.source.copies) for one in shown)))
+    exposure.mark(here, frozenset().union(*(told_of(one.rows, one.source.copies) for one in shown)))
     for column, one in zip(st.columns(len(shown)), shown, strict=True):
         with column:
             _heading(one)
@@ -167,7 +167,7 @@ def _loaded(here: Services, name: str, path: Path) -> Source | None:
     sealed = {sha256 for sha256 in plan.double_reads if not desk.sight(sha256, plan).verdicts}
     known = None
     if ui.blind_mode():
-        known = seen.known_of(here, {row.sha256 for row in whole.rows})
+        known = exposure.known_of(here, {row.sha256 for row in whole.rows})
     hidden = to_leave_out(whole.rows, copies, sealed, known)
     report = _without(str(path), changed, hidden)
     if report is None:

@@ -141,7 +141,7 @@ def _begin(
         patches,
         here.settings,
         calibrate_only=calibrate,
-        told=progress.reached,
+        on_progress=progress.reached,
     )
     st.session_state[_JOB] = _Job(architecture, future, progress)
     st.rerun()

@@ -19,7 +19,7 @@ from her2core.reviews.records import ReviewFilter
 from her2core.serving.recorded_maps import exported_overlays
 from her2core.serving.services import Services
 from her2core.xai.fidelity_report import checked_maps
-from pages.shell import seen, session, ui
+from pages.shell import exposure, session, ui
 
 _log = logging.getLogger(__name__)
 _NAME = "her2-review-log"
@@ -38,7 +38,7 @@ def draw(here: Services, log: ReviewLog, entries: int, wanted: ReviewFilter) -> 
     if not desk.may(Permission.EXPORT):
         st.caption(f"As {desk.identity.role} you may not {Permission.EXPORT}.")
         return
-    mark = seen.marker(here, insist=ui.blind_mode())
+    mark = exposure.marker(here, insist=ui.blind_mode())
     with st.expander(f"Export these {entries} entries", icon=":material/download:"):
         options = ExportOptions(
             include_names=st.checkbox(
@@ -104,7 +104,7 @@ def _zip(here: Services, log: ReviewLog, wanted: ReviewFilter, options: ExportOp
         return True
 
     reviews, _ = log.everything(wanted)
-    seen.mark(here, {review.patch.sha256 for review in reviews})
+    exposure.mark(here, {review.patch.sha256 for review in reviews})
     used = {verdict.model_id for review in reviews for verdict in review.verdicts}
     cards = {
         entry.card.model_id: {"model_id": entry.card.model_id, **asdict(entry.card)}

@@ -44,10 +44,11 @@ def facts(card: ModelCard) -> None:
             f"{percent_text(card.novelty.flagged, 1)} of "
             f"{card.novelty.calibration:,} held-out patches unfamiliar"
         )
-    if card.learnt is not None:
-        groups = f", {card.learnt.groups:,} patients, slides or cores" if card.learnt.groups else ""
+    if card.provenance is not None:
+        its = card.provenance
+        groups = f", {its.groups:,} patients, slides or cores" if its.groups else ""
         lines["Keeps the sums of"] = (
-            f"{card.learnt.patches:,} patches that it learnt from{groups}: reports leave them out"
+            f"{its.patches:,} patches that it learnt from{groups}: reports leave them out"
         )
     st.markdown(
         "\n".join(f"- **{name}:** {_said(text)}" for name, text in lines.items()),

@@ -16,12 +16,12 @@ from her2core.slides.readings import SlideReading
 from her2core.slides.slide import SlideError
 from pages.review_parts import answer
 from pages.review_parts.draft import begin_correction, opened
-from pages.shell import seen, session, ui
+from pages.shell import exposure, session, ui
 
 
 def note_shown(here: Services, slide: ShelfSlide) -> None:
     """Record that the scores of the readers are going to be shown, of a part of the slide, too."""
-    seen.mark(here, [_mark(slide)])
+    exposure.mark(here, [_mark(slide)])
 
 
 def draw(here: Services, slide: ShelfSlide, reading: SlideReading, shown: bool) -> None:
@@ -54,7 +54,7 @@ def draw(here: Services, slide: ShelfSlide, reading: SlideReading, shown: bool) 
         _show(review, subject)
         return
     st.markdown(f"**Your score of {subject}**")
-    known = bool(seen.among(here, [patch.sha256, _mark(slide)]))
+    known = bool(exposure.among(here, [patch.sha256, _mark(slide)]))
     blind = ui.blind_mode() and not known
     answer.form(here, patch, (), not shown, blind, partial(_take_in, here, slide, reading, core))
 

@@ -25,7 +25,7 @@ from her2core.slides.score import SlideScore
 from her2core.slides.slide import SlideError
 from her2core.slides.tables import region_shapes, review_shapes, score_row, slide_columns
 from pages.review_parts import navigation
-from pages.shell import seen, session, ui
+from pages.shell import exposure, session, ui
 from pages.viewer.component import Layer, Legend, SlideScene, show_slide
 
 _OPACITY = 45
@@ -168,7 +168,7 @@ def _open(here: Services, slide: ShelfSlide, reading: SlideReading, one: RegionR
     if taken.sha256 is None:
         st.error(markdown_text(taken.message), icon=":material/error:")
         return
-    seen.mark(here, [taken.sha256])
+    exposure.mark(here, [taken.sha256])
     if taken.outcome == "new":
         here.queue.add(taken.sha256, taken.name)
     navigation.to_review(taken.sha256)
@@ -185,7 +185,7 @@ def offer_downloads(
     with st.container(horizontal=True):
         st.download_button(
             "GeoJSON for QuPath",
-            partial(_geojson, desk, seen.log(here), slide, reading),
+            partial(_geojson, desk, exposure.log(here), slide, reading),
             "regions.geojson",
             "application/geo+json",
             icon=":material/download:",

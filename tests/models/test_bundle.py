@@ -18,7 +18,7 @@ from safetensors.numpy import load_file, save
 
 from her2core.models.bundles.bundle import BACKGROUND_FILE, WEIGHTS_FILE, load_bundle, write_bundle
 from her2core.models.bundles.card import CARD_FILE, BundleError, Metric, ModelCard, ModelInput
-from her2core.models.bundles.card_records import Adaptation, KnownPatches, LearntFrom
+from her2core.models.bundles.card_records import Adaptation, KnownPatches, ProvenanceFacts
 from her2core.models.bundles.registry import (
     ARCHITECTURES,
     CHOICE_FILE,
@@ -97,7 +97,7 @@ def test_a_card_with_a_missing_or_wrong_field_is_refused(field: str) -> None:
     wrong = {**data, field: {"neither": "nor"}}
     missing = {key: value for key, value in data.items() if key != field}
     # what only some bundles have may be missing
-    optional = ("conformal", "novelty", "adapted", "learnt", "digest")
+    optional = ("conformal", "novelty", "adapted", "provenance", "digest")
     for broken in (wrong,) if field in optional else (wrong, missing):
         with pytest.raises(BundleError, match=f"“b” cannot be used.*“{field}”.*copy"):
             ModelCard.from_json(json.dumps(broken), "b")
@@ -319,8 +319,10 @@ def test_a_damaged_record_of_choices_is_told_and_repaired_by_choosing(
 SETS = ConformalSets(0.1, (0.5,) * 4, (9,) * 4, "validation patches")
 KNOWN = KnownPatches("a" * 64, 10, 5, ("core 1",), 0.03)
 ADAPTED = Adaptation("cnn-0123456789ab", "a" * 64, 40, 10, (10, 10, 10, 10), 0.3)
-LEARNT = LearntFrom("a" * 64, 40, 10)
-WHOLE = dataclasses.replace(FINISHED, conformal=SETS, novelty=KNOWN, adapted=ADAPTED, learnt=LEARNT)
+PROVENANCE = ProvenanceFacts("a" * 64, 40, 10)
+WHOLE = dataclasses.replace(
+    FINISHED, conformal=SETS, novelty=KNOWN, adapted=ADAPTED, provenance=PROVENANCE
+)
 DECISIVE: dict[str, tuple[object, ...]] = {
     "architecture": ("densenet121",),
     "temperature": (FINISHED.temperature + 1e-9, 40.0),
@@ -333,7 +335,7 @@ DECISIVE: dict[str, tuple[object, ...]] = {
     "conformal": (None, dataclasses.replace(SETS, thresholds=(0.5, 0.5, 0.5, 0.6))),
     "novelty": (None, dataclasses.replace(KNOWN, sha256="b" * 64)),
     "adapted": (None, dataclasses.replace(ADAPTED, base="cnn-000000000000")),
-    "learnt": (None, dataclasses.replace(LEARNT, sha256="d" * 64)),
+    "provenance": (None, dataclasses.replace(PROVENANCE, sha256="d" * 64)),
 }
 DESCRIPTIVE: dict[str, Any] = {
     "name": "other",

@@ -42,7 +42,7 @@ from her2core.training.data.restained import fluorescence, h_and_e, red_chromoge
 from her2core.training.synthetic import GeneratorConfig, make_patch
 from tests.review_samples import verdict
 from tests.tiny_bundles import a_card, bundle_root, noise, settings
-from training.add_novelty import Seen, Vectors, learnt
+from training.add_novelty import Seen, Vectors, fit_novelty
 from training.novelty_patches import choose_patches, grouped
 
 FACTS = KnownPatches("", 40, 20, ("core-1",), 0.05)
@@ -360,5 +360,5 @@ def test_a_stain_that_a_bundle_was_shown_is_flagged_more_often_than_one_it_was_n
 
     seen = Seen(alike(300), alike(60), ("core",) * 60, {"red": alike(80, off=0)})
     made = alike(40, off=0)
-    shown, never_shown = learnt(seen, 0.05), learnt(replace(seen, others={}), 0.05)
+    shown, never_shown = fit_novelty(seen, 0.05), fit_novelty(replace(seen, others={}), 0.05)
     assert (shown.of(*made) > 1).mean() > (never_shown.of(*made) > 1).mean()

@@ -18,7 +18,7 @@ from her2core.models.bundles.card import CARD_FILE, BundleError, ModelCard
 from her2core.models.bundles.registry import ARCHITECTURES
 from her2core.preprocessing.patches import Patch, Square
 from her2core.training import adapt as library
-from her2core.training.learnt import learnt_of
+from her2core.training.provenance import provenance_of
 from tests.tiny_bundles import a_card, bundle_root
 from training import adapt
 
@@ -105,7 +105,7 @@ def test_a_bundle_better_on_slides_left_out_is_written_with_its_origin(tmp_path,
     assert exact[1] > exact[0] + 0.2
 
     # fitted to the same patches again, it is said that it knew them
-    assert len(learnt_of(out).prints.sha256) == 40
+    assert len(provenance_of(out).prints.sha256) == 40
     adapt.main([f"--bundle={out}", f"--data={data}", f"--out={tmp_path / 'again'}"])
     assert "40 of 40 patches are known to the bundle as it is (equal pixels: 40)" in (
         capsys.readouterr().out

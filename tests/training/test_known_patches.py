@@ -14,7 +14,7 @@ from PIL import Image
 
 from her2core.evaluation.report import REPORT_FILE, Report
 from her2core.models.bundles.card import CARD_FILE, BundleError, ModelCard
-from her2core.training.learnt import LEARNT_FILE, from_bytes, learnt_of, to_bytes
+from her2core.training.provenance import PROVENANCE_FILE, from_bytes, provenance_of, to_bytes
 from tests.tiny_bundles import a_card, bundle_root, noise
 from training import crossfit, evaluate, train
 
@@ -73,11 +73,15 @@ def evaluated(data: Path, bundle: Path, out: Path) -> Report:
 
 
 def test_a_bundle_keeps_sums_and_not_names_of_what_it_learnt_from(trained):
-    learnt, card = learnt_of(trained), ModelCard.read(trained / CARD_FILE)
-    assert (len(learnt.prints.sha256), len(learnt.groups), learnt.whole) == (10, 10, True)
-    assert card.learnt is not None
-    assert (card.learnt.patches, card.learnt.groups) == (10, 10)
-    data = (trained / LEARNT_FILE).read_bytes()
+    provenance, card = provenance_of(trained), ModelCard.read(trained / CARD_FILE)
+    assert (len(provenance.prints.sha256), len(provenance.groups), provenance.whole) == (
+        10,
+        10,
+        True,
+    )
+    assert card.provenance is not None
+    assert (card.provenance.patches, card.provenance.groups) == (10, 10)
+    data = (trained / PROVENANCE_FILE).read_bytes()
     assert b"slide-" not in data
     assert to_bytes(from_bytes(data)) == data
 
@@ -125,15 +129,15 @@ def test_a_training_that_goes_on_inherits_the_sums_and_tests_what_neither_knew(
     out = train_on(data, tmp_path / "more", "--start", str(trained))
     said = (
         "Test: 3 of 7 patches are known to the weights that were started from (equal pixels: 2; "
-        "near copies: 1), and were left out of it."
+        "near copies: 1), and left out of it."
     )
     assert f"WARNING: {said}" in capsys.readouterr().err
     card = ModelCard.read(out / CARD_FILE)
     assert said in card.notes
     assert next(metric for metric in card.metrics if metric.name == "exact").n == 4
-    learnt = learnt_of(out)
-    assert len(learnt.prints.sha256) == 15
-    assert set(learnt_of(trained).prints.sha256) < set(learnt.prints.sha256)
+    provenance = provenance_of(out)
+    assert len(provenance.prints.sha256) == 15
+    assert set(provenance_of(trained).prints.sha256) < set(provenance.prints.sha256)
 
     only = table(tmp_path / "only", [*rows[:5], *(row(n, part="test") for n in range(4))])
     train_on(only, tmp_path / "third", "--start", str(out))
@@ -157,16 +161,16 @@ def test_a_fold_whose_bundle_had_seen_it_is_told(trained, tmp_path):
 def test_sums_that_were_changed_are_refused(trained, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(trained, copy)
-    (copy / LEARNT_FILE).write_bytes((trained / LEARNT_FILE).read_bytes()[:-1] + b"x")
+    (copy / PROVENANCE_FILE).write_bytes((trained / PROVENANCE_FILE).read_bytes()[:-1] + b"x")
     with pytest.raises(BundleError, match="is not the file its card was written for"):
-        learnt_of(copy)
-    (copy / LEARNT_FILE).unlink()
+        provenance_of(copy)
+    (copy / PROVENANCE_FILE).unlink()
     with pytest.raises(BundleError, match="missing"):
-        learnt_of(copy)
+        provenance_of(copy)
     # nor can the card be made to say that nothing is known
     fields = json.loads((copy / CARD_FILE).read_text())
-    del fields["learnt"]
+    del fields["provenance"]
     (copy / CARD_FILE).write_text(json.dumps(fields))
     with pytest.raises(BundleError, match="changed after it was written"):
-        learnt_of(copy)
-    assert "learnt" not in json.loads(replace(a_card(), learnt=None).to_json())
+        provenance_of(copy)
+    assert "provenance" not in json.loads(replace(a_card(), provenance=None).to_json())

@@ -104,9 +104,9 @@ def test_only_fields_whose_label_may_be_believed_calibrate(tmp_path):
 
 def test_known_patches_are_shown_as_in_training():
     grey = np.full((224, 224, 3), 180, np.uint8)
-    (shown,) = Views("glass-1").shown([grey])
+    (shown,) = Views("glass-1").looks([grey])
     assert np.all(shown == 240)
-    assert Views().shown([grey])[0] is grey
+    assert Views().looks([grey])[0] is grey
     assert Views().elsewhere([grey], np.random.default_rng(0))[0] is grey
     patches = PatchSet(grey[None], np.array([0]), ("a",))
     assert np.all(patches.prepared("glass-1").images == 240)

@@ -28,7 +28,7 @@ class Terminal(io.StringIO):
 
 
 def work(pause: float = 0.0) -> None:
-    with progress.shown("epoch 2/5", "steps") as told:
+    with progress.progress_bar("epoch 2/5", "steps") as told:
         for number in range(1, 5):
             time.sleep(pause)
             told(number, 4, f"loss {1 / number:.3f}")

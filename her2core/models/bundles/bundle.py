@@ -107,7 +107,7 @@ def write_bundle(
     tensors = compact(whole, card.architecture, name)
     background = checked_background(background, name)
     logits = plain_logits(_with_weights(card.architecture, tensors), background[:CHECKED_PATCHES])
-    named = card if extra else replace(card, novelty=None, learnt=None)
+    named = card if extra else replace(card, novelty=None, provenance=None)
     return write_files(BundleFiles(folder, named, tensors, background, logits), extra)
 
 

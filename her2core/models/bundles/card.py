@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 from her2core.common import strict_json
-from her2core.models.bundles.card_records import Adaptation, KnownPatches, LearntFrom
+from her2core.models.bundles.card_records import Adaptation, KnownPatches, ProvenanceFacts
 from her2core.models.conformal import COVERAGE, ConformalSets
 from her2core.models.temperature import Temperature, is_valid
 from her2core.preprocessing.glass import WhiteBalance
@@ -101,7 +101,7 @@ class ModelCard:
         novelty: what tells unfamiliar inputs; None, and not in card.json, where nothing does.
         adapted: what the bundle was fitted to after its training; None, and not in card.json,
             where it is as it was trained.
-        learnt: which patches it knows, as sums; None, and not in card.json, in bundles written
+        provenance: which patches it knows, as sums; None, and not in card.json, in bundles written
             before these were kept.
         digest: the `decisive_digest` as it stands in card.json; None in bundles written before
             it was, and in a card that was not read from one. `to_json` writes it anew.
@@ -126,7 +126,7 @@ class ModelCard:
     conformal: ConformalSets | None = None
     novelty: KnownPatches | None = None
     adapted: Adaptation | None = None
-    learnt: LearntFrom | None = None
+    provenance: ProvenanceFacts | None = None
     digest: str | None = dataclasses.field(default=None, compare=False)
 
     @property
@@ -188,7 +188,7 @@ class ModelCard:
     def to_json(self) -> str:
         """The card as indented JSON text, which `from_json` reads back unchanged."""
         fields = {**dataclasses.asdict(self), "digest": self.decisive_digest}
-        for name in ("conformal", "novelty", "adapted", "learnt"):
+        for name in ("conformal", "novelty", "adapted", "provenance"):
             if fields[name] is None:
                 del fields[name]
         for name in ("white_balance", "reading"):
@@ -240,7 +240,11 @@ def _check(card: ModelCard) -> None:
         raise strict_json.ShapeError("its date is not written YYYY-MM-DD") from None
     if card.conformal is not None:
         _check_conformal(card.conformal)
-    for part, field in (("novelty", "sha256"), ("learnt", "sha256"), ("adapted", "frozen_sha256")):
+    for part, field in (
+        ("novelty", "sha256"),
+        ("provenance", "sha256"),
+        ("adapted", "frozen_sha256"),
+    ):
         record = getattr(card, part)
         if record is not None and not _SHA256.match(getattr(record, field)):
             raise strict_json.ShapeError(f"the “{field}” of its “{part}” is no sha256 sum")

@@ -48,11 +48,11 @@ class Adaptation:
 
 
 @dataclass(frozen=True)
-class LearntFrom:
-    """What learnt.safetensors holds; see her2core.training.learnt.
+class ProvenanceFacts:
+    """What provenance.safetensors holds; see her2core.training.provenance.
 
     Attributes:
-        sha256: of learnt.safetensors.
+        sha256: of provenance.safetensors.
         patches: number of patches that the network learnt from, its epoch was chosen by, or it was
             fitted to.
         groups: number of patients, slides or cores that they are known to be of.

@@ -1,4 +1,4 @@
-"""learnt.safetensors: which patches a network learnt from, kept beside its weights.
+"""provenance.safetensors: which patches a network learnt from, kept beside its weights.
 
 Sums and small grey thumbnails, so that a later test can tell which of its patches the network knows
 already: by equal pixels, as a near copy, or by their patient, slide or core. Groups are kept as
@@ -19,16 +19,16 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from her2core.models.bundles.card import CARD_FILE, BundleError, ModelCard
-from her2core.models.bundles.card_records import LearntFrom
+from her2core.models.bundles.card_records import ProvenanceFacts
 from her2core.training.data.duplicates import Fingerprints, fingerprints, joined, near_pairs
 
-LEARNT_FILE = "learnt.safetensors"
+PROVENANCE_FILE = "provenance.safetensors"
 
 Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
-class Learnt:
+class Provenance:
     """What a network learnt from, as far as that is known.
 
     Attributes:
@@ -41,7 +41,7 @@ class Learnt:
     groups: frozenset[str]
     whole: bool
 
-    def known(self, prints: Fingerprints, groups: Sequence[str]) -> Known:
+    def overlap(self, prints: Fingerprints, groups: Sequence[str]) -> Overlap:
         """Which of other patches it knows.
 
         Args:
@@ -51,29 +51,29 @@ class Learnt:
         sums = frozenset(self.prints.sha256)
         near = np.zeros(len(groups), bool)
         near[[row for _, row in near_pairs(self.prints, prints)]] = True
-        return Known(
+        return Overlap(
             np.array([digest in sums for digest in prints.sha256], bool),
             near,
             np.array([bool(group) and _sum(group) in self.groups for group in groups], bool),
         )
 
-    def and_also(self, other: Learnt) -> Learnt:
+    def and_also(self, other: Provenance) -> Provenance:
         """What both learnt from."""
         prints = joined((self.prints, other.prints))
         _, first = np.unique(np.array(prints.sha256, dtype="S64"), return_index=True)
-        return Learnt(
+        return Provenance(
             prints.of(np.sort(first)), self.groups | other.groups, self.whole and other.whole
         )
 
     @property
-    def facts(self) -> LearntFrom:
+    def facts(self) -> ProvenanceFacts:
         """What the card says of the file."""
         digest = hashlib.sha256(to_bytes(self)).hexdigest()
-        return LearntFrom(digest, len(self.prints.sha256), len(self.groups))
+        return ProvenanceFacts(digest, len(self.prints.sha256), len(self.groups))
 
 
 @dataclass(frozen=True, eq=False)
-class Known:
+class Overlap:
     """Which of n patches a network learnt from: bool (n,), by pixels, as near copy, by group."""
 
     equal: Bools
@@ -85,7 +85,7 @@ class Known:
         """Known in any way: bool (n,)."""
         return self.equal | self.near | self.group
 
-    def said(self, who: str) -> str:
+    def sentence(self, who: str) -> str:
         """How many are known and by what, as the beginning of a sentence."""
         ways = (
             (self.equal, "equal pixels"),
@@ -96,9 +96,9 @@ class Known:
         return f"{int(self.any.sum())} of {len(self.equal)} patches are known to {who} ({parts})"
 
 
-def learnt_from(prints: Fingerprints, groups: Iterable[str], whole: bool = True) -> Learnt:
+def provenance_from(prints: Fingerprints, groups: Iterable[str], whole: bool = True) -> Provenance:
     """What is learnt from patches, of groups with these names."""
-    return Learnt(prints, frozenset(_sum(group) for group in groups if group), whole)
+    return Provenance(prints, frozenset(_sum(group) for group in groups if group), whole)
 
 
 def fingerprints_of(images: Iterable[npt.NDArray[np.uint8]]) -> Fingerprints:
@@ -106,12 +106,12 @@ def fingerprints_of(images: Iterable[npt.NDArray[np.uint8]]) -> Fingerprints:
     return joined([fingerprints(image[None]) for image in images])
 
 
-def nothing(whole: bool) -> Learnt:
+def nothing(whole: bool) -> Provenance:
     """Nothing learnt, or nothing that is known."""
-    return Learnt(joined(()), frozenset(), whole)
+    return Provenance(joined(()), frozenset(), whole)
 
 
-def learnt_of(bundle: Path) -> Learnt:
+def provenance_of(bundle: Path) -> Provenance:
     """What a bundle learnt from.
 
     A demonstration bundle without the file counts as one that knows no patch of a laboratory.
@@ -120,15 +120,15 @@ def learnt_of(bundle: Path) -> Learnt:
         BundleError: its card cannot be read, or the file is missing or not the one the card names.
     """
     card = ModelCard.read(bundle / CARD_FILE)
-    if card.learnt is None:
+    if card.provenance is None:
         return nothing(whole=card.demo)
     try:
-        data = (bundle / LEARNT_FILE).read_bytes()
-        if hashlib.sha256(data).hexdigest() != card.learnt.sha256:
-            raise ValueError(f"{LEARNT_FILE} is not the file its card was written for")
+        data = (bundle / PROVENANCE_FILE).read_bytes()
+        if hashlib.sha256(data).hexdigest() != card.provenance.sha256:
+            raise ValueError(f"{PROVENANCE_FILE} is not the file its card was written for")
         return from_bytes(data)
     except OSError:
-        reason = f"{LEARNT_FILE} is missing or cannot be read"
+        reason = f"{PROVENANCE_FILE} is missing or cannot be read"
     except ValueError as error:
         reason = str(error)
     raise BundleError(
@@ -137,38 +137,38 @@ def learnt_of(bundle: Path) -> Learnt:
     )
 
 
-def learnt_before(start: Path | None) -> Learnt:
+def provenance_of_start(start: Path | None) -> Provenance:
     """What weights to start from learnt from: a bundle, or a run's weights file; None: nothing.
 
     Raises:
-        BundleError: see `learnt_of`.
+        BundleError: see `provenance_of`.
     """
     if start is None:
         return nothing(whole=True)
     if start.is_dir():
-        return learnt_of(start)
+        return provenance_of(start)
     try:
-        return from_bytes((start.parent / LEARNT_FILE).read_bytes())
+        return from_bytes((start.parent / PROVENANCE_FILE).read_bytes())
     except (OSError, ValueError):
         return nothing(whole=False)
 
 
-def to_bytes(learnt: Learnt) -> bytes:
+def to_bytes(provenance: Provenance) -> bytes:
     """The file's bytes; equal for equal contents."""
-    groups = sorted(learnt.groups)
+    groups = sorted(provenance.groups)
     data: bytes = save(
         {
-            "dhash": learnt.prints.dhash,
+            "dhash": provenance.prints.dhash,
             "groups": _rows(groups),
-            "sha256": _rows(learnt.prints.sha256),
-            "thumbs": learnt.prints.thumbs,
-            "whole": np.array([learnt.whole], np.uint8),
+            "sha256": _rows(provenance.prints.sha256),
+            "thumbs": provenance.prints.thumbs,
+            "whole": np.array([provenance.whole], np.uint8),
         }
     )
     return data
 
 
-def from_bytes(data: bytes) -> Learnt:
+def from_bytes(data: bytes) -> Provenance:
     """Read what `to_bytes` wrote.
 
     Raises:
@@ -181,9 +181,9 @@ def from_bytes(data: bytes) -> Learnt:
         fits = len(prints.dhash) == len(prints.thumbs) == len(sums)
         if not fits or prints.dhash.dtype != np.uint64 or prints.thumbs.dtype != np.uint8:
             raise ValueError
-        return Learnt(prints, frozenset(groups), bool(stored["whole"][0]))
+        return Provenance(prints, frozenset(groups), bool(stored["whole"][0]))
     except (SafetensorError, KeyError, IndexError, TypeError, ValueError):
-        raise ValueError(f"{LEARNT_FILE} does not hold what it should") from None
+        raise ValueError(f"{PROVENANCE_FILE} does not hold what it should") from None
 
 
 def _sum(group: str) -> str:
