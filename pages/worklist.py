@@ -131,7 +131,15 @@ def _screenful(here: Services, wanted: WorklistFilter) -> None:
     screen = ui.worklist(here, wanted).screen(start)
     if not screen.items:
         if ui.worklist(here).counts().patches:
-            st.info("No patch fits these filters.", icon=":material/filter_alt_off:")
+            st.info(
+                "No patch fits these filters."
+                + (
+                    " In blind mode what readers say finds only patches that you have reviewed."
+                    if ui.blind_mode()
+                    else ""
+                ),
+                icon=":material/filter_alt_off:",
+            )
             return
         st.rerun(scope="app")  # given to others since the page was drawn
     rows = _rows(here, screen)

@@ -39,7 +39,8 @@ def reviewed_patches(
     """The patches whose score is settled, in the order of their first review.
 
     Args:
-        reviews: of the log, in any order; corrected ones count no more.
+        reviews: of the log, in any order; corrected ones count no more, scores of whole slides and
+            cores not at all.
         plan: the double reads.
         blind_only: leave out reviews made while looking at the verdicts.
 
@@ -51,7 +52,9 @@ def reviewed_patches(
     current = (
         review
         for review in reviews
-        if review.superseded_by is None and (review.blind or not blind_only)
+        if review.superseded_by is None
+        and (review.blind or not blind_only)
+        and not (review.patch.origin and review.patch.origin.whole)
     )
     for review in sorted(current, key=lambda review: review.id):
         by_patch[review.patch.sha256].append(review)

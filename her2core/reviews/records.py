@@ -25,6 +25,7 @@ class Origin:
         core: of a tissue microarray that it lies in, as "B3"; empty elsewhere.
         whole: it is a small picture of the whole slide or core, which stands for that in the log:
             no patch that anybody reads, and in no worklist.
+        estimated: the scale was estimated from the nuclei.
     """
 
     slide: str
@@ -34,6 +35,7 @@ class Origin:
     um_per_pixel: float
     core: str = ""
     whole: bool = False
+    estimated: bool = False
 
 
 @dataclass(frozen=True)

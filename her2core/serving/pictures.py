@@ -185,7 +185,7 @@ def _of_stain(here: Services, patch: Patch, what: str) -> Picture:
 
     known = here.stain.known_scale(patch.sha256)
     if what == "scale" and known is not None:
-        return _scale(known, "given")
+        return _scale(*known)
     report = here.stain.report(patch)
     if report is None:
         raise NoPictureError("The stain of this square was not measured.")

@@ -18,7 +18,7 @@ from her2core.reviews.store import ReviewStore, StoreError
 from her2core.serving import logs
 from her2core.serving.reading_queue import ReadingQueue
 from her2core.serving.slide_shelf import SlideShelf
-from her2core.serving.stain_service import StainReader
+from her2core.serving.stain_service import KnownScale, StainReader
 from her2core.serving.uploads import Uploads
 from her2core.serving.workbench import Workbench
 from her2core.settings import Settings, load_settings
@@ -101,15 +101,16 @@ def _make() -> Services:
     return Services(settings, workbench, store, images, queue)
 
 
-def _known_scale(store: ReviewStore, sha256: str) -> float | None:
-    """Micrometres per pixel of a patch that was taken from a slide."""
+def _known_scale(store: ReviewStore, sha256: str) -> KnownScale | None:
+    """The scale of a patch that was taken from a slide."""
     try:
         patch = store.patch(sha256)
     except StoreError:
         return None  # it is estimated then
     if patch is None or patch.origin is None:
         return None
-    return patch.origin.um_per_pixel * patch.origin.size / patch.width
+    um_per_pixel = patch.origin.um_per_pixel * patch.origin.size / patch.width
+    return um_per_pixel, "nuclei" if patch.origin.estimated else "given"
 
 
 def _refill(queue: ReadingQueue) -> None:

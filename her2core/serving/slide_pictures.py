@@ -188,7 +188,8 @@ def take_region(
         SlideError: it cannot be read.
     """
     place = (region.x, region.y, region.size)
-    origin = Origin(reading.name, *place, reading.um_per_pixel, region.core)
+    scale = reading.um_per_pixel
+    origin = Origin(reading.name, *place, scale, region.core, estimated=_is_estimated(reading))
     name = f"{path.stem} {region.core} x{region.x} y{region.y}.png".replace("  ", " ")
     return take_in(pictures.region(path, reading, region), name, images, store, limits, origin)
 
@@ -221,7 +222,12 @@ def _whole(reading: SlideReading, core: str) -> Origin:
         x, y = min(one.x for one in regions), min(one.y for one in regions)
         right = max(one.x + one.size for one in regions)
         size = max(right - x, max(one.y + one.size for one in regions) - y)
-    return Origin(reading.name, x, y, size, reading.um_per_pixel, core, whole=True)
+    scale, estimated = reading.um_per_pixel, _is_estimated(reading)
+    return Origin(reading.name, x, y, size, scale, core, whole=True, estimated=estimated)
+
+
+def _is_estimated(reading: SlideReading) -> bool:
+    return reading.scale_source == "nuclei"
 
 
 def _modified(path: Path) -> int:

@@ -8,11 +8,12 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 
 from her2core.preprocessing.patches import Patch
 from her2core.serving.cache import Recent
 from her2core.stain.reading import StainReading, no_reading, reading_of
-from her2core.stain.report import MembraneReport, measure_membranes
+from her2core.stain.report import MembraneReport, ScaleSource, measure_membranes
 from her2core.stain.thresholds import StainThresholds
 
 # larger fields take longer than a reviewer waits
@@ -23,6 +24,7 @@ _REPORTS_KEPT = 64
 _log = logging.getLogger(__name__)
 
 Measured = tuple[StainReading, MembraneReport | None]
+KnownScale = tuple[float, ScaleSource]  # micrometres per pixel, and how that is known
 
 
 class StainReader:
@@ -31,13 +33,13 @@ class StainReader:
     def __init__(
         self,
         thresholds: StainThresholds,
-        known_scale: Callable[[str], float | None] = lambda _: None,
+        known_scale: Callable[[str], KnownScale | None] = lambda _: None,
     ) -> None:
         """Nothing is measured yet.
 
         Args:
             thresholds: what counts as stained.
-            known_scale: micrometres per pixel of the image with this sha256; None: not known.
+            known_scale: of the image with this sha256; None: not known.
         """
         self.thresholds = thresholds
         self.known_scale = known_scale
@@ -89,8 +91,10 @@ class StainReader:
                     self.thresholds,
                 )
             else:
-                scale = self.known_scale(patch.sha256)
+                scale, source = self.known_scale(patch.sha256) or (None, None)
                 report = measure_membranes(patch.field(), scale, self.thresholds)
+                if source is not None:
+                    report = replace(report, scale_source=source)
                 self._reports.put(patch.key, report)
                 reading = reading_of(report)
         except Exception:

@@ -180,6 +180,9 @@ class Uploads:
         except ArchiveError as error:
             self._refuse(upload, name, str(error))
             return
+        if not packed:
+            self._refuse(upload, name, f"“{name}” holds no files; pack the pictures into it.")
+            return
         with self._changed:
             upload.files += min(len(packed), most) - 1
             if len(packed) > most:

@@ -12,6 +12,9 @@ from her2core.slides.regions import Region
 from her2core.slides.slide import SlideFacts
 from her2core.stain.reading import StainReading
 
+# findings (codes of `preprocessing.quality`) with which a region is no HER2 in brown DAB
+OTHER_STAIN = frozenset({"h_and_e", "not_ihc", "grey"})
+
 
 @dataclass(frozen=True)
 class RegionReading:
@@ -37,7 +40,8 @@ class RegionReading:
     @property
     def is_assessable(self) -> bool:
         """Whether the networks' verdicts count."""
-        return self.left_out is None and self.not_assessable is None
+        other = not OTHER_STAIN.isdisjoint(self.findings)
+        return self.left_out is None and self.not_assessable is None and not other
 
     @property
     def is_unfamiliar(self) -> bool:

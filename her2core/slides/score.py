@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from her2core.scores import HER2Score, highest_reached
-from her2core.slides.readings import RegionReading, SlideReading
+from her2core.slides.readings import OTHER_STAIN, RegionReading, SlideReading
 from her2core.stain import StainThresholds, pooled_score
 from her2core.stain.reading import PREFIX, StainReading
 from her2core.stain.report import FOREIGN_COLOURS
@@ -27,7 +27,6 @@ HOTTEST = 6
 # from this share on the whole slide is called so
 _MOSTLY = 0.5
 _OTHER = "Not assessable: the colours are not those of HER2 in brown DAB."
-OTHER_STAIN = frozenset({"h_and_e", "not_ihc", "grey"})
 
 
 @dataclass(frozen=True)

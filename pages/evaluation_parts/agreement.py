@@ -41,8 +41,8 @@ def draw(here: Services) -> None:
     st.caption(
         "Agreement is not accuracy: nobody here knows the true score. Reviewers saw the verdicts "
         "before they scored unless the review was blind, which draws their scores towards the "
-        "models. Intervals are 95 % bootstrap intervals over patches; patches of the same tumour "
-        "are not known to the log, so the intervals are narrower than they should be."
+        "models. Intervals are 95 % bootstrap intervals over patches; patches of one case "
+        "are taken as independent, so the intervals are narrower than they should be."
     )
     if withheld:
         st.caption(

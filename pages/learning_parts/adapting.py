@@ -112,8 +112,9 @@ def _start(here: Services) -> None:
             "Which part of a file's name is its slide or case (regular expression)",
             placeholder=r"^([A-Z]+\d+)_",
             max_chars=200,
-            help="One pair of brackets marks it. Without it every patch counts as a slide of its "
-            "own, and the figures are optimistic.",
+            help="For patches whose case no table named at the upload. One pair of brackets "
+            "marks it. Without it every patch counts as a slide of its own, and the figures are "
+            "optimistic.",
         )
         calibrate = st.checkbox("Calibrate only: leave the layers as they are")
         if st.form_submit_button("Fit and compare", icon=":material/tune:"):

@@ -116,6 +116,8 @@ def header(front: Front) -> None:
         chosen = " chosen" if st.session_state.get(_CHOSEN) else ""
         place = ui.place_text(front.place + 1)
         st.markdown(f"**{place} of {front.patches}**{chosen} · {todo}", width="content")
+        if front.item.patch.origin is not None:
+            st.page_link(ui.SLIDES_PAGE, label="Slide", icon=":material/arrow_back:")
         if chosen:
             st.button("All patches", icon=":material/close:", on_click=_leave_choice)
         done = _just_done()

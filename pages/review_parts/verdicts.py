@@ -62,7 +62,7 @@ def draw(
     figure.update_yaxes(title_text=None)
     charts.show(figure, "probabilities", _in_words(verdicts))
     meanings = dict.fromkeys(v.score.meaning for v in verdicts if tumour.assessable)
-    if meanings:
+    if meanings and not doubtful:
         st.caption("**Research information.** " + " ".join(meanings))
 
 
@@ -104,9 +104,8 @@ def _familiarity_line(
             help=_DISTANCE,
         )
         return
-    right = right_at(
-        charts.external(external) if external else None, found.band, [v.model_id for v in verdicts]
-    )
+    measured = charts.external(external) if external and not doubtful else None
+    right = right_at(measured, found.band, [v.model_id for v in verdicts])
     st.markdown(
         f":{badge}: {found.band.capitalize()}, {found.distance:.1f} times the limit]"
         + (f"  \n:gray[:small[{right}]]" if right else ""),

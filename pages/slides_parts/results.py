@@ -44,7 +44,12 @@ def draw_scores(scores: tuple[SlideScore, ...]) -> None:
         return
     (score,) = scores
     columns = [column for _ in range(2) for column in st.columns(2, gap="small")]
-    columns[0].metric("Middle reader", _label(score.score), border=True)
+    columns[0].metric(
+        "Middle reader",
+        _label(score.score),
+        border=True,
+        help="The median of the scores of both networks and the stain measurement.",
+    )
     for column, one in zip(columns[1:], score.readers, strict=False):
         column.metric(
             _reader(one.reader),

@@ -27,6 +27,7 @@ _READERS = {name: network.title for name, network in ARCHITECTURES.items()} | {S
 _STATES: dict[State, str] = {"open": "To review", "reviewed": "Reviewed"}
 _GIVEN: dict[Given, str] = {"me": "You", "nobody": "Nobody"}
 _GAPS = {0: "none", 1: "1 grade", 2: "2 grades", 3: "3 grades"}
+_COUNTED = ("state", "scores", "gap", "unfamiliar", "not_assessable", "case", "given")
 _FILTER, _ROUND, _WRONG = "worklist_filter", "worklist_filter_round", "worklist_filter_wrong"
 
 
@@ -41,7 +42,6 @@ def ask(whole: Worklist, changed: Callable[[], None]) -> WorklistFilter:
         asked, wrong = from_address(st.query_params.to_dict(), _READERS)
         st.session_state[_WRONG] = wrong
         _set(asked)
-    before: WorklistFilter = st.session_state[_FILTER]
     turn = partial(_turn, changed)
     text = st.text_input(
         "Search",
@@ -53,7 +53,8 @@ def ask(whole: Worklist, changed: Callable[[], None]) -> WorklistFilter:
         on_change=turn,
         width=260,
     )
-    number = sum(map(bool, (to_address(before) | {"text": "", "reader": ""}).values()))
+    # of the controls as they were just set, which are drawn below
+    number = sum(bool(st.session_state.get(_key(name))) for name in _COUNTED)
     label = f"Filters ({number})" if number else "Filters"
     with st.popover(label, icon=":material/filter_alt:", width="content"):
         wanted = _details(whole.cases(), text.strip(), turn)

@@ -1,11 +1,13 @@
 """Which reviews count as labels: settled ones only."""
 
+from dataclasses import replace
+
 import pytest
 
 from her2core.people.double_reading import DoubleRead, GivenScore, Plan
 from her2core.people.own_labels import own_patches, reviewed_patches
 from her2core.preprocessing.image_store import MemoryImages
-from her2core.reviews.records import Review
+from her2core.reviews.records import Origin, Review
 from her2core.scores import HER2Score
 from her2core.training.own_patches import AdaptError
 from tests.review_samples import patch, review
@@ -61,6 +63,13 @@ def test_a_double_read_counts_by_the_score_it_ended_with(plan: Plan, score: HER2
     found, others = reviewed_patches(log, plan)
     assert [one.score for one in found] == ([] if score is None else [score])
     assert others == (score is None)
+
+
+def test_the_score_of_a_whole_core_is_no_label_of_a_patch():
+    origin = Origin("slide.svs", 0, 0, 4000, 0.25, "B3", whole=True)
+    core = given("a" * 64, ADA, 2)
+    log = [replace(core, patch=replace(core.patch, origin=origin))]
+    assert reviewed_patches(log, Plan()) == ([], 0)
 
 
 def test_the_group_is_found_in_the_name_and_the_square_is_the_reviewed_one():

@@ -146,6 +146,11 @@ def test_an_archive_that_lies_or_lists_too_much_is_refused_and_other_files_go_on
     assert names(here) == ["good.png"]
 
 
+def test_an_archive_without_files_is_named(here):
+    state = take(here, empty__zip=packed({}))
+    assert "“empty.zip” holds no files; pack the pictures into it." in state.results[0].message
+
+
 def test_an_upload_can_be_stopped_and_what_was_taken_in_stays(here):
     here.uploads.add(WHO, [SentFile(f"{seed}.png", png(seed)) for seed in range(30)])
     first = here.uploads.wait_for_first(WHO, 60)

@@ -112,6 +112,8 @@ def test_another_stain_gets_no_score_and_is_called_unfamiliar():
     assert not score.is_assessable
     assert score.unfamiliar == 1.0
     assert "not those of HER2" in str(score_row(slide(*regions), score)["message"])
+    assert not score.hottest
+    assert not any(one.is_assessable for one in regions)
 
 
 def test_each_core_of_a_microarray_has_its_row():

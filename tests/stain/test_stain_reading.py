@@ -19,7 +19,7 @@ from her2core.reviews.database import for_writing, open_engine
 from her2core.reviews.migrations import alembic_config
 from her2core.reviews.store import ReviewRefusedError, ReviewStore
 from her2core.scores import HER2Score
-from her2core.serving.stain_service import LARGEST_SIDE, StainReader
+from her2core.serving.stain_service import LARGEST_SIDE, KnownScale, StainReader
 from her2core.stain import StainThresholds, measure_membranes, method_id, pooled_score, reading_of
 from tests import hostile
 from tests.review_samples import SHA, SQUARE, STAIN, draft, open_store, tamper, url, verdict
@@ -75,9 +75,12 @@ class TestReader:
         reader.close()
 
     def test_a_scale_that_is_known_is_not_estimated(self):
-        reader = StainReader(LIMITS, {"a" * 64: 0.31}.get)
+        scales: dict[str, KnownScale] = {"a" * 64: (0.31, "given"), "c" * 64: (0.31, "nuclei")}
+        reader = StainReader(LIMITS, scales.get)
         known, unknown = a_patch(128, key="a"), a_patch(128, key="b")
         assert reader.report(known).scale_source == "given"
+        # of a slide whose own scale was estimated
+        assert reader.report(a_patch(128, key="c")).scale_source == "nuclei"
         assert reader.reading(known).um_per_pixel == pytest.approx(0.31)
         assert reader.report(unknown).scale_source != "given"
         reader.close()

@@ -36,7 +36,8 @@ def test_a_map_is_labelled_by_its_method_and_signed_where_it_says_what_speaks_ag
 @pytest.mark.parametrize("name", CLASS_ACTIVATION)
 def test_each_class_activation_map_has_a_sentence_of_its_own(name):
     said = class_activation_reading(name, HER2Score.TWO_PLUS, (7, 7), empty=False)
-    assert said.startswith(f"Warmer areas {METHODS[name].reading} the network's score for 2+")
+    assert said.startswith(f"Warmer areas {METHODS[name].reading.format(score='2+')}; the map has")
+    assert "the network's score for 2+" in said
 
 
 def test_what_networks_are_does_not_depend_on_how_they_are_explained():
