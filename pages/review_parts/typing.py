@@ -14,14 +14,18 @@ export default function () {
     const field = event.target;
     if (!(field instanceof HTMLTextAreaElement) || !field.closest(".st-key-answer")) { return; }
     clearTimeout(timer);
-    timer = setTimeout(() => {
-      const key = { key: "Enter", code: "Enter", ctrlKey: true, bubbles: true, cancelable: true };
-      if (field.isConnected && !field.disabled) {
-        field.dispatchEvent(new KeyboardEvent("keydown", key));
-        // and let go of: while a key is held, no answer key of the page is heard
-        field.dispatchEvent(new KeyboardEvent("keyup", key));
-      }
-    }, pause);
+    timer = setTimeout(() => send(field), pause);
+  };
+  const send = (field) => {
+    if (!field.isConnected) { return; }
+    if (field.disabled) {  // the connection is lost: send it as soon as it is there again
+      timer = setTimeout(() => send(field), 100);
+      return;
+    }
+    const key = { key: "Enter", code: "Enter", ctrlKey: true, bubbles: true, cancelable: true };
+    field.dispatchEvent(new KeyboardEvent("keydown", key));
+    // and let go of: while a key is held, no answer key of the page is heard
+    field.dispatchEvent(new KeyboardEvent("keyup", key));
   };
   document.addEventListener("input", later);
   return () => document.removeEventListener("input", later);

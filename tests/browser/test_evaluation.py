@@ -40,10 +40,10 @@ def test_two_reports_are_compared_downloaded_and_looked_into(
     page.goto(server.url)
     link = page.get_by_role("link", name="Evaluation", exact=True)
     click_until(page, link, page.get_by_role("heading", name="First set", exact=True))
-    second = page.get_by_role("option", name="bbb-second")
+    second = page.get_by_role("option", name="Second set")
     click_until(page, page.get_by_role("combobox", name="Compare with"), second)
     click_until(page, second, page.get_by_role("heading", name="Second set", exact=True))
-    page.get_by_text("no difference is tested here").wait_for()
+    page.get_by_text("What both read is compared above").wait_for()
     # three matrices, four figures and three curves of each report, and real tissue by source
     page.wait_for_function("() => document.querySelectorAll('.js-plotly-plot').length >= 16")
     behind = page.get_by_text("All figures, clinical cut-offs and calibration")

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import expect
 
 from her2core.accounts.store import AccountStore
 from her2core.reviews.records import ReviewFilter
@@ -84,8 +85,9 @@ def test_a_cut_of_more_than_two_minutes_costs_neither_answer_nor_sign_in(server,
     page.get_by_text("CONNECTING").wait_for(state="hidden", timeout=PATIENCE)
     settled(page)
     page.get_by_role("button", name="Sign out").wait_for(timeout=PATIENCE)
+    expect(comment(page)).to_be_enabled(timeout=PATIENCE)
     is_found(page, "half a sentence, going on")
-    comment(page).blur()
+    settled(page)  # the last words are sent once there is a server again
     save(page, page.get_by_text("Your review: 2+").or_(page.get_by_text("Saved: 2+")).first)
     store = database(server)
     (review,) = store.reviews(ReviewFilter())
