@@ -273,7 +273,7 @@ def test_a_warning_kept_by_an_earlier_version_is_told_once(app, here, monkeypatc
     assert " % tissue" in told.replace("\\", "")
 
 
-def test_both_verdicts_stand_side_by_side_with_what_they_would_mean(app, three, here):
+def test_both_verdicts_stand_side_by_side(app, three, here):
     app.run()
     verdicts = here.workbench.verdicts(here.images.load(three[0], "p1.png"))
     titles = [title.value for title in app.title]
@@ -284,7 +284,8 @@ def test_both_verdicts_stand_side_by_side_with_what_they_would_mean(app, three, 
     assert "[demo]" in said
     assert ("The models agree" in said) or ("The models differ" in said)
     for verdict in verdicts:
-        assert verdict.score.meaning in said
+        # noise is no HER2 in brown DAB, so nothing is said to follow from its verdicts
+        assert verdict.score.meaning not in said
     assert "**1 of 3** · 3 to review" in said
 
 
