@@ -45,7 +45,8 @@ def draw(
         external: what was measured on real breast tissue.
         doubtful: a warning says that the square may show no HER2 at all.
     """
-    doubtful = doubtful or not tumour.assessable or _is_unlike(verdicts)
+    no_her2 = doubtful or not tumour.assessable
+    doubtful = no_her2 or _is_unlike(verdicts)
     if not tumour.assessable:
         st.warning(markdown_text(tumour.reason or ""), icon=":material/search_off:")
     for column, verdict in zip(st.columns(len(verdicts), gap="small"), verdicts, strict=True):
@@ -55,7 +56,7 @@ def draw(
                 _set_line(verdict, cards.get(verdict.architecture))
     if tumour.assessable:
         agreement_line(verdicts, doubtful=doubtful)
-    _familiarity_line(verdicts, external, doubtful=doubtful)
+    _familiarity_line(verdicts, external, doubtful=no_her2)
     figure = probability_figure(verdicts, dark=ui.is_dark())
     figure.update_layout(height=185)
     figure.update_xaxes(title_text=None)
