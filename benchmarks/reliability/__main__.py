@@ -15,7 +15,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one measurement, or write the report."""
     options = _parser().parse_args(arguments)
     if options.command == "report":
-        page = report.page(results.read_all(options.results))
+        page = report.page(results.read_all(options.results), results.read_pages())
         options.page.write_text(page, encoding="utf-8")
         print(f"Wrote {options.page}.")
         return 0

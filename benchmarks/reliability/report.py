@@ -1,6 +1,6 @@
 """docs/reliability.md from the results, and what counts as a promise not kept."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 WITHIN_1_S = 0.99
@@ -17,8 +17,13 @@ this page is written by `python -m benchmarks.reliability report` from the JSON 
 """
 
 
-def page(found: Mapping[str, Result]) -> str:
-    """The page as Markdown; a measurement without a result says how to make one."""
+def page(found: Mapping[str, Result], pages: Sequence[Result] = ()) -> str:
+    """The page as Markdown; a measurement without a result says how to make one.
+
+    Args:
+        found: the results, by name.
+        pages: rows of benchmarks/pages.json.
+    """
     parts = [_HEAD]
     for title, prefix, command, section in (
         ("Killed at random moments", "kills", "kills --number 200", _kills),
@@ -34,7 +39,29 @@ def page(found: Mapping[str, Result]) -> str:
             kept = failures(name, one)
             said = " ".join(kept) if kept else "Every promise kept."
             parts.append(f"`{name}.json`: {said} {_machine(one)}\n")
-    return "\n".join(parts)
+    return "\n".join([*parts, _pages(pages)])
+
+
+def _pages(rows: Sequence[Result]) -> str:
+    """What pages cost with a large store against a small one."""
+    if not rows:
+        return "## Pages of a large store\n\nNot measured yet: `python -m benchmarks.pages`.\n"
+    lines = [
+        "## Pages of a large store",
+        "",
+        f"Plain: {rows[0]['against']}.",
+        "The fastest of several turns, drawn without a browser: what else runs on the machine only",
+        "adds. `python -m benchmarks.pages` writes `benchmarks/pages.json`.",
+        "",
+        "| page | plain | ours | ratio | goal | holds |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in rows:
+        peer, ours = (f"{row[side]:.3g} {row['unit']}" for side in ("peer", "ours"))
+        holds = "yes" if row["holds"] else "**no**"
+        goal = f"at most {row['goal']}"
+        lines.append(f"| {row['name']} | {peer} | {ours} | {row['ratio']:.2f} | {goal} | {holds} |")
+    return "\n".join([*lines, "", f"{rows[0]['machine']}.", ""])
 
 
 def failures(name: str, result: Result) -> list[str]:

@@ -56,6 +56,12 @@ def read_all(folder: Path = FOLDER) -> dict[str, dict[str, Any]]:
     return {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
 
 
+def read_pages(path: Path = FOLDER.parent / "pages.json") -> list[dict[str, Any]]:
+    """The rows of `benchmarks.pages`; none where it was not run."""
+    rows: list[dict[str, Any]] = json.loads(path.read_text()) if path.is_file() else []
+    return rows
+
+
 def percentile(values: list[float], share: float) -> float | None:
     """The value which this share (0 to 1) of the values does not exceed; None without any."""
     ordered = sorted(values)
