@@ -24,16 +24,14 @@ from her2core.common.text import interval_text
 from her2core.models.backends.reader import BackendError
 from her2core.models.bundles.bundle_files import refuse_taken
 from her2core.models.bundles.card import BundleError, Metric
-from her2core.people.assignments import Assignments
-from her2core.people.own_labels import own_patches, reviewed_patches
-from her2core.preprocessing.image_store import open_images
 from her2core.preprocessing.patches import Patch, PatchError, decode
-from her2core.reviews.store import ReviewStore, StoreError
+from her2core.reviews.store import StoreError
 from her2core.settings import Settings, load_settings
 from her2core.training.adapt import Proposal, propose, write
 from her2core.training.data.datasets import DatasetError, LabelledFile
 from her2core.training.data.layouts import read_layout
 from her2core.training.own_patches import AdaptError, OwnPatch
+from training.reviewed import reviewed_here
 
 WRITTEN, NO_BETTER, REFUSED, INTERRUPTED = 0, 1, 2, 130
 _REFUSALS = (AccountError, AdaptError, BackendError, BundleError, DatasetError, StoreError)
@@ -94,7 +92,7 @@ def _run(args: argparse.Namespace, settings: Settings) -> int:
     out: Path = args.out or args.bundle.with_name(f"{args.bundle.name}-adapted")
     refuse_taken(out)
     patches = (
-        _of_reviews(settings, args.group_pattern or "")
+        reviewed_here(settings, args.group_pattern or "")
         if args.reviews
         else _of_files(read_files(args.data, args.group_pattern), settings)
     )
@@ -143,20 +141,6 @@ def _of_files(files: Sequence[LabelledFile], settings: Settings) -> list[OwnPatc
         return load
 
     return [OwnPatch(loader(file.path), file.label, file.group) for file in files]
-
-
-def _of_reviews(settings: Settings, group_pattern: str) -> list[OwnPatch]:
-    store = ReviewStore(settings.database_url)
-    try:
-        reviewed, others = reviewed_patches(store.reviews(), Assignments(store).plan())
-    finally:
-        store.close()
-    print(
-        f"{len(reviewed)} reviewed patches; {others} more left out, whose double read is not "
-        "decided or whose readers differ.",
-        file=sys.stderr,
-    )
-    return own_patches(reviewed, open_images(settings), group_pattern)
 
 
 def lines(found: Proposal) -> list[str]:

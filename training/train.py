@@ -20,12 +20,15 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from her2core.accounts.records import AccountError
 from her2core.common.files import write_atomically
 from her2core.common.text import interval_text
 from her2core.models.architectures import ARCHITECTURES
 from her2core.models.architectures.description import WeightsUnavailableError
 from her2core.models.bundles.card import CARD_FILE, BundleError, ModelCard
 from her2core.models.ood.novelty import LEAST_CALIBRATION
+from her2core.reviews.store import StoreError
+from her2core.settings import load_settings
 from her2core.training.checkpoint import CheckpointError
 from her2core.training.data.datasets import DatasetError
 from her2core.training.data.prepare import Prepared, Request, prepare, record
@@ -35,19 +38,24 @@ from her2core.training.fit import Run, build, fit
 from her2core.training.loop import TrainingError
 from her2core.training.machines import device_in_words, this_machine
 from her2core.training.needs import free_disk, free_memory, needs, written_before
+from her2core.training.own_patches import AdaptError
 from her2core.training.progress import progress_bar
 from her2core.training.provenance import PROVENANCE_FILE, Provenance, provenance_of_start, to_bytes
 from her2core.training.recipe import MOST_SEED, Recipe, RecipeError, read_recipe
 from her2core.training.start import provenance_here, without_known
 from training.console import STOPPED, ends_on_interrupt, import_tensorflow
 from training.finish_run import finish_run, read_card_text
+from training.reviewed import reviewed_here, write_reviewed
 
 DONE, FAILED = 0, 1
 _FAULTS = (
+    AccountError,
+    AdaptError,
     BundleError,
     CheckpointError,
     DatasetError,
     RecipeError,
+    StoreError,
     TrainingError,
     WeightsUnavailableError,
 )
@@ -61,8 +69,10 @@ def _parser() -> argparse.ArgumentParser:
         "Exit status: 0 done; 1 not done, with the reason in one sentence; 130 stopped.",
     )
     parser.add_argument("--arch", required=True, choices=tuple(ARCHITECTURES))
-    parser.add_argument(
-        "--data", required=True, help="folder or CSV table; or DIR[=SHARE] joined by commas"
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--data", help="folder or CSV table; or DIR[=SHARE] joined by commas")
+    source.add_argument(
+        "--reviews", action="store_true", help="the review log of this installation"
     )
     parser.add_argument("--out", type=Path, help="folder of the bundle to write; must be new")
     parser.add_argument("--config", type=Path, help="recipe TOML; the study's recipe without one")
@@ -116,6 +126,9 @@ def _train(args: argparse.Namespace, folder: Path) -> int:
         _refuse_finished(args.out)
     recipe = _recipe(args)
     text = read_card_text(args.text)
+    if args.reviews:
+        own = reviewed_here(load_settings(), args.group_pattern or "")
+        args.data, args.group_pattern = str(write_reviewed(own, folder / "reviews")), None
     request = _request(args)
     import_tensorflow()
     machines = this_machine()
