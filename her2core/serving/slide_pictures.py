@@ -84,9 +84,8 @@ class SlidePictures:
         Raises:
             SlideError: it cannot be read, or has no such tile.
         """
-        key = (path, _modified(path), level, column, row)
-        known = self._tiles.get(key)
-        if known is None:
+
+        def make() -> bytes:
             slide = self._slide(path)
             facts, reach = slide.facts, TILE << level
             x, y = column * reach, row * reach
@@ -94,9 +93,9 @@ class SlidePictures:
             if level > coarsest_level(facts.width, facts.height) or min(width, height) <= 0:
                 raise SlideError(f"“{slide.name}” has no such part.")
             size = (math.ceil(width / 2**level), math.ceil(height / 2**level))
-            known = _encoded(".jpg", self._part(slide, level, x, y, width, height, size), _JPEG)
-            self._tiles.put(key, known)
-        return known
+            return _encoded(".jpg", self._part(slide, level, x, y, width, height, size), _JPEG)
+
+        return self._tiles.made((path, _modified(path), level, column, row), make)
 
     def region(self, path: Path, reading: SlideReading, region: Region) -> bytes:
         """A region as PNG, with the pixels that the readers saw.
@@ -104,13 +103,11 @@ class SlidePictures:
         Raises:
             SlideError: it cannot be read.
         """
-        key = (path, _modified(path), region)
-        known = self._regions.get(key)
-        if known is None:
-            patch = region_patch(self._slide(path), region, reading.glass)
-            known = _encoded(".png", patch.rgb)
-            self._regions.put(key, known)
-        return known
+
+        def make() -> bytes:
+            return _encoded(".png", region_patch(self._slide(path), region, reading.glass).rgb)
+
+        return self._regions.made((path, _modified(path), region), make)
 
     def whole(self, path: Path, reading: SlideReading, core: str) -> WholePicture:
         """A small square picture of the slide, or of a core of it.
@@ -118,9 +115,8 @@ class SlidePictures:
         Raises:
             SlideError: it cannot be read.
         """
-        key = (path, _modified(path), core)
-        known = self._wholes.get(key)
-        if known is None:
+
+        def make() -> WholePicture:
             origin = _whole(reading, core)
             side = min(_WHOLE_SIDE, origin.size)
             place = (origin.x, origin.y, origin.size, origin.size)
@@ -128,9 +124,9 @@ class SlidePictures:
             png = _encoded(".png", pixels)
             sha256 = hashlib.sha256(png).hexdigest()
             patch = Patch(origin.slide, sha256, pixels, Square(0, 0, side))
-            known = WholePicture(png, origin, patch)
-            self._wholes.put(key, known)
-        return known
+            return WholePicture(png, origin, patch)
+
+        return self._wholes.made((path, _modified(path), core), make)
 
     def _part(
         self,
@@ -147,12 +143,11 @@ class SlidePictures:
         kept = coarsest_level(facts.width, facts.height, _SMALL)
         if level < kept or kept == 0:
             return slide.read(x, y, width, height, size)
-        key = (slide.path, _modified(slide.path))
-        small = self._smalls.get(key)
-        if small is None:
-            whole = (math.ceil(facts.width / 2**kept), math.ceil(facts.height / 2**kept))
-            small = slide.read(0, 0, facts.width, facts.height, whole)
-            self._smalls.put(key, small)
+        whole = (math.ceil(facts.width / 2**kept), math.ceil(facts.height / 2**kept))
+        small = self._smalls.made(
+            (slide.path, _modified(slide.path)),
+            lambda: slide.read(0, 0, facts.width, facts.height, whole),
+        )
         part = small[y >> kept : -(-(y + height) >> kept), x >> kept : -(-(x + width) >> kept)]
         return np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.uint8)
 
