@@ -32,6 +32,18 @@ from benchmarks.figure import (
 from benchmarks.unfamiliar import unfamiliar
 from her2core.preprocessing.patches import Patch, Square
 from her2core.preprocessing.quality.assessment import assess
+from her2core.preprocessing.quality.findings import (
+    BLANK,
+    BLURRED,
+    BROWN_NUCLEI,
+    CLIPPED,
+    DARK,
+    EOSIN,
+    FOLD,
+    GREY,
+    NOT_IHC,
+    PEN,
+)
 from her2core.scores import HER2Score
 from her2core.training.synthetic import GeneratorConfig, make_patch
 
@@ -39,14 +51,17 @@ RGBArray = npt.NDArray[np.uint8]
 _USUAL = GeneratorConfig(size=448, field_um=(90.0, 180.0))
 _LEFT_ALONE, _FOUND = 0.05, 0.9
 _WRONG_COLOURS = 0.03
-_OTHER_SUBJECT = frozenset({"not_ihc", "h_and_e", "grey", "blank", "dark", "overexposed", "pen"})
+_OTHER_STAIN = frozenset({NOT_IHC.code, EOSIN.code})
+_NO_READABLE_HER2 = _OTHER_STAIN | {
+    GREY.code, BROWN_NUCLEI.code, BLANK.code, DARK.code, CLIPPED.code, PEN,
+}  # fmt: skip
 
 
 def rows_of(name: str, images: Sequence[RGBArray], seed: int) -> list[Figure]:
     """What is found on a set of images as they are, and after each artefact."""
     rng = np.random.default_rng(seed)
     plain = [codes(image) for image in images]
-    share = np.mean([bool(found & {"fold", "pen"}) for found in plain])
+    share = np.mean([bool(found & {FOLD.code, PEN}) for found in plain])
     rows = [
         at_most(f"{name}: flagged as fold or pen", float(share), _LEFT_ALONE, "share", len(images)),
         no_goal(
@@ -57,15 +72,15 @@ def rows_of(name: str, images: Sequence[RGBArray], seed: int) -> list[Figure]:
         ),
     ]
     planted: dict[str, tuple[str, Callable[[RGBArray], RGBArray]]] = {
-        f"{ink} pen": ("pen", lambda image, ink=ink: with_pen(image, ink, rng))  # type: ignore[misc]
+        f"{ink} pen": (PEN, lambda image, ink=ink: with_pen(image, ink, rng))  # type: ignore[misc]
         for ink in INKS
     }
-    planted["fold, one more layer"] = ("fold", lambda image: with_fold(image, rng, 1))
-    planted["fold, two more layers"] = ("fold", lambda image: with_fold(image, rng, 2))
-    planted["fold"] = ("fold", lambda image: with_fold(image, rng))
-    planted["blur of 4 pixels"] = ("blurred", lambda image: cv2.GaussianBlur(image, (0, 0), 4))
-    planted["under-exposed by half"] = ("dark", lambda image: _scaled(image, 0.5))
-    planted["over-exposed by 30 %"] = ("overexposed", lambda image: _scaled(image, 1.3))
+    planted["fold, one more layer"] = (FOLD.code, lambda image: with_fold(image, rng, 1))
+    planted["fold, two more layers"] = (FOLD.code, lambda image: with_fold(image, rng, 2))
+    planted["fold"] = (FOLD.code, lambda image: with_fold(image, rng))
+    planted["blur of 4 pixels"] = (BLURRED.code, lambda image: cv2.GaussianBlur(image, (0, 0), 4))
+    planted["under-exposed by half"] = (DARK.code, lambda image: _scaled(image, 0.5))
+    planted["over-exposed by 30 %"] = (CLIPPED.code, lambda image: _scaled(image, 1.3))
     for what, (code, change) in planted.items():
         found = float(np.mean([code in codes(change(image)) for image in images]))
         note = "one layer is the faintest fold there is" if "one more" in what else ""
@@ -91,7 +106,7 @@ def colour_rows(name: str, images: Sequence[RGBArray]) -> list[Figure]:
     }
     rows = []
     for what, change in changes.items():
-        share = np.mean([bool(codes(change(image)) & {"not_ihc", "h_and_e"}) for image in images])
+        share = np.mean([bool(codes(change(image)) & _OTHER_STAIN) for image in images])
         title = f"{name}, {what}: told to be another stain"
         rows.append(at_most(title, float(share), _WRONG_COLOURS, "share", len(images)))
     return rows
@@ -111,7 +126,7 @@ def other_rows(sources: Sequence[RGBArray], count: int, seed: int) -> list[Figur
     rows = []
     for name, images in unfamiliar(sources, count, seed).items():
         if images:
-            share = float(np.mean([bool(codes(image) & _OTHER_SUBJECT) for image in images]))
+            share = float(np.mean([bool(codes(image) & _NO_READABLE_HER2) for image in images]))
             title = f"{name}: warned of as no readable HER2"
             rows.append(no_goal(title, share, "share", len(images)))
     return rows

@@ -30,6 +30,7 @@ from her2core.preprocessing.quality.findings import (
     GREY,
     NOT_IHC,
     PALE_COUNTERSTAIN,
+    PEN,
     Finding,
 )
 from her2core.preprocessing.quality.mixture_line import Colours, colours_of, summed
@@ -161,7 +162,7 @@ def _spoilt(overview: FloatArray, ink: npt.NDArray[np.bool_], size: int) -> Find
     # A counterstain that dense everywhere looks like blue ink.
     if ink.any() and stains is not DENSE_COUNTERSTAIN:
         return Finding(
-            "pen",
+            PEN,
             f"Pen ink covers {percent_text(float(ink.mean()))} of the square; wipe the slide and "
             "scan it again, or move the square off the ink.",
         )
