@@ -26,12 +26,14 @@ run: $(VENV)/$(if $(GPU),.gpu,.runtime)
 	@echo "HER2 Review opens on http://localhost:$(PORT) - stop it with Ctrl+C."
 	@$(BIN)/python serve.py --port $(PORT)
 
-# A worker for each core; a file's tests stay together, since they share what is slow to make.
+# A worker for each core; a file's tests stay together, since they share what is slow to make, and
+# files are handed out in the order of tests/conftest.py.
+PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 test: lint
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest $(PARALLEL)
 
 quick: lint
-	$(BIN)/python -m pytest -n auto --dist loadfile $(QUICK)
+	$(BIN)/python -m pytest $(PARALLEL) $(QUICK)
 
 lint: $(VENV)/.development
 	$(BIN)/ruff check .

@@ -3,7 +3,8 @@
 Reads real crops of cores that the bundle neither learnt from nor was calibrated on (its card names
 those), synthetic patches of a fresh seed, and every kind of `benchmarks.unfamiliar`, through the
 same code as the pages; writes novelty.json. Goals: 95 % of each kind flagged, at most 5 % of real
-crops.
+crops. A second row of each kind adds what a quality warning tells: how many are flagged or have one
+beside which agreement counts for nothing on the Review page.
 """
 
 import argparse
@@ -21,13 +22,17 @@ from benchmarks.unfamiliar import unfamiliar
 from her2core.models.ood.novelty_file import load_novelty
 from her2core.models.verdict import UNFAMILIAR
 from her2core.preprocessing.glass import prepared
+from her2core.preprocessing.patches import MODEL_SIDE, Patch, Square
+from her2core.preprocessing.quality.assessment import assess
 from her2core.scores import HER2Score
 from her2core.training.data.real_crops import cut_crops
 from her2core.training.synthetic import GeneratorConfig, make_patch
 
 SHOULD_BE_FLAGGED, MAY_BE_FLAGGED = 0.95, 0.05
 _BATCH = 16
+_WHOLE = Square.centred(MODEL_SIDE, MODEL_SIDE)
 _UNIT = "share flagged"
+SYNTHETIC = "fresh synthetic patches"
 Image8 = npt.NDArray[np.uint8]
 Distances = npt.NDArray[np.float32]
 
@@ -70,44 +75,42 @@ def measured(bundle: Path, cores: Path, number: int, seed: int) -> list[Figure]:
     def values(images: Sequence[Image8]) -> Distances:
         parts = []
         for start in range(0, len(images), _BATCH):
-            seen = [
+            batch = [
                 prepared(image, card.input.white_balance)
                 for image in images[start : start + _BATCH]
             ]
-            pixels = np.stack(seen).astype(np.float32) / np.float32(255)
+            pixels = np.stack(batch).astype(np.float32) / np.float32(255)
             parts.append(novelty.measure(pixels, classifier.infer(pixels)[1]))
         return np.concatenate(parts)
 
     real = real_crops(cores, number, seed, set(card.novelty.groups))
     rng = np.random.default_rng(seed)
     synthetic = fresh_patches(number, rng)
-    rows, everything = [], []
-    for name, images in real.items():
-        found = values(images)
-        everything.append(found)
-        rows.append(_row(f"real HER2 crops, core {name}", found, "part of the row of all cores"))
-    if everything:
-        together = np.concatenate(everything)
-        rows.insert(
-            0,
-            at_most(
-                "real HER2 crops of cores nothing was learnt or calibrated on",
-                _share(together),
-                MAY_BE_FLAGGED,
-                _UNIT,
-                len(together),
-                f"{len(real)} cores, {_median(together)}",
-            ),
-        )
-    rows.append(_row("fresh synthetic patches", values(synthetic)))
+    rows = []
+    by_core = {name: values(images) for name, images in real.items()}
+    if by_core:
+        title = "real HER2 crops of cores nothing was learnt or calibrated on"
+        together = np.concatenate(list(by_core.values()))
+        note = f"{len(real)} cores, {_median(together)}"
+        rows += [
+            at_most(title, _share(together), MAY_BE_FLAGGED, _UNIT, len(together), note),
+            _warned(title, [image for images in real.values() for image in images], together),
+        ]
+    for name, distances in by_core.items():
+        part = "part of the row of all cores"
+        rows.append(_row(f"real HER2 crops, core {name}", distances, part))
+    distances = values(synthetic)
+    rows += [_row(SYNTHETIC, distances), _warned(SYNTHETIC, synthetic, distances)]
     for name, images in unfamiliar(shuffled(real, synthetic, rng), number, seed + 1).items():
         if not images:
             print(f"No picture of the kind “{name}” is installed: left out.", file=sys.stderr)
             continue
-        found = values(images)
-        rows.append(
-            at_least(name, _share(found), SHOULD_BE_FLAGGED, _UNIT, len(found), _median(found))
-        )
+        distances = values(images)
+        note = _median(distances)
+        rows += [
+            at_least(name, _share(distances), SHOULD_BE_FLAGGED, _UNIT, len(images), note),
+            _warned(name, images, distances),
+        ]
     return rows
 
 
@@ -145,6 +148,15 @@ def _row(name: str, distances: Distances, note: str = "") -> Figure:
         len(distances),
         ", ".join(filter(None, (note, _median(distances)))),
     )
+
+
+def _warned(name: str, images: Sequence[Image8], distances: Distances) -> Figure:
+    """How many are flagged or have a warning that greys the agreement of the networks."""
+    warned = [
+        distance > UNFAMILIAR or not assess(Patch("a", "0" * 64, image, _WHOLE)).confirmable
+        for image, distance in zip(images, distances, strict=True)
+    ]
+    return no_goal(f"{name}: flagged or warned of", float(np.mean(warned)), "share", len(warned))
 
 
 def _share(distances: Distances) -> float:

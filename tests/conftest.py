@@ -23,6 +23,20 @@ hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
 
 
+# Folders whose files take minutes, so that none of them is begun last, for a single worker.
+SLOW_FOLDERS = ("browser", "training", "serving", "pages")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The slowest folders first; what stands in one file stays together, as collected."""
+
+    def rank(item: pytest.Item) -> int:
+        folder = item.path.parent.name
+        return SLOW_FOLDERS.index(folder) if folder in SLOW_FOLDERS else len(SLOW_FOLDERS)
+
+    items.sort(key=rank)
+
+
 def real_cores() -> Path:
     """Folder of the real HER2 IHC images; it need not exist."""
     return Path(os.environ.get("HER2_REAL_CORES") or ROOT.parent / "shared" / "real-cores")
