@@ -31,7 +31,7 @@ from benchmarks.figure import (
 )
 from benchmarks.unfamiliar import unfamiliar
 from her2core.preprocessing.patches import Patch, Square
-from her2core.preprocessing.quality.assessment import assess
+from her2core.preprocessing.quality.assessment import QualityReport, assess
 from her2core.preprocessing.quality.findings import (
     BLANK,
     BLURRED,
@@ -113,12 +113,17 @@ def colour_rows(name: str, images: Sequence[RGBArray]) -> list[Figure]:
 
 
 def breast_rows(folder: Path) -> list[Figure]:
-    """The same for real breast tissue, a source at a time."""
+    """The same for real breast tissue, a source at a time, and how much of it is warned of."""
     sources: dict[str, list[RGBArray]] = {}
     with (folder / "fields.csv").open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             sources.setdefault(row["source"], []).append(rgb_of(folder / row["file"]))
-    return [row for name, images in sources.items() for row in colour_rows(name, images)]
+    rows = []
+    for name, images in sources.items():
+        warned = float(np.mean([not _assessed(image).confirmable for image in images]))
+        title = f"{name}: with a warning beside which agreement counts for nothing"
+        rows += [no_goal(title, warned, "share", len(images)), *colour_rows(name, images)]
+    return rows
 
 
 def other_rows(sources: Sequence[RGBArray], count: int, seed: int) -> list[Figure]:
@@ -134,8 +139,12 @@ def other_rows(sources: Sequence[RGBArray], count: int, seed: int) -> list[Figur
 
 def codes(image: RGBArray) -> set[str]:
     """Codes of the findings on the image's centred square."""
+    return {each.code for each in _assessed(image).findings}
+
+
+def _assessed(image: RGBArray) -> QualityReport:
     square = Square.centred(image.shape[1], image.shape[0])
-    return {each.code for each in assess(Patch("a", "0" * 64, image, square)).findings}
+    return assess(Patch("a", "0" * 64, image, square))
 
 
 def speed_row(image: RGBArray) -> Figure:
