@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from her2core.common.csv_table import Cell, csv_table
+from her2core.common.interval_level import LEVEL_TEXT
 from her2core.common.text import percent_text
 from her2core.evaluation.gallery import GalleryEntry
 from her2core.evaluation.intervals import Interval
@@ -15,8 +16,8 @@ from her2core.stain.cells import Pattern
 STAIN_TITLE = "Stain measurement"
 _ASSESSABLE = {True: "yes", False: "no", None: ""}
 METHOD = (
-    "Intervals are 95 % percentile bootstrap intervals; whole groups (patients, slides or cores) "
-    "are resampled, so that patches of one group do not count as independent. That of the "
+    f"Intervals are {LEVEL_TEXT} percentile bootstrap intervals; whole groups (patients, slides or "
+    "cores) are resampled, so that patches of one group do not count as independent. That of the "
     "calibration error is moved by the bias that resampling adds to it."
 )
 

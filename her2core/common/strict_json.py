@@ -4,11 +4,12 @@ Cards and reports decide what a pathologist is shown, so a file which is not exa
 written is refused with a sentence rather than read with guesses.
 """
 
+import contextlib
 import dataclasses
 import json
 import math
 import types
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from enum import IntEnum
 from functools import cache
 from pathlib import Path
@@ -77,8 +78,8 @@ def read(kind: type[T], data: Any, where: str) -> T:
     """An instance of a dataclass from a JSON object.
 
     Known kinds of fields: str, bool, int (whole, not negative), float (finite), Literal of texts,
-    an IntEnum by its number, `X | None`, `tuple[X, ...]`, tuples of fixed length, dict[str, X] and
-    dataclasses. Only a field whose default is None may be missing.
+    an IntEnum by its number, `X | Y | None` (the first that fits), `tuple[X, ...]`, tuples of fixed
+    length, dict[str, X] and dataclasses. Only a field whose default is None may be missing.
 
     Args:
         kind: the dataclass.
@@ -124,8 +125,8 @@ def _reader(hint: Any) -> _Reader:
         return _PLAIN[hint]
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
-        (inner,) = (_reader(argument) for argument in arguments if argument is not type(None))
-        return lambda value, where: None if value is None else inner(value, where)
+        kinds = [_reader(argument) for argument in arguments if argument is not type(None)]
+        return lambda value, where: _first_that_fits(value, where, kinds, type(None) in arguments)
     if origin is Literal:
         return lambda value, where: _one_of(value, where, arguments)
     if origin is tuple and arguments[-1] is Ellipsis:
@@ -142,6 +143,15 @@ def _reader(hint: Any) -> _Reader:
     if isinstance(hint, type) and dataclasses.is_dataclass(hint):
         return lambda value, where: _object(hint, value, where)
     raise TypeError(f"{hint} cannot be read from JSON.")
+
+
+def _first_that_fits(value: Any, where: str, kinds: Sequence[_Reader], may_be_none: bool) -> Any:
+    if value is None and may_be_none:
+        return None
+    for kind in kinds[:-1]:
+        with contextlib.suppress(ShapeError):
+            return kind(value, where)
+    return kinds[-1](value, where)
 
 
 def _text(value: Any, where: str) -> str:

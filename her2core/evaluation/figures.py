@@ -83,7 +83,7 @@ class Share:
 
 
 def measure(sample: Sample, blocks: Iterable[Floats]) -> tuple[Figure, ...]:
-    """All figures of a reader, each with its 95 % interval.
+    """All figures of a reader, each with its interval.
 
     Args:
         sample: what the reader predicted.

@@ -1,8 +1,8 @@
-"""A figure with its 95 % interval, and the bootstrap over groups that gives it.
+"""A figure with its interval, and the bootstrap over groups that gives it.
 
 A resample draws whole groups with replacement, so that values which belong together (several
 reviews of one patch, several patches of one core) stay together and do not feign independence.
-Every interval of the product comes from `interval_of`, by one rule for the fewest groups.
+Every interval of a figure comes from `interval_of`, by one rule for the fewest groups.
 
 Source: Efron, "Bootstrap methods: another look at the jackknife", Ann Stat 1979; percentile
 interval; whole groups as units: Davison and Hinkley, "Bootstrap Methods and their Application",
@@ -17,6 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from her2core.common.interval_level import TAILS
+
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
@@ -29,7 +31,7 @@ _CHUNK_CELLS = 4_000_000
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure with its 95 % confidence interval.
+    """A figure with its confidence interval, as wide as `common.interval_level` says.
 
     Attributes:
         value: the figure, or None where it is undefined.
@@ -88,7 +90,7 @@ def interval_of(
     if n_groups < MIN_GROUPS:
         return without(f"{n_groups} of the {MIN_GROUPS} {units} it needs at least")
     if share and value in (0.0, 1.0):
-        edge = float(0.025 ** (1.0 / n_groups))
+        edge = float(TAILS[0] ** (1.0 / n_groups))
         low, high = (edge, 1.0) if value else (0.0, 1.0 - edge)
         every = "every" if value else "no"
         reason = (
@@ -98,7 +100,7 @@ def interval_of(
     defined = resampled[np.isfinite(resampled)]
     if len(defined) < max(1.0, (1 - _MAX_UNDEFINED_SHARE) * len(resampled)):
         return without(f"it is undefined in too many resamples of the {units}")
-    low, high = map(float, np.quantile(defined, (0.025, 0.975)))
+    low, high = map(float, np.quantile(defined, TAILS))
     if high - low < 1e-12:  # every resample came out alike, which is no certainty
         return without("resampling cannot vary it")
     return Interval(value, low, high, n)

@@ -19,6 +19,8 @@ LEAST_CELLS = 15
 # has 20 to 50. Below this mean grade, 0 to 3, such a field has hardly any staining either
 SPARSE, LITTLE_STAINING = 9.0, 1.3
 _LEAST_AREA_UM2 = 10_000.0
+# what is kept of an answer bears these in its name, so that with another number it is found anew
+NUMBERS = (LEAST_CELLS, SPARSE, LITTLE_STAINING, _LEAST_AREA_UM2)
 
 NOT_ASSESSABLE = "not assessable"
 

@@ -2,7 +2,8 @@
 
 Temperature scaling as in Guo et al., "On Calibration of Modern Neural Networks", ICML 2017. Every
 backend, the pixel gradient, evaluation and calibration come here, so that a temperature of another
-kind (one for each class, say) is a change of this file and of the card's field.
+kind is a change of this file. One for each class, say: `Temperature = float | tuple[float, ...]`,
+where the cards and reports there are still hold one number, which stays good for all classes.
 """
 
 from collections import Counter

@@ -14,13 +14,15 @@ from typing import Any
 from sqlalchemy import ColumnElement, delete, event, insert, select, update
 from sqlalchemy.orm import Session, UOWTransaction
 
+from her2core.models import assessable
+from her2core.models.verdict import UNFAMILIAR
 from her2core.reviews import patch_state, review_state
 from her2core.reviews.register import RegisteringSession
 from her2core.reviews.schema import Base, PatchRow, ReviewRow
 from her2core.reviews.state_tables import DerivedRow, PatchStateRow, ReviewStateRow
 
-# another number where a rule changes: what was computed by the former one is forgotten
-_RULES = 2
+# what was computed by other rules is forgotten; the first number is counted up where a rule changes
+_RULES = json.dumps([2, UNFAMILIAR, *assessable.NUMBERS])
 REVIEWS = f"{_RULES} reviews"
 _PATCHES = f"{_RULES} patches "
 # choices of models whose rows are kept

@@ -156,6 +156,8 @@ def _as_json(review: Review, options: ExportOptions) -> dict[str, Any]:
             "received_at": review.patch.received_at.isoformat(),
             "warnings": [_without_name(text, review, options) for text in review.patch.warnings],
             "origin": _origin_json(review, options),
+            "case": review.patch.case if options.include_names and review.patch.case else None,
+            "given_label": None if review.patch.label is None else review.patch.label.label,
         },
         "square": {"x": review.square.x, "y": review.square.y, "size": review.square.size},
         "verdicts": [_verdict_json(verdict, review) for verdict in review.verdicts],

@@ -18,6 +18,7 @@ from typing import Any
 
 from her2core.common.files import write_atomically
 from her2core.common.parallel import chunks
+from her2core.models import assessable
 from her2core.models.bundles.card import BundleError
 from her2core.models.bundles.registry import chosen as chosen_bundles
 from her2core.models.bundles.registry import find_bundles
@@ -112,6 +113,7 @@ def key_of(job: SlideJob, options: SlideOptions) -> str:
         facts.st_size,
         facts.st_mtime_ns,
         _METHOD,
+        assessable.NUMBERS,
         method_id(options.thresholds),
         asdict(options),
         [asdict(area) for area in job.areas],

@@ -57,7 +57,9 @@ def needs(recipe: Recipe, patches: int) -> Needs:
     weights = ARCHITECTURES[recipe.architecture].parameters * _FLOAT
     state = 3 * weights  # Adam keeps two numbers for each
     pixels = patches * recipe.size**2 * 3
-    per_patch = _PER_PATCH[recipe.architecture, recipe.trained_blocks]
+    # a network that was not measured is taken for the largest that was
+    key = recipe.architecture, recipe.trained_blocks
+    per_patch = _PER_PATCH.get(key, max(_PER_PATCH.values()))
     batch = recipe.batch * per_patch * (recipe.size / MODEL_SIDE) ** 2
     # pixels twice while they are split; each file twice while it is replaced; gradients
     return Needs(int(_BASE + 2 * pixels + state + weights + batch), 2 * state + 3 * weights)

@@ -15,6 +15,7 @@ import numpy as np
 
 from her2core.common import strict_json
 from her2core.common.files import write_atomically
+from her2core.common.interval_level import TAILS
 from her2core.settings import Settings
 from her2core.xai.methods import METHODS
 
@@ -31,7 +32,7 @@ BASELINES = {"gradient": "Plain gradient", "random": "Random order"}
 
 @dataclass(frozen=True)
 class Measured:
-    """A mean over n patches with its 95 % percentile bootstrap interval."""
+    """A mean over n patches with its percentile bootstrap interval."""
 
     value: float
     low: float
@@ -218,5 +219,5 @@ def measured(values: Sequence[float | None], seed: int = 0) -> Measured | None:
         return None
     rng = np.random.default_rng(seed)
     means = known[rng.integers(0, known.size, (2000, known.size))].mean(axis=1)
-    low, high = np.percentile(means, [2.5, 97.5])
+    low, high = np.quantile(means, TAILS)
     return Measured(float(known.mean()), float(low), float(high), int(known.size))

@@ -6,6 +6,7 @@ import streamlit as st
 
 from her2core.charts.plotly_figures import agreement_intervals, agreement_table, plotly_figure
 from her2core.charts.words import count_of, figure_text
+from her2core.common.interval_level import LEVEL_TEXT
 from her2core.common.text import cell_text
 from her2core.evaluation.agreement import AgreementReport
 from her2core.evaluation.comparisons import (
@@ -41,7 +42,7 @@ def draw(here: Services) -> None:
     st.caption(
         "Agreement is not accuracy: nobody here knows the true score. Reviewers saw the verdicts "
         "before they scored unless the review was blind, which draws their scores towards the "
-        "models. Intervals are 95 % bootstrap intervals over patches; patches of one case "
+        f"models. Intervals are {LEVEL_TEXT} bootstrap intervals over patches; patches of one case "
         "are taken as independent, so the intervals are narrower than they should be."
     )
     if withheld:
@@ -172,13 +173,13 @@ def _overview(titled: Titled) -> None:
                 format="%d",
             ),
         },
-        alt="Agreement figures with their 95 % intervals",
+        alt=f"Agreement figures with their {LEVEL_TEXT} intervals",
     )
     for note in _notes(titled):
         st.caption(note)
     rows = [(title, report.kappa) for title, (report, _, _) in titled.items()]
     if any(figure.value is not None for _, figure in rows):
-        plot = agreement_intervals(rows, "Quadratic-weighted kappa with 95 % interval")
+        plot = agreement_intervals(rows, f"Quadratic-weighted kappa with {LEVEL_TEXT} interval")
         figure = plotly_figure(plot, dark=ui.is_dark())
         charts.show(figure, "evaluation_kappa", "Weighted kappa of each comparison")
 

@@ -18,6 +18,7 @@ from her2core.charts.plots import (
     roc_plot,
 )
 from her2core.charts.words import METHOD, figure_text, pair_lines
+from her2core.common.interval_level import LEVEL_TEXT
 from her2core.common.text import cell_text, markdown_text, printable
 from her2core.evaluation.names import AT_CUT_OFF, CUT_OFFS, OVERALL, PER_CLASS, TITLES
 from her2core.evaluation.report import Evaluation, ReaderEvaluation
@@ -41,7 +42,7 @@ _HEADLINE = (
     "Accuracy: how often the score was the label. Within one grade: at most one grade away. Kappa: "
     "agreement beyond chance, where two grades weigh four times as much as one. Calibration error: "
     "how far the stated confidence is from how often it was right (smaller is better). Lines are "
-    "95 % intervals. A group (core, slide, patient) has the highest score that more than "
+    f"{LEVEL_TEXT} intervals. A group (core, slide, patient) has the highest score that more than "
     f"{RULE_TEXT} of its patches with tissue reach."
 )
 
@@ -175,7 +176,7 @@ def _table(title: str, reports: Titled, keys: Keys, key: str) -> None:
         key=f"report_table_{key}",
         # two reports of three readers are wider than a screen: which figure it is stays in sight
         column_config={"Figure": st.column_config.TextColumn(pinned=len(reports) == 2)},
-        alt=f"{title} with 95 % intervals and the number of patches",
+        alt=f"{title} with {LEVEL_TEXT} intervals and the number of patches",
     )
     for note in _reasons(readers, keys):
         st.caption(markdown_text(note))

@@ -8,6 +8,7 @@ import streamlit as st
 
 from her2core.charts.plotly_figures import drift_figure
 from her2core.charts.words import count_of, figure_text
+from her2core.common.interval_level import LEVEL_TEXT
 from her2core.evaluation.drift import Period, drift
 from her2core.evaluation.fleiss import reviewers_kappa
 from her2core.reviews.log_columns import LogColumns
@@ -59,10 +60,11 @@ def drift_section(
     charts.show(
         figure,
         "evaluation_drift",
-        "Share of same scores in each period, with 95 % intervals",
+        f"Share of same scores in each period, with {LEVEL_TEXT} intervals",
         saved_as="agreement-over-time",
     )
     st.caption(
-        "Share of reviews with the model's score, with 95 % intervals. A change may come from the "
-        "model, the stain, the scanner or the reviewers; the figures only show that there is one."
+        f"Share of reviews with the model's score, with {LEVEL_TEXT} intervals. A change may come "
+        "from the model, the stain, the scanner or the reviewers; the figures only show that "
+        "there is one."
     )

@@ -4,6 +4,7 @@ import streamlit as st
 
 from her2core.charts.external_table import readme_lines
 from her2core.charts.headline import source_plots
+from her2core.common.interval_level import LEVEL_TEXT
 from her2core.common.text import markdown_text
 from her2core.serving.services import Services
 from pages.evaluation_parts import figures
@@ -23,8 +24,8 @@ def draw(here: Services) -> None:
     others = bool(in_use) and not in_use <= set(results["models"])
     st.caption(
         "Of the fields that got a score, source by source; a hollow marker is of fewer than all, "
-        "of so many as stand at its left. Lines are 95 % intervals with whole patients, slides or "
-        "fields resampled. Read by "
+        f"of so many as stand at its left. Lines are {LEVEL_TEXT} intervals with whole patients, "
+        "slides or fields resampled. Read by "
         f"{markdown_text(', '.join(results['models']))}."
         + (" **Other models are in use now.**" if others else "")
     )

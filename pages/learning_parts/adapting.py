@@ -14,6 +14,7 @@ import streamlit as st
 from her2core.accounts.records import NotAllowedError, Permission
 from her2core.charts.learning import learning_plot
 from her2core.charts.plotly_figures import plotly_figure
+from her2core.common.interval_level import LEVEL_TEXT
 from her2core.common.text import interval_text, markdown_text, percent_text
 from her2core.models.backends.reader import BackendError
 from her2core.models.bundles.card import BundleError, Metric
@@ -230,7 +231,7 @@ def _compared(found: Proposal) -> None:
     p = "no patch differs" if pair.p_value is None else f"McNemar p = {pair.p_value:.3g}"
     st.caption(
         f"Right only before: {pair.only_first_right}, only after: {pair.only_second_right} ({p}). "
-        "95 % intervals, whole slides or cases resampled."
+        f"{LEVEL_TEXT} intervals, whole slides or cases resampled."
         + ("" if found.grouped else " Slides are not all known: these figures are optimistic.")
     )
     if found.known:

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from her2core.charts.fidelity import curves_figure
+from her2core.common.interval_level import LEVEL_TEXT
 from her2core.common.text import markdown_text
 from her2core.serving.services import Services
 from her2core.xai.fidelity_report import (
@@ -22,7 +23,8 @@ _HOW_MEASURED = (
     "*Random weights*: rank correlation with the map of the same network before any training, to "
     "be near 0 (Adebayo 2018). *Shift, JPEG*: rank correlation with the map of the patch moved by "
     "3 and 5 pixels, and compressed. *Pointing*: how often the hottest pixel lies on a stained "
-    "membrane; *mass*: share of the heat there, also in multiples of chance. Intervals are 95 % "
+    "membrane; *mass*: share of the heat there, also in multiples of chance. Intervals are "
+    f"{LEVEL_TEXT} "
     "bootstrap intervals over patches, which are synthetic: on tissue nobody knows which pixel is "
     "right."
 )

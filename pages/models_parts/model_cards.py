@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from her2core.common.interval_level import LEVEL_TEXT
 from her2core.common.text import markdown_text, percent_text, printable
 from her2core.models.bundles.card import Metric, ModelCard
 from her2core.models.bundles.registry import ARCHITECTURES
@@ -79,7 +80,7 @@ def _table(figures: Sequence[Metric], *, key: str, several_sets: bool = False) -
             | {
                 "Figure": printable(metric.name),
                 "Value": f"{metric.value:.3f}",
-                "95 % interval": "not given"
+                f"{LEVEL_TEXT} interval": "not given"
                 if metric.ci_low is None or metric.ci_high is None
                 else f"{metric.ci_low:.3f} to {metric.ci_high:.3f}",
                 "n": metric.n,
@@ -91,7 +92,7 @@ def _table(figures: Sequence[Metric], *, key: str, several_sets: bool = False) -
         key=key,
         column_config={
             "Value": st.column_config.TextColumn(width=55),
-            "95 % interval": st.column_config.TextColumn(width=108),
+            f"{LEVEL_TEXT} interval": st.column_config.TextColumn(width=108),
             "n": st.column_config.NumberColumn(
                 help="Images (or cores) measured on", width=42, format="%d"
             ),

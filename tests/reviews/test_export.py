@@ -266,6 +266,12 @@ class TestJson:
         assert tuple(entry["verdicts"][0]["probabilities"]) == probabilities
         assert entry["verdicts"][0]["agrees"] is None
 
+    def test_what_a_table_beside_the_upload_said_is_in_it_the_case_with_the_names_only(self):
+        told = review(patch=patch(case="Doe 12", label=HER2Score.ONE_PLUS))
+        (entry,) = json.loads(to_json([told], WITH_NAMES))["reviews"]
+        assert (entry["patch"]["case"], entry["patch"]["given_label"]) == ("Doe 12", "1+")
+        assert b"Doe" not in to_json([told])
+
     def test_names_are_left_out_of_warnings_too(self):
         named = patch(name="Doe.png", warnings=("“Doe.png” is in fact a JPEG.",))
         assert b"Doe" not in to_json([review(patch=named)])
