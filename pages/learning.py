@@ -44,8 +44,9 @@ def _network(here: Services, card: ModelCard) -> None:
         st.metric("Reviews it has not learnt from", number)
         st.caption("As it was delivered: it has learnt nothing here.")
         return
-    when = adapting.last_adapted(desk, card.model_id)
-    since = ReviewFilter(since=when)
+    may_see = desk.may(Permission.SEE_AUDIT)
+    noted = desk.audit(1, adapting.ADAPTED, f"{card.model_id} ") if may_see else []
+    since = ReviewFilter(since=noted[0].happened_at if noted else None)
     st.metric("Reviews since it was fitted", desk.log().screen(since, size=1).entries)
     groups = f" of {card.adapted.groups} slides or cases" if card.adapted.groups else ""
     st.caption(

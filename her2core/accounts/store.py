@@ -269,10 +269,13 @@ class AccountStore:
         with self._store.writing() as session:
             self._note(session, actor, action, detail)
 
-    def audit(self, limit: int = 500) -> list[AuditEntry]:
-        """The last entries, newest first."""
+    def audit(self, limit: int = 500, action: str = "", about: str = "") -> list[AuditEntry]:
+        """The last entries, newest first: all, or of one action whose detail begins so."""
+        wanted = select(AuditRow).where(AuditRow.detail.startswith(about, autoescape=True))
+        if action:
+            wanted = wanted.where(AuditRow.action == action)
         with self._store.reading() as session:
-            rows = session.scalars(select(AuditRow).order_by(AuditRow.id.desc()).limit(limit))
+            rows = session.scalars(wanted.order_by(AuditRow.id.desc()).limit(limit))
             return [AuditEntry(r.happened_at, r.actor, r.action, r.detail) for r in rows]
 
     # ---------------------------------------------------------------------------------------------

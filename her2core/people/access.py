@@ -154,14 +154,14 @@ class Desk:
         """
         self._store.showings.record_figures(self.identity.name, last_review_id, insist=insist)
 
-    def audit(self, limit: int = 500) -> list[AuditEntry]:
-        """The last entries of the audit, newest first.
+    def audit(self, limit: int = 500, action: str = "", about: str = "") -> list[AuditEntry]:
+        """The last entries, newest first: all, or of one action whose detail begins with `about`.
 
         Raises:
             NotAllowedError: this person may not see them.
         """
         self.require(Permission.SEE_AUDIT)
-        return self._accounts.audit(limit)
+        return self._accounts.audit(limit, action, about)
 
     def people(self) -> list[Account]:
         """Who can be given patches: all accounts that may sign in.

@@ -6,7 +6,6 @@ import logging
 from collections import Counter
 from concurrent.futures import Future
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 import streamlit as st
@@ -19,7 +18,6 @@ from her2core.common.text import interval_text, markdown_text, percent_text
 from her2core.models.backends.reader import BackendError
 from her2core.models.bundles.card import BundleError, Metric
 from her2core.models.bundles.registry import ARCHITECTURES, free_folder
-from her2core.people.access import Desk
 from her2core.people.own_labels import ReviewedPatch, own_patches, reviewed_patches
 from her2core.reviews.records import ReviewFilter
 from her2core.scores import HER2Score
@@ -58,14 +56,6 @@ def draw(here: Services) -> None:
         st.fragment(_wait, run_every=0.7)(job)
     else:
         _result(here, job)
-
-
-def last_adapted(desk: Desk, model_id: str) -> datetime | None:
-    """When this bundle was fitted here, as the audit says; None where it does not."""
-    for entry in desk.audit() if desk.may(Permission.SEE_AUDIT) else []:
-        if entry.action == ADAPTED and entry.detail.startswith(f"{model_id} "):
-            return entry.happened_at
-    return None
 
 
 def _settled(here: Services, *, blind_only: bool) -> tuple[list[ReviewedPatch], int]:
@@ -118,7 +108,10 @@ def _start(here: Services) -> None:
             "optimistic.",
         )
         calibrate = st.checkbox("Calibrate only: leave the layers as they are")
-        if st.form_submit_button("Fit and compare", icon=":material/tune:"):
+        few = len(found) < LEAST_PATCHES
+        if few:
+            st.caption(f":material/info: {LEAST_PATCHES - len(found)} more are wanted to begin.")
+        if st.form_submit_button("Fit and compare", icon=":material/tune:", disabled=few):
             _begin(here, architecture, loaded[architecture], found, pattern.strip(), calibrate)
 
 

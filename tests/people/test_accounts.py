@@ -371,6 +371,20 @@ def test_nobody_becomes_somebody_else_by_an_address(accounts):
 # the audit ---------------------------------------------------------------------------------------
 
 
+def test_what_was_noted_last_of_a_model_is_found_behind_a_thousand_other_entries(accounts, clock):
+    accounts.note("Root", "model adapted", "cnn-1 from cnn-0, 40 patches")
+    clock.now += timedelta(days=1)
+    accounts.note("Root", "model adapted", "cnn-1 from cnn-0, 50 patches")
+    then = clock.now
+    clock.now += timedelta(days=1)
+    accounts.note("Root", "model adapted", "cnn-10 from cnn-1, 60 patches")
+    for _ in range(600):
+        accounts.note("Root", "exported", "1 entries as CSV")
+    (entry,) = accounts.audit(1, "model adapted", "cnn-1 ")
+    assert (entry.happened_at, entry.detail) == (then, "cnn-1 from cnn-0, 50 patches")
+    assert accounts.audit(1, "model chosen", "cnn-1 ") == []
+
+
 @pytest.mark.parametrize("statement", ["DELETE FROM audit", "UPDATE audit SET actor = 'x'"])
 def test_the_audit_is_append_only(accounts, store_url, statement):
     accounts.note("Dr. Ada", "exported", "2 entries as CSV")
