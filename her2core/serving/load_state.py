@@ -15,7 +15,6 @@ class ModelState:
         architecture: registry name.
         phase: "failed" means that it cannot be used; the sentence says why.
         sentence: for people.
-        seconds: time its loading took, 0 while it is not done.
         folder: of the bundle that is loaded, None while none is.
         model_id: of the model that is loaded, None while none is.
     """
@@ -23,7 +22,6 @@ class ModelState:
     architecture: str
     phase: Phase
     sentence: str
-    seconds: float = 0.0
     folder: Path | None = None
     model_id: str | None = None
 
@@ -35,12 +33,10 @@ class LoadState:
     Attributes:
         phase: "ready" as soon as every model is either ready or failed and at least one is ready.
         models: one state per architecture.
-        seconds: from the start of loading until verdicts could be given, or until now.
     """
 
     phase: Phase
     models: tuple[ModelState, ...]
-    seconds: float
 
     @property
     def finished(self) -> bool:

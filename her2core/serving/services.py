@@ -14,8 +14,10 @@ from functools import cached_property, partial
 
 from her2core.common.files import remove_unfinished
 from her2core.preprocessing.image_store import Images, open_images
+from her2core.reviews.records import Origin
 from her2core.reviews.store import ReviewStore, StoreError
 from her2core.serving import logs
+from her2core.serving.intake import Taken, take_in
 from her2core.serving.reading_queue import ReadingQueue
 from her2core.serving.slide_shelf import SlideShelf
 from her2core.serving.stain_service import KnownScale, StainReader
@@ -64,7 +66,17 @@ class Services:
     @cached_property
     def uploads(self) -> Uploads:
         """What browsers send, taken in in the background."""
-        return Uploads(self.images, self.store, self.queue, self.settings.limits)
+        return Uploads(self.take_in, self.store, self.settings.limits)
+
+    def take_in(self, data: bytes, name: str, origin: Origin | None = None) -> Taken:
+        """Take a file into the workspace, and have it read where it is new; see `intake.take_in`.
+
+        A picture of a whole slide is not read: its regions are.
+        """
+        taken = take_in(data, name, self.images, self.store, self.settings.limits, origin)
+        if taken.outcome == "new" and taken.sha256 and not (origin and origin.whole):
+            self.queue.add(taken.sha256, taken.name)
+        return taken
 
     @property
     def stain(self) -> StainReader:

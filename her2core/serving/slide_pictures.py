@@ -1,4 +1,4 @@
-"""Pictures of slides for pages, and a region of a slide taken into the worklist as a patch."""
+"""Pictures of slides, for pages and, as patches, for the worklist."""
 
 import hashlib
 import math
@@ -11,19 +11,16 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from her2core.preprocessing.image_store import Images
 from her2core.preprocessing.patches import Patch, Square
 from her2core.reviews.records import Origin
-from her2core.reviews.store import ReviewStore
 from her2core.serving.cache import Recent
-from her2core.serving.intake import Taken, take_in
-from her2core.settings import UploadLimits
 from her2core.slides.reading import region_patch
 from her2core.slides.readings import SlideReading
 from her2core.slides.regions import Region
 from her2core.slides.slide import Slide, SlideError, SlideFacts
 
 RGB = npt.NDArray[np.uint8]
+SlideFile = tuple[bytes, str, Origin]  # to be taken in: PNG, name, what it shows of the slide
 
 TILE = 256
 # a slide reduced to this is read once, so that a file without a pyramid is not read whole each time
@@ -128,6 +125,26 @@ class SlidePictures:
 
         return self._wholes.made((path, _modified(path), core), make)
 
+    def region_file(self, path: Path, reading: SlideReading, region: Region) -> SlideFile:
+        """A region as a file for the worklist: a patch that knows its slide, place and scale.
+
+        Raises:
+            SlideError: it cannot be read.
+        """
+        name = f"{path.stem} {region.core} x{region.x} y{region.y}.png".replace("  ", " ")
+        place = (region.x, region.y, region.size)
+        origin = _origin(reading, *place, region.core)
+        return self.region(path, reading, region), name, origin
+
+    def whole_file(self, path: Path, reading: SlideReading, core: str) -> SlideFile:
+        """A small picture of the slide, or of a core of it, that its reviews are recorded with.
+
+        Raises:
+            SlideError: it cannot be read.
+        """
+        found = self.whole(path, reading, core)
+        return found.png, f"{f'{path.stem} {core}'.strip()} whole.png", found.origin
+
     def _part(
         self,
         slide: Slide,
@@ -168,46 +185,6 @@ class SlidePictures:
             return slide
 
 
-def take_region(
-    pictures: SlidePictures,
-    path: Path,
-    reading: SlideReading,
-    region: Region,
-    images: Images,
-    store: ReviewStore,
-    limits: UploadLimits,
-) -> Taken:
-    """Take a region into the worklist as a patch that knows its slide, place and scale.
-
-    Raises:
-        SlideError: it cannot be read.
-    """
-    place = (region.x, region.y, region.size)
-    scale = reading.um_per_pixel
-    origin = Origin(reading.name, *place, scale, region.core, estimated=_is_estimated(reading))
-    name = f"{path.stem} {region.core} x{region.x} y{region.y}.png".replace("  ", " ")
-    return take_in(pictures.region(path, reading, region), name, images, store, limits, origin)
-
-
-def take_whole(
-    pictures: SlidePictures,
-    path: Path,
-    reading: SlideReading,
-    core: str,
-    images: Images,
-    store: ReviewStore,
-    limits: UploadLimits,
-) -> Taken:
-    """Keep a small picture of a slide, or of a core of it, that its reviews are recorded with.
-
-    Raises:
-        SlideError: it cannot be read.
-    """
-    found = pictures.whole(path, reading, core)
-    name = f"{path.stem} {core}".strip()
-    return take_in(found.png, f"{name} whole.png", images, store, limits, found.origin)
-
-
 def _whole(reading: SlideReading, core: str) -> Origin:
     """The square around a slide, or around the regions of a core."""
     facts = reading.facts
@@ -217,12 +194,15 @@ def _whole(reading: SlideReading, core: str) -> Origin:
         x, y = min(one.x for one in regions), min(one.y for one in regions)
         right = max(one.x + one.size for one in regions)
         size = max(right - x, max(one.y + one.size for one in regions) - y)
-    scale, estimated = reading.um_per_pixel, _is_estimated(reading)
-    return Origin(reading.name, x, y, size, scale, core, whole=True, estimated=estimated)
+    return _origin(reading, x, y, size, core, whole=True)
 
 
-def _is_estimated(reading: SlideReading) -> bool:
-    return reading.scale_source == "nuclei"
+def _origin(
+    reading: SlideReading, x: int, y: int, size: int, core: str, *, whole: bool = False
+) -> Origin:
+    estimated = reading.scale_source == "nuclei"
+    scale = reading.um_per_pixel
+    return Origin(reading.name, x, y, size, scale, core, whole=whole, estimated=estimated)
 
 
 def _modified(path: Path) -> int:

@@ -9,15 +9,13 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from her2core.preprocessing.image_store import Images
 from her2core.preprocessing.patches import safe_name
 from her2core.reviews.store import ReviewStore, StoreError
-from her2core.serving.intake import Taken, take_in
-from her2core.serving.reading_queue import ReadingQueue
+from her2core.serving.intake import Taken
 from her2core.serving.uploaded_zip import ArchiveError, files_of, is_zip
 from her2core.settings import UploadLimits
 
@@ -73,12 +71,17 @@ class Uploads:
     """All uploads of a server, each by whose it is. Safe to use from several threads."""
 
     def __init__(
-        self, images: Images, store: ReviewStore, queue: ReadingQueue, limits: UploadLimits
+        self, take_in: Callable[[bytes, str], Taken], store: ReviewStore, limits: UploadLimits
     ) -> None:
-        """Nothing is taken in yet."""
-        self._images = images
+        """Nothing is taken in yet.
+
+        Args:
+            take_in: takes a file of this name into the workspace.
+            store: where tables are noted.
+            limits: of uploads.
+        """
+        self._enter = take_in
         self._store = store
-        self._queue = queue
         self._limits = limits
         self._uploads: dict[str, _Upload] = {}
         self._changed = threading.Condition()
@@ -135,8 +138,6 @@ class Uploads:
         with self._changed:
             if (upload := self._uploads.get(owner)) and upload.finished:
                 del self._uploads[owner]
-
-    # ---------------------------------------------------------------------------------------------
 
     def _run(self, upload: _Upload) -> None:
         while True:
@@ -195,20 +196,13 @@ class Uploads:
             except ArchiveError as error:
                 self._refuse(upload, safe_name(one.path), str(error))
                 continue
-            if _is_table(one.path):
-                with self._changed:
-                    upload.tables.append(SentFile(one.path, data))
-                    upload.files -= 1
-            else:
-                self._take_in(upload, one.path, data)
+            self._take(upload, SentFile(one.path, data))
 
     def _take_in(self, upload: _Upload, path: str, data: bytes) -> None:
         name = PurePosixPath(path).name or path
         with self._changed:
             upload.current = safe_name(name)
-        taken = take_in(data, name, self._images, self._store, self._limits)
-        if taken.outcome == "new" and taken.sha256:
-            self._queue.add(taken.sha256, taken.name)
+        taken = self._enter(data, name)
         with self._changed:
             upload.results.append(taken)
             if taken.sha256:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from her2core.models.bundles.card import BundleError, ModelCard
@@ -61,8 +60,7 @@ class Workbench:
                 raise ValueError(f"“{name}” is no model; known are {', '.join(ARCHITECTURES)}.")
         self._lock = threading.Lock()
         self._attempted = threading.Event()
-        self._started: float | None = None
-        self._seconds = 0.0
+        self._started = False
         self._models: dict[str, LoadedModel] = {}
         self._appearances: Recent[str, Floats] = Recent(READINGS_KEPT)
         self._states = {
@@ -73,9 +71,9 @@ class Workbench:
     def start_loading(self) -> None:
         """Start the thread that loads the models; further calls change nothing."""
         with self._lock:
-            if self._started is not None:
+            if self._started:
                 return
-            self._started = time.monotonic()
+            self._started = True
             for name in self._wanted:
                 self._states[name] = ModelState(name, "loading", f"{_title(name)} is loading.")
         threading.Thread(target=self._load_all, name="models", daemon=True).start()
@@ -83,14 +81,11 @@ class Workbench:
     def state(self) -> LoadState:
         """How far loading is; returns at once."""
         with self._lock:
-            models = tuple(self._states.values())
-            started, seconds = self._started, self._seconds
-        if started is None:
-            return LoadState("idle", models, 0.0)
+            models, started = tuple(self._states.values()), self._started
         if not self._attempted.is_set():
-            return LoadState("loading", models, time.monotonic() - started)
+            return LoadState("loading" if started else "idle", models)
         usable = any(model.phase == "ready" for model in models)
-        return LoadState("ready" if usable else "failed", models, seconds)
+        return LoadState("ready" if usable else "failed", models)
 
     def wait(self, timeout: float | None = None) -> LoadState:
         """Load if nobody has asked for it yet, and wait until it is finished or time is up."""
@@ -158,41 +153,29 @@ class Workbench:
         except BundleError as error:
             raise NoModelError(str(error)) from error
 
-    def use(self, architecture: str, folder: Path) -> ModelState:
+    def use(self, architecture: str, folder: Path) -> None:
         """Load another bundle, then record it as the chosen one and put it in use.
 
         Raises:
             BundleError: the bundle cannot be used or the choice not be recorded; nothing changed.
         """
-        self._swap(architecture, folder, lambda: choose(self._settings, architecture, folder))
-        return self._states[architecture]
-
-    def _swap(
-        self, architecture: str, folder: Path, before: Callable[[], None] = lambda: None
-    ) -> None:
         if architecture not in self._wanted:
             raise BundleError(f"“{architecture}” is not among the models used here.")
         self.wait()
-        model, state = self._load(architecture, folder)
-        before()
-        with self._lock:
-            self._models[architecture] = model
-            self._states[architecture] = state
+        model = self._load(architecture, folder)
+        choose(self._settings, architecture, folder)
+        self._put(model, folder)
 
     def _load_all(self) -> None:
         """Body of the loading thread: whatever happens, nobody is left waiting."""
         try:
-            try:
-                folders = chosen(self._settings)
-            except BundleError as error:
-                for name in self._wanted:
-                    self._fail(name, str(error))
-                return
+            folders = chosen(self._settings)
             for name in self._wanted:
                 self._load_one(name, folders.get(name))
+        except BundleError as error:
+            for name in self._wanted:
+                self._fail(name, str(error))
         finally:
-            with self._lock:
-                self._seconds = time.monotonic() - (self._started or time.monotonic())
             self._attempted.set()
         if self._maps_wanted:
             self._prepare_shap()
@@ -202,7 +185,7 @@ class Workbench:
             self._fail(name, _no_bundle(name))
             return
         try:
-            model, state = self._load(name, folder)
+            self._put(self._load(name, folder), folder)
         except BundleError as error:
             self._fail(name, str(error))
         except Exception:
@@ -212,10 +195,6 @@ class Workbench:
                 f"{_title(name)} could not be started from bundle “{folder.name}”; "
                 "the server's log says why.",
             )
-        else:
-            with self._lock:
-                self._models[name] = model
-                self._states[name] = state
 
     def _prepare_shap(self) -> None:
         """Compile SHAP while nobody waits for it; where that fails, asking for a map tells."""
@@ -224,6 +203,13 @@ class Workbench:
                 model.prepare_shap()
             except Exception:
                 _log.exception("SHAP could not be prepared for %s", model.model_id)
+
+    def _put(self, model: LoadedModel, folder: Path) -> None:
+        name = model.card.architecture
+        with self._lock:
+            self._models[name] = model
+            said = f"{_title(name)} is ready."
+            self._states[name] = ModelState(name, "ready", said, folder, model.model_id)
 
     def _fail(self, name: str, sentence: str) -> None:
         with self._lock:
@@ -244,21 +230,19 @@ class Workbench:
         state = self._states.get(architecture)
         return state.sentence if state else f"“{architecture}” is not among the models used here."
 
-    def _load(self, architecture: str, folder: Path) -> tuple[LoadedModel, ModelState]:
+    def _load(self, architecture: str, folder: Path) -> LoadedModel:
         """Verify and open one bundle.
 
         Raises:
             BundleError: the bundle cannot be used.
         """
-        started = time.monotonic()
         model = LoadedModel(folder, self._settings, self._appearances)
         if model.card.architecture != architecture:
             raise BundleError(
                 f"Model bundle “{folder.name}” is a {model.card.architecture}, not a "
                 f"{architecture}; choose one of the same architecture."
             )
-        seconds, said = time.monotonic() - started, f"{_title(architecture)} is ready."
-        return model, ModelState(architecture, "ready", said, seconds, folder, model.card.model_id)
+        return model
 
 
 def _title(architecture: str) -> str:

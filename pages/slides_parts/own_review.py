@@ -10,12 +10,11 @@ import streamlit as st
 from her2core.common.text import markdown_text
 from her2core.reviews.records import Review, ReviewFilter
 from her2core.serving.services import Services
-from her2core.serving.slide_pictures import take_whole
 from her2core.serving.slide_shelf import ShelfSlide
 from her2core.slides.readings import SlideReading
 from her2core.slides.slide import SlideError
-from pages.review_parts import answer
-from pages.review_parts.draft import begin_correction, opened
+from pages.review_parts import answer, recorded
+from pages.review_parts.draft import opened
 from pages.shell import exposure, session, ui
 
 
@@ -51,12 +50,17 @@ def draw(here: Services, slide: ShelfSlide, reading: SlideReading, shown: bool) 
     draft = opened(here, patch.sha256, review)
     subject = f"core {core}" if core else "this slide"
     if review is not None and draft.correcting is None:
-        _show(review, subject)
+        with st.container(border=True, gap="xsmall"):
+            recorded.heading(f"Your score of {subject}", review)
+            if review.comment:
+                st.caption(markdown_text(review.comment))
+        recorded.correct_button(review)
         return
     st.markdown(f"**Your score of {subject}**")
     known = bool(exposure.among(here, [patch.sha256, _mark(slide)]))
     blind = ui.blind_mode() and not known
-    answer.form(here, patch, (), not shown, blind, partial(_take_in, here, slide, reading, core))
+    take_in = partial(_take_in, here, slide, reading, core)
+    answer.form(here, answer.Question(patch, (), not shown, blind, take_in))
 
 
 def _recorded(here: Services, sha256: str) -> Review | None:
@@ -66,33 +70,13 @@ def _recorded(here: Services, sha256: str) -> Review | None:
     return next((one for one in found if one.patch.sha256 == sha256), None)
 
 
-def _show(review: Review, subject: str) -> None:
-    with st.container(border=True, gap="xsmall"):
-        blind = " · blind" if review.blind else ""
-        st.markdown(
-            f"**Your score of {subject}: {ui.score_text(review.own_score)}**  \n"
-            f":gray[{review.confidence} confidence{blind} · "
-            f"saved {review.recorded_at:%d %b %Y %H:%M} UTC]"
-        )
-        if review.comment:
-            st.caption(markdown_text(review.comment))
-    st.button(
-        "Correct this review",
-        icon=":material/edit:",
-        on_click=begin_correction,
-        args=(review,),
-        help="The entry stays in the log; your correction is added and takes its place.",
-    )
-
-
 def _take_in(here: Services, slide: ShelfSlide, reading: SlideReading, core: str) -> None:
     """Keep the picture that the review is recorded with.
 
     Raises:
         ValueError: it cannot be kept; the sentence says why.
     """
-    pictures, limits = here.slides.pictures, here.settings.limits
-    taken = take_whole(pictures, slide.path, reading, core, here.images, here.store, limits)
+    taken = here.take_in(*here.slides.pictures.whole_file(slide.path, reading, core))
     if taken.sha256 is None:
         raise ValueError(taken.message)
 

@@ -5,6 +5,7 @@ from functools import partial
 import streamlit as st
 
 from her2core.accounts.records import Permission
+from her2core.charts.verdicts import model_name
 from her2core.common.csv_table import csv_table
 from her2core.common.palette import css
 from her2core.common.text import markdown_text
@@ -12,10 +13,9 @@ from her2core.models.bundles.registry import ARCHITECTURES
 from her2core.people.access import Desk
 from her2core.people.review_log import ReviewLog
 from her2core.reviews.records import ReviewFilter
-from her2core.scores import HER2Score
+from her2core.scores import CLASS_LABELS, HER2Score
 from her2core.serving.pictures import regions_path
 from her2core.serving.services import Services
-from her2core.serving.slide_pictures import take_region
 from her2core.serving.slide_shelf import ShelfSlide
 from her2core.slides.geojson import written
 from her2core.slides.readings import RegionReading, SlideReading
@@ -25,7 +25,7 @@ from her2core.slides.score import SlideScore
 from her2core.slides.slide import SlideError
 from her2core.slides.tables import region_shapes, review_shapes, score_row, slide_columns
 from pages.review_parts import navigation
-from pages.shell import exposure, session, ui
+from pages.shell import exposure, session
 from pages.viewer.component import Layer, Legend, SlideScene, show_slide
 
 _OPACITY = 45
@@ -43,27 +43,23 @@ def draw_scores(scores: tuple[SlideScore, ...]) -> None:
         st.dataframe(rows, hide_index=True, width="stretch")
         return
     (score,) = scores
-    columns = [column for _ in range(2) for column in st.columns(2, gap="small")]
-    columns[0].metric(
+    grid = st.grid(2, min_column_width=100)
+    grid.metric(
         "Middle reader",
         _label(score.score),
         border=True,
         help="The median of the scores of both networks and the stain measurement.",
     )
-    for column, one in zip(columns[1:], score.readers, strict=False):
-        column.metric(
-            _reader(one.reader),
-            _label(one.score),
-            border=True,
-            help=one.reason,
-        )
+    for one in score.readers:
         counted = "cells" if one.reader == "stain" else "regions"
         shares = " · ".join(
             f"{label}: {100 * share:.0f}\u00a0%"
-            for label, share in zip(("0", "1+", "2+", "3+"), one.shares or (), strict=False)
+            for label, share in zip(CLASS_LABELS, one.shares or (), strict=False)
         )
         h_score = "" if one.h_score is None else f", H-score {one.h_score:.0f}"
-        column.caption(f"{one.n} {counted}{h_score}  \n{shares}")
+        with grid.cell():
+            st.metric(_reader(one.reader), _label(one.score), border=True, help=one.reason)
+            st.caption(f"{one.n} {counted}{h_score}  \n{shares}")
 
 
 def remarks(scores: tuple[SlideScore, ...]) -> list[str]:
@@ -139,43 +135,38 @@ def draw_hottest(
     here: Services, slide: ShelfSlide, reading: SlideReading, scores: tuple[SlideScore, ...]
 ) -> None:
     """The regions that weigh most, as pictures with a way to the Review page."""
-    hottest = sorted((one for score in scores for one in score.hottest), key=_heat)[:6]
+    hottest = [one for score in scores for one in score.hottest]
+    hottest = sorted(hottest, key=lambda one: -one.mean_grade)[:6]
     if not hottest:
         return
     st.subheader("Hottest regions", anchor=False)
-    for number, (column, one) in enumerate(zip(st.columns(6), hottest, strict=False)):
-        try:
-            picture = here.slides.pictures.region(slide.path, reading, one.region)
-        except SlideError as error:
-            column.caption(markdown_text(str(error)))
-            continue
-        column.image(picture, width="stretch")
-        column.caption("  \n".join(map(markdown_text, words(one))))
-        if column.button("Open", key=f"hot-{number}", icon=":material/biotech:"):
-            _open(here, slide, reading, one)
-
-
-def _heat(one: RegionReading) -> float:
-    return -one.mean_grade
+    grid = st.grid(6, min_column_width=130)
+    for number, one in enumerate(hottest):
+        with grid.cell():
+            try:
+                picture = here.slides.pictures.region(slide.path, reading, one.region)
+            except SlideError as error:
+                st.caption(markdown_text(str(error)))
+                continue
+            st.image(picture, width="stretch")
+            st.caption("  \n".join(map(markdown_text, words(one))))
+            if st.button("Open", key=f"hot-{number}", icon=":material/biotech:"):
+                _open(here, slide, reading, one)
 
 
 def _open(here: Services, slide: ShelfSlide, reading: SlideReading, one: RegionReading) -> None:
     """Take a region into the worklist as a patch and open it; its verdicts were shown here."""
     session.desk(here.store).require_take_in()
-    limits, pictures = here.settings.limits, here.slides.pictures
     try:
-        taken = take_region(
-            pictures, slide.path, reading, one.region, here.images, here.store, limits
-        )
+        file = here.slides.pictures.region_file(slide.path, reading, one.region)
     except SlideError as error:
         st.error(markdown_text(str(error)), icon=":material/error:")
         return
+    taken = here.take_in(*file)
     if taken.sha256 is None:
         st.error(markdown_text(taken.message), icon=":material/error:")
         return
     exposure.mark(here, [taken.sha256])
-    if taken.outcome == "new":
-        here.queue.add(taken.sha256, taken.name)
     navigation.to_review(taken.sha256)
 
 
@@ -229,4 +220,4 @@ def _label(score: HER2Score | None) -> str:
 
 
 def _reader(name: str) -> str:
-    return "Stain measurement" if name == "stain" else ui.model_title(name)
+    return "Stain measurement" if name == "stain" else model_name(name)

@@ -43,7 +43,7 @@ class Readers(Workbench):
 
     def state(self) -> LoadState:
         models = tuple(ModelState(n, "ready", "", model_id=i) for n, i in self.ids.items())
-        return LoadState("ready", models, 0.0)
+        return LoadState("ready", models)
 
     def wait(self, timeout: float | None = None) -> LoadState:
         return self.state()

@@ -30,7 +30,7 @@ class FewWords:
 
     def state(self) -> LoadState:
         ready = ModelState("cnn", "ready", "CNN is ready.", model_id=self.model_id)
-        return LoadState("ready", (ready,), 0.0)
+        return LoadState("ready", (ready,))
 
     def wait(self) -> LoadState:
         return self.state()

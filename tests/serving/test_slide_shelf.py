@@ -11,7 +11,8 @@ import pytest
 from her2core.preprocessing.image_store import ImageStore
 from her2core.reviews.records import Origin
 from her2core.reviews.store import ReviewStore
-from her2core.serving.slide_pictures import SlidePictures, take_region, take_whole
+from her2core.serving.intake import take_in
+from her2core.serving.slide_pictures import SlidePictures
 from her2core.serving.slide_runs import SlideJob, key_of
 from her2core.serving.slide_shelf import SlideShelf
 from her2core.settings import Settings, UploadLimits, load_settings
@@ -78,18 +79,18 @@ def test_a_slide_read_before_opens_at_once_and_its_region_becomes_a_patch(settin
     store = ReviewStore(f"sqlite:///{tmp_path / 'reviews.sqlite3'}")
     images = ImageStore(settings.image_dir)
     region = reading.regions[0].region
-    takes = (shelf.pictures, path, reading, region, images, store, UploadLimits())
-    taken = take_region(*takes)
+    data, name, origin = shelf.pictures.region_file(path, reading, region)
+    taken = take_in(data, name, images, store, UploadLimits(), origin)
     assert taken.outcome == "new"
-    assert take_region(*takes).outcome == "known"
+    assert take_in(data, name, images, store, UploadLimits(), origin).outcome == "known"
     patch = store.patch(taken.sha256)
     assert patch.name == "a x100 y200.png"
     assert (patch.origin.slide, patch.origin.x, patch.origin.y) == ("a.tif", 100, 200)
     assert (patch.origin.size, patch.origin.um_per_pixel) == (600, 0.25)
     assert (patch.width, patch.height) == (600, 600)
-    whole = (shelf.pictures, path, reading, "", images, store, UploadLimits())
-    taken = take_whole(*whole)
-    assert take_whole(*whole).outcome == "known"
+    data, name, origin = shelf.pictures.whole_file(path, reading, "")
+    taken = take_in(data, name, images, store, UploadLimits(), origin)
+    assert taken.outcome == "new"
     assert taken.sha256 == shelf.pictures.whole(path, reading, "").patch.sha256
     patch = store.patch(taken.sha256)
     assert patch.origin == Origin("a.tif", 0, 0, 1000, 0.25, whole=True)

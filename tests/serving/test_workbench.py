@@ -189,7 +189,8 @@ def test_another_bundle_takes_over_only_when_it_works(tmp_path: Path) -> None:
         bench.use("densenet121", root / "densenet121")
     assert chosen(here)["cnn"] == root / "cnn"
     assert bench.verdicts(a_patch(1)) == before
-    assert bench.use("cnn", other).phase == "ready"
+    bench.use("cnn", other)
+    assert bench.state().ready == ("cnn",)
     assert chosen(here)["cnn"] == other
     assert bench.verdicts(a_patch(1)) == before  # the same weights under another name
     (other / CARD_FILE).unlink()
