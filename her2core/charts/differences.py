@@ -93,15 +93,8 @@ def _stacked(
     figure.update_layout(
         barmode="stack",
         bargap=0.3,
-        margin={"l": 8, "r": 44, "t": 8, "b": 8},
-        legend={
-            "orientation": "h",
-            "x": 0,
-            "y": -0.02,
-            "yanchor": "top",
-            "traceorder": "normal",
-            "itemclick": False,
-        },
+        margin={"r": 44, "t": 8},
+        legend={"y": -0.02, "traceorder": "normal"},
         showlegend=True,
     )
     figure.update_xaxes(range=[0, 1], visible=False)

@@ -59,15 +59,9 @@ def page_lines(results: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def readme_lines(results: Mapping[str, Any], reader: str | None = None) -> list[str]:
-    """The lines of the README: all fields with a label, source by source, and their mean.
-
-    Args:
-        results: see `read_external`.
-        reader: only this one; None: all of them.
-    """
-    rows = [row for row in labelled_rows(results) if reader in (None, row["reader"])]
-    return list(_table(rows, _SHORT))
+def readme_lines(results: Mapping[str, Any]) -> list[str]:
+    """The lines of the README: all fields with a label, source by source, and their mean."""
+    return list(_table(labelled_rows(results), _SHORT))
 
 
 def labelled_rows(results: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -85,7 +79,8 @@ def _table(
         "| exact of all |"
     )
     yield f"| --- | --- | --- |{' --- |' * (len(names) + 4)}"
-    for row in sorted(rows, key=lambda row: _place(rows, row)):
+    sources = list(dict.fromkeys(row["source"] for row in rows))
+    for row in sorted(rows, key=lambda row: sources.index(row["source"])):
         figures = " | ".join(_figure(row["figures"].get(name)) for name, _ in columns)
         yield (
             f"| {row['source']} | {row['reader']} | {row['scored']} of {row['labelled']} "
@@ -94,17 +89,8 @@ def _table(
         )
 
 
-def _place(rows: Sequence[Mapping[str, Any]], row: Mapping[str, Any]) -> int:
-    """Readers of one source side by side, sources in the order they first occur."""
-    sources = list(dict.fromkeys(each["source"] for each in rows))
-    return sources.index(row["source"])
-
-
-def _figure(value: Any) -> str:
-    if value is None:
-        return "–"
-    figure = value if isinstance(value, Mapping) else vars(value)
-    if figure["value"] is None:
+def _figure(figure: Mapping[str, Any] | None) -> str:
+    if figure is None or figure["value"] is None:
         return "–"
     text = f"{figure['value']:.2f}"
     if figure["low"] is not None:

@@ -51,10 +51,7 @@ def curves_figure(model: ModelFidelity, *, dark: bool = False) -> go.Figure:
                 col=column,
             )
     lay_out(figure, dark, height=300)
-    figure.update_layout(
-        margin={"l": 8, "r": 8, "t": 30, "b": 8},
-        legend={"orientation": "h", "x": 0, "y": -0.22, "yanchor": "top", "itemclick": False},
-    )
+    figure.update_layout(legend={"y": -0.22})
     figure.update_annotations(font={"size": 13, "color": theme_of(dark).faint})
     figure.update_xaxes(title_text="Share of the pixels (%)", range=[0, 100])
     figure.update_yaxes(range=[0, 102])

@@ -15,7 +15,6 @@ from her2core.scores import CLASS_LABELS
 
 _LEGEND_LINE = 20
 _MOST_DATES = 8  # on one axis, so that none lies over the next
-_MARGIN = {"l": 8, "r": 12, "t": 34, "b": 8}
 
 
 def plotly_figure(plot: Plot, *, dark: bool = False) -> go.Figure:
@@ -91,8 +90,7 @@ def drift_figure(
             showlegend=False,
         )
     lay_out(figure, dark, height=300)
-    legend = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "itemclick": False}
-    figure.update_layout(showlegend=True, legend=legend, margin=_MARGIN)
+    figure.update_layout(showlegend=True, legend={"y": 1.02, "yanchor": "bottom"})
     dates = sorted({point.start.isoformat() for _, points in periods for point in points})
     step = -(-len(dates) // _MOST_DATES)
     figure.update_xaxes(
@@ -242,7 +240,6 @@ def _table(plot: TablePlot, dark: bool) -> go.Figure:
             x=4, y=i, text=f"<b>{count}</b>", showarrow=False, font={"color": theme.faint}
         )
     lay_out(figure, dark, height=350 if plot.percent else 300)
-    figure.update_layout(margin=_MARGIN)
     axis = {"type": "category", "showgrid": False, "ticks": ""}
     figure.update_xaxes(title_text=label_text(plot.x_title), **axis)
     figure.update_yaxes(title_text=label_text(plot.y_title), autorange="reversed", **axis)
@@ -279,15 +276,8 @@ def _legend_below(figure: go.Figure, entries: int, room: int) -> None:
     """One entry to a line under the plot, as names carry figures; `room` pixels for the axis."""
     figure.update_layout(
         showlegend=entries > 0,
-        legend={
-            "orientation": "v",
-            "x": 0,
-            "y": 0,
-            "yref": "container",
-            "yanchor": "bottom",
-            "itemclick": False,
-        },
-        margin={**_MARGIN, "b": room + _LEGEND_LINE * entries},
+        legend={"orientation": "v", "y": 0, "yref": "container", "yanchor": "bottom"},
+        margin={"b": room + _LEGEND_LINE * entries},
     )
 
 

@@ -11,7 +11,7 @@ from her2core.charts.words import figure_text
 from her2core.evaluation.agreement import Confusion
 from her2core.evaluation.curves import Curve
 from her2core.evaluation.intervals import Interval, undefined
-from her2core.evaluation.names import CUT_OFFS, MAIN, TITLES
+from her2core.evaluation.names import CUT_OFFS, MAIN, TITLES, Line
 from her2core.evaluation.report import ReaderEvaluation
 from her2core.models.assessable import NOT_ASSESSABLE
 from her2core.scores import CLASS_LABELS
@@ -284,12 +284,12 @@ def _no_curve(reader: ReaderEvaluation) -> str:
 
 
 def interval_plot(
-    title: str, readers: Sequence[ReaderEvaluation], keys: Sequence[tuple[str, str, str]]
+    title: str, readers: Sequence[ReaderEvaluation], lines: Sequence[Line]
 ) -> IntervalPlot:
-    """A row for each figure: its words, its name, and which class or cut-off it is of."""
+    """A row for each figure."""
     nothing = undefined(0, "Not measured.")
     labels, values = [], []
-    for words, name, of in keys:
+    for words, name, of in lines:
         figures = [reader.figure(name, of) for reader in readers]
         row = tuple(figure.value if figure else nothing for figure in figures)
         counts = sorted({value.n for value in row})

@@ -6,7 +6,7 @@ All names come from files and cards: they are escaped, and no script of the page
 import base64
 import html
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from PIL import Image
@@ -25,9 +25,10 @@ from her2core.charts.words import (
 )
 from her2core.common import palette
 from her2core.common.text import encodable
-from her2core.evaluation.names import AT_CUT_OFF, CUT_OFFS, OVERALL, PER_CLASS, TITLES
+from her2core.evaluation.intervals import Interval
+from her2core.evaluation.names import CLASS_LINES, CUT_OFF_LINES, OVERALL_LINES, Line
 from her2core.evaluation.report import Evaluation, ReaderEvaluation, Report
-from her2core.scores import CLASS_LABELS, RESEARCH_NOTICE, RULE_TEXT
+from her2core.scores import RESEARCH_NOTICE, RULE_TEXT
 
 _THUMBNAIL = 224
 _STYLE = f"""
@@ -40,7 +41,7 @@ th, td {{ border-bottom: 1px solid {palette.PAGE_LINE}; padding: .25rem .7rem .2
   text-align: left; vertical-align: top; }}
 .caution {{ border-left: 4px solid {palette.CAUTION}; padding: .5rem 1rem;
   background: {palette.CAUTION_GROUND}; }}
-.faint {{ color: {palette.PAGE_FAINT}; }} .plots {{ display: grid; gap: 1rem;
+.plots {{ display: grid; gap: 1rem;
   grid-template-columns: repeat(auto-fit, minmax(480px, 1fr)); }}
 .gallery {{ display: flex; flex-wrap: wrap; gap: 1rem; }} figure {{ margin: 0; width: 224px; }}
 figcaption {{ font-size: .85rem; }}
@@ -83,20 +84,12 @@ def report_html(report: Report, pictures: Path | None = None) -> str:
         "</section>",
         *_plots(first),
         "<h2>Overall</h2>",
-        _table("Figure", evaluation.readers, [(TITLES[n], n, "") for n in OVERALL]),
+        _figures("Figure", evaluation.readers, OVERALL_LINES),
         *(f"<p>{_text(line)}</p>" for line in pair_lines(evaluation)),
         "<h2>Clinical cut-offs</h2>",
-        _table(
-            "Cut-off",
-            evaluation.readers,
-            [(f"{c.name}: {TITLES[n].lower()}", n, c.name) for c in CUT_OFFS for n in AT_CUT_OFF],
-        ),
+        _figures("Cut-off", evaluation.readers, CUT_OFF_LINES),
         "<h2>Each class</h2>",
-        _table(
-            "Class",
-            evaluation.readers,
-            [(f"{of}: {TITLES[n]}", n, of) for of in CLASS_LABELS for n in PER_CLASS],
-        ),
+        _figures("Class", evaluation.readers, CLASS_LINES),
         *_group_part(evaluation),
         *_third_reader_part(evaluation),
         "<h2>Plots</h2>",
@@ -134,59 +127,50 @@ def _plots(plots: Iterable[Plot]) -> list[str]:
     return ['<div class="plots">', *drawn, "</div>"]
 
 
-def _table(
-    head: str, readers: Sequence[ReaderEvaluation], rows: Iterable[tuple[str, str, str]]
-) -> str:
+def _figures(head: str, readers: Sequence[ReaderEvaluation], lines: Iterable[Line]) -> str:
     """Figures of all readers; what was measured for none of them is left out."""
-    lines = []
-    for words, name, of in rows:
+    rows = []
+    for words, name, of in lines:
         figures = [reader.figure(name, of) for reader in readers]
-        if not any(figures):
-            continue
-        cells = "".join(
-            f"<td>{_text(figure_text(f.value))} <span class='faint'>n = {f.value.n}"
-            f"{' · ' + _text(f.value.reason) if f.value.reason else ''}</span></td>"
-            if f
-            else "<td>–</td>"
-            for f in figures
-        )
-        lines.append(f"<tr><td>{_text(words)}</td>{cells}</tr>")
-    titles = "".join(f"<th>{_text(reader.title)}</th>" for reader in readers)
-    return f"<table><tr><th>{_text(head)}</th>{titles}</tr>{''.join(lines)}</table>"
+        if any(figures):
+            rows.append([words, *("–" if f is None else _with_n(f.value) for f in figures)])
+    return _table([head, *(reader.title for reader in readers)], rows)
+
+
+def _with_n(value: Interval) -> str:
+    reason = f" · {value.reason}" if value.reason else ""
+    return f"{figure_text(value)}, n = {value.n}{reason}"
 
 
 def _group_part(evaluation: Evaluation) -> list[str]:
-    levels = [(reader, reader.group_level) for reader in evaluation.readers if reader.group_level]
-    if not levels:
+    rows = [
+        [reader.title, _with_n(level.exact), _with_n(level.within_one)]
+        for reader in evaluation.readers
+        if (level := reader.group_level) is not None
+    ]
+    if not rows:
         return []
-    lines = [f"<h2>Groups, by the rule of more than {RULE_TEXT} of their patches</h2>", "<table>"]
-    lines.append("<tr><th>Reader</th><th>Exact</th><th>Within one grade</th></tr>")
-    for reader, level in levels:
-        if level is not None:
-            lines.append(
-                f"<tr><td>{_text(reader.title)}</td><td>{_text(figure_text(level.exact))}, "
-                f"n = {level.exact.n}</td><td>{_text(figure_text(level.within_one))}</td></tr>"
-            )
-    return [*lines, "</table>"]
+    return [
+        f"<h2>Groups, by the rule of more than {RULE_TEXT} of their patches</h2>",
+        _table(["Reader", "Exact", "Within one grade"], rows),
+    ]
 
 
 def _third_reader_part(evaluation: Evaluation) -> list[str]:
     if evaluation.third_reader is None:
         return []
+    rows = group_rows(evaluation.third_reader)
     return [
         "<h2>Third reader: the stain measurement, without any network</h2>",
         *(f"<p>{_text(line)}</p>" for line in third_reader_lines(evaluation)),
-        _plain_table(group_rows(evaluation.third_reader)),
+        *([_table(list(rows[0]), [list(map(str, row.values())) for row in rows])] if rows else ()),
     ]
 
 
-def _plain_table(rows: Sequence[Mapping[str, object]]) -> str:
-    if not rows:
-        return ""
-    head = "".join(f"<th>{_text(name)}</th>" for name in rows[0])
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    head = "".join(f"<th>{_text(name)}</th>" for name in heads)
     body = "".join(
-        "<tr>" + "".join(f"<td>{_text(str(value))}</td>" for value in row.values()) + "</tr>"
-        for row in rows
+        "<tr>" + "".join(f"<td>{_text(cell)}</td>" for cell in row) + "</tr>" for row in rows
     )
     return f"<table><tr>{head}</tr>{body}</table>"
 

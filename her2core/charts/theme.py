@@ -72,6 +72,8 @@ def lay_out(figure: go.Figure, dark: bool, *, height: int) -> None:
         plot_bgcolor="rgba(0,0,0,0)",
         font={"family": _FONT, "size": 13, "color": theme.text},
         hoverlabel={"font": {"family": _FONT}},
+        margin={"l": 8, "r": 12, "t": 34, "b": 8},
+        legend={"orientation": "h", "x": 0, "yanchor": "top", "itemclick": False},
         separators=". ",
     )
     shared = {

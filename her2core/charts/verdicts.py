@@ -77,8 +77,7 @@ def probability_figure(verdicts: Sequence[Verdict], *, dark: bool = False) -> go
         barmode="group",
         bargap=0.25,
         bargroupgap=0.06,
-        margin={"l": 8, "r": 8, "t": 30, "b": 8},
-        legend={"orientation": "h", "x": 0, "y": 1.2, "yanchor": "top", "itemclick": False},
+        legend={"y": 1.2},
         showlegend=True,
     )
     figure.update_xaxes(

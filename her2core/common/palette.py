@@ -88,7 +88,7 @@ DECIDED = ("#D9D9D9", _GREEN, _PINK, "#555555")
 
 # ---- the HTML report ----------------------------------------------------------------------------
 
-PAGE_TEXT, PAGE_LINE, PAGE_FAINT = "#17252b", "#cfd9dc", _DIM.light
+PAGE_TEXT, PAGE_LINE = "#17252b", "#cfd9dc"
 CAUTION, CAUTION_GROUND = _VERMILION, "#fff5ec"
 
 # ---- on the tissue ------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from her2core.scores import CLASS_LABELS
+
 _OF_ALL = {
     "accuracy": "Accuracy",
     "balanced_accuracy": "Balanced accuracy",
@@ -61,4 +63,16 @@ CUT_OFFS = (
     CutOff("3+ against the rest", (3,)),
     CutOff("2+ or 3+ against 0 or 1+", (2, 3)),
     CutOff("1+ against 0 (only these labels)", (1, 2, 3), (0, 1)),
+)
+
+# Lines of a table: words, the figure's name, and of which class or cut-off it is.
+Line = tuple[str, str, str]
+OVERALL_LINES: tuple[Line, ...] = tuple((TITLES[name], name, "") for name in OVERALL)
+CUT_OFF_LINES: tuple[Line, ...] = tuple(
+    (f"{cut.name}: {TITLES[name].lower()}", name, cut.name)
+    for cut in CUT_OFFS
+    for name in AT_CUT_OFF
+)
+CLASS_LINES: tuple[Line, ...] = tuple(
+    (f"{label}: {TITLES[name]}", name, label) for label in CLASS_LABELS for name in PER_CLASS
 )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import streamlit as st
 
 from her2core.charts.plotly_figures import agreement_intervals, agreement_table, plotly_figure
+from her2core.charts.verdicts import model_name
 from her2core.charts.words import count_of, figure_text
 from her2core.common.interval_level import LEVEL_TEXT
 from her2core.common.text import cell_text
@@ -17,7 +20,6 @@ from her2core.evaluation.comparisons import (
     model_with_reviewers,
     models_with_each_other,
 )
-from her2core.evaluation.intervals import Interval
 from her2core.models.bundles.registry import ARCHITECTURES
 from her2core.reviews.log_columns import LogColumns
 from her2core.serving.services import Services
@@ -70,9 +72,7 @@ def draw(here: Services) -> None:
     reading = right.segmented_control(
         "Reading", list(READINGS), default="All reviews", required=True, key="evaluation_reading"
     )
-    reviews = current_reviews(
-        everything, reviewers=chosen_names, reading=READINGS[reading or "All reviews"]
-    )
+    reviews = current_reviews(everything, reviewers=chosen_names, reading=READINGS[reading])
     versions = model_versions(reviews)
     picked = _pick_versions(versions)
     if not len(reviews):
@@ -87,9 +87,9 @@ def draw(here: Services) -> None:
 
     present = [name for name in ARCHITECTURES if name in versions]
     reports = {
-        ui.model_title(name): (
+        model_name(name): (
             model_with_reviewers(reviews, name, model_id=picked.get(name)),
-            ui.model_title(name),
+            model_name(name),
             "Reviewers",
         )
         for name in present
@@ -106,18 +106,16 @@ def draw(here: Services) -> None:
         )
         titled["The models with each other"] = (
             between,
-            ui.model_title(first),
-            ui.model_title(second),
+            model_name(first),
+            model_name(second),
         )
     differences.draw({title: report for title, (report, _, _) in titled.items()})
     differences.after_adjudication(session.desk(here.store).plan(), reviews, present, picked)
-    for column, (title, (report, rows, columns)) in zip(
-        st.columns(max(1, len(titled)), vertical_alignment="bottom"), titled.items(), strict=False
-    ):
-        with column:
-            _confusion(title, report, rows, columns)
-    behind = st.expander("All figures with their intervals", key="agreement_behind")
-    with behind:
+    grid = st.grid(max(1, len(titled)), vertical_alignment="bottom")
+    for title, compared in titled.items():
+        with grid.cell():
+            _confusion(title, *compared)
+    with st.expander("All figures with their intervals", key="agreement_behind"):
         _overview(titled)
     if blind and blind < len(reviews):
         _blind_and_unblinded(reviews, present, picked)
@@ -133,7 +131,7 @@ def _pick_versions(versions: dict[str, tuple[str, ...]]) -> dict[str, str]:
         if len(ids) > 1:
             everything = "All versions pooled"
             answer = st.selectbox(
-                f"{ui.model_title(architecture)} version",
+                f"{model_name(architecture)} version",
                 [*ids, everything],
                 key=f"evaluation_version_{architecture}",
                 help="The reviews hold verdicts of several bundles of this architecture. "
@@ -146,18 +144,7 @@ def _pick_versions(versions: dict[str, tuple[str, ...]]) -> dict[str, str]:
 
 def _overview(titled: Titled) -> None:
     st.dataframe(
-        [
-            {
-                "Comparison": title,
-                "Pairs": report.n,
-                "Patches": report.groups,
-                "Not assessable": report.not_assessable,
-                "Same score": figure_text(report.exact, as_percent=True),
-                "At most one grade apart": figure_text(report.within_one, as_percent=True),
-                "Weighted kappa": figure_text(report.kappa, digits=2),
-            }
-            for title, (report, _, _) in titled.items()
-        ],
+        [{"Comparison": title, **_figures(report)} for title, (report, _, _) in titled.items()],
         hide_index=True,
         column_config={
             "Comparison": st.column_config.TextColumn(width="medium"),
@@ -187,16 +174,14 @@ def _overview(titled: Titled) -> None:
 def _notes(titled: Titled) -> list[str]:
     """Why a figure or an interval is missing or found otherwise, each reason once."""
     reasons: dict[str, list[str]] = {}
-
-    def note(figure: Interval, what: str, title: str) -> None:
-        if figure.reason:
-            place = f"{title}, {what}"
-            reasons.setdefault(figure.reason, []).append(place)
-
     for title, (report, _, _) in titled.items():
-        note(report.exact, "same score", title)
-        note(report.within_one, "at most one grade apart", title)
-        note(report.kappa, "weighted kappa", title)
+        for words, figure in (
+            ("same score", report.exact),
+            ("at most one grade apart", report.within_one),
+            ("weighted kappa", report.kappa),
+        ):
+            if figure.reason:
+                reasons.setdefault(figure.reason, []).append(f"{title}, {words}")
     return [f"{'; '.join(places)}: {reason}" for reason, places in reasons.items()]
 
 
@@ -219,10 +204,11 @@ def _blind_and_unblinded(
     )
     rows = []
     for architecture in architectures:
-        for label, reading in (("blind", "blind"), ("unblinded", "unblinded")):
-            kept = current_reviews(reviews, reading=reading)  # type: ignore[arg-type]
+        for reading in get_args(Reading):
+            kept = current_reviews(reviews, reading=reading)
             report = model_with_reviewers(kept, architecture, model_id=picked.get(architecture))
-            rows.append(_row(f"{ui.model_title(architecture)}, {label}", report))
+            label = f"{model_name(architecture)}, {reading}"
+            rows.append({"Model": label, **_figures(report)})
     st.dataframe(rows, hide_index=True, alt="Agreement in blind and in unblinded reviews")
 
 
@@ -232,14 +218,14 @@ def _per_reviewer(reviews: LogColumns, architectures: list[str], picked: dict[st
     for architecture in architectures:
         reports = by_reviewer(reviews, architecture, model_id=picked.get(architecture))
         for name, report in reports.items():
-            rows.append({"Reviewer": cell_text(name), **_row(ui.model_title(architecture), report)})
+            label = {"Reviewer": cell_text(name), "Model": model_name(architecture)}
+            rows.append({**label, **_figures(report)})
     rows.sort(key=lambda row: str(row["Reviewer"]).casefold())
     st.dataframe(rows, hide_index=True, alt="Agreement of each reviewer with each model")
 
 
-def _row(label: str, report: AgreementReport) -> dict[str, object]:
+def _figures(report: AgreementReport) -> dict[str, object]:
     return {
-        "Model": label,
         "Pairs": report.n,
         "Patches": report.groups,
         "Not assessable": report.not_assessable,

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from her2core.charts.verdicts import model_name
 from her2core.common.text import markdown_text
 from her2core.models.bundles.card import BundleError
 from her2core.models.bundles.registry import chosen, find_bundles
@@ -32,7 +33,7 @@ def draw(here: Services) -> None:
             continue
         card = entry.card
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            title = ui.model_title(card.architecture)
+            title = model_name(card.architecture)
             st.markdown(f"**{title}** · {markdown_text(card.name)}", width="content")
             if card.demo:
                 st.badge("demo", color="violet", icon=":material/science:")

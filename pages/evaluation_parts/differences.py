@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from her2core.charts.differences import decided_figure, differences_figure
+from her2core.charts.verdicts import model_name
 from her2core.evaluation.adjudicated import decided
 from her2core.evaluation.agreement import AgreementReport
 from her2core.people.double_reading import Plan
@@ -42,7 +43,7 @@ def after_adjudication(
     charts.show(
         decided_figure(
             {
-                ui.model_title(name): decided(reviews, reads, name, picked.get(name))
+                model_name(name): decided(reviews, reads, name, picked.get(name))
                 for name in architectures
             },
             dark=ui.is_dark(),

@@ -20,22 +20,14 @@ from her2core.charts.plots import (
 from her2core.charts.words import METHOD, figure_text, pair_lines
 from her2core.common.interval_level import LEVEL_TEXT
 from her2core.common.text import cell_text, markdown_text, printable
-from her2core.evaluation.names import AT_CUT_OFF, CUT_OFFS, OVERALL, PER_CLASS, TITLES
+from her2core.evaluation.names import CLASS_LINES, CUT_OFF_LINES, OVERALL_LINES, Line
 from her2core.evaluation.report import Evaluation, ReaderEvaluation
 from her2core.scores import CLASS_LABELS, RULE_TEXT
 from pages.shell import charts, ui
 
 Titled = Sequence[tuple[str, Evaluation]]
 OfReader = Callable[[ReaderEvaluation], Plot]
-Keys = Sequence[tuple[str, str, str]]
 
-_OVERALL: Keys = [(TITLES[name], name, "") for name in OVERALL]
-_CLASSES: Keys = [(f"{of}: {TITLES[name]}", name, of) for of in CLASS_LABELS for name in PER_CLASS]
-_CUT_OFFS: Keys = [
-    (f"{cut.name}: {TITLES[name].lower()}", name, cut.name)
-    for cut in CUT_OFFS
-    for name in AT_CUT_OFF
-]
 # of two reports, in heads of columns: whole titles would hide the figures; a legend tells them
 _PLACES = ("first report", "second report")
 _HEADLINE = (
@@ -84,7 +76,7 @@ def draw(reports: Titled) -> None:
 
 def _behind(reports: Titled) -> None:
     """Tables, cut-offs, calibration, and why a figure or an interval is missing."""
-    _table("Overall figures", reports, _OVERALL, "overall")
+    _table("Overall figures", reports, OVERALL_LINES, "overall")
     for title, found in reports:
         for line in pair_lines(found):
             where = f"**{markdown_text(title)}.** " if len(reports) == 2 else ""
@@ -97,7 +89,7 @@ def _behind(reports: Titled) -> None:
         ],
     )
     st.subheader("Clinical cut-offs", divider=False, anchor=False)
-    _table("Clinical cut-offs", reports, _CUT_OFFS, "cut_offs")
+    _table("Clinical cut-offs", reports, CUT_OFF_LINES, "cut_offs")
     _side_by_side(
         reports,
         [
@@ -106,7 +98,7 @@ def _behind(reports: Titled) -> None:
         ],
     )
     st.subheader("Figures of each class", divider=False, anchor=False)
-    _table("Figures of each class", reports, _CLASSES, "classes")
+    _table("Figures of each class", reports, CLASS_LINES, "classes")
     _each_group(reports)
     st.subheader("Calibration, precision and recall", divider=False, anchor=False)
     _in_a_row(reports, "reliability", reliability_plot)
@@ -117,30 +109,23 @@ def _behind(reports: Titled) -> None:
 def _in_a_row(reports: Titled, name: str, plot: OfReader) -> None:
     """The plot of every reader of a report beside each other, a row for each report."""
     for number, (title, found) in enumerate(reports):
-        for column, reader in zip(st.columns(len(found.readers)), found.readers, strict=True):
-            with column:
-                chart(
-                    f"{name}-{number}-{reader.key}",
-                    title if len(reports) == 2 else "",
-                    plot(reader),
-                )
+        above = title if len(reports) == 2 else ""
+        grid = st.grid(len(found.readers))
+        for reader in found.readers:
+            with grid.cell():
+                chart(f"{name}-{number}-{reader.key}", above, plot(reader))
 
 
 def _side_by_side(
     reports: Titled, plots: Sequence[tuple[str, Callable[[Evaluation], Plot | None]]]
 ) -> None:
     """One report: two plots to a row. Two reports: each plot of one beside that of the other."""
-    cells = [
-        (f"{name}-{number}", title, drawn)
-        for name, plot in plots
-        for number, (title, found) in enumerate(reports)
-        if (drawn := plot(found)) is not None
-    ]
-    for start in range(0, len(cells), 2):
-        row = cells[start : start + 2]
-        for column, (name, title, plot) in zip(st.columns(len(row)), row, strict=True):
-            with column:
-                chart(name, title if len(reports) == 2 else "", plot)
+    grid = st.grid(2)
+    for name, plot in plots:
+        for number, (title, found) in enumerate(reports):
+            if (drawn := plot(found)) is not None:
+                with grid.cell():
+                    chart(f"{name}-{number}", title if len(reports) == 2 else "", drawn)
 
 
 def chart(name: str, report_title: str, plot: Plot) -> None:
@@ -161,11 +146,11 @@ def _columns(reports: Titled) -> list[tuple[str, ReaderEvaluation]]:
     return sorted(readers, key=lambda entry: titles.index(entry[1].title))
 
 
-def _table(title: str, reports: Titled, keys: Keys, key: str) -> None:
+def _table(title: str, reports: Titled, lines: Sequence[Line], key: str) -> None:
     """Every figure with interval and n; why one is missing stands below."""
     readers = _columns(reports)
     rows: list[dict[str, object]] = []
-    for words, name, of in keys:
+    for words, name, of in lines:
         cells = {printable(head): _cell(reader, name, of) for head, reader in readers}
         if any(cell != "" for cell in cells.values()):
             rows.append({"Figure": words, **cells})
@@ -178,7 +163,7 @@ def _table(title: str, reports: Titled, keys: Keys, key: str) -> None:
         column_config={"Figure": st.column_config.TextColumn(pinned=len(reports) == 2)},
         alt=f"{title} with {LEVEL_TEXT} intervals and the number of patches",
     )
-    for note in _reasons(readers, keys):
+    for note in _reasons(readers, lines):
         st.caption(markdown_text(note))
 
 
@@ -187,11 +172,11 @@ def _cell(reader: ReaderEvaluation, name: str, of: str) -> str:
     return "" if figure is None else f"{figure_text(figure.value)}, n = {figure.value.n}"
 
 
-def _reasons(readers: Sequence[tuple[str, ReaderEvaluation]], keys: Keys) -> list[str]:
+def _reasons(readers: Sequence[tuple[str, ReaderEvaluation]], lines: Sequence[Line]) -> list[str]:
     """Why a value or an interval is missing, each reason once with where it holds."""
     found: dict[str, list[str]] = {}
     for head, reader in readers:
-        for words, name, of in keys:
+        for words, name, of in lines:
             figure = reader.figure(name, of)
             if figure is not None and figure.value.reason:
                 found.setdefault(figure.value.reason, []).append(f"{head}, {words}")

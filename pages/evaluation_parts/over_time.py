@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from her2core.charts.plotly_figures import drift_figure
+from her2core.charts.verdicts import model_name
 from her2core.charts.words import count_of, figure_text
 from her2core.common.interval_level import LEVEL_TEXT
 from her2core.evaluation.drift import Period, drift
@@ -45,10 +46,10 @@ def drift_section(
     answer = st.segmented_control(
         "Period", list(PERIODS), default="By month", required=True, key="evaluation_period"
     )
-    period = PERIODS[answer or "By month"]
+    period = PERIODS[answer]
     lines = [
         (
-            f"{ui.model_title(name)} with the reviewers",
+            f"{model_name(name)} with the reviewers",
             drift(reviews, name, period, model_id=picked.get(name)),
         )
         for name in architectures

@@ -1,37 +1,26 @@
 """The stain measurement beside the networks: how often it is right, and where it contradicts."""
 
-from collections.abc import Collection, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import streamlit as st
 
 from her2core.charts.words import far_patches, group_rows, third_reader_lines
 from her2core.common.text import cell_text, markdown_text
-from her2core.evaluation.report import PATCH_FOLDER, Evaluation, PatchRow, Report
+from her2core.evaluation.report import PATCH_FOLDER, PatchRow
+from pages.evaluation_parts.gallery import COLUMNS
+from pages.evaluation_parts.sources import Shown
 
-_COLUMNS = 6
 
-
-def draw(report: Report, folder: Path, found: Evaluation) -> None:
-    """The section of one report.
-
-    Args:
-        report: as this person may see it.
-        folder: of the report; pictures of its gallery lie below it.
-        found: figures of the rows which the filter lets through.
-    """
-    st.subheader(
-        f"Third reader, without any network: {markdown_text(report.title)}",
-        divider=False,
-        anchor=False,
-    )
-    third = found.third_reader
+def draw(one: Shown) -> None:
+    """The section of one report: of the rows which the filter lets through."""
+    st.subheader(f"Third reader, without any network: {one.title}", divider=False, anchor=False)
+    third = one.evaluation.third_reader
     if third is None:
         st.caption(
             "This report was made before the stain measurement took part; make it again to see it."
         )
         return
-    for line in third_reader_lines(found):
+    for line in third_reader_lines(one.evaluation):
         st.markdown(markdown_text(line))
     groups = group_rows(third)
     if groups:
@@ -40,38 +29,33 @@ def draw(report: Report, folder: Path, found: Evaluation) -> None:
             hide_index=True,
             alt="Each group's true score, its score by the cells of all its patches, and shares",
         )
-    found_apart = [(one, far_patches(report, one)) for one in third.differences]
-    for difference, apart in found_apart:
+    titles = {model.key: model.title for model in one.report.models}
+    for difference in third.differences:
+        apart = far_patches(one.report, difference)
         if not apart:
             continue
-        title = next((m.title for m in report.models if m.key == difference.key), difference.key)
+        title = markdown_text(titles.get(difference.key, difference.key))
         with st.expander(
-            f"{markdown_text(title)} and the stain measurement two grades or more apart "
-            f"({difference.far})",
+            f"{title} and the stain measurement two grades or more apart ({difference.far})",
             icon=":material/priority_high:",
         ):
-            _pictures(folder, apart, {entry.sha256 for entry in report.gallery})
+            _pictures(one, apart)
 
 
-def _pictures(
-    folder: Path, apart: Sequence[tuple[PatchRow, str]], gallery: Collection[str]
-) -> None:
+def _pictures(one: Shown, apart: Sequence[tuple[PatchRow, str]]) -> None:
     """Pictures where the report holds them; the others in words."""
+    gallery = {entry.sha256 for entry in one.report.gallery}
+    grid = st.grid(COLUMNS, min_column_width=130)
     lines = []
-    drawn: list[tuple[Path, str]] = []
-    for row, said in apart:
-        path = folder / PATCH_FOLDER / f"{row.sha256}.png"
+    for row, words in apart:
+        path = one.folder / PATCH_FOLDER / f"{row.sha256}.png"
         if row.sha256 in gallery and path.is_file():
-            drawn.append((path, said))
+            with grid.cell():
+                st.image(str(path), width="stretch", alt=words)
+                st.caption(markdown_text(words))
         else:
             lines.append(
-                {"Patch": cell_text(row.file), "Group": cell_text(row.group), "Said": said}
+                {"Patch": cell_text(row.file), "Group": cell_text(row.group), "Said": words}
             )
-    for start in range(0, len(drawn), _COLUMNS):
-        for column, (path, said) in zip(
-            st.columns(_COLUMNS), drawn[start : start + _COLUMNS], strict=False
-        ):
-            column.image(str(path), width="stretch", alt=said)
-            column.caption(markdown_text(said))
     if lines:
         st.dataframe(lines, hide_index=True, alt="Patches far apart whose picture is not kept")
