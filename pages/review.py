@@ -122,7 +122,8 @@ def _workplace(here: Services, front: Front) -> None:
                 _not_blind()
             if review is not None and draft.overtaken:
                 recorded.overtaken(review)
-            answer.form(here, patch, readings, hidden, blind=hidden and not known)
+            asked = answer.Question(patch, readings, hidden, blind=hidden and not known)
+            answer.form(here, asked)
 
 
 def _is_measured_as_recorded(here: Services, patch: Patch, review: Review | None) -> bool:

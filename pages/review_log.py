@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
 from her2core.common.text import markdown_text
@@ -79,21 +81,12 @@ def _turning(screen: LogScreen) -> None:
     """Which entries are in sight, and the ways to newer and older ones."""
     if screen.newer is None and screen.older is None:
         return
-    # the screenful before may be a short one: then it is the first
-    newer = screen.newer if screen.first > SCREENFUL else None
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        for label, to, known, icon in (
-            ("Newer", newer, screen.newer, ":material/chevron_left:"),
-            ("Older", screen.older, screen.older, ":material/chevron_right:"),
-        ):
-            st.button(
-                label,
-                icon=icon,
-                icon_position="left" if label == "Newer" else "right",
-                disabled=known is None,
-                on_click=st.session_state.__setitem__,
-                args=(_START, to),
-            )
+        # the screenful before may be a short one: then it is the first
+        newer = screen.newer if screen.first > SCREENFUL else None
+        there = screen.newer is not None, screen.older is not None
+        turn = partial(st.session_state.__setitem__, _START)
+        ui.turn_buttons(("Newer", "Older"), there, turn, (newer, screen.older))
         last = screen.first + len(screen.reviews)
         st.markdown(f"{screen.first + 1:,} to {last:,} of {screen.entries:,}", width="content")
 

@@ -16,8 +16,7 @@ from her2core.serving.services import Services
 from pages.review_parts import navigation
 from pages.shell import exposure, session, ui
 from pages.worklist_parts import assign, filters, gallery, table
-from pages.worklist_parts.rows import Row, row_of, says
-from pages.worklist_parts.tasks import task
+from pages.worklist_parts.rows import Row, row_of, says, task
 
 _ORDER_HELP = (
     "Doubt: first the patches on which two readers (CNN, DenseNet121, stain measurement) are two "
@@ -103,24 +102,10 @@ def _turning(screen: Screen) -> None:
     if screen.previous is None and screen.following is None:
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.button(
-            "Previous",
-            icon=":material/chevron_left:",
-            disabled=screen.previous is None,
-            on_click=_turn_to,
-            # the screenful before may be a short one: then it is the first
-            args=(screen.previous if screen.first > SCREENFUL else None,),
-            key="worklist-previous",
-        )
-        st.button(
-            "Next",
-            icon=":material/chevron_right:",
-            icon_position="right",
-            disabled=screen.following is None,
-            on_click=_turn_to,
-            args=(screen.following,),
-            key="worklist-next",
-        )
+        # the screenful before may be a short one: then it is the first
+        before = screen.previous if screen.first > SCREENFUL else None
+        there = screen.previous is not None, screen.following is not None
+        ui.turn_buttons(("Previous", "Next"), there, _turn_to, (before, screen.following))
         first, last = screen.first + 1, screen.first + len(screen.items)
         stretch = f"{first:,} to {last:,}" if first <= MOST_COUNTED else ui.place_text(first)
         st.markdown(f"{stretch} of {screen.patches:,}", width="content")

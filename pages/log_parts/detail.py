@@ -6,7 +6,7 @@ import logging
 
 import streamlit as st
 
-from her2core.charts.verdicts import probability_figure
+from her2core.charts.verdicts import model_name, probability_figure
 from her2core.common.text import cell_text, markdown_text, printable
 from her2core.models.verdict import Verdict
 from her2core.preprocessing.patches import Patch, PatchError
@@ -93,10 +93,11 @@ def _answer(review: Review) -> None:
         nothing = "not asked" if review.blind else "not answered"
         words = {True: "agreed", False: "disagreed", None: nothing}[agrees]
         # The comparison is written for the reviewer's own eyes elsewhere; here it is the log's.
-        said = compared(review.own_score, verdict).replace(", as you do", ", the same")
+        name = model_name(verdict.architecture)
+        said = compared(review.own_score, name, verdict.score, same="the same")
         lines.append(f"{said} :gray[· {words}]")
     if review.stain is not None:
-        lines.append(stain_panel.compared(review).replace(", as you do", ", the same"))
+        lines.append(stain_panel.compared_line(review, same="the same"))
     lines += further_lines(review)
     if lines:
         st.markdown("  \n".join(lines))
@@ -138,13 +139,13 @@ def _overlays(here: Services, patch: Patch, review: Review) -> None:
             patch, verdict.architecture, found, _title(verdict, method), side
         )
     ]
-    titles = [ui.model_title(verdict.architecture) for verdict, _ in maps]
+    titles = [model_name(verdict.architecture) for verdict, _ in maps]
     show("log-viewer", Scene(patch, over, titles if len(titles) == 2 else ()))
     if method != "none" and not ready:
         st.info("The models are still loading. Ask again in a moment.")
     checked = checked_maps(here.settings)
     for verdict, found in maps:
-        named = f"{ui.model_title(verdict.architecture)}, {_title(verdict, method)}"
+        named = f"{model_name(verdict.architecture)}, {_title(verdict, method)}"
         if not isinstance(found, Explanation):
             st.info(markdown_text(found or f"{named}: the map could not be computed."))
             continue

@@ -7,6 +7,7 @@ from typing import Literal
 import pandas as pd
 import streamlit as st
 
+from her2core.charts.verdicts import model_name
 from her2core.common.text import cell_text
 from her2core.models.bundles.registry import ARCHITECTURES
 from her2core.reviews.columns import ANSWER, answer_texts
@@ -14,7 +15,6 @@ from her2core.reviews.patch_names import distinct_names
 from her2core.reviews.records import Review
 from her2core.reviews.worklist import model_gap, reader_gap
 from pages.log_parts import times
-from pages.shell import ui
 
 _AGREES = {True: "agrees", False: "disagrees", None: "–"}
 
@@ -88,14 +88,14 @@ def as_frame(reviews: list[Review], *, with_corrections: bool) -> pd.DataFrame:
         }
         for architecture in ARCHITECTURES:
             verdict = review.verdict(architecture)
-            row[ui.model_title(architecture)] = "–" if verdict is None else verdict.score.label
+            row[model_name(architecture)] = "–" if verdict is None else verdict.score.label
         row["Stain"] = "–" if review.stain is None else review.stain.verdict
         row["Gap"] = model_gap(review.verdicts)
         row["File"] = cell_text(names[review.patch.sha256])
         said = answer_texts(review)
         row["Comment"] = cell_text(said["comment"])
         for architecture in ARCHITECTURES:
-            row[f"With {ui.model_title(architecture)}"] = _AGREES[review.agrees.get(architecture)]
+            row[f"With {model_name(architecture)}"] = _AGREES[review.agrees.get(architecture)]
         row["Reader gap"] = reader_gap(review.verdicts, review.stain)
         row["Assessable"] = "–" if review.assessability().assessable else "no"
         for column in ANSWER:

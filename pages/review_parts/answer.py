@@ -6,12 +6,14 @@ confidence; Enter saves. Streamlit leaves keys alone while a text is being typed
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, get_args
 
 import streamlit as st
 
 from her2core.accounts.records import NotAllowedError
+from her2core.charts.verdicts import model_name
 from her2core.common.text import markdown_text
 from her2core.models.bundles.registry import ARCHITECTURES
 from her2core.models.verdict import Verdict
@@ -34,29 +36,37 @@ _log = logging.getLogger(__name__)
 _KEYS = (("A", "D"), ("Shift+A", "Shift+D"))
 
 
-@st.fragment
-def form(
-    here: Services,
-    patch: Patch,
-    verdicts: Sequence[Verdict],
-    hidden: bool,
-    blind: bool,
-    take_in: Callable[[], None] | None = None,
-) -> None:
-    """The answer form; a fragment, so that a key press redraws this form alone.
+@dataclass(frozen=True)
+class Question:
+    """What is to be answered.
 
-    Args:
-        here: the services.
+    Attributes:
         patch: the patch in front, with the square the verdicts are for.
         verdicts: for that square; empty when no model could read it.
         hidden: the verdicts are, so there is nothing to agree with yet.
         blind: they never were on this reviewer's screen either, and the record says so.
         take_in: for a picture of a whole slide: enters it into the store before the answer.
     """
+
+    patch: Patch
+    verdicts: Sequence[Verdict]
+    hidden: bool
+    blind: bool
+    take_in: Callable[[], None] | None = None
+
+    def agrees(self, draft: Draft) -> dict[str, bool]:
+        """Architecture -> whether the draft agrees with its verdict, where both can be seen."""
+        return {} if self.hidden else draft.agrees(self.patch.square, self.verdicts)
+
+
+@st.fragment
+def form(here: Services, asked: Question) -> None:
+    """The answer form; a fragment, so that a key press redraws this form alone."""
+    patch, verdicts = asked.patch, asked.verdicts
     session.touch()
     if "just_saved" in st.session_state or st.session_state.pop("whole_page", False):
         st.rerun(scope="app")
-    if take_in is None:
+    if asked.take_in is None:
         navigation.follow(patch.sha256)
     draft = draft_of(patch.sha256)
     kept = partial(keep, here, patch.sha256, draft)
@@ -74,7 +84,7 @@ def form(
             ],
             kept,
         )
-        if not hidden:
+        if not asked.hidden:
             for verdict in verdicts:
                 _agreement(draft, patch, verdict, kept)
             _left_behind(draft.left_behind(patch.square, verdicts))
@@ -107,10 +117,9 @@ def form(
         mark_form(draft)
         # at the foot of the screen where the form is longer (chrome.py), what was said of it too
         with st.container(gap="xsmall", key="save"):
-            attempt = partial(_try_to_save, here, patch, draft, verdicts, hidden, blind, take_in)
-            _saving(here, draft, patch.sha256, attempt)
+            _saving(here, draft, patch.sha256, partial(_try_to_save, here, asked, draft))
             warn_if_lost(draft)
-            _remarks(draft, {} if hidden else draft.agrees(patch.square, verdicts), verdicts)
+            _remarks(draft, asked)
 
 
 def _saving(here: Services, draft: Draft, sha256: str, attempt: Callable[[], None]) -> None:
@@ -135,24 +144,16 @@ def _saving(here: Services, draft: Draft, sha256: str, attempt: Callable[[], Non
         )
 
 
-def _remarks(draft: Draft, agrees: dict[str, bool], verdicts: Sequence[Verdict]) -> None:
+def _remarks(draft: Draft, asked: Question) -> None:
     """Why the last save was refused; else what the next one is going to ask about, if anything."""
     problem = st.session_state.get("save_problem")
     if problem and problem[0] == draft.token:
         st.warning(markdown_text(problem[1]), icon=":material/error:")
-    elif odd := contradiction(draft.answer.own_score, agrees, verdicts):
+    elif odd := contradiction(draft.answer.own_score, asked.agrees(draft), asked.verdicts):
         st.info(odd, icon=":material/help:")
 
 
-def save(
-    here: Services,
-    patch: Patch,
-    draft: Draft,
-    verdicts: Sequence[Verdict],
-    hidden: bool,
-    blind: bool,
-    take_in: Callable[[], None] | None = None,
-) -> Review:
+def save(here: Services, asked: Question, draft: Draft) -> Review:
     """Record the draft; durable when it returns.
 
     Raises:
@@ -161,6 +162,7 @@ def save(
         SeenBeforeError: it cannot be recorded as blind.
         Exception: the store cannot be written to.
     """
+    patch, verdicts = asked.patch, asked.verdicts
     if not ui.reviewer():
         raise ValueError("Give your name under “Reviewer” at the left, then save again.")
     if draft.answer.own_score is None:
@@ -169,13 +171,13 @@ def save(
         raise ValueError(
             "Nothing is changed yet: change your answer, or choose “Keep it as it was”."
         )
-    agrees = {} if hidden else draft.agrees(patch.square, verdicts)
+    agrees = asked.agrees(draft)
     odd = contradiction(draft.answer.own_score, agrees, verdicts)
     if odd and odd != draft.asked:
         draft.asked = odd
         raise ValueError(odd)
-    if take_in is not None:
-        take_in()
+    if asked.take_in is not None:
+        asked.take_in()
     return session.desk(here.store).save_review(
         ReviewDraft(
             **vars(draft.answer),
@@ -185,31 +187,24 @@ def save(
             verdicts=tuple(verdicts),
             agrees={v.architecture: agrees.get(v.architecture) for v in verdicts},
             seconds=draft.time_spent(),
-            blind=blind,
+            blind=asked.blind,
             supersedes=draft.correcting,
             # that of a slide is measured region by region
-            stain=here.stain.reading(patch) if take_in is None else None,
+            stain=here.stain.reading(patch) if asked.take_in is None else None,
         ),
         token=draft.token,
     )
 
 
-def _try_to_save(
-    here: Services,
-    patch: Patch,
-    draft: Draft,
-    verdicts: Sequence[Verdict],
-    hidden: bool,
-    blind: bool,
-    take_in: Callable[[], None] | None,
-) -> None:
+def _try_to_save(here: Services, asked: Question, draft: Draft) -> None:
     """Save, and let the form draw the page anew; or say why not and keep the draft as it is."""
+    sha256 = asked.patch.sha256
     st.session_state.pop("save_problem", None)
     _keep_comment(draft)
     try:
-        review = save(here, patch, draft, verdicts, hidden, blind, take_in)
+        review = save(here, asked, draft)
         # after a blind review its verdicts are worth a look, unless they are still to be hidden
-        stays = review.blind and session.desk(here.store).sight(patch.sha256).verdicts
+        stays = review.blind and session.desk(here.store).sight(sha256).verdicts
     except (ValueError, NotAllowedError) as error:
         st.session_state["save_problem"] = (draft.token, str(error))
         # another window or server has shown the verdicts or saved a review: the page has to say so
@@ -223,9 +218,9 @@ def _try_to_save(
             f"Not saved. {said}Your answer is kept here; save it again in a moment.",
         )
         return
-    discard(here, patch.sha256, saved=True)
-    st.session_state["just_saved"] = (patch.sha256, stays)
-    if take_in is None:
+    discard(here, sha256, saved=True)
+    st.session_state["just_saved"] = (sha256, stays)
+    if asked.take_in is None:
         navigation.say(f"Saved: {review.own_score.label}")
 
 
@@ -247,7 +242,7 @@ def _agreement(draft: Draft, patch: Patch, verdict: Verdict, kept: Callable[[], 
     given = draft.agrees(patch.square, [verdict]).get(name)
     yes, no = (Judged(said, patch.square, verdict.model_id) for said in (True, False))
     choose(
-        ui.model_title(name),
+        model_name(name),
         [
             ("Agree", agree, given is True, partial(_judge, draft, name, yes)),
             ("Disagree", disagree, given is False, partial(_judge, draft, name, no)),
@@ -259,7 +254,7 @@ def _agreement(draft: Draft, patch: Patch, verdict: Verdict, kept: Callable[[], 
 def _left_behind(architectures: Sequence[str]) -> None:
     """That answers were about verdicts which do not stand here any more, and do not count."""
     if architectures:
-        titles = " and ".join(ui.model_title(name) for name in architectures)
+        titles = " and ".join(model_name(name) for name in architectures)
         st.caption(
             f":material/history: Your answer to {titles} was about another verdict and is not "
             "counted; answer again."

@@ -7,11 +7,11 @@ from typing import Literal
 
 import streamlit as st
 
+from her2core.charts.verdicts import model_name
 from her2core.models.verdict import Verdict
 from her2core.scores import HER2Score
 from her2core.xai.explanation import Method
 from her2core.xai.methods import CLASS_ACTIVATION, METHODS
-from pages.shell import ui
 
 Target = Literal["verdict"] | HER2Score
 
@@ -56,7 +56,7 @@ def question(
         v.architecture: v.score if target == "verdict" else HER2Score(target) for v in verdicts
     }
     other = None if against is None else HER2Score(against)
-    same = [ui.model_title(name) for name, score in wanted.items() if score == other]
+    same = [model_name(name) for name, score in wanted.items() if score == other]
     if other is not None and same:
         st.caption(
             f"“Why not {other.label}?” asks nothing of {' and '.join(same)}: {other.label} is the "

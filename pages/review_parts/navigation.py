@@ -96,22 +96,9 @@ def _just_done() -> str:
 def header(front: Front) -> None:
     """Name, place in the worklist, previous and next; and what was just done."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.button(
-            "Previous",
-            icon=":material/chevron_left:",
-            shortcut="Left",
-            disabled=front.previous is None,
-            on_click=go_to,
-            args=(front.previous,),
-        )
-        st.button(
-            "Next",
-            icon=":material/chevron_right:",
-            shortcut="Right",
-            disabled=front.following is None,
-            on_click=go_to,
-            args=(front.following,),
-        )
+        to = front.previous, front.following
+        there = to[0] is not None, to[1] is not None
+        ui.turn_buttons(("Previous", "Next"), there, go_to, to, ("Left", "Right"))
         todo = f"{front.left} to review" if front.left else "all reviewed"
         chosen = " chosen" if st.session_state.get(_CHOSEN) else ""
         place = ui.place_text(front.place + 1)

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from her2core.charts.verdicts import model_name
 from her2core.common.text import markdown_text
 from her2core.models.bundles.registry import ARCHITECTURES
 from her2core.reviews.columns import ANSWER, answer_texts
@@ -21,15 +22,10 @@ def draw(review: Review, following: str | None, hidden: bool) -> None:
         hidden: the verdicts are still to be kept from this reader.
     """
     with st.container(border=True, gap="xsmall", key="recorded"):
-        blind = " · blind" if review.blind else ""
-        st.markdown(
-            f"**Your review: {ui.score_text(review.own_score)}**  \n"
-            f":gray[{review.confidence} confidence{blind} · "
-            f"saved {review.recorded_at:%d %b %Y %H:%M} UTC]"
-        )
+        heading("Your review", review)
         if not hidden:
             lines = [_line(review, name) for name in ARCHITECTURES]
-            st.markdown("  \n".join([*lines, stain_panel.compared(review)]))
+            st.markdown("  \n".join([*lines, stain_panel.compared_line(review)]))
         if further := further_lines(review):
             st.markdown("  \n".join(further))
         if review.comment:
@@ -51,14 +47,29 @@ def draw(review: Review, following: str | None, hidden: bool) -> None:
             on_click=navigation.go_to,
             args=(following,),
         )
-        st.button(
-            "Correct this review",
-            icon=":material/edit:",
-            width="stretch",
-            on_click=begin_correction,
-            args=(review,),
-            help="The entry stays in the log; your correction is added and takes its place.",
-        )
+        correct_button(review)
+
+
+def heading(words: str, review: Review) -> None:
+    """The score, how sure, and when it was saved, after these words."""
+    blind = " · blind" if review.blind else ""
+    st.markdown(
+        f"**{words}: {ui.score_text(review.own_score)}**  \n"
+        f":gray[{review.confidence} confidence{blind} · "
+        f"saved {review.recorded_at:%d %b %Y %H:%M} UTC]"
+    )
+
+
+def correct_button(review: Review) -> None:
+    """The way to a correction."""
+    st.button(
+        "Correct this review",
+        icon=":material/edit:",
+        width="stretch",
+        on_click=begin_correction,
+        args=(review,),
+        help="The entry stays in the log; your correction is added and takes its place.",
+    )
 
 
 def further_lines(review: Review) -> list[str]:
@@ -83,7 +94,8 @@ def overtaken(review: Review) -> None:
 def _line(review: Review, architecture: str) -> str:
     verdict = review.verdict(architecture)
     if verdict is None:
-        return f":gray[No verdict by {ui.model_title(architecture)} was recorded]"
+        return f":gray[No verdict by {model_name(architecture)} was recorded]"
     agrees = review.agrees.get(architecture)
     said = "" if agrees is None else f" :gray[· you {'agreed' if agrees else 'disagreed'}]"
-    return compared(review.own_score, verdict) + said
+    name = model_name(architecture)
+    return compared(review.own_score, name, verdict.score) + said

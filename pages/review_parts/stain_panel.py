@@ -6,16 +6,16 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from her2core.charts.verdicts import model_name
 from her2core.common.text import markdown_text, percent_text
 from her2core.models.verdict import Verdict
 from her2core.preprocessing.patches import Patch
 from her2core.reviews.records import Review
 from her2core.reviews.worklist import FAR_APART, reader_gap
-from her2core.scores import grade_gap
 from her2core.serving.stain_service import StainReader
 from her2core.stain import MembraneReport, StainReading
 from her2core.stain.cells import Pattern
-from pages.shell import ui
+from pages.review_parts.verdicts import compared
 
 # benchmarks/stain.json: at 0.2 to 0.4 µm per pixel the goals are nearly met, at 0.2 to 1.3 not
 _COARSE_UM = 0.5
@@ -56,21 +56,15 @@ def recorded(review: Review) -> None:
         st.caption(f"{words}Recorded then, by {markdown_text(reading.method)}.")
 
 
-def compared(review: Review) -> str:
+def compared_line(review: Review, *, same: str = "as you do") -> str:
     """The reviewer's score against the stain measurement, as one Markdown line."""
     reading = review.stain
     if reading is None:
         return ":gray[No stain measurement was recorded]"
     if reading.score is None:
         return ":gray[The stain measurement gave no score]"
-    said = f"The stain measurement says {markdown_text(reading.verdict)}"
-    gap = grade_gap(reading.score, review.own_score)
-    if gap == 0:
-        return f":green[:material/check:] {said}, as you do"
-    grades = "one grade" if gap == 1 else f"{gap} grades"
-    higher = reading.score > review.own_score
-    where, sign = ("higher", "arrow_upward") if higher else ("lower", "arrow_downward")
-    return f":{'orange' if gap == 1 else 'red'}[:material/{sign}:] {said}, {grades} {where}"
+    words = markdown_text(reading.verdict)
+    return compared(review.own_score, "The stain measurement", reading.score, words, same=same)
 
 
 def far_apart(verdicts: Sequence[Verdict], reading: StainReading) -> None:
@@ -78,7 +72,7 @@ def far_apart(verdicts: Sequence[Verdict], reading: StainReading) -> None:
     gap = reader_gap(verdicts, reading)
     if gap is None or gap < FAR_APART or reading.score is None:
         return
-    said = ", ".join(f"{ui.model_title(v.architecture)} {v.score.label}" for v in verdicts)
+    said = ", ".join(f"{model_name(v.architecture)} {v.score.label}" for v in verdicts)
     st.markdown(
         f":red-badge[:material/priority_high: Three readers, {gap} grades apart: {said}, "
         f"stain {reading.score.label}]"

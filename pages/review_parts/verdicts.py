@@ -6,7 +6,7 @@ from pathlib import Path
 import streamlit as st
 
 from her2core.charts.external_table import right_at
-from her2core.charts.verdicts import probability_figure
+from her2core.charts.verdicts import model_name, probability_figure
 from her2core.common.text import markdown_text, percent
 from her2core.models.assessable import ASSESSABLE, Assessability
 from her2core.models.bundles.card import ModelCard
@@ -14,7 +14,7 @@ from her2core.models.conformal import prediction_set, set_text, uncalibrated
 from her2core.models.ood.novelty import FAMILIAR, LESS, UNLIKE, familiarity
 from her2core.models.verdict import Verdict
 from her2core.reviews.worklist import model_gap
-from her2core.scores import HER2Score
+from her2core.scores import HER2Score, grade_gap
 from pages.shell import charts, ui
 
 _FAMILIARITY = {
@@ -73,7 +73,7 @@ def agreement_line(verdicts: Sequence[Verdict], *, doubtful: bool = False) -> No
     if gap is None:
         st.markdown(":gray-badge[:material/looks_one: Only one model has read this patch]")
         return
-    said = ", ".join(f"{ui.model_title(v.architecture)} {v.score.label}" for v in verdicts)
+    said = ", ".join(f"{model_name(v.architecture)} {v.score.label}" for v in verdicts)
     agreed = f"The models agree on {verdicts[0].score.label}"
     if gap == 0 and doubtful:
         text = f":gray-badge[:material/report: {agreed}, but see the warning above]"
@@ -114,23 +114,31 @@ def _familiarity_line(
     )
 
 
-def compared(own: HER2Score, verdict: Verdict) -> str:
-    """The own score against one verdict, as one Markdown line."""
-    title = ui.model_title(verdict.architecture)
-    difference = int(verdict.score) - int(own)
-    if difference == 0:
-        return f":green[:material/check:] {title} says {verdict.score.label}, as you do"
-    grades = "one grade" if abs(difference) == 1 else f"{abs(difference)} grades"
-    where = "higher" if difference > 0 else "lower"
-    colour = "orange" if abs(difference) == 1 else "red"
-    sign = "arrow_upward" if difference > 0 else "arrow_downward"
-    return f":{colour}[:material/{sign}:] {title} says {verdict.score.label}, {grades} {where}"
+def compared(
+    own: HER2Score, reader: str, score: HER2Score, words: str = "", *, same: str = "as you do"
+) -> str:
+    """The own score against that of a reader, as one Markdown line.
+
+    Args:
+        own: the own score.
+        reader: its name.
+        score: what it says.
+        words: Markdown, where it says more than the score.
+        same: what to write where both are equal.
+    """
+    said = f"{reader} says {words or score.label}"
+    gap = grade_gap(score, own)
+    if gap == 0:
+        return f":green[:material/check:] {said}, {same}"
+    grades = "one grade" if gap == 1 else f"{gap} grades"
+    where, sign = ("higher", "arrow_upward") if score > own else ("lower", "arrow_downward")
+    return f":{'orange' if gap == 1 else 'red'}[:material/{sign}:] {said}, {grades} {where}"
 
 
 def _card(verdict: Verdict, tumour: Assessability) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(
-            f"**{ui.model_title(verdict.architecture)}**",
+            f"**{model_name(verdict.architecture)}**",
             width="content",
             help=f"Read by {markdown_text(verdict.backend)}. All backends give the same "
             "probabilities to 0.001."
@@ -190,5 +198,5 @@ def _in_words(verdicts: Sequence[Verdict]) -> str:
             f"{score.label} {percent(p)}"
             for score, p in zip(HER2Score, verdict.probabilities, strict=True)
         )
-        parts.append(f"{ui.model_title(verdict.architecture)}: {shares}")
+        parts.append(f"{model_name(verdict.architecture)}: {shares}")
     return "Class probabilities. " + "; ".join(parts)

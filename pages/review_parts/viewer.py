@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from her2core.charts.verdicts import model_name
 from her2core.common.text import markdown_text, percent
 from her2core.models.reading_grid import PartRead, place_of
 from her2core.models.verdict import Verdict
@@ -24,7 +25,6 @@ from her2core.xai.progress import Progress
 from her2core.xai.whereabouts import Parts, find_parts, in_words, whereabouts
 from pages.review_parts import map_choices
 from pages.review_parts.draft import draft_of
-from pages.shell import ui
 from pages.viewer import layers
 from pages.viewer.component import SMALLEST_SQUARE, PartLabel, Scene, show
 
@@ -78,7 +78,7 @@ def draw(
     scene = Scene(
         patch,
         [*over, *(layers.of_stain(patch) if shown and stain else ())],
-        [ui.model_title(name) for name in maps] if len(maps) == 2 else (),
+        [model_name(name) for name in maps] if len(maps) == 2 else (),
         _parts_read(here, patch, verdicts) if shown else (),
         movable,
     )
@@ -137,7 +137,7 @@ def _parts_read(here: Services, patch: Patch, verdicts: Sequence[Verdict]) -> Se
     said: dict[Square, list[tuple[str, PartRead]]] = {}
     for verdict in verdicts:
         for part in read.get(verdict.model_id, ()):
-            said.setdefault(part.square, []).append((ui.model_title(verdict.architecture), part))
+            said.setdefault(part.square, []).append((model_name(verdict.architecture), part))
     return [_part_label(square, patch.square, parts) for square, parts in said.items()]
 
 
@@ -177,7 +177,7 @@ def _captions(
                 for _ in range(_LINES - 1):
                     st.empty()
                 continue
-            title = f"{ui.model_title(name)}, {_title(explanation)}"
+            title = f"{model_name(name)}, {_title(explanation)}"
             st.caption(f"**{title}**{_where(here, patch, explanation)}")
             if explanation.part is not None:
                 place = place_of(explanation.part, patch.square)
@@ -200,7 +200,7 @@ def _reading(name: str, explanation: Explanation, checked: FidelityReport) -> No
     warning = checked.warning(explanation.model_id, explanation.method)
     if warning is not None:
         st.caption(f":orange[:material/warning:] {markdown_text(warning)}")
-    st.caption(f"**{ui.model_title(name)}.** {markdown_text(explanation.reading)}")
+    st.caption(f"**{model_name(name)}.** {markdown_text(explanation.reading)}")
 
 
 def _where(here: Services, patch: Patch, explanation: Explanation) -> str:
@@ -258,7 +258,7 @@ def _failed(future: Future[Explanation]) -> bool:
 
 def _missing(asked: _Asked, name: str) -> None:
     """How far a map is, or that it could not be computed."""
-    title = f"the map of {ui.model_title(name)}"
+    title = f"the map of {model_name(name)}"
     if _failed(asked.future):
         _log.error("A map could not be computed", exc_info=asked.future.exception())
         st.warning(f"T{title[1:]} could not be computed. The verdict stands without it.")

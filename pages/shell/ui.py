@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable, Collection
-from typing import NoReturn, ParamSpec
+from typing import Literal, NoReturn, ParamSpec, TypeVar
 
 import streamlit as st
 
@@ -36,6 +36,8 @@ MODELS_PAGE = "models.py"
 LEARNING_PAGE = "learning.py"
 
 Arguments = ParamSpec("Arguments")
+Target = TypeVar("Target")
+IconPosition = Literal["left", "right"]
 _log = logging.getLogger(__name__)
 
 
@@ -151,6 +153,38 @@ def remembered(key: str, known: Collection[str], usual: str) -> None:
     keep_in_address(key, "" if chosen == usual else str(chosen))
 
 
+def turn_buttons(
+    labels: tuple[str, str],
+    there: tuple[bool, bool],
+    turn: Callable[[Target], None],
+    to: tuple[Target, Target],
+    shortcuts: tuple[str | None, str | None] = (None, None),
+) -> None:
+    """Two buttons that lead back and on through a list.
+
+    Args:
+        labels: of both.
+        there: whether there is anything in that direction.
+        turn: called with where the button leads.
+        to: where both lead.
+        shortcuts: their keys.
+    """
+    icons = (":material/chevron_left:", ":material/chevron_right:")
+    sides: tuple[IconPosition, IconPosition] = ("left", "right")
+    for label, icon, side, possible, target, shortcut in zip(
+        labels, icons, sides, there, to, shortcuts, strict=True
+    ):
+        st.button(
+            label,
+            icon=icon,
+            icon_position=side,
+            shortcut=shortcut,
+            disabled=not possible,
+            on_click=turn,
+            args=(target,),
+        )
+
+
 def place_text(place: int) -> str:
     """The place of a patch in a worklist, from 1; far down only that it is far down."""
     return f"{place:,}" if place <= MOST_COUNTED else f"over {MOST_COUNTED:,}"
@@ -159,11 +193,6 @@ def place_text(place: int) -> str:
 def is_dark() -> bool:
     """Whether the browser shows the dark theme."""
     return st.context.theme.type == "dark"
-
-
-def model_title(architecture: str) -> str:
-    """The model's name as people write it."""
-    return model_name(architecture)
 
 
 def score_text(score: HER2Score) -> str:
@@ -238,7 +267,7 @@ def _draw_models_state(here: Services) -> None:
     for message in state.failures:
         st.warning(markdown_text(message), icon=":material/warning:")
     if state.ready:
-        titles = " and ".join(model_title(name) for name in state.ready)
+        titles = " and ".join(model_name(name) for name in state.ready)
         st.markdown(f":green[:material/check_circle:] {titles} ready")
     reading = here.queue.state()
     if reading.waiting:

@@ -16,13 +16,13 @@ from pages.viewer.routes import CODE, SLIDE_CODE
 # Smaller squares cannot be chosen.
 SMALLEST_SQUARE = 64
 # The code is asked for once and kept by the browser, instead of going along with every run.
-_LOAD = """
+LOAD = """
 export default async function (component) {
   const { draw } = await import(new URL(component.data.code, document.baseURI).href);
   return draw(component);
 }
 """
-_component = st.components.v2.component("her2_viewer", js=_LOAD, isolate_styles=False)
+_component = st.components.v2.component("her2_viewer", js=LOAD, isolate_styles=False)
 
 
 @dataclass(frozen=True)
@@ -128,8 +128,8 @@ def show(key: str, scene: Scene) -> Square | None:
     result = _component(
         key=key,
         data=_data(scene),
-        on_square_change=_nothing,  # names what is handed back
-        on_renew_change=_nothing,  # the addresses have expired: being drawn anew is all it takes
+        on_square_change=nothing,
+        on_renew_change=nothing,  # the addresses have expired: being drawn anew is all it takes
     )
     return _square(result.square, scene.patch) if scene.movable else None
 
@@ -139,8 +139,8 @@ def show_slide(key: str, scene: SlideScene) -> tuple[int, int] | None:
     result = _component(
         key=key,
         data=_slide_data(scene),
-        on_region_change=_nothing,
-        on_renew_change=_nothing,
+        on_region_change=nothing,
+        on_renew_change=nothing,
     )
     corner = _numbers(result.region, ("x", "y"))
     return None if corner is None else (corner[0], corner[1])
@@ -201,5 +201,5 @@ def _numbers(said: object, names: Sequence[str]) -> list[int] | None:
     return numbers if len(numbers) == len(names) else None
 
 
-def _nothing() -> None:
-    pass
+def nothing() -> None:
+    """Called back for what a component hands back: it has to be named to be handed back at all."""

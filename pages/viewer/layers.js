@@ -1,19 +1,20 @@
 // The layers over the image: their pictures, and the rows by which they are shown and faded.
 
+import { element, setChildren } from "./dom.js";
+
 const remembered = new Map(); // name of a layer -> {shown, opacity}, while this page lasts
 
 export class Layers {
   constructor(changed, renew) {
     this.changed = changed;
     this.renew = renew; // asks the server for fresh addresses
-    this.panel = document.createElement("div");
-    this.panel.className = "her2-layers";
+    this.panel = element("div", "her2-layers");
     this.rows = new Map(); // name -> {said, element}
     this.pictures = new Map(); // path -> promise of an address within this page
     this.layers = [];
   }
 
-  // Rows that say the same as before stay, with the keyboard or the hand that is on them.
+  // Rows that say the same as before stay.
   show(layers) {
     this.layers = layers;
     const rows = new Map();
@@ -22,11 +23,7 @@ export class Layers {
       const row = this.rows.get(layer.name);
       rows.set(layer.name, row?.said === said ? row : { said, element: this.row(layer) });
     }
-    const elements = [...rows.values()].map((row) => row.element);
-    const before = [...this.panel.children];
-    if (before.length !== elements.length || before.some((one, at) => one !== elements[at])) {
-      this.panel.replaceChildren(...elements);
-    }
+    setChildren(this.panel, [...rows.values()].map((row) => row.element));
     this.rows = rows;
   }
 
@@ -74,13 +71,13 @@ export class Layers {
   }
 
   row(layer) {
-    const row = made("div", "her2-layer");
+    const row = element("div", "her2-layer");
     row.dataset.layer = layer.name;
-    const label = made("label", "her2-shown");
-    const box = made("input", "");
+    const label = element("label", "her2-shown");
+    const box = element("input");
     box.type = "checkbox";
     label.append(box, layer.title);
-    const slider = made("input", "her2-opacity");
+    const slider = element("input", "her2-opacity");
     Object.assign(slider, { type: "range", min: 0, max: 100, step: 1 });
     slider.setAttribute("aria-label", `Opacity of ${layer.title}`);
     slider.title = "Opacity";
@@ -113,31 +110,19 @@ async function fetchPicture(address) {
 }
 
 function legend({ stops, low, high, swatches }) {
-  const all = made("div", "her2-legend");
+  const all = element("div", "her2-legend");
   if (stops.length) {
-    const scale = made("span", "her2-stops");
+    const scale = element("span", "her2-stops");
     const colours = stops.map(([colour, place]) => `${colour} ${place}%`).join(", ");
     scale.style.backgroundImage = `linear-gradient(to right, ${colours})`;
-    all.append(text(low), scale, text(high));
+    all.append(element("span", "", low), scale, element("span", "", high));
   }
   for (const [colour, meaning] of swatches) {
-    const swatch = made("span", "her2-swatch");
+    const swatch = element("span", "her2-swatch");
     swatch.style.backgroundColor = colour;
-    const one = made("span", "her2-meaning");
+    const one = element("span", "her2-meaning");
     one.append(swatch, meaning);
     all.append(one);
   }
   return all;
-}
-
-function text(words) {
-  const span = made("span", "");
-  span.textContent = words;
-  return span;
-}
-
-function made(name, kind) {
-  const one = document.createElement(name);
-  one.className = kind;
-  return one;
 }

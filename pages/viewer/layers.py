@@ -1,5 +1,6 @@
 """The layers that pages lay over an image: heat maps, and what the stain measurement found."""
 
+from her2core.charts.verdicts import model_name
 from her2core.common.palette import CONTOUR, CONTOUR_AGAINST, CONTOUR_FOR, MEMBRANE, css
 from her2core.preprocessing.patches import Patch
 from her2core.serving import pictures
@@ -7,7 +8,6 @@ from her2core.serving.stain_service import LARGEST_SIDE
 from her2core.stain import legend
 from her2core.xai.explanation import Explanation
 from her2core.xai.overlay import colour_stops
-from pages.shell import ui
 from pages.viewer.component import Layer, Legend
 
 _HEAT_OPACITY = 55
@@ -25,7 +25,7 @@ def of_map(
         title: of the map, without the model.
         side: where the model stands when two stand side by side.
     """
-    named = f"{ui.model_title(architecture)}, {title}"
+    named = f"{model_name(architecture)}, {title}"
     low, high = _ends(explanation)
     square = explanation.part or patch.square
     stops = [

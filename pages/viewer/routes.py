@@ -21,13 +21,11 @@ _log = logging.getLogger(__name__)
 _HERE = Path(__file__).parent
 _LEAFLET = Path(str(files("xstatic.pkg.leaflet"))) / "data"
 _FILES = {
-    "viewer.js": _HERE / "viewer.js",
-    "layers.js": _HERE / "layers.js",
-    "slide.js": _HERE / "slide.js",
-    "square.js": _HERE / "square.js",
-    "viewer.css": _HERE / "viewer.css",
-    "gallery.js": _HERE.parent / "worklist_parts" / "gallery.js",
-    "gallery.css": _HERE.parent / "worklist_parts" / "gallery.css",
+    path.name: path
+    for folder in (_HERE, _HERE.parent / "worklist_parts")
+    for path in folder.iterdir()
+    if path.suffix in (".js", ".css")
+} | {
     "leaflet.js": _LEAFLET / "leaflet-src.esm.js",
     "leaflet.css": _LEAFLET / "leaflet.css",
 }

@@ -1,6 +1,7 @@
 // The viewer of a slide: tiles instead of one image, the regions that were read, and a mini map.
 import * as L from "./leaflet.js";
-import { Viewer, drawWith, element } from "./viewer.js";
+import { element } from "./dom.js";
+import { Viewer, drawWith } from "./viewer.js";
 import { bounds, words } from "./square.js";
 
 const Tiles = L.TileLayer.extend({
@@ -14,7 +15,7 @@ class SlideViewer extends Viewer {
   constructor(parent) {
     super(parent);
     this.mini = element("div", "her2-mini");
-    this.mini.append(element("img", ""), element("div", "her2-seen"));
+    this.mini.append(element("img"), element("div", "her2-seen"));
     this.mini.setAttribute("aria-hidden", "true"); // keys move the slide, too
     this.mini.addEventListener("pointerdown", (event) => this.jump(event));
     this.frame.append(this.mini);

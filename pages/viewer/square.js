@@ -1,5 +1,6 @@
 // The square that is read: framed, moved and resized on the image, and the parts it is read in.
 import * as L from "./leaflet.js";
+import { element } from "./dom.js";
 
 const CORNERS = [[0, 0], [1, 0], [0, 1], [1, 1]]; // right?, bottom?
 const STILL = 600; // ms after the last key press, the server is told
@@ -14,12 +15,8 @@ export function bounds({ x, y, width, height }) {
 
 // Lines of text, as a tooltip shows them.
 export function words(lines) {
-  const all = document.createElement("div");
-  for (const line of lines) {
-    const row = document.createElement("div");
-    row.textContent = line;
-    all.append(row);
-  }
+  const all = element("div");
+  all.append(...lines.map((line) => element("div", "", line)));
   return all;
 }
 
@@ -82,9 +79,7 @@ export class SquareTool {
 
   // What a part was given, in its corner; all of its probabilities come up over the label.
   label({ title, lines, decides }, corner) {
-    const html = document.createElement("span");
-    html.textContent = title;
-    html.classList.toggle("her2-decides", decides);
+    const html = element("span", decides ? "her2-decides" : "", title);
     const icon = L.divIcon({ className: "her2-part", html, iconSize: null });
     const label = L.marker(corner, { icon }).bindTooltip(words(lines), { direction: "auto" });
     label.on("add", () => {

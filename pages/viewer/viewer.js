@@ -1,15 +1,11 @@
 // The viewer in the browser: one or two views of the same image, which move together.
 // Pixels of the image are Leaflet's coordinates, with y pointing down: [-y, x].
 import * as L from "./leaflet.js";
+import { element, stylesheet } from "./dom.js";
 import { Layers } from "./layers.js";
 import { SquareTool, bounds } from "./square.js";
 
-const style = document.createElement("link");
-style.rel = "stylesheet";
-style.href = new URL("viewer.css", import.meta.url).href;
-const styled = new Promise((done) => { style.onload = style.onerror = done; });
-document.head.append(style);
-
+const styled = stylesheet("viewer.css");
 const PAN = 90; // pixels a key press
 const viewers = new WeakMap(); // element of the page -> its viewer
 const places = new Map(); // patch -> where the reviewer looked last, while this page lasts
@@ -359,12 +355,6 @@ export class Viewer {
     this.bar.append(button);
     return button;
   }
-}
-
-export function element(name, kind) {
-  const made = document.createElement(name);
-  made.className = kind;
-  return made;
 }
 
 function pressed(button, on) {

@@ -1,11 +1,7 @@
 // The worklist as pictures: a list box of cards, of which several can be chosen and one be opened.
+import { element, setChildren, stylesheet } from "./dom.js";
 
-const style = document.createElement("link");
-style.rel = "stylesheet";
-style.href = new URL("gallery.css", import.meta.url).href;
-const styled = new Promise((done) => { style.onload = style.onerror = done; });
-document.head.append(style);
-
+const styled = stylesheet("gallery.css");
 const PAUSE = 250; // ms without another choice before the server is told
 const galleries = new WeakMap(); // element of the page -> its gallery
 
@@ -55,10 +51,7 @@ class Gallery {
     this.cards = cards;
     this.renewed = false;
     const elements = [...cards.values()].map((one) => one.element);
-    const before = [...this.root.children];
-    if (before.length !== elements.length || before.some((one, at) => one !== elements[at])) {
-      this.root.replaceChildren(...elements);
-    }
+    setChildren(this.root, elements);
     this.chosen = new Set([...this.chosen].filter((key) => cards.has(key)));
     for (const one of elements) { one.tabIndex = -1; }
     (cards.get(current)?.element ?? elements[0]).tabIndex = 0;
@@ -170,11 +163,4 @@ class Gallery {
     event.preventDefault();
     event.stopPropagation();
   }
-}
-
-function element(name, kind, text = "") {
-  const made = document.createElement(name);
-  if (kind) { made.className = kind; }
-  made.textContent = text;
-  return made;
 }

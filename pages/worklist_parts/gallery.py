@@ -10,17 +10,11 @@ import streamlit as st
 from her2core.serving import pictures
 from pages.review_parts import navigation
 from pages.shell import protocol, session
+from pages.viewer.component import LOAD, nothing
 from pages.viewer.routes import GALLERY
 from pages.worklist_parts.rows import HIDDEN, Row
 
-# The code is asked for once and kept by the browser, instead of going along with every run.
-_LOAD = """
-export default async function (component) {
-  const { draw } = await import(new URL(component.data.code, document.baseURI).href);
-  return draw(component);
-}
-"""
-_component = st.components.v2.component("her2_gallery", js=_LOAD, isolate_styles=False)
+_component = st.components.v2.component("her2_gallery", js=LOAD, isolate_styles=False)
 
 
 def draw(rows: Sequence[Row], key: str) -> list[str]:
@@ -45,9 +39,9 @@ def draw(rows: Sequence[Row], key: str) -> list[str]:
             "chosen": chosen,
         },
         default={"chosen": []},
-        on_chosen_change=_nothing,  # names what is handed back
-        on_open_change=_nothing,
-        on_renew_change=_nothing,  # the addresses have expired: being drawn anew is all it takes
+        on_chosen_change=nothing,
+        on_open_change=nothing,
+        on_renew_change=nothing,  # the addresses have expired: being drawn anew is all it takes
     )
     if opened := _among([result.open], keys):
         navigation.to_review(opened[0])
@@ -83,7 +77,3 @@ def _among(said: object, keys: Sequence[str]) -> list[str]:
     """What a browser says, which may be anything, as patches of this screenful."""
     told = [one for one in said if isinstance(one, str)] if isinstance(said, list) else []
     return [key for key in keys if key in told]
-
-
-def _nothing() -> None:
-    pass

@@ -9,6 +9,8 @@ from her2core.common.text import percent
 from her2core.models.assessable import assess_tumour
 from her2core.models.bundles.registry import ARCHITECTURES
 from her2core.models.verdict import Verdict
+from her2core.people.access import Desk
+from her2core.people.double_reading import Plan
 from her2core.preprocessing.patches import is_remark
 from her2core.reviews.records import WorklistItem
 from her2core.reviews.worklist import model_gap, reader_gap, unfamiliar
@@ -16,6 +18,13 @@ from her2core.stain.reading import StainReading
 
 HIDDEN = "hidden"
 _GAPS = {0: "agree", 1: "one grade", 2: "two grades", 3: "three grades"}
+_TASKS = {"single": "given to you", "double": "double read", "adjudication": "adjudicated by you"}
+_STAGES = {
+    "reading": "double read",
+    "agreed": "double read, both agree",
+    "disagreed": "double read, to be adjudicated",
+    "adjudicated": "double read, adjudicated",
+}
 
 
 @dataclass(frozen=True)
@@ -26,7 +35,7 @@ class Row:
         sha256: of the patch.
         name: told apart from those of others; foreign text.
         reviewed: by this person.
-        task: see `tasks.task`.
+        task: see `task`.
         scores: of each reader, by the reader's name.
         model_gap, reader_gap, unfamiliar, assessable, confidence: what makes it doubtful.
         label: the score a table named.
@@ -59,6 +68,17 @@ class Row:
 def says(item: WorklistItem) -> bool:
     """Whether its row tells what a second reader, the stain measurement among them, says."""
     return bool(item.verdicts) or item.stain is not None or item.patch.label is not None
+
+
+def task(desk: Desk, plan: Plan, sha256: str) -> str:
+    """What this person is asked for with the patch; empty for a patch that is everybody's."""
+    if desk.sight(sha256, plan).adjudicates is not None:
+        return "adjudicate"
+    kind = plan.kind(sha256, desk.identity.name)
+    read = plan.double_reads.get(sha256)
+    if kind == "double" and read is not None:
+        return _STAGES[read.stage]
+    return _TASKS[kind] if kind else ""
 
 
 def row_of(item: WorklistItem, name: str, task: str, hidden: bool) -> Row:
