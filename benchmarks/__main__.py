@@ -15,7 +15,8 @@ from pathlib import Path
 from benchmarks import scoring, speed, startup
 from benchmarks.rows import RESULTS, Row, machine, settings_at, table, write
 from her2core.common.commands import command_lines
-from her2core.models.bundles.registry import ARCHITECTURES, chosen
+from her2core.models.architectures import ARCHITECTURES
+from her2core.models.bundles.registry import chosen
 from her2core.preprocessing.patches import decode
 from her2core.serving.workbench import Workbench
 from her2core.settings import PROJECT_ROOT
@@ -59,8 +60,8 @@ def _rows(home: Path, args: argparse.Namespace) -> Iterator[Row]:
     settings = settings_at(home)
     yield from startup.startup_rows(settings, min(3, args.repeats))
 
+    from her2core.models.backends.tensorflow_backend import Classifier
     from her2core.models.bundles.bundle import load_bundle
-    from her2core.models.classifier import Classifier
 
     folders = chosen(settings)
     classifiers = {name: Classifier(load_bundle(folders[name])) for name in ARCHITECTURES}

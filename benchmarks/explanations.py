@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from her2core.models.bundles.registry import ARCHITECTURES, chosen
+from her2core.models.architectures import ARCHITECTURES
+from her2core.models.bundles.registry import chosen
 from her2core.scores import HER2Score
 from her2core.settings import load_settings
 from her2core.training.synthetic import SyntheticPatch, make_patch
@@ -72,7 +73,7 @@ def _approach(
     from her2core.xai.shap_values import smoothed
 
     pixels = patch.rgb.astype(np.float32)[None] / np.float32(255)
-    target = HER2Score(int(subject.classifier.infer(pixels)[0][0].argmax()))
+    target = HER2Score(int(subject.classifier.read(pixels).probabilities[0].argmax()))
     seeds = count(seed)
 
     def summed(samples: int) -> Doubles:

@@ -36,7 +36,8 @@ from her2core.models.verdict import Verdict
 from her2core.preprocessing.patches import Patch, PatchError, decode
 from her2core.serving.workbench import NoModelError, Workbench
 from her2core.settings import load_settings
-from her2core.stain import StainReading, measure_membranes, reading_of
+from her2core.stain.reading import StainReading
+from her2core.stain.report import measure_membranes
 from training.benchmark_tables import FiguresError
 from training.figures import with_block
 
@@ -134,7 +135,7 @@ def read_all(fields: Sequence[Field], patches: Sequence[Patch]) -> tuple[list[An
     workbench.wait()
     verdicts = list(workbench.score_batch(iter(patches)))
     # a page is not told the scale either
-    stain = [reading_of(measure_membranes(patch.field())) for patch in patches]
+    stain = [measure_membranes(patch.field()).reading for patch in patches]
     names = [card.model_id for card in workbench.cards().values()]
     assessable = [
         assess_tumour(said, cells, patch.square.size).assessable

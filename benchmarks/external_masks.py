@@ -8,11 +8,11 @@ import numpy.typing as npt
 
 from her2core.evaluation.fields import ExternalDataError, Field
 from her2core.preprocessing.patches import Patch
-from her2core.stain import StainThresholds
+from her2core.stain.density import glass_of
 from her2core.stain.membranes import membrane_lines
 from her2core.stain.report import working_maps
 from her2core.stain.scale import ASSUMED_UM_PER_PIXEL
-from her2core.stain.vectors import FITTED, glass_of
+from her2core.stain.thresholds import StainThresholds
 
 
 def membrane_dice(fields: Sequence[Field], patches: Sequence[Patch]) -> tuple[float | None, int]:
@@ -38,7 +38,7 @@ def membrane_dice(fields: Sequence[Field], patches: Sequence[Patch]) -> tuple[fl
 def _lines(rgb: npt.NDArray[np.uint8], um_per_pixel: float) -> npt.NDArray[np.bool_]:
     """Where it sees intense membrane without further proof, at the picture's own size."""
     limits = StainThresholds()
-    haematoxylin, dab = working_maps(rgb, um_per_pixel, FITTED, glass_of(rgb))
+    haematoxylin, dab = working_maps(rgb, um_per_pixel, glass_of(rgb))
     clear = membrane_lines(haematoxylin, dab) > limits.clear_line
     intense = (clear & (dab >= limits.intense_density)).astype(np.float32)
     height, width = rgb.shape[:2]

@@ -63,8 +63,8 @@ def measured(bundle: Path, cores: Path, number: int, seed: int) -> list[Figure]:
         ValueError: the bundle has nothing to tell unfamiliar inputs by.
         BundleError: the bundle cannot be used.
     """
+    from her2core.models.backends.tensorflow_backend import Classifier
     from her2core.models.bundles.bundle import load_bundle
-    from her2core.models.classifier import Classifier
 
     classifier = Classifier(load_bundle(bundle))
     card = classifier.bundle.card
@@ -80,7 +80,7 @@ def measured(bundle: Path, cores: Path, number: int, seed: int) -> list[Figure]:
                 for image in images[start : start + _BATCH]
             ]
             pixels = np.stack(batch).astype(np.float32) / np.float32(255)
-            parts.append(novelty.measure(pixels, classifier.infer(pixels)[1]))
+            parts.append(novelty.measure(pixels, classifier.read(pixels).features))
         return np.concatenate(parts)
 
     real = real_crops(cores, number, seed, set(card.novelty.groups))

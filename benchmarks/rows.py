@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from her2core.common.files import write_atomically
-from her2core.models.bundles.registry import ARCHITECTURES, chosen
+from her2core.models.architectures import ARCHITECTURES
+from her2core.models.bundles.registry import chosen
 from her2core.preprocessing.patches import Patch, Square
 from her2core.settings import Settings, load_settings
 

@@ -15,9 +15,10 @@ import numpy.typing as npt
 from PIL import Image
 
 from benchmarks.rows import Row, rate
+from her2core.models.architectures import ARCHITECTURES
 from her2core.models.backends.choose import open_reader
 from her2core.models.bundles.bundle_files import read_files
-from her2core.models.bundles.registry import ARCHITECTURES, chosen
+from her2core.models.bundles.registry import chosen
 from her2core.preprocessing.patches import Patch, decode
 from her2core.serving.workbench import Workbench
 from her2core.settings import Settings

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from benchmarks.rows import Row, a_patch, faster, medians, share
-from her2core.models.bundles.registry import ARCHITECTURES
+from her2core.models.architectures import ARCHITECTURES
 from her2core.preprocessing.patches import Patch
 from her2core.scores import HER2Score
 from her2core.serving.workbench import Workbench
@@ -77,7 +77,7 @@ def reviewer_rows(
 
 def whole_page_row(workbench: Workbench, patches: list[Patch], repeats: int) -> Row:
     """Everything the Review page shows of a new patch at once: verdicts, maps, stain report."""
-    from her2core.stain import measure_membranes
+    from her2core.stain.report import measure_membranes
 
     def ours(turn: int) -> None:
         # another key than those of other rows: what was read before must not be handed out
@@ -101,8 +101,8 @@ def grad_cam_rows(classifiers: dict[str, Any], repeats: int) -> Iterator[Row]:
         grad_cam = ClassActivation(classifier.model_id, classifier.head)
         forward, ours = medians(
             [
-                lambda _: classifiers["densenet121"].infer(pixels),
-                lambda _: grad_cam(inner.features, HER2Score.TWO_PLUS, inner.hidden),  # noqa: B023
+                lambda _: classifiers["densenet121"].read(pixels),
+                lambda _: grad_cam(inner.features, inner.hidden, HER2Score.TWO_PLUS),  # noqa: B023
             ],
             repeats,
         )

@@ -18,7 +18,8 @@ from scipy.stats import spearmanr
 
 from benchmarks.figure import ROOT, Figure, add_cores, at_least, at_most, no_goal, publish, rgb_of
 from her2core.scores import HER2Score
-from her2core.stain import MembraneReport, estimate_vectors, measure, measure_membranes
+from her2core.stain.density import measure
+from her2core.stain.report import MembraneReport, measure_membranes
 from her2core.training.synthetic import GeneratorConfig, SyntheticPatch, make_patch
 
 CORE_UM_PER_PIXEL = 0.25
@@ -33,8 +34,8 @@ def synthetic_rows(count: int, seed: int) -> list[Figure]:
     """Patches whose truth is known, with and without knowing their scale."""
     rows: list[Figure] = []
     usual = _patches(USUAL, count, seed)
-    readings = [(p, measure_membranes(p.rgb, _um_per_pixel(p))) for p in usual]
-    rows += _against_truth("synthetic", readings)
+    known = [(p, measure_membranes(p.rgb, _um_per_pixel(p))) for p in usual]
+    rows += _against_truth("synthetic", known)
     guessed = [(p, measure_membranes(p.rgb)) for p in usual]
     rows += _against_truth("synthetic, scale not given", guessed)
     off = [abs(np.log2(r.um_per_pixel / _um_per_pixel(p))) for p, r in guessed]
@@ -46,11 +47,6 @@ def synthetic_rows(count: int, seed: int) -> list[Figure]:
             len(off),
         )
     )
-    own = [
-        (p, measure_membranes(p.rgb, _um_per_pixel(p), vectors=estimate_vectors(p.rgb)))
-        for p in usual
-    ]
-    rows += _against_truth("synthetic, stain vectors estimated", own)
     hard = [
         (p, measure_membranes(p.rgb, _um_per_pixel(p)))
         for p in _patches(WHOLE_RANGE, count, seed + 1)
@@ -69,23 +65,26 @@ def _um_per_pixel(patch: SyntheticPatch) -> float:
 
 
 def _against_truth(
-    name: str, readings: Sequence[tuple[SyntheticPatch, MembraneReport]]
+    name: str, reports: Sequence[tuple[SyntheticPatch, MembraneReport]]
 ) -> list[Figure]:
     """Completeness, share and score of patches that got a score; how many got none."""
-    scored = [(p, r) for p, r in readings if r.score is not None]
+    scored = [(p, r) for p, r in reports if r.reading.score is not None]
     completeness, share = [], []
     for patch, report in scored:
         side = patch.rgb.shape[0]
         visible = np.all((patch.centres >= 0) & (patch.centres < side), axis=1)
         stained = visible & (patch.staining.pattern > 0)
         if stained.sum() >= 3:
-            found = report.completeness.mean if report.completeness else 0.0
+            cells = report.cells
+            rims = cells.completeness[cells.tumour_like & (cells.pattern > 0)]
+            found = float(rims.mean()) if len(rims) else 0.0
             completeness.append(abs(found - float(patch.staining.completeness[stained].mean())))
-        if visible.any() and report.shares:
-            share.append(abs(1 - report.shares[0] - stained.sum() / visible.sum()))
-    exact = [r.score is p.score for p, r in scored]
-    near = [abs(int(r.score or 0) - int(p.score)) <= 1 for p, r in scored]
-    unscored = 1 - len(scored) / len(readings)
+        shares = report.reading.shares
+        if visible.any() and shares:
+            share.append(abs(1 - shares[0] - stained.sum() / visible.sum()))
+    exact = [r.reading.score is p.score for p, r in scored]
+    near = [abs(int(r.reading.score or 0) - int(p.score)) <= 1 for p, r in scored]
+    unscored = 1 - len(scored) / len(reports)
     return [
         at_most(
             f"{name}: error of the mean completeness of stained cells",
@@ -112,7 +111,7 @@ def _against_truth(
             "of the patches that got a score",
         ),
         no_goal(f"{name}: score within one grade", float(np.mean(near)), "share", len(near)),
-        no_goal(f"{name}: no score, too few cells or too coarse", unscored, "share", len(readings)),
+        no_goal(f"{name}: no score, too few cells or too coarse", unscored, "share", len(reports)),
     ]
 
 
@@ -134,11 +133,11 @@ def brown_without_membrane(count: int, seed: int) -> list[Figure]:
         patch = make_patch(HER2Score.ZERO, rng, config)
         if patch.truth.none < 1 or measure(patch.rgb).faint < 0.15:
             continue
-        report = measure_membranes(patch.rgb, _um_per_pixel(patch))
-        if report.score is None or report.shares is None:
+        reading = measure_membranes(patch.rgb, _um_per_pixel(patch)).reading
+        if reading.score is None or reading.shares is None:
             continue
-        shares.append(1 - report.shares[0])
-        positive += report.score >= HER2Score.TWO_PLUS
+        shares.append(1 - reading.shares[0])
+        positive += reading.score >= HER2Score.TWO_PLUS
     return [
         at_most(
             "brown without membrane: mean share of cells called stained",
@@ -167,21 +166,21 @@ def core_rows(folder: Path) -> list[Figure]:
     rows: list[Figure] = []
     for entry in listed:
         rgb = rgb_of(folder / entry["file"])
-        report = measure_membranes(rgb, CORE_UM_PER_PIXEL)
+        reading = measure_membranes(rgb, CORE_UM_PER_PIXEL).reading
         truth = HER2Score.from_label(entry["ihc_score"])
         fits = entry["stain_matches_score"] == "yes"
-        weighted = sum(i * 100 * share for i, share in enumerate(report.shares or ()))
+        weighted = reading.h_score or 0.0
         brown = measure(np.ascontiguousarray(rgb[::4, ::4])).faint
-        score = -1 if report.score is None else int(report.score)
+        score = -1 if reading.score is None else int(reading.score)
         figures.append((fits, int(truth), score, weighted, brown))
-        parts = ", ".join(f"{name} {share or 0:.1%}" for name, _, share in report.table())
+        parts = ", ".join(f"{name} {share or 0:.1%}" for name, _, share in reading.table())
         rows.append(
             no_goal(
                 f"core {entry['core']} ({truth.label}{'' if fits else ', stain does not match'})",
                 weighted,
                 "H-score of 300",
-                report.total,
-                f"{report.verdict}; {parts}",
+                reading.cells,
+                f"{reading.verdict}; {parts}",
             )
         )
     fitting = [f for f in figures if f[0]]

@@ -4,8 +4,9 @@ import streamlit as st
 
 from her2core.accounts.records import Permission
 from her2core.common.text import markdown_text
+from her2core.models.architectures import ARCHITECTURES
 from her2core.models.bundles.card import ModelCard
-from her2core.models.bundles.registry import ARCHITECTURES, find_bundles
+from her2core.models.bundles.registry import find_bundles
 from her2core.reviews.records import ReviewFilter
 from her2core.serving.services import Services
 from pages.learning_parts import adapting

@@ -7,8 +7,9 @@ import streamlit as st
 
 from her2core.accounts.records import Permission
 from her2core.common.text import markdown_text
+from her2core.models.architectures import ARCHITECTURES
 from her2core.models.bundles.card import BundleError, ModelCard
-from her2core.models.bundles.registry import ARCHITECTURES, BundleEntry, chosen, find_bundles
+from her2core.models.bundles.registry import BundleEntry, chosen, find_bundles
 from her2core.serving.services import Services
 from pages.models_parts import map_fidelity, model_cards
 from pages.shell import session, ui, using

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from her2core.common.text import markdown_text
-from her2core.models.bundles.registry import ARCHITECTURES
+from her2core.models.architectures import ARCHITECTURES
 from her2core.scores import RESEARCH_NOTICE
 from her2core.serving.services import Services
 from her2core.serving.slide_shelf import ShelfSlide, SlideState

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from her2core.evaluation.assessment import evaluate, gallery
-from her2core.evaluation.report import SCHEMA, PatchRow, Report, ReportModel
+from her2core.evaluation.report import REPORT_FILE, SCHEMA, PatchRow, Report, ReportModel
 from her2core.models.bundles.card import Metric
 from her2core.models.conformal import COVERAGE, ConformalSets
 
@@ -99,3 +101,12 @@ def a_report(
         gallery=gallery(rows, models, shown),
         rows=rows,
     )
+
+
+def read_back(text: str) -> Report:
+    """The report of this text, as if it were the report.json of a folder "r"."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "r", REPORT_FILE)
+        path.parent.mkdir()
+        path.write_text(text, encoding="utf-8")
+        return Report.read(path)

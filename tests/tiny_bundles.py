@@ -23,7 +23,7 @@ from her2core.settings import Settings
 
 if TYPE_CHECKING:
     from her2core.models.backends.reader import Reader
-    from her2core.models.classifier import Classifier
+    from her2core.models.backends.tensorflow_backend import Classifier
 
 NAMES = ("cnn", "densenet121")
 
@@ -68,9 +68,9 @@ def bundle_root() -> Path:
     """A folder which holds one bundle per architecture, named like it."""
     import keras
 
+    from her2core.models.architectures import ARCHITECTURES
     from her2core.models.architectures.keras_model import build
     from her2core.models.bundles.bundle import write_bundle
-    from her2core.models.bundles.registry import ARCHITECTURES
 
     root = Path(tempfile.mkdtemp(prefix="her2-bundles-"))
     atexit.register(shutil.rmtree, root, ignore_errors=True)
@@ -87,8 +87,8 @@ def bundle_root() -> Path:
 @cache
 def classifier(name: str) -> Classifier:
     """The loaded bundle of an architecture."""
+    from her2core.models.backends.tensorflow_backend import Classifier
     from her2core.models.bundles.bundle import load_bundle
-    from her2core.models.classifier import Classifier
 
     return Classifier(load_bundle(bundle_root() / name))
 

@@ -30,7 +30,7 @@ from her2core.models.bundles.card_records import KnownPatches
 from her2core.models.ood.appearance import appearance
 from her2core.models.ood.novelty import FEATURE_COMPONENTS, Novelty, calibrated, known_space, pooled
 from her2core.models.ood.novelty_file import from_bytes, save_novelty, to_bytes
-from her2core.models.ood.other_stains import told_apart
+from her2core.models.ood.other_stains import fit_other_stains
 from her2core.training.data.datasets import DatasetError, LabelledFile, PatchSet, load_patches
 from her2core.training.data.real_fields import labelled_fields
 from her2core.training.data.restained import Image8, restained
@@ -38,8 +38,8 @@ from training.console import import_tensorflow
 from training.novelty_patches import Patches, Views, choose_patches
 
 if TYPE_CHECKING:
+    from her2core.models.backends.tensorflow_backend import Classifier
     from her2core.models.bundles.bundle import Bundle
-    from her2core.models.classifier import Classifier
 
 Floats = npt.NDArray[np.float32]
 # pooled features (n, c) and appearance figures (n, d)
@@ -153,7 +153,7 @@ def taught(
     Raises:
         DatasetError, ValueError: a patch cannot be read, or there are too few.
     """
-    from her2core.models.classifier import Classifier
+    from her2core.models.backends.tensorflow_backend import Classifier
 
     views = Views(bundle.card.input.white_balance, drawing.microscopes)
     features = network_features(Classifier(bundle))
@@ -207,7 +207,7 @@ def read_patches(args: argparse.Namespace) -> Patches:
 
 def network_features(classifier: Classifier) -> Reader:
     """What gives pooled last features (n, c) of pixels float32 (n, 224, 224, 3)."""
-    return lambda pixels: pooled(classifier.infer(pixels)[1])
+    return lambda pixels: pooled(classifier.read(pixels).features)
 
 
 def look(
@@ -269,7 +269,7 @@ def fit_novelty(seen: Seen, flagged: float) -> Novelty:
     if seen.others:
         known = Novelty(*spaces)
         placed = [known.placed(*of_kind) for of_kind in seen.others.values()]
-        other = told_apart(known.placed(*seen.known), np.concatenate(placed))
+        other = fit_other_stains(known.placed(*seen.known), np.concatenate(placed))
     return calibrated(*spaces, seen.held_out, seen.groups, flagged, other)
 
 

@@ -30,8 +30,8 @@ from her2core.evaluation.report import (
     Report,
     ReportModel,
 )
+from her2core.models.architectures import model_name
 from her2core.models.bundles.card import CARD_FILE, BundleError, ModelCard
-from her2core.models.bundles.registry import ARCHITECTURES
 from her2core.models.ood.novelty_file import load_novelty
 from her2core.preprocessing.patches import Patch, PatchError, decode
 from her2core.settings import UploadLimits
@@ -203,8 +203,7 @@ def report_models(cards: Sequence[ModelCard]) -> tuple[ReportModel, ...]:
     often = Counter(card.architecture for card in cards)
 
     def title(card: ModelCard) -> str:
-        known = ARCHITECTURES.get(card.architecture)
-        name = known.title if known else card.architecture
+        name = model_name(card.architecture)
         return name if often[card.architecture] == 1 else f"{name} {card.weights_sha256[:6]}"
 
     return tuple(

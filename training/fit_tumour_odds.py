@@ -20,12 +20,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from her2core.scores import HER2Score
+from her2core.stain.density import glass_of
 from her2core.stain.membranes import membrane_lines
 from her2core.stain.nuclei import WORKING_UM, find_nuclei
 from her2core.stain.report import working_maps
 from her2core.stain.rims import find_rims
 from her2core.stain.tumour import LEAST_DIAMETER_UM, tumour_signs
-from her2core.stain.vectors import FITTED, glass_of
 from her2core.training.synthetic import GeneratorConfig
 from training.make_synthetic import Job
 
@@ -43,7 +43,7 @@ def cells_of(job: Job) -> Cells:
     """Signs (n, 12) of the cells found in one patch, and which (n,) are drawn tumour cells."""
     patch = job.make()
     um_per_pixel = patch.field_um / len(patch.rgb)
-    maps = working_maps(patch.rgb, um_per_pixel, FITTED, glass_of(patch.rgb))
+    maps = working_maps(patch.rgb, um_per_pixel, glass_of(patch.rgb))
     lines = membrane_lines(*maps)
     nuclei = find_nuclei(*maps, lines)
     if not len(nuclei):

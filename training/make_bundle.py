@@ -15,6 +15,7 @@ import tempfile
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, get_args
@@ -24,11 +25,13 @@ import numpy.typing as npt
 
 from her2core import __version__
 from her2core.common.text import interval_text
+from her2core.evaluation.figures import Sample
+from her2core.evaluation.intervals import patch_codes
 from her2core.evaluation.metrics import set_metrics
 from her2core.models.architectures import ARCHITECTURES
 from her2core.models.bundles.card import BundleError, Metric, ModelCard, ModelInput, PartReading
 from her2core.models.bundles.card_records import KnownPatches
-from her2core.models.conformal import ConformalSets, calibrate
+from her2core.models.conformal import ConformalSets, calibrate, prediction_sets
 from her2core.models.ood.novelty import Novelty
 from her2core.models.ood.novelty_file import NOVELTY_FILE, to_bytes
 from her2core.models.temperature import NEUTRAL, Temperature, fit_temperature, probabilities
@@ -177,17 +180,12 @@ def make_bundle(args: argparse.Namespace) -> ModelCard:
         provenance = provenance.and_also(provenance_from(fingerprints(fields.images), ()))
     draft = replace(draft, provenance=provenance.facts)
 
-    def measure(
-        stored: object, temperature: Temperature, sets: ConformalSets
-    ) -> tuple[Metric, ...]:
-        return _measure(stored, temperature, sets, args)
-
     return assemble(
         model,
         draft,
         background,
         validation.prepared(args.white_balance),
-        measure,
+        partial(_measure, args=args),
         args.out,
         None if fields is None else fields.prepared(args.white_balance),
         {PROVENANCE_FILE: provenance_bytes(provenance)},
@@ -275,7 +273,9 @@ def measure_set(
     """Agreement and calibration on a labelled set, with intervals resampled by group."""
     logits = _logits(model, test.images)
     after, before = probabilities(logits, temperature), probabilities(logits, NEUTRAL)
-    return set_metrics(after, before, test.labels, test.groups, sets, name)
+    codes = patch_codes(test.groups, range(len(test.groups)))
+    members = prediction_sets(after, sets)
+    return set_metrics(Sample(test.labels, after, before, codes, members), name)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -25,7 +25,7 @@ from her2core.preprocessing.patches import Patch, PatchError, decode
 from her2core.preprocessing.picture_files import counted_reasons
 from her2core.preprocessing.quality.assessment import QualityReport, assess
 from her2core.settings import UploadLimits
-from her2core.stain.reading import StainReading, reading_of
+from her2core.stain.reading import StainReading
 from her2core.stain.report import measure_membranes
 from her2core.training.data.datasets import DatasetError, LabelledFile, seen_pixels
 from her2core.training.data.duplicates import Fingerprints, fingerprints, joined
@@ -33,7 +33,7 @@ from her2core.training.data.layouts import Layout, read_layout
 from training.console import import_tensorflow
 
 if TYPE_CHECKING:
-    from her2core.models.classifier import Classifier
+    from her2core.models.backends.tensorflow_backend import Classifier
 
 _BATCH = 16
 _NAMED_FILES = 10
@@ -132,7 +132,7 @@ def read_rows(
             unread.append(f"“{printable(file.path.name)}” cannot be opened ({error.strerror}).")
             continue
         # like the page, which is not told the scale either
-        stain = reading_of(measure_membranes(patch.field()))
+        stain = measure_membranes(patch.field()).reading
         prints.append(fingerprints(seen_pixels(patch)[None]))
         batch.append(_Read(file, patch, assess(patch), stain))
         if len(batch) == _BATCH:
@@ -145,8 +145,8 @@ def read_rows(
 
 def loaded(folder: Path) -> Classifier:
     import_tensorflow()
+    from her2core.models.backends.tensorflow_backend import Classifier
     from her2core.models.bundles.bundle import load_bundle
-    from her2core.models.classifier import Classifier
 
     return Classifier(load_bundle(folder))
 
@@ -162,7 +162,7 @@ def _scored(
         views = [_views(read.patch, model.bundle.card.input) for read in batch]
         firsts = [0, *accumulate(len(parts) for parts in views)]
         everything = np.concatenate(views)
-        answers, maps = model.infer(everything)
+        answers, maps, _ = model.read(everything)
         chosen = [first + strongest(answers[first:end]) for first, end in pairwise(firsts)]
         pixels, features = everything[chosen], maps[chosen]
         said[model.model_id] = answers[chosen]

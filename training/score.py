@@ -35,7 +35,7 @@ from her2core.scores import RESEARCH_NOTICE
 from her2core.serving.stain_service import StainReader
 from her2core.serving.workbench import Workbench
 from her2core.settings import Settings, UploadLimits, load_settings
-from her2core.stain import StainThresholds
+from her2core.stain.thresholds import StainThresholds
 from training.score_command import (
     ALL_SCORED,
     MESSAGES_SHOWN,

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from her2core.common.text import printable
+from her2core.models.architectures import ARCHITECTURES
 from her2core.models.bundles.card import BundleError
-from her2core.models.bundles.registry import ARCHITECTURES
 from her2core.serving.workbench import NoModelError
 
 ALL_SCORED, NOTHING_DONE, SOME_NOT_SCORED, INTERRUPTED = 0, 1, 2, 130

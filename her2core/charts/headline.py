@@ -5,11 +5,11 @@ from typing import Any
 
 from her2core.charts.external_table import AGREED, ALL_SOURCES, MEAN, STAIN, labelled_rows
 from her2core.charts.plots import IntervalPlot, interval_plot
-from her2core.charts.verdicts import model_name
 from her2core.charts.words import STAIN_TITLE
 from her2core.evaluation.intervals import Interval, undefined
 from her2core.evaluation.names import TITLES
 from her2core.evaluation.report import ReaderEvaluation
+from her2core.models.architectures import model_name
 
 _NAMES = {MEAN: "Mean probability", AGREED: "Networks agree", STAIN: STAIN_TITLE}
 _FIGURES = ("accuracy", "within_one", "kappa", "ece")

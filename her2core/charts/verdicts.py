@@ -12,18 +12,12 @@ import plotly.graph_objects as go
 from her2core.charts.theme import label_text, lay_out, theme_of
 from her2core.common.palette import MODELS
 from her2core.common.text import percent
-from her2core.models.architectures import ARCHITECTURES
+from her2core.models.architectures import ARCHITECTURES, model_name
 from her2core.models.verdict import Verdict
 from her2core.scores import CLASS_LABELS, HER2Score
 
 _HATCHES = ("", "/", "x", ".")
 _PLACES = {name: place for place, name in enumerate(ARCHITECTURES)}
-
-
-def model_name(architecture: str) -> str:
-    """How an architecture is written for people, e.g. "DenseNet121"."""
-    known = ARCHITECTURES.get(architecture)
-    return architecture if known is None else known.title
 
 
 def _bare_percent(share: float) -> str:

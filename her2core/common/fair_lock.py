@@ -8,7 +8,6 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import TracebackType
 
 
 class NoTurnError(TimeoutError):
@@ -16,74 +15,31 @@ class NoTurnError(TimeoutError):
 
 
 class FairLock:
-    """First come, first served; used as `with lock:` or `with lock.within(seconds):`.
-
-    Not reentrant.
-    """
+    """First come, first served; not reentrant."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
-        self._held = False
+        # one for each who holds the lock or waits for it; that of the first is set
         self._queue: deque[threading.Event] = deque()
 
-    def __enter__(self) -> None:
-        self._acquire(None)
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._release()
-
     @contextmanager
-    def within(self, seconds: float) -> Iterator[None]:
+    def turn(self, seconds: float | None = None) -> Iterator[None]:
         """Hold the lock for the `with` block, waiting for it at most this long.
 
         Raises:
             NoTurnError: it did not come in time.
         """
-        self._acquire(seconds)
+        mine = threading.Event()
         try:
-            yield
-        finally:
-            self._release()
-
-    @property
-    def waiting(self) -> int:
-        """How many are waiting now."""
-        with self._guard:
-            return len(self._queue)
-
-    def _acquire(self, seconds: float | None) -> None:
-        with self._guard:
-            if not self._held:
-                self._held = True
-                return
-            turn = threading.Event()
-            self._queue.append(turn)
-        try:
-            if not turn.wait(seconds) and self._leave(turn):
+            with self._guard:
+                self._queue.append(mine)
+                self._queue[0].set()
+            if not mine.wait(seconds):
                 raise NoTurnError("The turn did not come in time.")
-        except NoTurnError:
-            raise
-        except BaseException:  # interrupted while waiting: leave the queue, or pass the turn on
-            if not self._leave(turn):
-                self._release()
-            raise
-
-    def _leave(self, turn: threading.Event) -> bool:
-        """Leave the queue; False where the turn has come meanwhile."""
-        with self._guard:
-            if turn.is_set():
-                return False
-            self._queue.remove(turn)
-            return True
-
-    def _release(self) -> None:
-        with self._guard:
-            if self._queue:
-                self._queue.popleft().set()  # handed over: nobody can slip in between
-            else:
-                self._held = False
+            yield
+        finally:  # the turn is over, or was given up: the next in the queue is the first now
+            with self._guard:
+                if mine in self._queue:
+                    self._queue.remove(mine)
+                if self._queue:
+                    self._queue[0].set()

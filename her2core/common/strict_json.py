@@ -61,6 +61,15 @@ def text_of(path: Path, most_bytes: int, what: str) -> str:
         raise ShapeError(f"{path.name} cannot be read") from None
 
 
+def read_file(kind: type[T], path: Path, most_bytes: int, what: str) -> T:
+    """An instance of a dataclass from a file of JSON; `what` it is, as "report". See `read`.
+
+    Raises:
+        ShapeError: the file is missing, too large, no JSON, or not exactly of this kind.
+    """
+    return read_text(kind, text_of(path, most_bytes, f"a {what}"), f"the {what}", path.name)
+
+
 def read_text(kind: type[T], text: str, where: str, file_name: str) -> T:
     """An instance of a dataclass from JSON text; see `read`.
 

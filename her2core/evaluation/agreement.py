@@ -11,7 +11,6 @@ Agreement is not accuracy: no comparison here knows the true score.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -21,9 +20,7 @@ import numpy.typing as npt
 from her2core.evaluation.intervals import (
     Floats,
     Interval,
-    Ints,
     distinct_rows,
-    group_codes,
     interval_of,
     resampled_totals,
     undefined,
@@ -32,6 +29,7 @@ from her2core.scores import HER2Score
 
 Confusion = tuple[tuple[int, int, int, int], ...]
 
+N_BOOT = 2000
 _N = len(HER2Score)
 _GAP = np.abs(np.arange(_N)[:, None] - np.arange(_N)[None, :])
 
@@ -60,11 +58,11 @@ class AgreementReport:
 
 
 def agreement(
-    first: Sequence[HER2Score] | Ints,
-    second: Sequence[HER2Score] | Ints,
+    first: npt.ArrayLike,
+    second: npt.ArrayLike,
     *,
-    groups: Sequence[Hashable] | Ints | None = None,
-    n_boot: int = 2000,
+    groups: npt.ArrayLike | None = None,
+    n_boot: int = N_BOOT,
     seed: int = 0,
     units: str = "patches",
     counted_as: str = "pair",
@@ -72,9 +70,9 @@ def agreement(
     """Compare two readers' scores of the same items.
 
     Args:
-        first: first reader's scores (rows of the confusion matrix).
-        second: second reader's scores of the same items, in the same order (columns).
-        groups: what each pair belongs to, e.g. its patch; pairs of one group are resampled
+        first: (n,), first reader's scores, 0 to 3 (rows of the confusion matrix).
+        second: (n,), second reader's scores of the same items, in the same order (columns).
+        groups: (n,), what each pair belongs to, e.g. its patch; pairs of one group are resampled
             together. By default every pair stands alone.
         n_boot: bootstrap resamples, at least 100.
         seed: seed of the resampling.
@@ -86,17 +84,20 @@ def agreement(
     Raises:
         ValueError: lengths differ, or n_boot is below 100.
     """
-    if len(first) != len(second) or (groups is not None and len(groups) != len(first)):
+    one, other = np.asarray(first, np.int64), np.asarray(second, np.int64)
+    n = len(one)
+    codes = np.arange(n) if groups is None else np.unique(groups, return_inverse=True)[1]
+    if not n == len(other) == len(codes):
         raise ValueError("Agreement needs the two readers' scores, and groups, of the same items.")
     if n_boot < 100:
         raise ValueError(f"Agreement needs at least 100 resamples, not {n_boot}.")
-    n = len(first)
     if n == 0:
         nothing = undefined(0, "There is nothing to compare yet.")
         zero = _as_confusion(np.zeros((_N, _N), dtype=np.int64))
         return AgreementReport(0, 0, zero, nothing, nothing, nothing)
 
-    tables = _tables(first, second, range(n) if groups is None else groups)
+    tables = np.zeros((int(codes.max()) + 1, _N * _N), dtype=np.int64)
+    np.add.at(tables, (codes, one * _N + other), 1)
     counts = tables.sum(axis=0).reshape(_N, _N)
     distinct, frequency = distinct_rows(tables)
     totals = _totals(distinct.tobytes(), frequency.tobytes(), n_boot, seed)
@@ -156,23 +157,6 @@ def confusions(
     """Counts (b, 4, 4) of items (n,) that occur by the weights (b, n), labels in rows."""
     cells = np.eye(_N * _N)[labels * _N + predicted]
     return np.asarray((weights @ cells).reshape(-1, _N, _N))
-
-
-def _tables(
-    first: Sequence[HER2Score] | Ints,
-    second: Sequence[HER2Score] | Ints,
-    groups: Iterable[Hashable] | Ints,
-) -> npt.NDArray[np.int64]:
-    """Counts per group, shape (groups, 16)."""
-    rows = (
-        np.unique(groups, return_inverse=True)[1]
-        if isinstance(groups, np.ndarray)
-        else group_codes(groups)
-    )
-    cells = np.array(first, dtype=np.int64) * _N + np.array(second, dtype=np.int64)
-    tables = np.zeros((int(rows.max()) + 1, _N * _N), dtype=np.int64)
-    np.add.at(tables, (rows, cells), 1)
-    return tables
 
 
 def _as_confusion(counts: npt.NDArray[np.int64]) -> Confusion:

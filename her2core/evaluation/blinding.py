@@ -43,7 +43,7 @@ def to_leave_out(
     )
 
 
-def told_of(rows: Iterable[PatchRow], copies: Mapping[str, str]) -> AbstractSet[str]:
+def exposed_by(rows: Iterable[PatchRow], copies: Mapping[str, str]) -> AbstractSet[str]:
     """Every sha256 under which somebody who is shown figures of these rows may meet a patch."""
     patches = {row.sha256 for row in rows}
     return patches | {copy for copy, patch in copies.items() if patch in patches}

@@ -12,6 +12,6 @@ Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
 
 
-def bin_numbers(confidence: Floats, bins: int = CALIBRATION_BINS) -> Labels:
+def bin_numbers(confidence: Floats) -> Labels:
     """Which of the equal-width bins of [0, 1] each confidence (n,) lies in, from 0."""
-    return np.minimum((confidence * bins).astype(np.int64), bins - 1)
+    return np.minimum((confidence * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)

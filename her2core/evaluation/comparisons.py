@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from her2core.evaluation.agreement import AgreementReport, agreement
+from her2core.evaluation.agreement import N_BOOT, AgreementReport, agreement
 from her2core.reviews.log_columns import Bools, Ints, LogColumns
 
 Reading = Literal["blind", "unblinded"]
@@ -56,12 +56,7 @@ def model_versions(log: LogColumns) -> dict[str, tuple[str, ...]]:
 
 
 def model_with_reviewers(
-    log: LogColumns,
-    architecture: str,
-    *,
-    model_id: str | None = None,
-    n_boot: int = 2000,
-    seed: int = 0,
+    log: LogColumns, architecture: str, *, model_id: str | None = None, n_boot: int = N_BOOT
 ) -> AgreementReport:
     """A model's verdicts (rows) with the reviewers' own scores (columns), as recorded.
 
@@ -69,14 +64,14 @@ def model_with_reviewers(
         log: reviews to compare; see `current_reviews`.
         architecture: "cnn" or "densenet121".
         model_id: one version of the model; all its versions pooled when None.
-        n_boot, seed: see `agreement`.
+        n_boot: see `agreement`.
 
     Returns:
         The report; reviews without a verdict of this model are left out. Where the square was not
         assessable the model gave no score: those are counted apart.
     """
     scores = scores_of(log, architecture, model_id)
-    return _report(log, scores >= 0, scores, log.own, n_boot, seed)
+    return _report(log, scores >= 0, scores, log.own, n_boot)
 
 
 def models_with_each_other(
@@ -86,8 +81,6 @@ def models_with_each_other(
     *,
     first_id: str | None = None,
     second_id: str | None = None,
-    n_boot: int = 2000,
-    seed: int = 0,
 ) -> AgreementReport:
     """Two models' verdicts of the same squares (rows: `first`), each patch and square once.
 
@@ -99,16 +92,11 @@ def models_with_each_other(
     _, from_end = np.unique(log.places[both][::-1], return_index=True)
     latest = np.zeros(len(log), dtype=bool)
     latest[both[len(both) - 1 - from_end]] = True
-    return _report(log, latest, one, other, n_boot, seed)
+    return _report(log, latest, one, other, N_BOOT)
 
 
 def by_reviewer(
-    log: LogColumns,
-    architecture: str,
-    *,
-    model_id: str | None = None,
-    n_boot: int = 2000,
-    seed: int = 0,
+    log: LogColumns, architecture: str, *, model_id: str | None = None
 ) -> dict[str, AgreementReport]:
     """Reviewer -> a model's agreement with this reviewer alone, by name.
 
@@ -117,11 +105,7 @@ def by_reviewer(
     codes = {log.names[code]: code for code in np.unique(log.reviewers)}
     return {
         name: model_with_reviewers(
-            log.only(log.reviewers == codes[name]),
-            architecture,
-            model_id=model_id,
-            n_boot=n_boot,
-            seed=seed,
+            log.only(log.reviewers == codes[name]), architecture, model_id=model_id
         )
         for name in sorted(codes, key=str.casefold)
     }
@@ -138,11 +122,9 @@ def scores_of(log: LogColumns, architecture: str, model_id: str | None) -> Ints:
 
 
 def _report(
-    log: LogColumns, which: Bools, first: Ints, second: Ints, n_boot: int, seed: int
+    log: LogColumns, which: Bools, first: Ints, second: Ints, n_boot: int
 ) -> AgreementReport:
     """Two readers in the entries chosen; what is not assessable is counted apart."""
     scored = which & log.assessable
-    report = agreement(
-        first[scored], second[scored], groups=log.patches[scored], n_boot=n_boot, seed=seed
-    )
+    report = agreement(first[scored], second[scored], groups=log.patches[scored], n_boot=n_boot)
     return replace(report, not_assessable=int(which.sum() - scored.sum()))

@@ -3,7 +3,7 @@
 Points are thinned for drawing; areas and intervals are computed from all patches (figures.py).
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from her2core.evaluation.calibration import CALIBRATION_BINS, bin_numbers
-from her2core.evaluation.figures import Sample
+from her2core.evaluation.figures import Bools, Sample
 from her2core.evaluation.intervals import Floats, Interval, interval_of, resample
 from her2core.scores import CLASS_LABELS
 
@@ -60,12 +60,17 @@ class CoveragePoint:
 
 def roc_curves(sample: Sample) -> tuple[Curve, ...]:
     """One ROC curve for each class against the rest."""
-    return tuple(_curve(k, sample, roc=True) for k in range(len(CLASS_LABELS)))
+    return _curves(sample, lambda positive, scores: roc_curve(positive, scores)[:2])
 
 
 def pr_curves(sample: Sample) -> tuple[Curve, ...]:
     """One precision-recall curve for each class against the rest."""
-    return tuple(_curve(k, sample, roc=False) for k in range(len(CLASS_LABELS)))
+
+    def points(positive: Bools, scores: Floats) -> tuple[Floats, Floats]:
+        precision, recall, _ = precision_recall_curve(positive, scores, drop_intermediate=True)
+        return recall[::-1], precision[::-1]
+
+    return _curves(sample, points)
 
 
 def reliability(probabilities: Floats, labels: npt.NDArray[np.int64]) -> tuple[ReliabilityBin, ...]:
@@ -119,24 +124,20 @@ def _accuracy_at(right: Floats, weights: Floats) -> Floats:
     return np.stack(columns, axis=1)
 
 
-def _curve(k: int, sample: Sample, *, roc: bool) -> Curve:
-    positive = sample.labels == k
-    label = CLASS_LABELS[k]
-    if not positive.any() or positive.all():
-        return Curve(label, (), ())
-    scores = sample.probabilities[:, k]
-    if roc:
-        x, y, _ = roc_curve(positive, scores)
-    else:
-        precision, recall, _ = precision_recall_curve(positive, scores, drop_intermediate=True)
-        x, y = recall[::-1], precision[::-1]
-    kept = _thinned(len(x))
-    return Curve(label, _rounded(x[kept]), _rounded(y[kept]))
-
-
-def _thinned(count: int) -> npt.NDArray[np.int64]:
-    """At most MAX_POINTS indices of `count`, both ends among them."""
-    return np.unique(np.linspace(0, count - 1, min(count, MAX_POINTS)).round().astype(np.int64))
+def _curves(
+    sample: Sample, points: Callable[[Bools, Floats], tuple[Floats, Floats]]
+) -> tuple[Curve, ...]:
+    """For each class the points of its patches against the rest, both ends among those kept."""
+    curves = []
+    for k, label in enumerate(CLASS_LABELS):
+        positive = sample.labels == k
+        x = y = np.empty(0)
+        if positive.any() and not positive.all():
+            x, y = points(positive, sample.probabilities[:, k])
+        kept = np.linspace(0, len(x) - 1, min(len(x), MAX_POINTS)).round().astype(np.int64)
+        kept = np.unique(kept)
+        curves.append(Curve(label, _rounded(x[kept]), _rounded(y[kept])))
+    return tuple(curves)
 
 
 def _rounded(values: Floats) -> tuple[float, ...]:

@@ -17,6 +17,7 @@ from her2core.evaluation.comparisons import model_with_reviewers
 from her2core.reviews.log_columns import LogColumns
 
 Period = Literal["week", "month"]
+_N_BOOT = 1000
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,6 @@ def drift(
     period: Period,
     *,
     model_id: str | None = None,
-    n_boot: int = 1000,
-    seed: int = 0,
 ) -> list[PeriodAgreement]:
     """A model's agreement with the reviewers in each period that has reviews, oldest first.
 
@@ -43,7 +42,6 @@ def drift(
         architecture: "cnn" or "densenet121".
         period: length of a period.
         model_id: one version of the model; all pooled when None.
-        n_boot, seed: see `agreement`.
     """
     days, of_day = np.unique(log.days, return_inverse=True)
     starts = np.array([_start(date.fromordinal(int(day)), period).toordinal() for day in days])
@@ -55,8 +53,7 @@ def drift(
                 log.only(of_entry == start),
                 architecture,
                 model_id=model_id,
-                n_boot=n_boot,
-                seed=seed,
+                n_boot=_N_BOOT,
             ),
         )
         for start in np.unique(of_entry)

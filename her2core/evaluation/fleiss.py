@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from her2core.evaluation.agreement import N_BOOT
 from her2core.evaluation.intervals import (
     Floats,
     Interval,
@@ -44,12 +45,11 @@ def fleiss_kappa(counts: Floats, weights: Floats) -> Floats:
     )
 
 
-def reviewers_kappa(log: LogColumns, n_boot: int = 2000, seed: int = 0) -> tuple[Interval, int]:
+def reviewers_kappa(log: LogColumns) -> tuple[Interval, int]:
     """Fleiss' kappa of the reviewers over the patches that several of them scored.
 
     Args:
         log: current reviews; of a reviewer's several reviews of one square the latest counts.
-        n_boot, seed: resampling of patches.
 
     Returns:
         The figure, whose n counts the squares scored by two or more reviewers, and how many
@@ -74,13 +74,13 @@ def reviewers_kappa(log: LogColumns, n_boot: int = 2000, seed: int = 0) -> tuple
     value = float(fleiss_kappa(counts, np.ones((1, n)))[0])
     if not np.isfinite(value):
         return undefined(n, "Undefined: all gave one and the same score."), people
-    resampled = _resampled(counts, codes, n_boot, seed)
+    resampled = _resampled(counts, codes)
     patches = int(codes.max()) + 1
     return interval_of(value, resampled, n, patches, share=False, units="patches"), people
 
 
-def _resampled(counts: Floats, codes: Ints, n_boot: int, seed: int) -> Floats:
-    """Kappa in resamples of patches: (n_boot,).
+def _resampled(counts: Floats, codes: Ints) -> Floats:
+    """Kappa in `N_BOOT` resamples of patches.
 
     Patches whose squares were scored alike are interchangeable: the distinct ones are drawn with
     multinomial weights, as in `intervals.resampled_totals`.
@@ -88,4 +88,4 @@ def _resampled(counts: Floats, codes: Ints, n_boot: int, seed: int) -> Floats:
     kinds, kind_of = np.unique(counts, axis=0, return_inverse=True)
     squares = np.zeros((int(codes.max()) + 1, len(kinds)), dtype=np.int64)
     np.add.at(squares, (codes, kind_of.reshape(-1)), 1)
-    return fleiss_kappa(kinds, resampled_totals(*distinct_rows(squares), n_boot, seed))
+    return fleiss_kappa(kinds, resampled_totals(*distinct_rows(squares), N_BOOT, 0))

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
+
+from her2core.evaluation.intervals import Floats, Ints
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,7 @@ class GalleryEntry:
 
 
 def worst_errors(
-    reader: str,
-    sha256: Sequence[str],
-    labels: npt.NDArray[np.int64],
-    probabilities: npt.NDArray[np.float64],
-    count: int,
+    reader: str, sha256: Sequence[str], labels: Ints, probabilities: Floats, count: int
 ) -> tuple[GalleryEntry, ...]:
     """A model's errors: most grades off first, then the surest of itself.
 
@@ -42,20 +39,18 @@ def worst_errors(
         count: at most so many.
     """
     called = probabilities.argmax(axis=1)
-    gap = np.abs(called - labels)
-    order = np.lexsort((-probabilities.max(axis=1), -gap))
     return tuple(
         GalleryEntry("error", (reader,), sha256[i], int(labels[i]), (int(called[i]),))
-        for i in order[: min(count, int((gap > 0).sum()))]
+        for i in _widest(np.abs(called - labels), probabilities.max(axis=1), count)
     )
 
 
 def largest_disagreements(
     readers: tuple[str, str],
     sha256: Sequence[str],
-    labels: npt.NDArray[np.int64],
-    first: npt.NDArray[np.float64],
-    second: npt.NDArray[np.float64],
+    labels: Ints,
+    first: Floats,
+    second: Floats,
     count: int,
 ) -> tuple[GalleryEntry, ...]:
     """Where two models part: most grades apart first, then the surer the less sure one is.
@@ -67,9 +62,13 @@ def largest_disagreements(
         count: at most so many.
     """
     one, two = first.argmax(axis=1), second.argmax(axis=1)
-    gap = np.abs(one - two)
-    order = np.lexsort((-np.minimum(first.max(axis=1), second.max(axis=1)), -gap))
+    sureness = np.minimum(first.max(axis=1), second.max(axis=1))
     return tuple(
         GalleryEntry("disagreement", readers, sha256[i], int(labels[i]), (int(one[i]), int(two[i])))
-        for i in order[: min(count, int((gap > 0).sum()))]
+        for i in _widest(np.abs(one - two), sureness, count)
     )
+
+
+def _widest(gap: Ints, sureness: Floats, count: int) -> Ints:
+    """Numbers of at most so many patches with a gap: the widest first, then the surest."""
+    return np.lexsort((-sureness, -gap))[: min(count, int((gap > 0).sum()))]

@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal, NoReturn
+from typing import Literal
 
 from her2core.common import strict_json
 from her2core.evaluation.curves import CoveragePoint, Curve, ReliabilityBin
@@ -200,40 +200,22 @@ class Report:
         Raises:
             ReportError: the file is missing, is no JSON, or is not exactly a report.
         """
-        name = path.parent.name
         try:
-            text = strict_json.text_of(path, _MAX_REPORT_BYTES, "a report")
-        except strict_json.ShapeError as error:
-            _refuse(name, str(error))
-        return cls.from_json(text, name)
-
-    @classmethod
-    def from_json(cls, text: str, name: str = "report") -> Report:
-        """Read a report from JSON text.
-
-        Raises:
-            ReportError: the text is no JSON, or not exactly a report.
-        """
-        try:
-            report = strict_json.read_text(cls, text, "the report", REPORT_FILE)
+            report = strict_json.read_file(cls, path, _MAX_REPORT_BYTES, "report")
             _check(report)
         except strict_json.ShapeError as error:
-            _refuse(name, str(error))
+            raise ReportError(
+                f"Report “{path.parent.name}” cannot be used: {error}; make it again with `python "
+                "-m training.evaluate`."
+            ) from None
         return report
 
     def to_json(self) -> str:
-        """JSON text which `from_json` reads back unchanged; one line for each row."""
+        """JSON text which `read` reads back unchanged; one line for each row."""
         fields = dataclasses.asdict(self)
         rows = ",\n".join(_compact(row) for row in fields.pop("rows"))
         others = ",\n".join(f"{_compact(key)}: {_compact(value)}" for key, value in fields.items())
         return f'{{\n{others},\n"rows": [\n{rows}\n]\n}}\n'
-
-
-def _refuse(name: str, reason: str) -> NoReturn:
-    raise ReportError(
-        f"Report “{name}” cannot be used: {reason}; make it again with `python -m "
-        "training.evaluate`."
-    )
 
 
 def _check(report: Report) -> None:

@@ -5,9 +5,11 @@ networks. Patches of one core are also pooled cell by cell, which is what the AS
 about: one patch may hold too few cells, a core rarely does.
 """
 
-from collections.abc import Mapping, Sequence
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +18,12 @@ from scipy.stats import spearmanr
 from her2core.evaluation.agreement import Confusion, agreement
 from her2core.evaluation.intervals import Interval, patch_codes, undefined
 from her2core.scores import HER2Score, highest_reached
-from her2core.stain.reading import Counts, StainReading, pooled_score
+from her2core.stain.reading import Counts, StainReading, h_score_of, pooled_score
 from her2core.stain.report import FOREIGN_COLOURS
 from her2core.stain.thresholds import StainThresholds
+
+if TYPE_CHECKING:
+    from her2core.evaluation.report import PatchRow
 
 FAR_APART = 2
 _MOST_NAMED = 60
@@ -33,23 +38,6 @@ class StainRow:
     score: int | None
     reason: str | None
     counts: tuple[int, int, int, int]
-
-
-class Row(Protocol):
-    """The part of a report's row that is needed here."""
-
-    @property
-    def sha256(self) -> str: ...
-    @property
-    def group(self) -> str: ...
-    @property
-    def label(self) -> int: ...
-    @property
-    def probabilities(self) -> Mapping[str, tuple[float, float, float, float]]: ...
-    @property
-    def stain(self) -> StainRow | None: ...
-    @property
-    def assessable(self) -> bool | None: ...
 
 
 @dataclass(frozen=True)
@@ -96,7 +84,7 @@ class PooledGroup:
     @property
     def h_score(self) -> float | None:
         """Sum of 1, 2 and 3 times the percentages of the stained patterns; None without cells."""
-        return StainReading("", self.counts, None, "").h_score
+        return h_score_of(self.counts)
 
 
 @dataclass(frozen=True)
@@ -151,7 +139,7 @@ def _too_coarse(reading: StainReading) -> bool:
 
 
 def third_reader(
-    rows: Sequence[Row], keys: Sequence[str], n_boot: int, seed: int
+    rows: Sequence[PatchRow], keys: Sequence[str], n_boot: int, seed: int
 ) -> ThirdReader | None:
     """All figures of the third reader; None where no row was measured.
 
@@ -190,7 +178,7 @@ def third_reader(
 
 
 def _figures(
-    rows: Sequence[Row],
+    rows: Sequence[PatchRow],
     labels: npt.NDArray[np.int64],
     scores: npt.NDArray[np.int64],
     n_boot: int,
@@ -201,9 +189,9 @@ def _figures(
         return none, none, none, ((0, 0, 0, 0),) * 4
     codes = patch_codes([row.group for row in rows], [row.sha256 for row in rows])
     report = agreement(
-        [HER2Score(int(label)) for label in labels],
-        [HER2Score(int(score)) for score in scores],
-        groups=codes.tolist(),
+        labels,
+        scores,
+        groups=codes,
         n_boot=n_boot,
         seed=seed,
         units="groups",
@@ -214,7 +202,7 @@ def _figures(
 
 def _difference(
     key: str,
-    rows: Sequence[Row],
+    rows: Sequence[PatchRow],
     labels: npt.NDArray[np.int64],
     scores: npt.NDArray[np.int64],
 ) -> Difference:
@@ -237,8 +225,8 @@ def _difference(
     )
 
 
-def _pooled(rows: Sequence[Row]) -> tuple[PooledGroup, ...]:
-    members: dict[str, list[Row]] = {}
+def _pooled(rows: Sequence[PatchRow]) -> tuple[PooledGroup, ...]:
+    members: dict[str, list[PatchRow]] = {}
     for row in rows:
         if row.group:
             members.setdefault(row.group, []).append(row)

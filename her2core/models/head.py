@@ -31,16 +31,12 @@ class Head:
         feature_shape: (h, w, c) of the last feature map.
         hidden_kernel: float32 (h * w * c, units) where the map is flattened, (c, units) where it
             is averaged over its places.
-        hidden_bias: float32 (units,).
         logits_kernel: float32 (units, 4).
-        logits_bias: float32 (4,).
     """
 
     feature_shape: tuple[int, int, int]
     hidden_kernel: Floats = field(repr=False)
-    hidden_bias: Floats = field(repr=False)
     logits_kernel: Floats = field(repr=False)
-    logits_bias: Floats = field(repr=False)
 
     def __post_init__(self) -> None:
         """Refuse weights that are no such head.
@@ -49,12 +45,10 @@ class Head:
             ValueError: the shapes do not fit each other.
         """
         height, width, channels = self.feature_shape
-        units = self.hidden_bias.shape
         if (
             self.hidden_kernel.ndim != 2
             or len(self.hidden_kernel) not in (height * width * channels, channels)
-            or self.hidden_kernel.shape[1:] != units
-            or self.logits_kernel.shape != (*units, *self.logits_bias.shape)
+            or self.logits_kernel.shape != (self.hidden_kernel.shape[1], 4)
         ):
             raise ValueError(
                 "The head must flatten or average the last feature map, then have a hidden layer "
@@ -72,7 +66,7 @@ class Head:
         Raises:
             KeyError, ValueError: they hold no such head.
         """
-        names = ("hidden/kernel", "hidden/bias", "logits/kernel", "logits/bias")
+        names = ("hidden/kernel", "logits/kernel")
         return cls(feature_shape, *(np.asarray(tensors[name], np.float32) for name in names))
 
     @property
@@ -80,22 +74,11 @@ class Head:
         """The map is flattened: each place has weights of its own. Otherwise it is averaged."""
         return len(self.hidden_kernel) == int(np.prod(self.feature_shape))
 
-    def hidden(self, features: Floats) -> Floats:
-        """The hidden layer after its ReLU, (n, units), of feature maps (n, h, w, c)."""
-        rows = features.reshape(len(features), -1) if self.flattened else features.mean(axis=(1, 2))
-        units: Floats = np.maximum(rows @ self.hidden_kernel + self.hidden_bias, np.float32(0))
-        return units
-
-    def logits(self, hidden: Floats) -> Floats:
-        """The logits (n, 4), before any temperature, of hidden activations (n, units)."""
-        scores: Floats = hidden @ self.logits_kernel + self.logits_bias
-        return scores
-
     def gradient(self, hidden: Floats, direction: Floats) -> Floats:
         """The gradient of direction · logits by every value of the feature map.
 
         Args:
-            hidden: (n, units) after the ReLU, as a reader returns it or `hidden` computes it.
+            hidden: (n, units) after the ReLU, as a reader returns it.
             direction: (n, 4) or (4,), weights of the logits.
 
         Returns:

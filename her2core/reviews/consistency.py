@@ -6,7 +6,7 @@ a verdict; but more often it is a slip of a key, and afterwards the log cannot t
 
 from collections.abc import Mapping, Sequence
 
-from her2core.models.bundles.registry import ARCHITECTURES
+from her2core.models.architectures import ARCHITECTURES
 from her2core.models.verdict import Verdict
 from her2core.scores import HER2Score
 

@@ -33,7 +33,7 @@ class Transactions:
         Raises:
             StoreError: it cannot be opened, or was written by a newer version.
         """
-        self._turn = FairLock()
+        self._lock = FairLock()
         self._busy_seconds = busy_seconds
         with calm_errors():
             self.engine = open_engine(url, busy_seconds)
@@ -60,7 +60,7 @@ class Transactions:
         """
         with (
             calm_errors(),
-            self._turn.within(self._busy_seconds),
+            self._lock.turn(self._busy_seconds),
             RegisteringSession(self._writer, expire_on_commit=False) as session,
         ):
             writing.locked_head(session)

@@ -140,7 +140,7 @@ class LoadedModel:
         Args:
             patches: `Patch.key`, and what `inputs` gives.
         """
-        with self._reading:
+        with self._reading.turn():
             kept = {key: self._readings.get(key) for key, _ in patches}
             new = {key: inputs for key, inputs in patches if kept[key] is None}
             if new:
@@ -199,11 +199,11 @@ class LoadedModel:
         square = squares_read(patch, self.card.input.reading)[reading.decided]
         part = square if reading.decided else None
         if METHODS[method].from_features is not None:
-            made = self._activation(reading.features, target, reading.hidden, method, against)
+            made = self._activation(reading.features, reading.hidden, target, method, against)
             made = replace(made, part=part)
             self._maps.put(key, made)
             return made
-        with self._explaining:
+        with self._explaining.turn():
             kept = self._maps.get(key)  # another session may just have asked for the same
             if kept is not None:
                 return kept
@@ -219,7 +219,7 @@ class LoadedModel:
         Raises:
             BundleError: the bundle was changed on disk since it was loaded.
         """
-        with self._explaining:
+        with self._explaining.turn():
             self._shap_explainer()
 
     def _looks(self, new: Mapping[str, Floats]) -> list[Future[Floats]]:
@@ -257,8 +257,8 @@ class LoadedModel:
 
     def _shap_explainer(self) -> ShapExplainer:
         if self._shap is None:
+            from her2core.models.backends.tensorflow_backend import Classifier
             from her2core.models.bundles.bundle import as_keras
-            from her2core.models.classifier import Classifier
             from her2core.xai.shap_values import ShapExplainer
 
             classifier = self._reader

@@ -180,7 +180,7 @@ def _thumbnail(here: Services, sha256: str) -> Picture:
 
 def _of_stain(here: Services, patch: Patch, what: str) -> Picture:
     from her2core.preprocessing import screen
-    from her2core.stain import cells_svg
+    from her2core.stain.drawing import cells_svg
     from her2core.xai.whereabouts import find_masks
 
     known = here.stain.known_scale(patch.sha256)

@@ -35,7 +35,7 @@ from her2core.slides.readings import (
     slide_from_json,
     to_json,
 )
-from her2core.stain import method_id
+from her2core.stain.reading import method_id
 
 # a few seconds of work, so that little is lost with a worker
 TASK_REGIONS = 16

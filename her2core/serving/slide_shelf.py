@@ -17,8 +17,8 @@ from typing import BinaryIO, Literal
 
 from her2core.common.files import new_file, remove_unfinished
 from her2core.common.parallel import cores
+from her2core.models.architectures import ARCHITECTURES
 from her2core.models.bundles.card import BundleError
-from her2core.models.bundles.registry import ARCHITECTURES
 from her2core.preprocessing.patches import safe_name
 from her2core.serving.slide_pictures import SlidePictures
 from her2core.serving.slide_runs import Progress, SlideJob, known_reading, options_of, read_slides

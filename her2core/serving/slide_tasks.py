@@ -25,7 +25,7 @@ from her2core.slides.reading import read_regions
 from her2core.slides.readings import RegionReading
 from her2core.slides.regions import Region
 from her2core.slides.slide import Slide, SlideError, SlideFacts
-from her2core.stain import StainThresholds
+from her2core.stain.thresholds import StainThresholds
 
 _lock = threading.Lock()
 _opened = threading.local()

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from her2core.preprocessing.patches import Patch
 from her2core.serving.cache import Recent
-from her2core.stain.reading import StainReading, no_reading, reading_of
+from her2core.stain.reading import StainReading, no_reading
 from her2core.stain.report import MembraneReport, ScaleSource, measure_membranes
 from her2core.stain.thresholds import StainThresholds
 
@@ -96,7 +96,7 @@ class StainReader:
                 if source is not None:
                     report = replace(report, scale_source=source)
                 self._reports.put(patch.key, report)
-                reading = reading_of(report)
+                reading = report.reading
         except Exception:
             # a missing third reader must not stop a review
             _log.exception("The stain of patch %s could not be measured", patch.sha256[:12])

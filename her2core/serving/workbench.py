@@ -11,8 +11,9 @@ import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from her2core.models.architectures import ARCHITECTURES, model_name
 from her2core.models.bundles.card import BundleError, ModelCard
-from her2core.models.bundles.registry import ARCHITECTURES, choose, chosen
+from her2core.models.bundles.registry import choose, chosen
 from her2core.models.reading_grid import PartRead
 from her2core.models.verdict import Verdict
 from her2core.preprocessing.patches import Patch
@@ -64,7 +65,7 @@ class Workbench:
         self._models: dict[str, LoadedModel] = {}
         self._appearances: Recent[str, Floats] = Recent(READINGS_KEPT)
         self._states = {
-            name: ModelState(name, "idle", f"{_title(name)} is not loaded yet.")
+            name: ModelState(name, "idle", f"{model_name(name)} is not loaded yet.")
             for name in self._wanted
         }
 
@@ -75,7 +76,7 @@ class Workbench:
                 return
             self._started = True
             for name in self._wanted:
-                self._states[name] = ModelState(name, "loading", f"{_title(name)} is loading.")
+                self._states[name] = ModelState(name, "loading", f"{model_name(name)} is loading.")
         threading.Thread(target=self._load_all, name="models", daemon=True).start()
 
     def state(self) -> LoadState:
@@ -192,7 +193,7 @@ class Workbench:
             _log.exception("%s could not be loaded from %s", name, folder)
             self._fail(
                 name,
-                f"{_title(name)} could not be started from bundle “{folder.name}”; "
+                f"{model_name(name)} could not be started from bundle “{folder.name}”; "
                 "the server's log says why.",
             )
 
@@ -208,7 +209,7 @@ class Workbench:
         name = model.card.architecture
         with self._lock:
             self._models[name] = model
-            said = f"{_title(name)} is ready."
+            said = f"{model_name(name)} is ready."
             self._states[name] = ModelState(name, "ready", said, folder, model.model_id)
 
     def _fail(self, name: str, sentence: str) -> None:
@@ -245,12 +246,8 @@ class Workbench:
         return model
 
 
-def _title(architecture: str) -> str:
-    return ARCHITECTURES[architecture].title
-
-
 def _no_bundle(architecture: str) -> str:
     return (
-        f"No bundle of {_title(architecture)} was found; put one into a folder named by "
+        f"No bundle of {model_name(architecture)} was found; put one into a folder named by "
         "HER2_BUNDLES, or choose one on the Models page."
     )

@@ -15,9 +15,9 @@ from her2core.slides.reading import region_patch
 from her2core.slides.readings import SlideReading
 from her2core.slides.regions import Region
 from her2core.slides.slide import Slide
-from her2core.stain import StainThresholds, measure_membranes
 from her2core.stain.cells import MeasuredCells
-from her2core.stain.report import FOREIGN_COLOURS
+from her2core.stain.report import FOREIGN_COLOURS, measure_membranes
+from her2core.stain.thresholds import StainThresholds
 
 
 def cell_shapes(

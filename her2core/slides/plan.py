@@ -22,7 +22,7 @@ from her2core.slides.scale import (
 )
 from her2core.slides.slide import Slide, SlideError
 from her2core.slides.tissue import Tissue, find_tissue
-from her2core.stain import StainThresholds
+from her2core.stain.thresholds import StainThresholds
 
 DEFAULT_UM = 200.0
 # tissue is looked for at this scale, on larger slides at a coarser one

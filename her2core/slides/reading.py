@@ -13,7 +13,8 @@ from her2core.preprocessing.quality.assessment import assess
 from her2core.slides.readings import RegionReading
 from her2core.slides.regions import Region
 from her2core.slides.slide import Slide
-from her2core.stain import StainThresholds, measure_membranes, reading_of
+from her2core.stain.report import measure_membranes
+from her2core.stain.thresholds import StainThresholds
 
 # patches to their verdicts, one from each network
 Networks = Callable[[Sequence[Patch]], Sequence[tuple[Verdict, ...]]]
@@ -71,7 +72,7 @@ def read_regions(
         verdicts = networks(patches)
         for region, patch, said in zip(some, patches, verdicts, strict=True):
             scale = um_per_pixel * region.size / patch.width
-            stain = reading_of(measure_membranes(patch.rgb, scale, thresholds))
+            stain = measure_membranes(patch.rgb, scale, thresholds).reading
             codes = tuple(finding.code for finding in assess(patch).findings)
             left_out = next((code for code in codes if code in _LEFT_OUT), None)
             told = assess_tumour(said, stain, patch.width)

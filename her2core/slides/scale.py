@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from her2core.slides.slide import SlideError
-from her2core.stain import separate
+from her2core.stain.density import separate
 from her2core.stain.scale import estimate_um_per_pixel
 
 FINEST_UM, COARSEST_UM = 0.08, 2.0

@@ -16,9 +16,9 @@ from dataclasses import dataclass, replace
 
 from her2core.scores import HER2Score, highest_reached
 from her2core.slides.readings import OTHER_STAIN, RegionReading, SlideReading
-from her2core.stain import StainThresholds, pooled_score
-from her2core.stain.reading import PREFIX, StainReading
+from her2core.stain.reading import PREFIX, StainReading, pooled_score
 from her2core.stain.report import FOREIGN_COLOURS
+from her2core.stain.thresholds import StainThresholds
 
 # a core of 0.6 mm has about six regions of 200 µm
 _FEW_REGIONS = 3

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from enum import IntEnum
 
 import numpy as np
@@ -70,9 +70,7 @@ class MeasuredCells:
     def placed(self, scale: float, x: float = 0.0, y: float = 0.0) -> MeasuredCells:
         """The same cells with outlines scaled, then moved by (x, y)."""
         moved = self.outlines * np.float32(scale) + np.array([x, y], np.float32)
-        return MeasuredCells(
-            moved, self.completeness, self.intensity, self.pattern, self.tumour_like
-        )
+        return replace(self, outlines=moved)
 
 
 NO_CELLS = MeasuredCells(
@@ -87,11 +85,9 @@ NO_CELLS = MeasuredCells(
 def pooled(parts: Sequence[MeasuredCells]) -> MeasuredCells:
     """All cells of several tiles or patches."""
     parts = [NO_CELLS, *parts]
+    names = [each.name for each in fields(MeasuredCells)]
     return MeasuredCells(
-        *(
-            np.concatenate([getattr(part, name) for part in parts])
-            for name in ("outlines", "completeness", "intensity", "pattern", "tumour_like")
-        )
+        *(np.concatenate([getattr(part, name) for part in parts]) for name in names)
     )
 
 

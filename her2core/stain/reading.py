@@ -1,7 +1,8 @@
 """What is kept of one stain measurement: small, plain, and comparable with the networks' verdicts.
 
-A `MembraneReport` holds every outline and lives while it is drawn; a `StainReading` is what goes
-into the review store, exports and reports.
+The score is that of the ASCO/CAP 2018 rule (affirmed 2023; `her2core.scores`) on shares of cells.
+HER2-ultralow as in DESTINY-Breast06 (Bardia et al., N Engl J Med 2024;391:2110): IHC 0 with faint
+staining in some cells.
 """
 
 import hashlib
@@ -9,9 +10,8 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
-from her2core.scores import HER2Score
-from her2core.stain.report import MembraneReport
-from her2core.stain.rule import Shares, is_ultralow, score_of
+from her2core.scores import HER2Score, score_of_cells
+from her2core.stain.cells import Pattern
 from her2core.stain.thresholds import StainThresholds
 
 # counted up whenever the measurement itself changes: readings of two methods do not compare
@@ -19,6 +19,7 @@ METHOD = 6
 PREFIX = "stain"
 
 Counts = tuple[int, int, int, int]
+Shares = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -27,9 +28,9 @@ class StainReading:
 
     Attributes:
         method: version of the measurement and of its thresholds, see `method_id`.
-        counts: tumour-like cells without staining, faint or incomplete, weak to moderate complete,
-            intense complete.
-        score: by the ASCO/CAP rule; None where it cannot be told.
+        counts: tumour-like cells per `Pattern`, in its order: without staining, faint or
+            incomplete, weak to moderate complete, intense complete.
+        score: by the ASCO/CAP rule; None where it cannot be told, never a default.
         reason: why there is no score, one sentence; None where there is one.
         ultralow: a 0 with membrane staining in some cells, too few for a 1+.
         completeness: median share of the rim that is stained, over stained cells, [0, 1]; None
@@ -55,7 +56,7 @@ class StainReading:
     @property
     def shares(self) -> Shares | None:
         """Share of each pattern in [0, 1], together 1; None without any cell."""
-        return _shares(self.counts)
+        return shares_of(self.counts)
 
     @property
     def verdict(self) -> str:
@@ -71,28 +72,21 @@ class StainReading:
         McCarty et al., Cancer Res 1986;46:4244s, with membrane patterns for intensities. None
         without any cell.
         """
+        return h_score_of(self.counts)
+
+    def table(self) -> list[tuple[str, int, float | None]]:
+        """Rows (pattern, cells, share in [0, 1] or None), strongest staining first."""
         shares = self.shares
-        return None if shares is None else sum(i * 100 * part for i, part in enumerate(shares))
+        return [
+            (pattern.label, self.counts[pattern], None if shares is None else shares[pattern])
+            for pattern in reversed(Pattern)
+        ]
 
 
 def method_id(thresholds: StainThresholds) -> str:
     """Name of the measurement with these thresholds, such as "stain-6-1a2b3c4d5e6f"."""
     text = json.dumps(asdict(thresholds), sort_keys=True)
     return f"{PREFIX}-{METHOD}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
-
-
-def reading_of(report: MembraneReport) -> StainReading:
-    """What is kept of a report. Figures are rounded to what the measurement can tell."""
-    return StainReading(
-        method=method_id(report.thresholds),
-        counts=report.counts,
-        score=report.score,
-        reason=report.reason,
-        ultralow=report.ultralow,
-        completeness=None if report.completeness is None else round(report.completeness.median, 4),
-        intensity=None if report.intensity is None else round(report.intensity.median, 4),
-        um_per_pixel=round(report.um_per_pixel, 4),
-    )
 
 
 def no_reading(reason: str, thresholds: StainThresholds) -> StainReading:
@@ -112,15 +106,39 @@ def pooled_score(
     columns = list(zip(*counts, strict=True)) or [(), (), (), ()]
     none, faint, moderate, intense = (sum(column) for column in columns)
     pooled = (none, faint, moderate, intense)
-    shares = _shares(pooled)
+    shares = shares_of(pooled)
     if shares is None or sum(pooled) < thresholds.least_cells:
         return None, False, pooled
     return score_of(shares, thresholds), is_ultralow(shares, thresholds), pooled
 
 
-def _shares(counts: Counts) -> Shares | None:
+def shares_of(counts: Counts) -> Shares | None:
+    """Share of each pattern in [0, 1], together 1; None without any cell."""
     total = sum(counts)
     if not total:
         return None
     none, faint, moderate, intense = (count / total for count in counts)
     return none, faint, moderate, intense
+
+
+def h_score_of(counts: Counts) -> float | None:
+    """See `StainReading.h_score`."""
+    shares = shares_of(counts)
+    return None if shares is None else sum(i * 100 * part for i, part in enumerate(shares))
+
+
+def score_of(shares: Shares, thresholds: StainThresholds) -> HER2Score:
+    """The score that shares of cells give.
+
+    Args:
+        shares: none, faint or incomplete, weak to moderate complete, intense complete; sum 1.
+        thresholds: `positive_share` is the guideline's share; intense complete staining below
+            `noise_share` is not believed.
+    """
+    return score_of_cells(*shares[1:], thresholds.positive_share, thresholds.noise_share)
+
+
+def is_ultralow(shares: Shares, thresholds: StainThresholds) -> bool:
+    """Whether a 0 is a HER2-ultralow: membrane staining in some cells, too few for a 1+."""
+    stained = 1 - shares[0]
+    return score_of(shares, thresholds) is HER2Score.ZERO and stained > thresholds.noise_share

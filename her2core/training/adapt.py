@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from her2core.evaluation.figures import Sample
 from her2core.evaluation.intervals import Interval, patch_codes, weight_blocks
-from her2core.evaluation.metrics import sample_metrics
+from her2core.evaluation.metrics import set_metrics
 from her2core.evaluation.pairs import PairComparison, brier_difference, compare
 from her2core.models.adapt import (
     INNER_FOLDS,
@@ -222,7 +222,7 @@ def _fitted(
         first = novelty.of(seen.pooled, seen.looks)
         wider, later = with_known(novelty, seen.pooled, seen.looks, folds, card.novelty.flagged)
         strange = float((first > 1).mean()), float((later > 1).mean())
-    after = sample_metrics(samples["after"], HELD_OUT, _N_BOOT)
+    after = set_metrics(samples["after"], HELD_OUT, _N_BOOT)
     groups = seen.own_groups
     provenance = before.and_also(provenance_from(seen.prints, groups))
     known = _known_before(before.overlap(seen.prints, groups), before.whole)
@@ -232,7 +232,7 @@ def _fitted(
         extra[NOVELTY_FILE] = to_bytes(wider)
     return Proposal(
         fitted.card,
-        sample_metrics(samples["before"], HELD_OUT, _N_BOOT),
+        set_metrics(samples["before"], HELD_OUT, _N_BOOT),
         after,
         compare(("before", "after"), *both, weight_blocks(codes, _N_BOOT, 0)),
         brier_difference(*both, weight_blocks(codes, _N_BOOT, 0)),

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from her2core.models.bundles.bundle_files import verified_bytes
 from her2core.models.bundles.card import CARD_FILE, BundleError, ModelCard
 from her2core.models.bundles.card_records import ProvenanceFacts
 from her2core.training.data.duplicates import Fingerprints, fingerprints, joined, near_pairs
@@ -123,18 +124,12 @@ def provenance_of(bundle: Path) -> Provenance:
     if card.provenance is None:
         return nothing(whole=card.demo)
     try:
-        data = (bundle / PROVENANCE_FILE).read_bytes()
-        if hashlib.sha256(data).hexdigest() != card.provenance.sha256:
-            raise ValueError(f"{PROVENANCE_FILE} is not the file its card was written for")
-        return from_bytes(data)
-    except OSError:
-        reason = f"{PROVENANCE_FILE} is missing or cannot be read"
+        return from_bytes(verified_bytes(bundle / PROVENANCE_FILE, card.provenance.sha256))
     except ValueError as error:
-        reason = str(error)
-    raise BundleError(
-        f"What the bundle “{bundle.name}” learnt from cannot be told: {reason}; copy the whole "
-        "bundle again."
-    )
+        raise BundleError(
+            f"What the bundle “{bundle.name}” learnt from cannot be told: {error}; copy the whole "
+            "bundle again."
+        ) from None
 
 
 def provenance_of_start(start: Path | None) -> Provenance:

@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from her2core.common.palette import CONTOUR, CONTOUR_AGAINST, CONTOUR_FOR
 from her2core.common.svg import Lines, outlines_svg
+from her2core.preprocessing.patches import MODEL_SIDE
 from her2core.xai.explanation import Explanation
-from her2core.xai.heat import SIDE
 from her2core.xai.methods import METHODS
 
 # Shares of the map's maximum: the thin line and the thick one.
@@ -37,7 +37,7 @@ def contours_svg(explanation: Explanation) -> str:
         for side, colour in sides
         for level, width in zip(LEVELS, (1.5, 3), strict=True)
     ]
-    return outlines_svg(SIDE, SIDE, lines)
+    return outlines_svg(MODEL_SIDE, MODEL_SIDE, lines)
 
 
 def _smooth(explanation: Explanation) -> npt.NDArray[np.float32]:
@@ -51,7 +51,7 @@ def _smooth(explanation: Explanation) -> npt.NDArray[np.float32]:
 
 def _outlines(heat: npt.NDArray[np.float32], level: float) -> list[npt.NDArray[np.float32]]:
     """Closed outlines (n, 2) of where the heat reaches the level, in the map's own pixels."""
-    size = (_FINER * SIDE, _FINER * SIDE)
+    size = (_FINER * MODEL_SIDE, _FINER * MODEL_SIDE)
     inside = (cv2.resize(heat, size, interpolation=cv2.INTER_LINEAR) >= level).astype(np.uint8)
     found, _ = cv2.findContours(inside, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
     return [

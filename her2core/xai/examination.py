@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from her2core.models.bundles.registry import ARCHITECTURES
+from her2core.models.architectures import ARCHITECTURES
 from her2core.scores import HER2Score
 from her2core.xai import fidelity
 from her2core.xai.class_activation import ClassActivation
@@ -17,8 +17,8 @@ from her2core.xai.fidelity_report import BASELINES, MethodFidelity, measured
 from her2core.xai.methods import CLASS_ACTIVATION, METHODS
 
 if TYPE_CHECKING:
+    from her2core.models.backends.tensorflow_backend import Classifier
     from her2core.models.bundles.bundle import Bundle
-    from her2core.models.classifier import Classifier
     from her2core.xai.shap_values import ShapExplainer
 
 Floats = npt.NDArray[np.float32]
@@ -54,9 +54,8 @@ class Subject:
         """Compile; takes seconds to half a minute."""
         import tensorflow as tf
 
-        from her2core.models.classifier import Classifier
-        from her2core.xai.pixel_gradient import pixel_gradient
-        from her2core.xai.shap_values import ShapExplainer
+        from her2core.models.backends.tensorflow_backend import Classifier
+        from her2core.xai.shap_values import ShapExplainer, pixel_gradient
 
         classifier = Classifier(bundle)
         by_pixels = pixel_gradient(classifier)
@@ -80,7 +79,7 @@ class Subject:
 
         def heat(method: str) -> Floats:
             if method in CLASS_ACTIVATION:
-                return self.activation(inner.features, target, inner.hidden, method).heat
+                return self.activation(inner.features, inner.hidden, target, method).heat
             if method == "shap":
                 return self.shap(pixels, target, self.samples).heat
             return self.gradient(pixels, target)
@@ -89,7 +88,9 @@ class Subject:
 
     def probability(self, target: HER2Score) -> Callable[[Floats], Doubles]:
         """The network's probability of a class, as a function of pixels (n, 224, 224, 3)."""
-        return lambda pixels: self.classifier.infer(pixels)[0][:, int(target)].astype(np.float64)
+        return lambda pixels: (
+            self.classifier.read(pixels).probabilities[:, target].astype(np.float64)
+        )
 
 
 def examine(
@@ -121,7 +122,7 @@ def examine(
 
     for number, patch in enumerate(drawn, start=1):
         pixels = patch.rgb.astype(np.float32) / np.float32(255)
-        target = HER2Score(int(subject.classifier.infer(pixels[None])[0][0].argmax()))
+        target = HER2Score(int(subject.classifier.read(pixels[None]).probabilities[0].argmax()))
         heats = subject.maps(pixels, target)
         first.append((pixels, target, dict(heats)))
         moved = subject.maps(fidelity.shifted(pixels), target)

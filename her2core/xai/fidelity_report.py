@@ -192,8 +192,7 @@ NOTHING_CHECKED = FidelityReport("none", "", ())
 def read_report(path: Path) -> FidelityReport:
     """Read the benchmark's file; one that is missing or damaged checks nothing."""
     try:
-        text = strict_json.text_of(path, _MOST_BYTES, "such a report")
-        return strict_json.read_text(FidelityReport, text, "the report", path.name)
+        return strict_json.read_file(FidelityReport, path, _MOST_BYTES, "report")
     except strict_json.ShapeError:
         return NOTHING_CHECKED
 

@@ -17,6 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from her2core.common import palette
 from her2core.common.text import percent
+from her2core.models.architectures import model_name
 from her2core.models.reading_grid import place_of
 from her2core.models.verdict import Verdict
 from her2core.preprocessing.patches import Square
@@ -115,15 +116,12 @@ def heat_picture(explanation: Explanation) -> Pixels:
 
 def verdict_line(verdict: Verdict) -> str:
     """A verdict as one line, e.g. "CNN 2+ (equivocal); 0: 3 %, 1+: 12 %, 2+: 85 %, 3+: <1 %"."""
-    from her2core.models.bundles.registry import ARCHITECTURES
-
-    known = ARCHITECTURES.get(verdict.architecture)
-    title = known.title if known else verdict.architecture
     shares = ", ".join(
         f"{label}: {percent(p)}"
         for label, p in zip(CLASS_LABELS, verdict.probabilities, strict=True)
     )
-    return f"{title} {verdict.score.label} ({verdict.score.status}); {shares}"
+    score = verdict.score
+    return f"{model_name(verdict.architecture)} {score.label} ({score.status}); {shares}"
 
 
 def class_words(explanation: Explanation) -> str:

@@ -1,9 +1,8 @@
 """One plain sentence per heat map: what it shows, and what it cannot show."""
 
+from her2core.preprocessing.patches import MODEL_SIDE
 from her2core.scores import HER2Score
 from her2core.xai.methods import METHODS
-
-_FIELD = 224
 
 
 def class_activation_reading(
@@ -41,9 +40,9 @@ def class_activation_reading(
         )
     return (
         f"Warmer areas {METHODS[method].reading.format(score=target.label)}; "
-        f"the map has only {rows} x {columns} cells, each about {_FIELD // rows} of {_FIELD} "
-        "pixels wide, so it points to regions, cannot outline membranes or cells, and shows "
-        "nothing that speaks against the class."
+        f"the map has only {rows} x {columns} cells, each about {MODEL_SIDE // rows} of "
+        f"{MODEL_SIDE} pixels wide, so it points to regions, cannot outline membranes or cells, "
+        "and shows nothing that speaks against the class."
     )
 
 

@@ -8,6 +8,7 @@ Method: Erion et al., Nature Machine Intelligence 2021; Lundberg and Lee, NeurIP
 """
 
 import threading
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -19,14 +20,14 @@ from scipy.ndimage import gaussian_filter
 
 from her2core.models.architectures import ARCHITECTURES
 from her2core.models.backends.reader import check_pixels
-from her2core.models.classifier import Classifier
+from her2core.models.backends.tensorflow_backend import PIXELS, Classifier, compiled
 from her2core.scores import HER2Score
 from her2core.xai.explanation import Explanation
-from her2core.xai.pixel_gradient import PixelGradient, pixel_gradient
 from her2core.xai.progress import Progress
 from her2core.xai.readings import shap_reading
 
 Floats = npt.NDArray[np.float32]
+PixelGradient = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 DEFAULT_SAMPLES = 50
 SEED = 2018
 _SATURATION = 99.5
@@ -45,9 +46,9 @@ class ShapExplainer:
     def __init__(self, classifier: Classifier, gradient: PixelGradient | None = None) -> None:
         """Reads the background patches once; compiles where no `gradient` is given, in seconds."""
         self._model_id = classifier.model_id
-        self._infer = classifier.infer
+        self._read = classifier.read
         background = classifier.bundle.background.astype(np.float32) / np.float32(255)
-        of_background = classifier.infer(background)[0].astype(np.float64)
+        of_background = classifier.read(background).probabilities.astype(np.float64)
         self._expected: npt.NDArray[np.float64] = of_background.mean(axis=0)
         self._batch = ARCHITECTURES[classifier.bundle.card.architecture].gradient_batch
         self._progress = Progress()
@@ -96,7 +97,7 @@ class ShapExplainer:
         patch = pixels.reshape(1, *pixels.shape[-3:])
         check_pixels(patch)
         attributions = self.attributions(patch, target, samples, against, progress=progress)
-        moved = self._infer(patch)[0][0].astype(np.float64) - self._expected
+        moved = self._read(patch).probabilities[0].astype(np.float64) - self._expected
         gap = float(attributions.sum() - moved[target])
         if against is not None:
             gap += float(moved[against])
@@ -152,6 +153,25 @@ class ShapExplainer:
             finally:
                 np.random.set_state(state)
         return np.array(values, dtype=np.float64).reshape(patch.shape[1:])
+
+
+def pixel_gradient(classifier: Classifier) -> PixelGradient:
+    """Compile the gradient of class probabilities by the pixels.
+
+    Returns:
+        A function of pixels float32 (n, 224, 224, 3) and weights (4,), one-hot for a single class,
+        giving the gradient of the so weighted temperature-scaled probabilities, float32
+        (n, 224, 224, 3).
+    """
+    model = classifier.scaled
+
+    def gradient(pixels: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(pixels)
+            probability = tf.reduce_sum(model(pixels, training=False) * target)
+        return tape.gradient(probability, pixels)
+
+    return compiled(gradient, [PIXELS, tf.TensorSpec((4,), tf.float32)], model)
 
 
 def _differentiate_by(explainer: shap.GradientExplainer, gradient: PixelGradient) -> None:

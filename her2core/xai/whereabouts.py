@@ -7,19 +7,20 @@ each share stands how much of the patch that part covers: a map that says nothin
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from her2core.common.text import percent_text
+from her2core.preprocessing.patches import MODEL_SIDE
 from her2core.stain.density import separate
 from her2core.stain.membranes import membrane_lines
 from her2core.stain.nuclei import WORKING_UM, nuclear_mask
 from her2core.stain.scale import ASSUMED_UM_PER_PIXEL, estimate_um_per_pixel
 from her2core.stain.thresholds import StainThresholds
 from her2core.xai.explanation import Explanation
-from her2core.xai.heat import SIDE
 
 Floats = npt.NDArray[np.float32]
 # The field at the working resolution, in pixels: wider ones are measured more coarsely.
@@ -34,16 +35,19 @@ class Parts:
     nuclei: Floats
 
 
-@dataclass(frozen=True)
-class Whereabouts:
-    """Shares in [0, 1] of the positive heat, and of the patch; each three add up to 1."""
+class Shares(NamedTuple):
+    """Shares in [0, 1] that add up to 1."""
 
     membrane: float
     nuclei: float
-    elsewhere: float
-    membrane_area: float
-    nuclei_area: float
-    elsewhere_area: float
+    rest: float
+
+
+class Whereabouts(NamedTuple):
+    """Where the positive heat lies, and what the patch consists of."""
+
+    heat: Shares
+    area: Shares
 
 
 def find_parts(
@@ -92,33 +96,29 @@ def whereabouts(explanation: Explanation, parts: Parts) -> Whereabouts | None:
     total = float(heat.sum())
     if not total > 0:
         return None
-    on_membrane, on_nuclei = (
-        float((heat * part).sum()) / total for part in (parts.membrane, parts.nuclei)
-    )
-    membrane_area, nuclei_area = (float(part.mean()) for part in (parts.membrane, parts.nuclei))
+    both = (parts.membrane, parts.nuclei)
     return Whereabouts(
-        on_membrane,
-        on_nuclei,
-        max(0.0, 1 - on_membrane - on_nuclei),
-        membrane_area,
-        nuclei_area,
-        max(0.0, 1 - membrane_area - nuclei_area),
+        _with_rest(*(float((heat * part).sum()) / total for part in both)),
+        _with_rest(*(float(part.mean()) for part in both)),
     )
 
 
-def in_words(shares: Whereabouts, of: str = "patch") -> str:
+def in_words(found: Whereabouts, of: str = "patch") -> str:
     """E.g. "On stained membrane 31 % (of the patch 18 %), nuclei 22 % (25 %), rest 47 % (57 %)"."""
+    heat, area = (tuple(percent_text(share) for share in shares) for shares in found)
     return (
-        f"On stained membrane {percent_text(shares.membrane)} "
-        f"(of the {of} {percent_text(shares.membrane_area)}), "
-        f"nuclei {percent_text(shares.nuclei)} ({percent_text(shares.nuclei_area)}), "
-        f"rest {percent_text(shares.elsewhere)} ({percent_text(shares.elsewhere_area)})"
+        f"On stained membrane {heat[0]} (of the {of} {area[0]}), nuclei {heat[1]} ({area[1]}), "
+        f"rest {heat[2]} ({area[2]})"
     )
+
+
+def _with_rest(membrane: float, nuclei: float) -> Shares:
+    return Shares(membrane, nuclei, max(0.0, 1 - membrane - nuclei))
 
 
 def _as_seen(mask: npt.NDArray[np.bool_]) -> Floats:
     """The mask on the model's 224 x 224 pixels, as shares."""
-    how = cv2.INTER_AREA if mask.shape[0] > SIDE else cv2.INTER_LINEAR
+    how = cv2.INTER_AREA if mask.shape[0] > MODEL_SIDE else cv2.INTER_LINEAR
     return np.asarray(
-        cv2.resize(mask.astype(np.float32), (SIDE, SIDE), interpolation=how), np.float32
+        cv2.resize(mask.astype(np.float32), (MODEL_SIDE, MODEL_SIDE), interpolation=how), np.float32
     )

@@ -7,7 +7,6 @@ from typing import get_args
 import streamlit as st
 
 from her2core.charts.plotly_figures import agreement_intervals, agreement_table, plotly_figure
-from her2core.charts.verdicts import model_name
 from her2core.charts.words import count_of, figure_text
 from her2core.common.interval_level import LEVEL_TEXT
 from her2core.common.text import cell_text
@@ -20,7 +19,7 @@ from her2core.evaluation.comparisons import (
     model_with_reviewers,
     models_with_each_other,
 )
-from her2core.models.bundles.registry import ARCHITECTURES
+from her2core.models.architectures import ARCHITECTURES, model_name
 from her2core.reviews.log_columns import LogColumns
 from her2core.serving.services import Services
 from pages.evaluation_parts import differences, over_time

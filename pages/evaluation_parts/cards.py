@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from her2core.charts.verdicts import model_name
 from her2core.common.text import markdown_text
+from her2core.models.architectures import model_name
 from her2core.models.bundles.card import BundleError
 from her2core.models.bundles.registry import chosen, find_bundles
 from her2core.serving.services import Services

@@ -11,7 +11,7 @@ import streamlit as st
 from her2core.accounts.records import Permission
 from her2core.charts.report_page import report_html
 from her2core.charts.words import rows_csv
-from her2core.evaluation.blinding import told_of
+from her2core.evaluation.blinding import exposed_by
 from her2core.evaluation.report import PATCH_FOLDER, PatchRow, Report
 from her2core.evaluation.unnamed import unnamed, unnamed_rows
 from her2core.serving.services import Services
@@ -44,7 +44,7 @@ def draw(here: Services, one: Shown) -> None:
     ) -> bytes:
         """The file, once the audit says who took it; what its figures rest on counts as seen."""
         desk.note_export(f"{what} of a report", entries)
-        mark(told_of(told, one.source.copies))
+        mark(exposed_by(told, one.source.copies))
         return make()
 
     def button(kind: str, label: str, ending: str, mime: str, data: Callable[[], bytes]) -> None:

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from her2core.charts.plotly_figures import drift_figure
-from her2core.charts.verdicts import model_name
 from her2core.charts.words import count_of, figure_text
 from her2core.common.interval_level import LEVEL_TEXT
 from her2core.evaluation.drift import Period, drift
 from her2core.evaluation.fleiss import reviewers_kappa
+from her2core.models.architectures import model_name
 from her2core.reviews.log_columns import LogColumns
 from pages.shell import charts, ui
 

@@ -12,12 +12,12 @@ from her2core.charts.words import count_of, not_assessable_lines, pair_line
 from her2core.common.text import markdown_text, printable
 from her2core.evaluation.across import across
 from her2core.evaluation.assessment import RowFilter
-from her2core.evaluation.blinding import told_of
+from her2core.evaluation.blinding import exposed_by
 from her2core.evaluation.report_folders import find_reports
 from her2core.scores import HER2Score
 from her2core.serving.services import Services
 from pages.evaluation_parts import downloads, figures, gallery, real_tissue, third_reader
-from pages.evaluation_parts.sources import UNTIL, Shown, Source, load, narrowed, title_of
+from pages.evaluation_parts.sources import UNTIL, Shown, Source, load, model_name, narrowed
 from pages.shell import exposure
 
 QUALITY = {"All patches": "any", "Without warning": "clean", "With warning": "warned"}
@@ -39,7 +39,9 @@ def draw(here: Services) -> None:
     if not shown:
         return
     # each figure tells a part of what was called how, so nobody reads these patches blind any more
-    exposure.mark(here, frozenset().union(*(told_of(one.rows, one.source.copies) for one in shown)))
+    exposure.mark(
+        here, frozenset().union(*(exposed_by(one.rows, one.source.copies) for one in shown))
+    )
     for column, one in zip(st.columns(len(shown)), shown, strict=True):
         with column:
             _heading(one)
@@ -74,7 +76,7 @@ def _choose(paths: dict[str, Path]) -> list[str]:
     """One report, or two to compare."""
     left, right = st.columns(2)
     names = list(paths)
-    titles = {name: title_of(name, path) for name, path in paths.items()}
+    titles = {name: model_name(name, path) for name, path in paths.items()}
     often = Counter(titles.values())
 
     def shown(name: str) -> str:

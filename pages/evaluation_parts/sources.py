@@ -9,7 +9,7 @@ import streamlit as st
 
 from her2core.common.text import markdown_text, printable
 from her2core.evaluation.assessment import RowFilter, evaluate, scored, without
-from her2core.evaluation.blinding import to_leave_out, told_of
+from her2core.evaluation.blinding import exposed_by, to_leave_out
 from her2core.evaluation.report import Evaluation, PatchRow, Report, ReportError
 from her2core.evaluation.report_folders import stored_copies
 from her2core.serving.services import Services
@@ -71,7 +71,7 @@ class Shown:
         return not self.source.left_out
 
 
-def title_of(name: str, path: Path) -> str:
+def model_name(name: str, path: Path) -> str:
     """A report's title; its folder's name where it cannot be read."""
     try:
         return printable(_stored_title(str(path), path.stat().st_mtime_ns))
@@ -89,7 +89,7 @@ def load(here: Services, name: str, path: Path) -> Source | None:
         reason = str(error) if isinstance(error, ReportError) else f"{path.name} cannot be read."
         st.error(markdown_text(reason), icon=":material/broken_image:")
         return None
-    met = told_of(whole.rows, copies)
+    met = exposed_by(whole.rows, copies)
     desk = session.desk(here.store)
     plan = desk.plan(met)
     sealed = {sha256 for sha256 in plan.double_reads if not desk.sight(sha256, plan).verdicts}

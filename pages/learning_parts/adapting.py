@@ -15,9 +15,10 @@ from her2core.charts.learning import learning_plot
 from her2core.charts.plotly_figures import plotly_figure
 from her2core.common.interval_level import LEVEL_TEXT
 from her2core.common.text import interval_text, markdown_text, percent_text
+from her2core.models.architectures import ARCHITECTURES
 from her2core.models.backends.reader import BackendError
 from her2core.models.bundles.card import BundleError, Metric
-from her2core.models.bundles.registry import ARCHITECTURES, free_folder
+from her2core.models.bundles.registry import free_folder
 from her2core.people.own_labels import ReviewedPatch, own_patches, reviewed_patches
 from her2core.reviews.records import ReviewFilter
 from her2core.scores import HER2Score

@@ -6,8 +6,9 @@ import logging
 
 import streamlit as st
 
-from her2core.charts.verdicts import model_name, probability_figure
+from her2core.charts.verdicts import probability_figure
 from her2core.common.text import cell_text, markdown_text, printable
+from her2core.models.architectures import model_name
 from her2core.models.verdict import Verdict
 from her2core.preprocessing.patches import Patch, PatchError
 from her2core.reviews.columns import ANSWER, answer_texts

@@ -7,9 +7,8 @@ from typing import Literal
 import pandas as pd
 import streamlit as st
 
-from her2core.charts.verdicts import model_name
 from her2core.common.text import cell_text
-from her2core.models.bundles.registry import ARCHITECTURES
+from her2core.models.architectures import ARCHITECTURES, model_name
 from her2core.reviews.columns import ANSWER, answer_texts
 from her2core.reviews.patch_names import distinct_names
 from her2core.reviews.records import Review

@@ -10,8 +10,8 @@ import streamlit as st
 
 from her2core.common.interval_level import LEVEL_TEXT
 from her2core.common.text import markdown_text, percent_text, printable
+from her2core.models.architectures import ARCHITECTURES
 from her2core.models.bundles.card import Metric, ModelCard
-from her2core.models.bundles.registry import ARCHITECTURES
 from her2core.models.temperature import in_words
 
 DEMO_NOTE = (

@@ -13,9 +13,8 @@ from typing import Any, get_args
 import streamlit as st
 
 from her2core.accounts.records import NotAllowedError
-from her2core.charts.verdicts import model_name
 from her2core.common.text import markdown_text
-from her2core.models.bundles.registry import ARCHITECTURES
+from her2core.models.architectures import ARCHITECTURES, model_name
 from her2core.models.verdict import Verdict
 from her2core.preprocessing.patches import Patch
 from her2core.reviews.answer import MAX_COMMENT, Confidence

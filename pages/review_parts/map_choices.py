@@ -7,7 +7,7 @@ from typing import Literal
 
 import streamlit as st
 
-from her2core.charts.verdicts import model_name
+from her2core.models.architectures import model_name
 from her2core.models.verdict import Verdict
 from her2core.scores import HER2Score
 from her2core.xai.explanation import Method

@@ -2,9 +2,8 @@
 
 import streamlit as st
 
-from her2core.charts.verdicts import model_name
 from her2core.common.text import markdown_text
-from her2core.models.bundles.registry import ARCHITECTURES
+from her2core.models.architectures import ARCHITECTURES, model_name
 from her2core.reviews.columns import ANSWER, answer_texts
 from her2core.reviews.records import Review
 from pages.review_parts import navigation, stain_panel

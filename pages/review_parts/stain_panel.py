@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from her2core.charts.verdicts import model_name
 from her2core.common.text import markdown_text, percent_text
+from her2core.models.architectures import model_name
 from her2core.models.verdict import Verdict
 from her2core.preprocessing.patches import Patch
 from her2core.reviews.records import Review
 from her2core.reviews.worklist import FAR_APART, reader_gap
 from her2core.serving.stain_service import StainReader
-from her2core.stain import MembraneReport, StainReading
-from her2core.stain.cells import Pattern
+from her2core.stain.reading import StainReading
+from her2core.stain.report import MembraneReport
 from pages.review_parts.verdicts import compared
 
 # benchmarks/stain.json: at 0.2 to 0.4 µm per pixel the goals are nearly met, at 0.2 to 1.3 not
@@ -89,15 +89,14 @@ def _table(reading: StainReading) -> None:
         st.caption(markdown_text(reading.reason))
     if not reading.cells:
         return
-    shares = reading.shares
     st.table(
         [
             {
-                "Membrane staining": pattern.label,
-                "Cells": reading.counts[pattern],
-                "Share": "–" if shares is None else percent_text(shares[pattern]),
+                "Membrane staining": pattern,
+                "Cells": cells,
+                "Share": "–" if share is None else percent_text(share),
             }
-            for pattern in reversed(Pattern)
+            for pattern, cells, share in reading.table()
         ]
     )
 

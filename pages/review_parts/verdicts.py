@@ -6,8 +6,9 @@ from pathlib import Path
 import streamlit as st
 
 from her2core.charts.external_table import right_at
-from her2core.charts.verdicts import model_name, probability_figure
+from her2core.charts.verdicts import probability_figure
 from her2core.common.text import markdown_text, percent
+from her2core.models.architectures import model_name
 from her2core.models.assessable import ASSESSABLE, Assessability
 from her2core.models.bundles.card import ModelCard
 from her2core.models.conformal import prediction_set, set_text, uncalibrated

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from her2core.charts.verdicts import model_name
 from her2core.common.text import markdown_text, percent
+from her2core.models.architectures import model_name
 from her2core.models.reading_grid import PartRead, place_of
 from her2core.models.verdict import Verdict
 from her2core.preprocessing import screen
 from her2core.preprocessing.patches import Patch, Square
 from her2core.scores import HER2Score
 from her2core.serving.services import Services
-from her2core.stain import StainThresholds
+from her2core.stain.thresholds import StainThresholds
 from her2core.xai.explanation import Explanation, Method
 from her2core.xai.fidelity_report import FidelityReport, checked_maps
 from her2core.xai.methods import CLASS_ACTIVATION, METHODS

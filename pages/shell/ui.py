@@ -13,8 +13,8 @@ from typing import Literal, NoReturn, ParamSpec, TypeVar
 
 import streamlit as st
 
-from her2core.charts.verdicts import model_name
 from her2core.common.text import markdown_text
+from her2core.models.architectures import model_name
 from her2core.people.worklist import MOST_COUNTED, Worklist
 from her2core.preprocessing.patches import Patch
 from her2core.reviews.store import StoreError

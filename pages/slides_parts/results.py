@@ -5,11 +5,10 @@ from functools import partial
 import streamlit as st
 
 from her2core.accounts.records import Permission
-from her2core.charts.verdicts import model_name
 from her2core.common.csv_table import csv_table
 from her2core.common.palette import css
 from her2core.common.text import markdown_text
-from her2core.models.bundles.registry import ARCHITECTURES
+from her2core.models.architectures import ARCHITECTURES, model_name
 from her2core.people.access import Desk
 from her2core.people.review_log import ReviewLog
 from her2core.reviews.records import ReviewFilter

@@ -1,11 +1,11 @@
 """The layers that pages lay over an image: heat maps, and what the stain measurement found."""
 
-from her2core.charts.verdicts import model_name
 from her2core.common.palette import CONTOUR, CONTOUR_AGAINST, CONTOUR_FOR, MEMBRANE, css
+from her2core.models.architectures import model_name
 from her2core.preprocessing.patches import Patch
 from her2core.serving import pictures
 from her2core.serving.stain_service import LARGEST_SIDE
-from her2core.stain import legend
+from her2core.stain.drawing import legend
 from her2core.xai.explanation import Explanation
 from her2core.xai.overlay import colour_stops
 from pages.viewer.component import Layer, Legend

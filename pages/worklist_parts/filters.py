@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from her2core.common.text import markdown_text
-from her2core.models.bundles.registry import ARCHITECTURES
+from her2core.models.architectures import ARCHITECTURES
 from her2core.people.worklist import Worklist
 from her2core.reviews.worklist_filter import (
     EVERYTHING,

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from her2core.common.text import percent
+from her2core.models.architectures import ARCHITECTURES
 from her2core.models.assessable import assess_tumour
-from her2core.models.bundles.registry import ARCHITECTURES
 from her2core.models.verdict import Verdict
 from her2core.people.access import Desk
 from her2core.people.double_reading import Plan

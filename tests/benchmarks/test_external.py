@@ -16,7 +16,7 @@ from her2core.evaluation.fields import COLUMNS, ExternalDataError, read_fields
 from her2core.models.verdict import Verdict
 from her2core.preprocessing.patches import Patch, Square
 from her2core.scores import HER2Score
-from her2core.stain import StainReading
+from her2core.stain.reading import StainReading
 
 ROW = {"file": "a.png", "source": "clinic", "label": "1+", "label_fits_picture": "yes", "group": ""}
 

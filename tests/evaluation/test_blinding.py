@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from her2core.evaluation.assessment import without
-from her2core.evaluation.blinding import to_leave_out, told_of
+from her2core.evaluation.blinding import exposed_by, to_leave_out
 from tests.report_samples import a_report, some_rows
 
 ROWS = some_rows(4)
@@ -40,4 +40,4 @@ def test_figures_without_a_patch_do_not_depend_on_what_was_said_of_it():
 
 
 def test_who_is_shown_a_patch_has_seen_its_copy_too():
-    assert told_of(ROWS[:1], COPIES) == {PATCHES[0], f"{0:064x}"}
+    assert exposed_by(ROWS[:1], COPIES) == {PATCHES[0], f"{0:064x}"}

@@ -84,7 +84,6 @@ def test_the_axis_of_time_names_periods_and_nothing_between():
         columns_of([replace(review(1, patch="a", own=ONE, cnn=ONE), recorded_at=day)]),
         "cnn",
         "month",
-        n_boot=100,
     )
     axis = drift_figure([("CNN", one)]).layout.xaxis
     assert (list(axis.tickvals), axis.tickformat) == (["2026-10-01"], "%d %b %Y")
@@ -92,7 +91,7 @@ def test_the_axis_of_time_names_periods_and_nothing_between():
         replace(review(n, patch=str(n), own=ONE, cnn=ONE), recorded_at=day + timedelta(weeks=n))
         for n in range(30)
     ]
-    weeks = drift(columns_of(log), "cnn", "week", n_boot=100)
+    weeks = drift(columns_of(log), "cnn", "week")
     shown = drift_figure([("CNN", weeks)]).layout.xaxis.tickvals
     assert set(shown) <= {week.start.isoformat() for week in weeks}
     assert len(shown) == 8
@@ -109,15 +108,15 @@ def test_agreement_is_told_for_each_month_and_each_week_in_utc():
             [("a", ONE, 0), ("b", TWO, 1), ("c", ONE, 3), ("d", ONE, 9)], 1
         )
     ]
-    months = drift(columns_of(log), "cnn", "month", n_boot=100)
+    months = drift(columns_of(log), "cnn", "month")
     assert [(m.start, m.report.n) for m in months] == [(date(2026, 2, 1), 2), (date(2026, 3, 1), 2)]
     assert [m.report.exact.value for m in months] == [0.5, 1.0]
-    weeks = drift(columns_of(log), "cnn", "week", n_boot=100)
+    weeks = drift(columns_of(log), "cnn", "week")
     starts = [(w.start.isoformat(), w.report.n) for w in weeks]
     assert starts == [("2026-02-23", 2), ("2026-03-02", 2)]
     assert drift(columns_of(log), "densenet121", "week") == []
 
     # one minute past midnight in Tokyo is still the day before in UTC
     tokyo = datetime(2026, 3, 1, 0, 1, tzinfo=timezone(timedelta(hours=9)))
-    (late,) = drift(columns_of([replace(log[0], recorded_at=tokyo)]), "cnn", "month", n_boot=100)
+    (late,) = drift(columns_of([replace(log[0], recorded_at=tokyo)]), "cnn", "month")
     assert late.start == date(2026, 2, 1)

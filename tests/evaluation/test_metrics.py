@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score
 
+from her2core.evaluation.figures import Sample
+from her2core.evaluation.intervals import patch_codes
 from her2core.evaluation.metrics import set_metrics
 from her2core.models.bundles.card import Metric
 from her2core.models.temperature import fit_temperature
@@ -21,7 +23,8 @@ PAIRS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=8, ma
 def figures(predicted, labels, groups) -> dict[str, Metric]:
     """The metrics of a reader who is sure of each of its scores."""
     sure = np.eye(4)[predicted]
-    found = set_metrics(sure, sure, np.array(labels), groups, None, "set", n_boot=200)
+    codes = patch_codes(groups, range(len(groups)))
+    found = set_metrics(Sample(np.array(labels), sure, sure, codes), "set", n_boot=200)
     assert {metric.set for metric in found} == {"set"}
     return {metric.name: metric for metric in found}
 

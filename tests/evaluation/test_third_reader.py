@@ -17,12 +17,12 @@ from her2core.charts.words import (
     third_reader_lines,
 )
 from her2core.evaluation.assessment import evaluate
-from her2core.evaluation.report import PatchRow, Report, ReportError
+from her2core.evaluation.report import PatchRow, ReportError
 from her2core.evaluation.third_reader import StainRow, row_of, third_reader
 from her2core.scores import HER2Score
-from her2core.stain import StainReading
+from her2core.stain.reading import StainReading
 from her2core.stain.report import FOREIGN_COLOURS
-from tests.report_samples import MODELS, a_report, some_rows
+from tests.report_samples import MODELS, a_report, read_back, some_rows
 
 KEYS = [model.key for model in MODELS]
 COUNTS = {0: (30, 0, 0, 0), 1: (20, 10, 0, 0), 2: (10, 5, 15, 0), 3: (5, 5, 5, 15)}
@@ -112,12 +112,12 @@ def test_groups_in_the_order_of_their_scores_correlate_fully():
 
 def test_a_report_comes_back_with_it_and_older_ones_still_do():
     report = a_report(rows=measured_rows())
-    assert Report.from_json(report.to_json()) == report
+    assert read_back(report.to_json()) == report
     fields = json.loads(report.to_json())
     del fields["evaluation"]["third_reader"]
     for row in fields["rows"]:
         del row["stain"]
-    older = Report.from_json(json.dumps(fields))
+    older = read_back(json.dumps(fields))
     assert older.evaluation.third_reader is None
     assert list(third_reader_lines(older.evaluation)) == []
     assert evaluate(older.rows, older.models, 100).third_reader is None
@@ -128,7 +128,7 @@ def test_a_score_that_is_none_is_refused():
     fields = json.loads(report.to_json())
     fields["rows"][0]["stain"]["score"] = 4
     with pytest.raises(ReportError):
-        Report.from_json(json.dumps(fields))
+        read_back(json.dumps(fields))
 
 
 def test_words_tables_and_files_name_it():

@@ -20,9 +20,9 @@ from her2core.models.backends.openvino_backend import OpenVinoReader
 from her2core.models.backends.openvino_graph import build_graph, build_parts
 from her2core.models.backends.parity import largest_difference
 from her2core.models.backends.reader import TOLERANCE, BackendError
+from her2core.models.backends.tensorflow_backend import Classifier
 from her2core.models.bundles.bundle import as_keras
 from her2core.models.bundles.bundle_files import BundleFiles, read_files
-from her2core.models.classifier import Classifier
 from her2core.settings import PROJECT_ROOT
 from tests.tiny_bundles import NAMES, bundle_root, classifier, pixels
 
@@ -119,7 +119,7 @@ def test_a_bundle_carries_tensorflow_s_logits_and_the_backend_reproduces_them(tm
     powers = np.exp(here.logits / temperature)
     expected = powers / powers.sum(axis=1, keepdims=True)
     shown = here.background[: len(here.logits)].astype(np.float32) / np.float32(255)
-    assert np.allclose(classifier("cnn").infer(shown)[0], expected, atol=1e-5)
+    assert np.allclose(classifier("cnn").read(shown).probabilities, expected, atol=1e-5)
     assert largest_difference(here, reader("cnn"), tmp_path) < TOLERANCE
 
 

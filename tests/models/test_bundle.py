@@ -16,16 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save
 
-from her2core.models.bundles.bundle import BACKGROUND_FILE, WEIGHTS_FILE, load_bundle, write_bundle
+from her2core.models.architectures import ARCHITECTURES
+from her2core.models.bundles.bundle import load_bundle, write_bundle
+from her2core.models.bundles.bundle_files import BACKGROUND_FILE, WEIGHTS_FILE
 from her2core.models.bundles.card import CARD_FILE, BundleError, Metric, ModelCard, ModelInput
 from her2core.models.bundles.card_records import Adaptation, KnownPatches, ProvenanceFacts
-from her2core.models.bundles.registry import (
-    ARCHITECTURES,
-    CHOICE_FILE,
-    choose,
-    chosen,
-    find_bundles,
-)
+from her2core.models.bundles.registry import CHOICE_FILE, choose, chosen, find_bundles
 from her2core.models.conformal import ConformalSets
 from her2core.settings import Settings, load_settings
 from tests.tiny_bundles import NAMES, a_card, bundle_root, classifier, noise, settings

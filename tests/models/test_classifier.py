@@ -28,7 +28,7 @@ def test_probabilities_are_those_of_the_plain_model_for_any_batch_size(
     name: str, count: int
 ) -> None:
     batch = pixels(count)
-    together, features = classifier(name).infer(batch)
+    together, features, _ = classifier(name).read(batch)
     assert together.shape == (count, 4)
     assert features.shape == (count, *classifier(name).feature_shape)
     assert np.ptp(together, axis=0).max() > 1e-3  # the patches do differ
@@ -36,7 +36,7 @@ def test_probabilities_are_those_of_the_plain_model_for_any_batch_size(
     # what SHAP differentiates is what is shown
     assert np.allclose(classifier(name).scaled(batch[:2]), together[:2], atol=1e-5)
     for number in (0, count // 2, count - 1):
-        alone, alone_features = classifier(name).infer(batch[number : number + 1])
+        alone, alone_features, _ = classifier(name).read(batch[number : number + 1])
         assert np.allclose(alone[0], together[number], atol=1e-5)
         assert np.allclose(alone_features[0], features[number], atol=1e-3)
 
@@ -45,7 +45,7 @@ def test_probabilities_are_those_of_the_plain_model_for_any_batch_size(
 def test_a_verdict_names_its_model_and_sums_to_one(name: str) -> None:
     reader = classifier(name)
     card = reader.bundle.card
-    verdict = verdict_of(card, reader.infer(pixels(1))[0][0], reader.backend)
+    verdict = verdict_of(card, reader.read(pixels(1)).probabilities[0], reader.backend)
     assert isinstance(verdict, Verdict)
     assert verdict.architecture == name
     assert verdict.model_id == card.model_id
@@ -55,11 +55,11 @@ def test_a_verdict_names_its_model_and_sums_to_one(name: str) -> None:
 
 def test_threads_do_not_disturb_each_other() -> None:
     reader, batch = classifier("cnn"), pixels(6)
-    expected = reader.infer(batch)[0]
+    expected = reader.read(batch).probabilities
     found: dict[int, np.ndarray] = {}
 
     def read(number: int) -> None:
-        found[number] = reader.infer(batch[number : number + 1])[0][0]
+        found[number] = reader.read(batch[number : number + 1]).probabilities[0]
 
     threads = [threading.Thread(target=read, args=(number,)) for number in range(6)]
     for thread in threads:
@@ -83,4 +83,4 @@ def test_threads_do_not_disturb_each_other() -> None:
 )
 def test_what_is_not_model_input_is_refused(wrong: np.ndarray) -> None:
     with pytest.raises(ValueError, match="Models read"):
-        classifier("cnn").infer(wrong)
+        classifier("cnn").read(wrong)

@@ -7,10 +7,10 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+from her2core.models.architectures import ARCHITECTURES
 from her2core.models.architectures.keras_model import build
 from her2core.models.bundles.card import BundleError
 from her2core.models.bundles.compact import compact, scaled_by_one
-from her2core.models.bundles.registry import ARCHITECTURES
 from tests.tiny_bundles import noise
 
 

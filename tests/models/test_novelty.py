@@ -35,7 +35,7 @@ from her2core.models.ood.novelty_file import (
     save_novelty,
     to_bytes,
 )
-from her2core.models.ood.other_stains import told_apart
+from her2core.models.ood.other_stains import fit_other_stains
 from her2core.scores import HER2Score
 from her2core.training.data.datasets import LabelledFile
 from her2core.training.data.restained import fluorescence, h_and_e, red_chromogen, restained
@@ -127,7 +127,7 @@ class TestOtherStains:
         space = known_space(known)
         limit = np.quantile(space.distance(held_out), 0.97)
         assert (space.distance(other[1]) > limit).mean() < 0.7
-        shown = told_apart(known, other[0])
+        shown = fit_other_stains(known, other[0])
         assert (shown.chance(other[1]) > shown.threshold).mean() > 0.85
         assert (shown.chance(held_out) > shown.threshold).mean() < 0.15
 
@@ -154,7 +154,7 @@ def with_other_stains(novelty: Novelty) -> Novelty:
     held_out = (cloud(40, 6, 3), cloud(40, 5, 4))
     other = (cloud(60, 6, 11), cloud(60, 5, 12) + 9 * np.eye(5, dtype=np.float32)[3])
     known = (cloud(60, 6, 1), cloud(60, 5, 2))
-    shown = told_apart(novelty.placed(*known), novelty.placed(*other))
+    shown = fit_other_stains(novelty.placed(*known), novelty.placed(*other))
     return calibrated(*a_spaces(), held_out, ("a", "b") * 20, 0.1, shown)
 
 

@@ -38,7 +38,7 @@ from her2core.serving.reading_queue import ReadingQueue
 from her2core.serving.services import Services
 from her2core.serving.workbench import Workbench
 from her2core.settings import PROJECT_ROOT, SHIPPED_DATA, Settings
-from her2core.stain import StainReading
+from her2core.stain.reading import StainReading
 from her2core.xai.fidelity_report import (
     FidelityReport,
     Measured,

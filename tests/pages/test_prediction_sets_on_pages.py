@@ -11,10 +11,12 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from her2core.evaluation.figures import Sample
+from her2core.evaluation.intervals import group_codes
 from her2core.evaluation.metrics import set_metrics
 from her2core.models.architectures.keras_model import build
 from her2core.models.bundles.card import CARD_FILE, Metric, ModelCard
-from her2core.models.conformal import COVERAGE, SET_SIZE, ConformalSets
+from her2core.models.conformal import COVERAGE, SET_SIZE, ConformalSets, prediction_sets
 from her2core.models.ood.novelty import BANDS
 from her2core.scores import HER2Score
 from tests.report_samples import SETS, some_rows
@@ -129,8 +131,9 @@ def test_coverage_is_measured_overall_and_for_each_class():
     rows = some_rows(30)
     probabilities = np.array([next(iter(row.probabilities.values())) for row in rows])
     labels = np.array([row.label for row in rows])
-    groups = [row.group for row in rows]
-    metrics = set_metrics(probabilities, probabilities, labels, groups, SETS, "test")
+    codes = group_codes(row.group for row in rows)
+    members = prediction_sets(probabilities, SETS)
+    metrics = set_metrics(Sample(labels, probabilities, probabilities, codes, members), "test")
     found = {m.name: m for m in metrics}
     assert set(found) >= {
         COVERAGE,
@@ -145,7 +148,7 @@ def test_coverage_is_measured_overall_and_for_each_class():
 def test_make_bundle_writes_calibrated_sets_with_their_measured_coverage(tmp_path, monkeypatch):
     import keras
 
-    from her2core.models.bundles.registry import ARCHITECTURES
+    from her2core.models.architectures import ARCHITECTURES
     from training import make_bundle
 
     keras.utils.set_random_seed(0)

@@ -73,17 +73,17 @@ def test_a_reader_sees_a_whole_log_while_others_write(store_url):
 
 class TestTurns:
     def test_who_asks_first_is_served_first(self):
-        turns, served, waiting = FairLock(), [], []
+        lock, served, waiting = FairLock(), [], []
 
         def take(number: int) -> None:
-            with turns.within(30):
+            with lock.turn(30):
                 served.append(number)
 
-        with turns.within(1):
+        with lock.turn(1):
             for number in range(6):
                 waiting.append(threading.Thread(target=take, args=(number,)))
                 waiting[-1].start()
-                while turns.waiting <= number:  # it stands in the queue before the next asks
+                while len(lock._queue) <= number + 1:  # it stands in the queue before the next asks
                     pass
         for thread in waiting:
             thread.join()
@@ -91,17 +91,17 @@ class TestTurns:
         assert len(served) == 6
 
     def test_a_turn_that_does_not_come_in_time_is_given_up_and_holds_nobody_up(self):
-        turns = FairLock()
-        with turns.within(1), pytest.raises(NoTurnError), turns.within(0.01):
+        lock = FairLock()
+        with lock.turn(1), pytest.raises(NoTurnError), lock.turn(0.01):
             pass
-        with turns.within(0.01):
+        with lock.turn(0.01):
             pass
 
     def test_an_error_within_a_turn_passes_it_on(self):
-        turns = FairLock()
-        with pytest.raises(KeyError), turns.within(1):
+        lock = FairLock()
+        with pytest.raises(KeyError), lock.turn(1):
             raise KeyError
-        with turns.within(0.01):
+        with lock.turn(0.01):
             pass
 
     def test_one_at_a_time_goes_through_the_turnstile(self, tmp_path):

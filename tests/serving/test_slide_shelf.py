@@ -19,7 +19,7 @@ from her2core.settings import Settings, UploadLimits, load_settings
 from her2core.slides.readings import RegionReading, SlideReading, to_json
 from her2core.slides.regions import Region
 from her2core.slides.slide import SlideError, SlideFacts
-from her2core.stain import StainReading
+from her2core.stain.reading import StainReading
 from tests import slide_samples
 
 

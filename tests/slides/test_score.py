@@ -31,7 +31,8 @@ from her2core.slides.tables import (
     score_row,
     slide_columns,
 )
-from her2core.stain import StainReading, StainThresholds
+from her2core.stain.reading import StainReading
+from her2core.stain.thresholds import StainThresholds
 from tests.review_samples import patch, review
 
 READERS = ("cnn", "densenet121")

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from her2core import stain
+from her2core.common.optics import DAB, HAEMATOXYLIN
 from her2core.scores import HER2Score
+from her2core.stain.density import StainReport, measure, separate
 from her2core.training.data.real_crops import cut_crops, plausible_label, recolour
 from training import crop_cores
 
@@ -23,7 +24,7 @@ def real_cores(real_patches: list[Path]) -> Path:
 
 def picture(haematoxylin: float, dab: float, side: int = 64) -> np.ndarray:
     """Half glass, half tissue of the given densities."""
-    density = haematoxylin * np.array(stain.HAEMATOXYLIN) + dab * np.array(stain.DAB)
+    density = haematoxylin * np.array(HAEMATOXYLIN) + dab * np.array(DAB)
     rgb = np.full((side, side, 3), 250.0)
     rgb[:, side // 2 :] *= 10**-density
     return np.round(rgb).astype(np.uint8)
@@ -31,32 +32,32 @@ def picture(haematoxylin: float, dab: float, side: int = 64) -> np.ndarray:
 
 @pytest.mark.parametrize(("haematoxylin", "dab"), [(0.3, 0.0), (0.2, 0.3), (0.1, 1.0)])
 def test_separation_finds_the_densities_that_were_mixed(haematoxylin, dab):
-    found_h, found_d = stain.separate(picture(haematoxylin, dab))
+    found_h, found_d = separate(picture(haematoxylin, dab))
     assert found_h[:, 40:].mean() == pytest.approx(haematoxylin, abs=0.02)
     assert found_d[:, 40:].mean() == pytest.approx(dab, abs=0.02)
     assert found_d[:, :20].max() < 0.01
 
 
 def test_shares_are_of_the_tissue_not_of_the_glass():
-    report = stain.measure(picture(0.2, 0.4))
+    report = measure(picture(0.2, 0.4))
     assert report.tissue == pytest.approx(0.5, abs=0.01)
     assert (report.faint, report.moderate, report.intense) == (1.0, 1.0, 0.0)
 
 
 def test_blank_glass_has_no_stain_and_no_tissue():
-    report = stain.measure(np.full((32, 32, 3), 245, np.uint8))
-    assert report == stain.StainReport(0.0, 0.0, 0.0, 0.0)
+    report = measure(np.full((32, 32, 3), 245, np.uint8))
+    assert report == StainReport(0.0, 0.0, 0.0, 0.0)
 
 
 def test_an_unstained_crop_is_never_called_positive():
-    unstained = stain.StainReport(0.9, 0.01, 0.0, 0.0)
+    unstained = StainReport(0.9, 0.01, 0.0, 0.0)
     assert plausible_label(HER2Score.TWO_PLUS, unstained) is HER2Score.ZERO
     assert plausible_label(HER2Score.THREE_PLUS, unstained) is None
 
 
 def test_recolouring_moves_dab_and_leaves_haematoxylin():
     before = picture(0.2, 0.4)
-    after_h, after_d = stain.separate(recolour(before, 2.0))
+    after_h, after_d = separate(recolour(before, 2.0))
     assert after_d[:, 40:].mean() == pytest.approx(0.78, abs=0.04)
     assert after_h[:, 40:].mean() == pytest.approx(0.2, abs=0.03)
 
@@ -68,7 +69,7 @@ def test_measured_stain_separates_real_positive_from_negative_patches(real_cores
     moderate: dict[str, list[float]] = {}
     for row in rows:
         rgb = np.asarray(Image.open(real_cores / row["file"]).convert("RGB"))
-        moderate.setdefault(row["core_ihc_score"], []).append(stain.measure(rgb).moderate)
+        moderate.setdefault(row["core_ihc_score"], []).append(measure(rgb).moderate)
     assert max(moderate["0"]) < 0.01
     assert float(np.median(moderate["2+"])) > 0.05
     assert min(moderate["3+"]) > max(moderate["0"])

@@ -11,11 +11,11 @@ import pytest
 
 from her2core.evaluation.intervals import Interval
 from her2core.evaluation.pairs import PairComparison
+from her2core.models.architectures import ARCHITECTURES
 from her2core.models.backends.openvino_backend import OpenVinoReader
 from her2core.models.backends.parity import largest_difference
 from her2core.models.bundles.bundle_files import frozen_digest, read_files, write_files
 from her2core.models.bundles.card import CARD_FILE, BundleError, ModelCard
-from her2core.models.bundles.registry import ARCHITECTURES
 from her2core.preprocessing.patches import Patch, Square
 from her2core.training import adapt as library
 from her2core.training.provenance import provenance_of

@@ -10,9 +10,9 @@ from PIL import Image
 
 from her2core.charts.plots import reliability_plot
 from her2core.evaluation.report import REPORT_FILE, Report
+from her2core.models.architectures import ARCHITECTURES
 from her2core.models.architectures.keras_model import build
 from her2core.models.bundles.bundle import write_bundle
-from her2core.models.bundles.registry import ARCHITECTURES
 from tests.tiny_bundles import a_card, bundle_root, classifier, noise
 from training import crossfit
 from training.evaluate import EvaluationError
@@ -61,13 +61,13 @@ def test_each_fold_is_read_by_its_own_models(tmp_path, other_cnn):
     (line,) = reliability_plot(reader).series
     assert line.name.startswith("after temperature")
 
+    from her2core.models.backends.tensorflow_backend import Classifier
     from her2core.models.bundles.bundle import load_bundle
-    from her2core.models.classifier import Classifier
 
     by_name = {row.file: row.probabilities["cnn"] for row in report.rows}
     pixels = (noise(8, seed=2) / 255).astype(np.float32)
-    wanted = Classifier(load_bundle(other_cnn)).infer(pixels)[0]
-    unwanted = classifier("cnn").infer(pixels)[0]
+    wanted = Classifier(load_bundle(other_cnn)).read(pixels).probabilities
+    unwanted = classifier("cnn").read(pixels).probabilities
     for number in range(8):
         assert by_name[f"2-{number}.png"] == pytest.approx(wanted[number], abs=1e-5)
         assert by_name[f"2-{number}.png"] != pytest.approx(unwanted[number], abs=1e-3)

@@ -63,7 +63,7 @@ def test_the_rows_are_what_the_pages_would_say_of_the_same_bytes(made, patches):
     pixels = decode(data, row.file, UploadLimits()).pixels()[None]
     for name in NAMES:
         said = row.probabilities[classifier(name).model_id]
-        assert said == pytest.approx(classifier(name).infer(pixels)[0][0], abs=1e-5)
+        assert said == pytest.approx(classifier(name).read(pixels).probabilities[0], abs=1e-5)
     assert [reader.title for reader in report.evaluation.readers][-1] == "Mean probability"
     (unread,) = report.notes
     assert "left out" in unread

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from her2core.models.architectures.keras_model import build
 from her2core.settings import PROJECT_ROOT
-from her2core.stain import separate
+from her2core.stain.density import separate
 from her2core.training.data.augment import Augmentation, augment, restained
 from her2core.training.data.batches import Mixture, choose, draw_batch
 from her2core.training.data.datasets import PatchSet

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from her2core.scores import HER2Score
-from her2core.stain import measure
+from her2core.stain.density import measure
 from her2core.training.synthetic import GeneratorConfig, StainTruth, make_patch
 from her2core.training.synthetic.staining import draw_staining
 from her2core.training.synthetic.tissue import lay_out_tissue

@@ -10,10 +10,10 @@ import keras
 import pytest
 
 from her2core.evaluation.report import REPORT_FILE, Report
+from her2core.models.architectures import ARCHITECTURES
 from her2core.models.architectures.keras_model import build
 from her2core.models.bundles.bundle import load_bundle
 from her2core.models.bundles.card import CARD_FILE, ModelCard
-from her2core.models.bundles.registry import ARCHITECTURES
 from her2core.preprocessing.image_store import ImageStore
 from her2core.reviews.store import ReviewStore
 from her2core.serving.reading_queue import ReadingQueue

@@ -91,10 +91,8 @@ def test_shares_are_of_the_positive_heat_and_stand_beside_those_of_the_patch():
     heat[:, 60:100] = -9.0
     found = whereabouts(explanation(heat, "shap"), halves())
     assert found is not None
-    shares = (found.membrane, found.nuclei, found.elsewhere)
-    assert shares == pytest.approx((2 / 3, 1 / 3, 0))
-    areas = (found.membrane_area, found.nuclei_area, found.elsewhere_area)
-    assert areas == pytest.approx((0.25, 0.5, 0.25))
+    assert found.heat == pytest.approx((2 / 3, 1 / 3, 0))
+    assert found.area == pytest.approx((0.25, 0.5, 0.25))
     assert in_words(found) == (
         "On stained membrane 67 % (of the patch 25 %), nuclei 33 % (50 %), rest 0 % (25 %)"
     )
@@ -103,7 +101,7 @@ def test_shares_are_of_the_positive_heat_and_stand_beside_those_of_the_patch():
 def test_a_map_without_information_has_the_shares_of_the_patch_and_an_empty_one_none():
     found = whereabouts(explanation(np.ones((224, 224))), halves())
     assert found is not None
-    assert (found.membrane, found.nuclei) == pytest.approx((0.25, 0.5))
+    assert found.heat == pytest.approx((0.25, 0.5, 0.25))
     assert whereabouts(explanation(np.zeros((224, 224))), halves()) is None
 
 
@@ -119,7 +117,7 @@ def test_the_parts_found_are_those_the_generator_drew():
     heat = explanation(truth)
     told = whereabouts(heat, parts)
     assert told is not None
-    assert told.membrane > 2 * told.membrane_area
+    assert told.heat.membrane > 2 * told.area.membrane
 
 
 def test_glass_has_no_parts():

@@ -34,8 +34,6 @@ def test_it_equals_the_gradient_through_the_whole_network(name, direction):
 
     head = classifier(name).head
     assert head.flattened == (name == "cnn")
-    assert np.allclose(head.hidden(features.numpy()), hidden, atol=1e-4)
-    assert np.allclose(head.logits(hidden.numpy()), logits, atol=1e-4)
     found = head.gradient(hidden.numpy(), direction)
     assert found.shape == expected.shape
     assert np.allclose(found, expected, atol=1e-4 * np.abs(expected).max())
@@ -46,10 +44,9 @@ def test_it_equals_the_gradient_through_the_whole_network(name, direction):
 
 
 def test_weights_of_another_kind_of_head_are_refused():
-    zeros = np.zeros((9, 5), np.float32), np.zeros(5, np.float32)
-    last = np.zeros((5, 4), np.float32), np.zeros(4, np.float32)
+    hidden, last = np.zeros((9, 5), np.float32), np.zeros((5, 4), np.float32)
     with pytest.raises(ValueError, match="flatten or average"):
-        Head((2, 2, 3), *zeros, *last)
+        Head((2, 2, 3), hidden, last)
 
 
 def test_maps_need_no_tensorflow():

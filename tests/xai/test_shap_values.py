@@ -12,9 +12,8 @@ from scipy.stats import spearmanr
 
 from her2core.scores import HER2Score
 from her2core.xai.explanation import Explanation
-from her2core.xai.pixel_gradient import pixel_gradient
 from her2core.xai.progress import Progress, StoppedError
-from her2core.xai.shap_values import SEED, ShapExplainer
+from her2core.xai.shap_values import SEED, ShapExplainer, pixel_gradient
 from tests.tiny_bundles import NAMES, classifier, pixels
 
 SAMPLES = 4
@@ -76,8 +75,8 @@ def test_the_gap_is_what_the_attributions_miss(name: str) -> None:
     attributions = explainer(name).attributions(patch, TARGET, SAMPLES)
     reader = classifier(name)
     difference = (
-        reader.infer(patch)[0][0, TARGET]
-        - reader.infer(background(name))[0][:, TARGET].astype(np.float64).mean()
+        reader.read(patch).probabilities[0, TARGET]
+        - reader.read(background(name)).probabilities[:, TARGET].astype(np.float64).mean()
     )
     gap = explained(name).completeness_gap
     assert gap == pytest.approx(attributions.sum() - difference, abs=1e-6)
@@ -145,7 +144,7 @@ def test_a_patch_of_the_background_alone_explains_almost_nothing() -> None:
     """Against itself as the only other end of the path, a difference of zero is explained."""
     from dataclasses import replace
 
-    from her2core.models.classifier import Classifier
+    from her2core.models.backends.tensorflow_backend import Classifier
 
     bundle = classifier("cnn").bundle
     alone = Classifier(replace(bundle, background=bundle.background[:1]))

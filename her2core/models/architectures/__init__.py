@@ -11,3 +11,9 @@ from her2core.models.architectures.cnn import CNN
 from her2core.models.architectures.densenet121 import DENSENET121
 
 ARCHITECTURES = MappingProxyType({network.name: network for network in (CNN, DENSENET121)})
+
+
+def model_name(architecture: str) -> str:
+    """How people write an architecture, e.g. "DenseNet121"; its name where it is not known here."""
+    known = ARCHITECTURES.get(architecture)
+    return architecture if known is None else known.title

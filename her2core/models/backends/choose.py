@@ -22,8 +22,7 @@ from her2core.models.bundles.bundle_files import BundleFiles
 
 _log = logging.getLogger(__name__)
 _SUFFIX = "_backend"
-_REFERENCE = "tensorflow"
-_AUTO = ("openvino", _REFERENCE)  # by speed
+_FASTEST, _REFERENCE = "openvino", "tensorflow"
 
 
 def backend_names() -> tuple[str, ...]:
@@ -62,12 +61,11 @@ def open_reader(
         raise BackendError(f"There is no backend '{backend}'.")
     if backend != "auto":
         return _open(backend, files, cache_dir, exact)
-    for name in _AUTO[:-1]:
-        try:
-            return _open(name, files, cache_dir, exact)
-        except BackendError as error:
-            _log.warning("%s Another backend reads with %s.", error, files.card.model_id)
-    return _open(_AUTO[-1], files, cache_dir, exact)
+    try:
+        return _open(_FASTEST, files, cache_dir, exact)
+    except BackendError as error:
+        _log.warning("%s Another backend reads with %s.", error, files.card.model_id)
+        return _open(_REFERENCE, files, cache_dir, exact)
 
 
 def _open(name: str, files: BundleFiles, cache_dir: Path, exact: bool) -> Reader:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import logging
 import platform
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -19,23 +19,12 @@ import numpy as np
 from her2core.common.files import write_atomically
 from her2core.models.backends.reader import Floats, Reader
 from her2core.models.bundles.bundle_files import CHECKED_PATCHES, BundleFiles
-from her2core.models.temperature import Temperature, probabilities
+from her2core.models.temperature import probabilities
 
 _log = logging.getLogger(__name__)
 # counted up whenever a backend computes otherwise than before: earlier notes say nothing about it
 _REVISION = 4
-
-
-@dataclass(frozen=True)
-class Trial:
-    """What was compared."""
-
-    model_id: str
-    weights_sha256: str
-    temperature: Temperature
-    backend: str
-    processor: str
-    revision: int = _REVISION
+Facts = Mapping[str, object]
 
 
 def largest_difference(files: BundleFiles, reader: Reader, cache_dir: Path) -> float:
@@ -47,8 +36,15 @@ def largest_difference(files: BundleFiles, reader: Reader, cache_dir: Path) -> f
         cache_dir: where notes are kept; that it cannot be written costs only time.
     """
     card = files.card
-    trial = Trial(card.model_id, card.weights_sha256, card.temperature, reader.backend, processor())
-    note = cache_dir / f"parity-{card.model_id}-{_digest(asdict(trial))[:16]}.json"
+    trial = {
+        "model_id": card.model_id,
+        "weights_sha256": card.weights_sha256,
+        "temperature": card.temperature,
+        "backend": reader.backend,
+        "processor": processor(),
+        "revision": _REVISION,
+    }
+    note = cache_dir / f"parity-{card.model_id}-{_digest(trial)[:16]}.json"
     known = _noted(note, trial)
     if known is not None:
         return known
@@ -80,31 +76,24 @@ def _reference(files: BundleFiles) -> Floats:
     return probabilities(logits, files.card.temperature).astype(np.float32)
 
 
-def _noted(note: Path, trial: Trial) -> float | None:
+def _noted(note: Path, trial: Facts) -> float | None:
     try:
         data = json.loads(note.read_text(encoding="utf-8"))
         difference = float(data["largest_difference"])
-        whole = data["sha256"] == _seal(trial, difference)
+        whole = data["sha256"] == _digest([trial, difference])
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return difference if whole else None
 
 
-def _write(note: Path, trial: Trial, difference: float) -> None:
-    data = {
-        "trial": asdict(trial),
-        "largest_difference": difference,
-        "sha256": _seal(trial, difference),
-    }
+def _write(note: Path, trial: Facts, difference: float) -> None:
+    seal = _digest([trial, difference])
+    data = {"trial": trial, "largest_difference": difference, "sha256": seal}
     try:
         note.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(note, json.dumps(data, indent=2).encode("utf-8"))
     except OSError:
         _log.warning("The backend's parity could not be recorded; it is tried again next time.")
-
-
-def _seal(trial: Trial, difference: float) -> str:
-    return _digest([asdict(trial), difference])
 
 
 def _digest(facts: object) -> str:

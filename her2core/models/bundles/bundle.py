@@ -19,11 +19,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
 
+from her2core.models.architectures import ARCHITECTURES
 from her2core.models.architectures.keras_model import build
 from her2core.models.bundles.bundle_files import (
-    BACKGROUND_FILE,
     CHECKED_PATCHES,
-    WEIGHTS_FILE,
     BundleFiles,
     Tensors,
     check_tensors,
@@ -33,9 +32,8 @@ from her2core.models.bundles.bundle_files import (
     refuse_taken,
     write_files,
 )
-from her2core.models.bundles.card import BundleError, ModelCard
+from her2core.models.bundles.card import ModelCard
 from her2core.models.bundles.compact import compact
-from her2core.models.bundles.registry import ARCHITECTURES
 
 # Streamlit calls this after every run of a page, for scripts that build their networks anew each
 # time. Here networks are built in other threads meanwhile and live as long as the server: clearing
@@ -44,17 +42,6 @@ from her2core.models.bundles.registry import ARCHITECTURES
 keras.backend.clear_session = lambda free_memory=True: None
 
 _AT_ONCE = 8
-
-__all__ = [
-    "BACKGROUND_FILE",
-    "WEIGHTS_FILE",
-    "Bundle",
-    "BundleError",
-    "as_keras",
-    "load_bundle",
-    "plain_logits",
-    "write_bundle",
-]
 
 
 @dataclass(frozen=True)

@@ -204,19 +204,29 @@ def _checked_logits(stored: Tensors, bundle: str) -> npt.NDArray[np.float32] | N
     return logits.astype(np.float32, copy=False)
 
 
+def verified_bytes(path: Path, sha256: str) -> bytes:
+    """A file of a bundle, read once: what was verified is what is used.
+
+    Raises:
+        ValueError: a phrase on why it is not the file of this sum.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise ValueError(f"{path.name} is missing") from None
+    except OSError:
+        raise ValueError(f"{path.name} cannot be read") from None
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise ValueError(f"{path.name} is not the file its card was written for")
+    return data
+
+
 def _read(path: Path, sha256: str) -> dict[str, npt.NDArray[np.generic]]:
     """The tensors of a file whose bytes have this sha256."""
-    bundle = path.parent.name
     try:
-        data = path.read_bytes()  # once: what was verified is what is used
-    except FileNotFoundError:
-        refuse(bundle, f"{path.name} is missing")
-    except OSError:
-        refuse(bundle, f"{path.name} cannot be read")
-    if hashlib.sha256(data).hexdigest() != sha256:
-        refuse(bundle, f"{path.name} is not the file its card was written for")
-    try:
-        tensors: dict[str, npt.NDArray[np.generic]] = load(data)
+        tensors: dict[str, npt.NDArray[np.generic]] = load(verified_bytes(path, sha256))
     except SafetensorError:
-        refuse(bundle, f"{path.name} is not a safetensors file")
+        refuse(path.parent.name, f"{path.name} is not a safetensors file")
+    except ValueError as error:
+        refuse(path.parent.name, str(error))
     return tensors

@@ -13,15 +13,6 @@ from her2core.models.architectures import ARCHITECTURES
 from her2core.models.bundles.card import CARD_FILE, BundleError, ModelCard
 from her2core.settings import Settings
 
-__all__ = [
-    "ARCHITECTURES",
-    "CHOICE_FILE",
-    "BundleEntry",
-    "choose",
-    "chosen",
-    "find_bundles",
-    "free_folder",
-]
 CHOICE_FILE = "models.json"
 
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from her2core.common.optics import density_of_light
 from her2core.preprocessing.quality.mixture_line import summed
-from her2core.stain.vectors import FITTED
+from her2core.stain.density import UNMIXING
 
 Floats = npt.NDArray[np.float32]
 
@@ -41,7 +41,7 @@ def _figures(whole: Floats) -> npt.NDArray[np.float64]:
     # every second pixel tells the colours as well; the grain needs them all
     image = np.ascontiguousarray(whole[::2, ::2])
     density = density_of_light(image)
-    amounts = density.reshape(-1, 3) @ FITTED.unmixing()
+    amounts = density.reshape(-1, 3) @ UNMIXING
     total = summed(np.abs(amounts))
     absorbing = summed(density).ravel() > _LEAST_DENSITY
     return np.concatenate(

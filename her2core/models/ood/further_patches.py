@@ -56,7 +56,8 @@ def _referring(novelty: Novelty, features: Floats, looks: Floats) -> Novelty:
     """With these patches among the references."""
 
     def more(space: KnownSpace, vectors: Floats) -> KnownSpace:
-        return replace(space, references=np.concatenate([space.references, space.placed(vectors)]))
+        added = space.placed(vectors).astype(np.float32)
+        return replace(space, references=np.concatenate([space.references, added]))
 
     return replace(
         novelty,

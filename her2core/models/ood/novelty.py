@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from her2core.models.bundles.registry import ARCHITECTURES
+from her2core.models.architectures import model_name
 from her2core.models.ood.appearance import appearance
 from her2core.models.ood.other_stains import OtherStains, clipped_threshold
 from her2core.models.verdict import UNFAMILIAR, Verdict
@@ -58,54 +58,39 @@ class KnownSpace:
     references: Floats
     threshold: float = 1.0
 
-    def placed(self, vectors: Floats) -> Floats:
+    def placed(self, vectors: Floats) -> npt.NDArray[np.float64]:
         """Whitened coordinates (n, k) of vectors (n, d)."""
-        return self.seen(vectors).placed.astype(np.float32)
+        # in double precision: what is left over is a small difference of large numbers
+        return (vectors.astype(np.float64) - self.mean) @ self.basis.astype(np.float64)
 
     def distance(self, vectors: Floats) -> Floats:
         """Distance (n,) of vectors (n, d) to the known patches, >= 0."""
-        return self.distance_of(self.seen(vectors))
-
-    def seen(self, vectors: Floats) -> Whereabouts:
-        """Where vectors (n, d) lie in the components, and how far beside them."""
-        # in double precision: what is left over is a small difference of large numbers
-        centred = vectors.astype(np.float64) - self.mean
-        basis, lengths = self._doubled.basis, self._doubled.lengths
-        placed = centred @ basis
-        if not self.residual > 0:
-            return Whereabouts(placed, np.zeros(len(placed)))
-        # what lies within the components, undone: their lengths are those of the whitening
-        inside = ((placed / lengths) ** 2).sum(axis=1)
-        left = np.maximum((centred**2).sum(axis=1) - inside, 0)
-        return Whereabouts(placed, left / self.residual**2)
-
-    def distance_of(self, seen: Whereabouts) -> Floats:
-        """Distance (n,) of what `seen` gave to the known patches, >= 0."""
+        placed = self.placed(vectors)
         parts = [
-            self._nearest(seen.placed[start : start + _ROWS_AT_ONCE])
-            for start in range(0, len(seen.placed), _ROWS_AT_ONCE)
+            self._nearest(placed[start : start + _ROWS_AT_ONCE])
+            for start in range(0, len(placed), _ROWS_AT_ONCE)
         ]
-        found = np.concatenate([np.zeros(0), *parts]) + seen.beside
-        return np.asarray(np.sqrt(found), dtype=np.float32)
+        squares = np.concatenate([np.zeros(0), *parts])
+        if self.residual > 0:
+            centred = vectors.astype(np.float64) - self.mean
+            # what lies within the components, undone: their lengths are those of the whitening
+            inside = ((placed / np.linalg.norm(self.basis, axis=0)) ** 2).sum(axis=1)
+            squares += np.maximum((centred**2).sum(axis=1) - inside, 0) / self.residual**2
+        return np.asarray(np.sqrt(squares), dtype=np.float32)
 
     def _nearest(self, placed: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        squares = (
-            (placed**2).sum(axis=1)[:, None]
-            - 2 * placed @ self._doubled.references
-            + self._doubled.squares[None, :]
-        )
+        """Mean squared distance (n,) to the nearest references, for each component."""
+        references, lengths = self._compared
+        squares = (placed**2).sum(axis=1)[:, None] - 2 * placed @ references + lengths[None, :]
         near = min(NEIGHBOURS, len(self.references))
         nearest = np.partition(np.maximum(squares, 0), near - 1, axis=1)[:, :near]
         return np.asarray(nearest.mean(axis=1) / self.basis.shape[1])
 
     @cached_property
-    def _doubled(self) -> _Doubled:
-        return _Doubled(
-            self.basis.astype(np.float64),
-            np.linalg.norm(self.basis, axis=0),
-            np.ascontiguousarray(self.references.T, np.float64),
-            (self.references**2).sum(axis=1),
-        )
+    def _compared(self) -> tuple[npt.NDArray[np.float64], Floats]:
+        """References (k, m) as every distance needs them, and their squared lengths (m,)."""
+        references = np.ascontiguousarray(self.references.T, np.float64)
+        return references, (self.references**2).sum(axis=1)
 
 
 class Familiarity(NamedTuple):
@@ -113,23 +98,6 @@ class Familiarity(NamedTuple):
 
     band: str
     distance: float
-
-
-class Whereabouts(NamedTuple):
-    """Of n vectors: coordinates (n, k) in the components, and the squared distance (n,) beside
-    them in units of what known patches have there; both float64."""
-
-    placed: npt.NDArray[np.float64]
-    beside: npt.NDArray[np.float64]
-
-
-class _Doubled(NamedTuple):
-    """What every distance needs of a space, in the precision it is computed in."""
-
-    basis: npt.NDArray[np.float64]
-    lengths: Floats
-    references: npt.NDArray[np.float64]
-    squares: Floats
 
 
 def known_space(vectors: Floats, components: int | None = None) -> KnownSpace:
@@ -173,16 +141,16 @@ class Novelty:
     def of(self, features: Floats, looks: Floats) -> Floats:
         """The same from pooled features (n, c) and appearance figures (n, d)."""
         pairs = ((self.features, features), (self.appearance, looks))
-        seen = [(space, space.seen(vectors)) for space, vectors in pairs]
-        parts = [space.distance_of(there) / space.threshold for space, there in seen]
+        parts = [space.distance(vectors) / space.threshold for space, vectors in pairs]
         if self.other is not None:
-            side_by_side = np.hstack([there.placed.astype(np.float32) for _, there in seen])
-            parts.append(self.other.chance(side_by_side) / self.other.threshold)
+            chance = self.other.chance(self.placed(features, looks))
+            parts.append(chance / self.other.threshold)
         return np.asarray(np.max(parts, axis=0), dtype=np.float32)
 
     def placed(self, features: Floats, looks: Floats) -> Floats:
         """Coordinates (n, k) in both spaces, side by side."""
-        return np.hstack([self.features.placed(features), self.appearance.placed(looks)])
+        both = [self.features.placed(features), self.appearance.placed(looks)]
+        return np.hstack(both).astype(np.float32)
 
 
 def calibrated(
@@ -251,8 +219,7 @@ def warning(verdicts: Sequence[Verdict]) -> str | None:
     strange = [verdict.architecture for verdict in verdicts if verdict.unfamiliar]
     if found is None or not strange:
         return None
-    titles = [ARCHITECTURES[name].title if name in ARCHITECTURES else name for name in strange]
-    who = " and ".join(titles)
+    who = " and ".join(model_name(name) for name in strange)
     far = f"distance {found.distance:.1f} times the limit"
     if found.band == LESS:
         return (

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +11,14 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from her2core.common.files import write_atomically
-from her2core.models.bundles.card import CARD_FILE, BundleError, ModelCard
+from her2core.models.bundles.bundle_files import refuse, verified_bytes
+from her2core.models.bundles.card import CARD_FILE, ModelCard
 from her2core.models.bundles.card_records import KnownPatches
 from her2core.models.ood.appearance import VERSION
 from her2core.models.ood.novelty import KnownSpace, Novelty
 from her2core.models.ood.other_stains import OtherStains
 
 NOVELTY_FILE = "novelty.safetensors"
-_SPACE = ("mean", "basis", "residual", "references", "threshold")
-_OTHER = ("weights", "bias", "threshold")
 
 Floats = npt.NDArray[np.float32]
 Tensors = Mapping[str, npt.NDArray[np.generic]]
@@ -28,16 +27,12 @@ Tensors = Mapping[str, npt.NDArray[np.generic]]
 def to_bytes(novelty: Novelty) -> bytes:
     """Safetensors: references as float16, which is finer than any distance is known."""
     tensors: dict[str, npt.NDArray[np.generic]] = {"version": np.array([VERSION], np.int32)}
-    for name, space in (("features", novelty.features), ("appearance", novelty.appearance)):
-        tensors[f"{name}.mean"] = space.mean
-        tensors[f"{name}.basis"] = np.ascontiguousarray(space.basis, np.float32)
-        tensors[f"{name}.residual"] = np.array([space.residual], np.float32)
-        tensors[f"{name}.references"] = space.references.astype(np.float16)
-        tensors[f"{name}.threshold"] = np.array([space.threshold], np.float32)
-    if novelty.other is not None:
-        tensors["other.weights"] = novelty.other.weights
-        tensors["other.bias"] = np.array([novelty.other.bias], np.float32)
-        tensors["other.threshold"] = np.array([novelty.other.threshold], np.float32)
+    for name in ("features", "appearance", "other"):
+        part = getattr(novelty, name)
+        for field in fields(part) if part is not None else ():
+            values = np.atleast_1d(np.asarray(getattr(part, field.name), np.float32))
+            kept = values.astype(np.float16) if field.name == "references" else values
+            tensors[f"{name}.{field.name}"] = np.ascontiguousarray(kept)
     data: bytes = save(tensors)
     return data
 
@@ -72,18 +67,9 @@ def load_novelty(folder: Path, card: ModelCard) -> Novelty | None:
     if card.novelty is None:
         return None
     try:
-        data = (folder / NOVELTY_FILE).read_bytes()  # once: what was verified is what is used
-        if hashlib.sha256(data).hexdigest() != card.novelty.sha256:
-            raise ValueError(f"{NOVELTY_FILE} is not the file its card was written for")
-        return from_bytes(data)
-    except OSError:
-        reason = f"{NOVELTY_FILE} is missing or cannot be read"
+        return from_bytes(verified_bytes(folder / NOVELTY_FILE, card.novelty.sha256))
     except ValueError as error:
-        reason = str(error)
-    raise BundleError(
-        f"Model bundle “{folder.name}” cannot be used: {reason}; copy the whole bundle again or "
-        "choose another one."
-    )
+        refuse(folder.name, str(error))
 
 
 def save_novelty(folder: Path, card: ModelCard, novelty: Novelty, known: KnownPatches) -> ModelCard:
@@ -107,9 +93,7 @@ def save_novelty(folder: Path, card: ModelCard, novelty: Novelty, known: KnownPa
 
 
 def _space(tensors: Tensors, name: str) -> KnownSpace:
-    parts = _finite(tensors, name, _SPACE)
-    if len(parts) < len(_SPACE):
-        raise ValueError(f"{NOVELTY_FILE} lacks numbers for its {name}")
+    parts = _parts(tensors, name, KnownSpace)
     mean, basis, references = (parts[field] for field in ("mean", "basis", "references"))
     fits = (
         (mean.ndim, basis.ndim, references.ndim) == (1, 2, 2)
@@ -130,9 +114,7 @@ def _other(tensors: Tensors, coordinates: int) -> OtherStains | None:
     """What tells other stains; None where the bundle was shown none."""
     if not any(name.startswith("other.") for name in tensors):
         return None
-    parts = _finite(tensors, "other", _OTHER)
-    if len(parts) < len(_OTHER):
-        raise ValueError(f"{NOVELTY_FILE} lacks numbers for other stains")
+    parts = _parts(tensors, "other", OtherStains)
     fits = (
         parts["weights"].shape == (coordinates,)
         and parts["bias"].shape == parts["threshold"].shape == (1,)
@@ -143,11 +125,14 @@ def _other(tensors: Tensors, coordinates: int) -> OtherStains | None:
     return OtherStains(parts["weights"], float(parts["bias"][0]), float(parts["threshold"][0]))
 
 
-def _finite(tensors: Tensors, name: str, fields: tuple[str, ...]) -> dict[str, Floats]:
-    """The tensors of these fields that are there and hold finite numbers."""
-    found = {field: tensors.get(f"{name}.{field}") for field in fields}
-    return {
-        field: values.astype(np.float32)
-        for field, values in found.items()
-        if values is not None and np.isfinite(values.astype(np.float32)).all()
-    }
+def _parts(
+    tensors: Tensors, name: str, kind: type[KnownSpace] | type[OtherStains]
+) -> dict[str, Floats]:
+    """A tensor for each field of a kind."""
+    parts = {}
+    for field in fields(kind):
+        values = tensors.get(f"{name}.{field.name}", np.array([np.nan])).astype(np.float32)
+        if not np.isfinite(values).all():
+            raise ValueError(f"{NOVELTY_FILE} lacks numbers for its {name}")
+        parts[field.name] = values
+    return parts

@@ -38,7 +38,7 @@ class OtherStains:
         return np.asarray(1 / (1 + np.exp(-np.clip(logits, -60, 60))), dtype=np.float32)
 
 
-def told_apart(known: Floats, other: Floats) -> OtherStains:
+def fit_other_stains(known: Floats, other: Floats) -> OtherStains:
     """Learn to tell other stains (m, d) from known patches (n, d), both weighing the same."""
     from sklearn.linear_model import LogisticRegression
 

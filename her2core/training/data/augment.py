@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from her2core.stain import StainVectors
+from her2core.stain.density import MIXING
 from her2core.training.data.microscopes import seen_by_another
 
 
@@ -42,7 +42,7 @@ class Augmentation:
     microscopes: float = 0.0
 
 
-_STAINS = StainVectors().mixing().T
+_STAINS = MIXING.T
 _UNMIX = np.linalg.inv(_STAINS)
 # natural logarithm of the light that comes through, by pixel value; black counts as 1
 _LOG_LIGHT = np.log(np.maximum(np.arange(256), 1) / 255).astype(np.float32)
@@ -104,7 +104,7 @@ def restained(
 ) -> npt.NDArray[np.float32]:
     """Multiply the optical densities of haematoxylin and DAB.
 
-    Unmixed after Ruifrok & Johnston with the vectors of `her2core.stain`, as in Tellez et al., IEEE
+    Unmixed after Ruifrok & Johnston with the colours of `her2core.stain.density`, as in Tellez et al., IEEE
     Trans Med Imaging 2018;37:2126. Mixing is linear in density, so that unmixing, the two factors
     and mixing are one 3 x 3 matrix.
 

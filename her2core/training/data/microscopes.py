@@ -10,12 +10,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from her2core.stain import DAB, HAEMATOXYLIN, StainVectors
+from her2core.common.optics import DAB, HAEMATOXYLIN
+from her2core.stain.density import MIXING
 
 Floats = npt.NDArray[np.float32]
 LOOKS = ("burnt", "grey", "photograph", "plain")
 _LOOK_SHARES = (0.25, 0.25, 0.30, 0.20)
-_UNMIX = np.linalg.inv(StainVectors().mixing().T)
+_UNMIX = np.linalg.inv(MIXING.T)
 _STAIN_SPREAD = 0.07
 
 

@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from her2core.scores import HER2Score, passes_rule
-from her2core.stain import DAB, StainReport, measure, separate
+from her2core.common.optics import DAB
+from her2core.stain.density import StainReport, measure, separate
 
 LEAST_TISSUE = 0.55
 

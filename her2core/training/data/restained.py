@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from her2core.common.optics import AEC, DAB, EOSIN, FAST_RED, HAEMATOXYLIN
-from her2core.stain import measure, separate
+from her2core.stain.density import measure, separate
 from her2core.stain.membranes import membrane_lines
 from her2core.stain.nuclei import find_nuclei
 

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from her2core.stain import DAB, HAEMATOXYLIN
+from her2core.common.optics import DAB, HAEMATOXYLIN
 from her2core.training.synthetic.noise import Field, smooth_noise
 
 # proteins and everything unspecific: nearly grey, a little less blue
