@@ -7,8 +7,8 @@ from her2core.models.architectures import ARCHITECTURES
 from her2core.scores import RESEARCH_NOTICE
 from her2core.serving.services import Services
 from her2core.serving.slide_shelf import ShelfSlide, SlideState
+from her2core.slides.folder import SLIDE_ENDINGS
 from her2core.slides.score import score_slide
-from her2core.slides.slide import SLIDE_ENDINGS
 from pages.shell import session, ui
 from pages.slides_parts import own_review, results
 

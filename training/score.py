@@ -62,20 +62,6 @@ from training.score_table import (
 _FILES_AHEAD = 8
 
 
-def find_files(source: Path) -> Listing:
-    """The files to score, `source` itself or the pictures below it, and what is left out there.
-
-    Raises:
-        FileNotFoundError: there is no such file or folder.
-        OSError: the folder cannot be opened.
-    """
-    if source.is_file():
-        return Listing((), (source,), ())
-    if not source.is_dir():
-        raise FileNotFoundError(source)
-    return walk(source)
-
-
 def score_files(
     files: Iterable[tuple[str, Path]],
     workbench: Workbench,
@@ -162,7 +148,7 @@ def _parser() -> argparse.ArgumentParser:
 def _run(args: argparse.Namespace) -> int:
     source = source_of(args)
     target: Path = args.out
-    found = listed(find_files, source)
+    found = listed(walk, source)
     root = source if source.is_dir() else source.parent
     if not found.pictures:
         lines = left_out_lines(found.left_out, root)

@@ -6,17 +6,16 @@ import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 from her2core.common.text import printable
 from her2core.models.architectures import ARCHITECTURES
 from her2core.models.bundles.card import BundleError
+from her2core.preprocessing.picture_files import Listing
 from her2core.serving.workbench import NoModelError
 
 ALL_SCORED, NOTHING_DONE, SOME_NOT_SCORED, INTERRUPTED = 0, 1, 2, 130
 # of the sentences on what was not scored
 MESSAGES_SHOWN = 10
-Found = TypeVar("Found")
 
 
 class NothingDoneError(Exception):
@@ -53,16 +52,18 @@ def models_of(args: argparse.Namespace) -> list[str]:
     return [name.strip() for name in args.models.split(",")]
 
 
-def listed(find: Callable[[Path], Found], source: Path) -> Found:
-    """What `find` lists in a folder, or of a file.
+def listed(find: Callable[[Path], Listing], source: Path) -> Listing:
+    """`source` itself where it is a file, else what `find` lists in the folder.
 
     Raises:
         NothingDoneError: it is not there, or cannot be opened.
     """
+    if source.is_file():
+        return Listing((), (source,), ())
+    if not source.is_dir():
+        raise NothingDoneError(f"There is no file or folder “{path_text(source)}”.")
     try:
         return find(source)
-    except FileNotFoundError:
-        raise NothingDoneError(f"There is no file or folder “{path_text(source)}”.") from None
     except OSError as error:
         raise NothingDoneError(
             f"“{path_text(source)}” cannot be opened ({error.strerror}); change its permissions."

@@ -24,11 +24,13 @@ from her2core.charts.slide_map import slide_picture
 from her2core.common.csv_table import Cell, csv_table
 from her2core.common.files import remove_unfinished, write_atomically
 from her2core.common.text import cell_text
+from her2core.preprocessing.picture_files import left_out_lines
 from her2core.scores import RESEARCH_NOTICE
 from her2core.serving.slide_runs import Outcome, Progress, SlideJob, options_of, read_slides
 from her2core.serving.slide_tasks import SlideOptions
 from her2core.settings import load_settings
 from her2core.slides.cells import cell_shapes
+from her2core.slides.folder import find_slides
 from her2core.slides.geojson import written
 from her2core.slides.plan import DEFAULT_UM
 from her2core.slides.readings import SlideReading
@@ -57,7 +59,7 @@ from training.score_command import (
     path_text,
     source_of,
 )
-from training.slide_inputs import areas_of, find_slides, workers_of, written_names
+from training.slide_inputs import areas_of, workers_of, written_names
 
 _FINEST_REGION_UM, _WIDEST_REGION_UM = 50.0, 1000.0
 _THUMBNAIL = 1600
@@ -120,9 +122,11 @@ def _parser() -> argparse.ArgumentParser:
 def _run(args: argparse.Namespace) -> int:
     out: Path = args.out
     source = source_of(args)
-    slides = listed(find_slides, source)
-    if not slides:
-        raise NothingDoneError(f"“{path_text(source)}” holds no slide.")
+    found = listed(find_slides, source)
+    root = source if source.is_dir() else source.parent
+    if not found.pictures:
+        lines = left_out_lines(found.left_out, root)
+        raise NothingDoneError("\n- ".join([f"“{path_text(source)}” holds no slide.", *lines]))
     if not _FINEST_REGION_UM <= args.um <= _WIDEST_REGION_UM:
         raise NothingDoneError(
             f"Regions are {_FINEST_REGION_UM:g} to {_WIDEST_REGION_UM:g} µm wide (--um)."
@@ -137,20 +141,20 @@ def _run(args: argparse.Namespace) -> int:
     try:
         out.mkdir(parents=True, exist_ok=True)
         remove_unfinished(out)
-        done = _read(slides, options, args)
+        done = _read(found.pictures, root, options, args)
         _write_tables(done, [name for name, _ in options.models], out)
     except OSError as error:
         raise NothingDoneError(
             f"“{path_text(out)}” cannot be written ({error.strerror}); make room or choose another "
             "place; what was read is kept."
         ) from None
-    return _summary(done, out)
+    return _summary(done, out, left_out_lines(found.left_out, root))
 
 
-def _read(slides: Sequence[Path], options: SlideOptions, args: argparse.Namespace) -> list[_Done]:
+def _read(
+    slides: Sequence[Path], root: Path, options: SlideOptions, args: argparse.Namespace
+) -> list[_Done]:
     """Every slide's rows, in the order of the slides; maps and GeoJSON are written on the way."""
-    source = source_of(args)
-    root = source if source.is_dir() else source.parent
     names = {path: cell_text(path.relative_to(root).as_posix()) for path in slides}
     targets = written_names(slides, root)
     done: dict[Path, _Done] = {}
@@ -218,14 +222,15 @@ def _write_tables(done: Sequence[_Done], readers: Sequence[str], out: Path) -> N
     write_atomically(out / "slides.csv", csv_table([columns, *rows]))
 
 
-def _summary(done: Sequence[_Done], out: Path) -> int:
+def _summary(done: Sequence[_Done], out: Path, left_out: Sequence[str]) -> int:
     rows = [row for one in done for row in one.rows]
     scored = sum(row["status"] == SCORED for row in rows)
     failed = [row for row in rows if row["status"] == NOT_SCORED]
     apart = len(rows) - scored - len(failed)
     note = f", {apart} not assessable" if apart else ""
     print(f"{scored} of {len(rows)} scored{note}; {path_text(out)} written.", file=sys.stderr)
-    for message in list(dict.fromkeys(str(row["message"]) for row in failed))[:MESSAGES_SHOWN]:
+    messages = list(dict.fromkeys(str(row["message"]) for row in failed))[:MESSAGES_SHOWN]
+    for message in (*messages, *left_out):
         print(f"- {message}", file=sys.stderr)
     if failed:
         return NOTHING_DONE if len(failed) == len(rows) else SOME_NOT_SCORED

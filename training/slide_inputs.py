@@ -12,35 +12,11 @@ from her2core.common.parallel import cores
 from her2core.preprocessing.patches import safe_name
 from her2core.serving.worker_processes import WorkerProcesses
 from her2core.slides.geojson import MOST_BYTES, AnnotationError, Area, read_areas
-from her2core.slides.slide import SLIDE_ENDINGS, Slide, SlideError
+from her2core.slides.slide import Slide, SlideError
 from training.score_command import NothingDoneError
 
 # an annotation file is named like its slide, with or without the slide's own ending
 _ANNOTATIONS = (".geojson", ".json")
-
-
-def find_slides(source: Path) -> tuple[Path, ...]:
-    """`source` itself, or the slides in this folder and its subfolders, sorted.
-
-    The folder beside an MRXS file, and files and folders whose names begin with a dot, are left
-    out; links to folders are not followed.
-
-    Raises:
-        FileNotFoundError: there is no such file or folder.
-    """
-    if source.is_file():
-        return (source,)
-    if not source.is_dir():
-        raise FileNotFoundError(source)
-    found = []
-    for path in source.rglob("*"):
-        parts = path.relative_to(source).parts
-        inner = [source.joinpath(*parts[:depth]) for depth in range(1, len(parts))]
-        parts_of_slides = any(folder.with_suffix(".mrxs").exists() for folder in inner)
-        hidden = any(part.startswith(".") for part in parts)
-        if path.suffix.lower() in SLIDE_ENDINGS and not hidden and not parts_of_slides:
-            found.append(path)
-    return tuple(sorted(path for path in found if path.is_file()))
 
 
 def written_names(slides: Sequence[Path], root: Path) -> dict[Path, str]:

@@ -9,7 +9,7 @@ ending is named and not read: most often it is some program's copy.
 import os
 import re
 import stat
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,15 +83,19 @@ class Listing:
     left_out: tuple[LeftOut, ...]
 
 
-def list_folder(folder: Path) -> Listing:
+def list_folder(folder: Path, endings: Container[str] = EXTENSIONS) -> Listing:
     """What lies in the folder itself; a folder in it may be a link.
+
+    Args:
+        folder: to look into.
+        endings: of files that are read, lower case with the dot.
 
     Raises:
         OSError: it cannot be opened.
     """
     folders, pictures, left_out = [], [], []
     for path in sorted(folder.iterdir()):
-        left = _left_out(path)
+        left = _left_out(path, endings)
         if left is not None:
             left_out.append(left)
         elif path.is_dir():
@@ -101,7 +105,7 @@ def list_folder(folder: Path) -> Listing:
     return Listing(tuple(folders), tuple(pictures), tuple(left_out))
 
 
-def walk(folder: Path) -> Listing:
+def walk(folder: Path, endings: Container[str] = EXTENSIONS) -> Listing:
     """All pictures in the folder and its subfolders; `folders` is empty.
 
     Links to folders are not followed, so that no loop is entered and no picture comes twice.
@@ -109,7 +113,7 @@ def walk(folder: Path) -> Listing:
     Raises:
         OSError: the folder itself cannot be opened; subfolders that cannot are left out.
     """
-    listing = list_folder(folder)
+    listing = list_folder(folder, endings)
     pictures, left_out = list(listing.pictures), list(listing.left_out)
     waiting = list(listing.folders)
     while waiting:
@@ -118,7 +122,7 @@ def walk(folder: Path) -> Listing:
             left_out.append(LeftOut(path, "links to folders, which are not followed", True))
             continue
         try:
-            inner = list_folder(path)
+            inner = list_folder(path, endings)
         except OSError as error:
             left_out.append(LeftOut(path, f"cannot be opened ({error.strerror})", True))
             continue
@@ -169,12 +173,12 @@ def no_data(name: str) -> str | None:
     return "hidden" if name.startswith(".") else None
 
 
-def _left_out(path: Path) -> LeftOut | None:
+def _left_out(path: Path, endings: Container[str]) -> LeftOut | None:
     """Why this entry of a folder is not read; None where it is."""
     if reason := no_data(path.name):
         return LeftOut(path, reason)
     ending = path.suffix.lower().rstrip()
-    wanted = ending in EXTENSIONS
+    wanted = ending in endings
     try:
         kind = path.stat().st_mode
     except OSError as error:

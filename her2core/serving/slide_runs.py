@@ -41,7 +41,7 @@ from her2core.stain.reading import method_id
 TASK_REGIONS = 16
 _AHEAD = 2
 # counted up whenever tissue, regions or what counts in them is found otherwise than before
-_METHOD = 1
+_METHOD = 2
 _log = logging.getLogger(__name__)
 
 

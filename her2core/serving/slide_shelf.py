@@ -20,14 +20,15 @@ from her2core.common.parallel import cores
 from her2core.models.architectures import ARCHITECTURES
 from her2core.models.bundles.card import BundleError
 from her2core.preprocessing.patches import safe_name
+from her2core.preprocessing.picture_files import no_data
 from her2core.serving.slide_pictures import SlidePictures
 from her2core.serving.slide_runs import Progress, SlideJob, known_reading, options_of, read_slides
 from her2core.serving.slide_tasks import SlideOptions
 from her2core.serving.worker_processes import WorkerProcesses
 from her2core.settings import Settings
+from her2core.slides.folder import SLIDE_ENDINGS, each_once
 from her2core.slides.plan import DEFAULT_UM
 from her2core.slides.readings import SlideReading
-from her2core.slides.slide import SLIDE_ENDINGS
 
 _MOST_LISTED = 2000
 _BLOCK = 2**20
@@ -215,16 +216,16 @@ class SlideShelf:
 def _slides_below(folder: Path) -> list[ShelfSlide]:
     """The slides in a folder and its subfolders; no link leads out of it."""
     root = folder.resolve()
-    found = []
-    for path in sorted(root.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
-        if hidden or path.suffix.lower() not in SLIDE_ENDINGS or not path.is_file():
-            continue
-        if path.resolve().is_relative_to(root):
-            found.append(ShelfSlide(_key(root, path), safe_name(path.name), path))
-        if len(found) >= _MOST_LISTED:
-            break
-    return found
+    slides = [
+        path
+        for path in sorted(root.rglob("*"))
+        if path.suffix.lower() in SLIDE_ENDINGS
+        and not any(map(no_data, path.relative_to(root).parts))
+        and path.is_file()
+        and path.resolve().is_relative_to(root)
+    ]
+    listed = each_once(slides, root)[:_MOST_LISTED]
+    return [ShelfSlide(_key(root, path), safe_name(path.name), path) for path in listed]
 
 
 def _key(root: Path, path: Path) -> str:

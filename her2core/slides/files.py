@@ -1,13 +1,12 @@
 """Files of slides behind one interface: size, levels, scale, and any part of any level.
 
 Runs in the process that `her2core.slides.slide_worker` is, never in the caller's: decoders that
-read hostile bytes are kept apart. OpenSlide reads the scanners' formats and DICOM, tifffile
-OME-TIFF and plain TIFF, the decoders of patches any other picture, which is then held whole.
+read hostile bytes are kept apart. OpenSlide reads the scanners' formats and DICOM, `tiff_slide` any
+other TIFF, the decoders of patches any other picture, which is then held whole.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,8 +14,15 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
-from her2core.preprocessing.image_formats import UnreadableImageError, read_image_file
+from her2core.preprocessing.formats.colour_profiles import way_to_srgb
+from her2core.preprocessing.image_formats import (
+    UnreadableImageError,
+    format_by_content,
+    read_image_file,
+)
+from her2core.slides.tiff_slide import COARSEST_DOT_UM, TiffSlide
 
 RGB = npt.NDArray[np.uint8]
 # plain pictures are held whole, and an overview without reduced levels reads every pixel
@@ -26,8 +32,9 @@ SCANNERS = (".svs", ".ndpi", ".mrxs", ".scn", ".bif", ".vms", ".vmu", ".dcm")
 _MOST_SIDE = 2**31 - 1
 _LEAST_SIDE = 32
 _BAND_PIXELS = 16_000_000
-_UM = {"µm": 1.0, "um": 1.0, "μm": 1.0, "nm": 1e-3, "mm": 1e3, "cm": 1e4, "m": 1e6}
-_UM_PER_UNIT = {"inch": 25_400.0, "centimeter": 10_000.0, "2": 25_400.0, "3": 10_000.0}
+_UM_PER_UNIT = {"inch": 25_400.0, "centimeter": 10_000.0}
+# a pixel under an objective of 1x, as nearly all scanners have it
+_OBJECTIVE_UM = 10.0
 
 
 class SlideFile(Protocol):
@@ -37,6 +44,7 @@ class SlideFile(Protocol):
         format: what kind of file it is, for people.
         levels: (width, height) of each level in pixels, the full resolution first.
         um_per_pixel: what the file says of the full resolution; None where it says nothing.
+        notes: sentences on what a person should know.
     """
 
     @property
@@ -47,6 +55,9 @@ class SlideFile(Protocol):
 
     @property
     def um_per_pixel(self) -> float | None: ...
+
+    @property
+    def notes(self) -> Sequence[str]: ...
 
     def part(self, level: int, x: int, y: int, width: int, height: int) -> RGB:
         """A part of a level, uint8 (height, width, 3), all in pixels of that level."""
@@ -127,36 +138,38 @@ def _on_white(slide: SlideFile, level: int, x: int, y: int, width: int, height: 
 def _opened(path: Path) -> SlideFile:
     import openslide
 
-    try:
-        tiff = _tiff(path)
-        if tiff is not None and "OME" in tiff.pages[0].description[-200:]:
-            return _Tiff(tiff, "OME-TIFF")
-        if openslide.OpenSlide.detect_format(str(path)) is not None:
-            return _Scanned(openslide.OpenSlide(str(path)))
-        if path.suffix.lower() in SCANNERS:
-            raise _no_slide(path)
-        if tiff is not None and _Tiff.can_read(tiff):
-            return _Tiff(tiff, "TIFF")
-    except openslide.OpenSlideError as error:
-        raise _no_slide(path) from error
-    return _Plain(path)
-
-
-def _no_slide(path: Path) -> UnreadableImageError:
-    """The refusal of what OpenSlide cannot read."""
     with path.open("rb") as file:
-        if file.read(132)[128:] == b"DICM":
-            return UnreadableImageError(
-                "is DICOM, but no whole slide that can be read; export it as whole-slide "
-                "microscopy (modality SM)."
-            )
+        start = file.read(132)
+    try:
+        kind = openslide.OpenSlide.detect_format(str(path))
+        if kind not in (None, "generic-tiff"):
+            return _Scanned(openslide.OpenSlide(str(path)))
+    except openslide.OpenSlideError as error:
+        raise _no_slide(start) from error
+    if kind is None and path.suffix.lower() in SCANNERS:
+        raise _no_slide(start)
+    picture = format_by_content(start)
+    if picture is None:
+        what = "is no slide and no picture that is read" if start else "is empty"
+        raise UnreadableImageError(f"{what}; copy it again, or export it as a pyramidal TIFF.")
+    return TiffSlide(path) if picture.name == "TIFF" else _Plain(path)
+
+
+def _no_slide(start: bytes) -> UnreadableImageError:
+    """The refusal of what OpenSlide cannot read, from the first bytes of the file."""
+    if start[128:] == b"DICM":
+        return UnreadableImageError(
+            "is DICOM, but no whole slide that can be read; export it as whole-slide microscopy "
+            "(modality SM)."
+        )
     return damaged()
 
 
 def damaged() -> UnreadableImageError:
     """The refusal of a slide whose parts do not fit together."""
     return UnreadableImageError(
-        "is an incomplete or damaged slide; copy it again from the scanner or archive."
+        "is an incomplete or damaged slide, or of an unusual kind; copy it again from the scanner "
+        "or archive, or export it as a pyramidal TIFF."
     )
 
 
@@ -165,75 +178,43 @@ class _Scanned:
 
     def __init__(self, slide: Any) -> None:
         self._slide = slide
+        self.notes: list[str] = []
         said = slide.properties
         self.format = f"{said.get('openslide.vendor', 'unknown')} slide"
         self.levels = tuple(slide.level_dimensions)
-        mpp = [_number(said.get(f"openslide.mpp-{axis}")) for axis in "xy"]
-        if None in mpp:
-            unit = _UM_PER_UNIT.get(said.get("tiff.ResolutionUnit", ""), 0.0)
-            dots = _number(said.get("tiff.XResolution"))
-            # 72 or 96 dots an inch say nothing of a slide
-            mpp = [unit / dots] * 2 if unit and dots and unit / dots < 20 else [None]
-        known = [value for value in mpp if value is not None]
-        self.um_per_pixel = sum(known) / len(known) if known else None
+        self.um_per_pixel = self._scale()
+        profile = slide.color_profile
+        icc = None if profile is None else profile.tobytes()
+        self._way = way_to_srgb(icc, "RGB", self.notes)
 
     def part(self, level: int, x: int, y: int, width: int, height: int) -> RGB:
         downsample = self._slide.level_downsamples[level]
         corner = (round(x * downsample), round(y * downsample))
         rgba = np.asarray(self._slide.read_region(corner, level, (width, height)))
+        colours = rgba[..., :3] if self._way is None else self._way.levels(rgba[..., :3])
         clear = (255 - rgba[..., 3:]).astype(np.uint16)
         # what was not scanned is glass; Pillow gives straight alpha
-        laid = (rgba[..., :3].astype(np.uint16) * (255 - clear) + 255 * clear) // 255
+        laid = (colours.astype(np.uint16) * (255 - clear) + 255 * clear) // 255
         return laid.astype(np.uint8)
 
-
-class _Tiff:
-    """TIFF of 8-bit RGB in tiles or strips; reduced levels as pages or below the first page."""
-
-    def __init__(self, tiff: Any, kind: str) -> None:
-        self.format = kind
-        first = tiff.series[0] if tiff.series else None
-        pages = [level.pages[0] for level in first.levels] if first is not None else tiff.pages[:1]
-        self._pages = [page for page in pages if _is_plain_rgb(page)]
-        if not self._pages or self._pages[0] is not pages[0]:
-            raise UnreadableImageError(
-                "keeps its channels apart or not as 8-bit RGB; export it as 8-bit RGB."
-            )
-        self._file = tiff.filehandle
-        ends = (
-            offset + count
-            for page in self._pages
-            for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True)
+    def _scale(self) -> float | None:
+        said = self._slide.properties
+        sides = [_number(said.get(f"openslide.mpp-{axis}")) for axis in "xy"]
+        known = [side for side in sides if side is not None]
+        if len(known) == 2:
+            return sum(known) / 2
+        unit = _UM_PER_UNIT.get(said.get("tiff.ResolutionUnit", ""), 0.0)
+        dots = _number(said.get("tiff.XResolution"))
+        if unit and dots and unit / dots < COARSEST_DOT_UM:
+            return unit / dots
+        power = _number(said.get("openslide.objective-power"))
+        if not power:
+            return None
+        self.notes.append(
+            f"The file says only that the objective was {power:g}x; {_OBJECTIVE_UM / power:.2f} µm "
+            "per pixel were taken for that."
         )
-        if max(ends, default=0) > self._file.size:
-            raise damaged()
-        self.levels = tuple((page.imagewidth, page.imagelength) for page in self._pages)
-        self.um_per_pixel = _ome_scale(pages[0].description) or _dots_scale(pages[0])
-
-    @staticmethod
-    def can_read(tiff: Any) -> bool:
-        page = tiff.pages[0]
-        return _is_plain_rgb(page) and page.tags.get("InterColorProfile") is None
-
-    def part(self, level: int, x: int, y: int, width: int, height: int) -> RGB:
-        page = self._pages[level]
-        tile_width = page.tilewidth or page.imagewidth
-        tile_height = page.tilelength or page.rowsperstrip
-        per_row = -(-page.imagewidth // tile_width)
-        out = np.full((height, width, 3), 255, np.uint8)
-        for row in range(y // tile_height, -(-(y + height) // tile_height)):
-            for column in range(x // tile_width, -(-(x + width) // tile_width)):
-                index = row * per_row + column
-                self._file.seek(page.dataoffsets[index])
-                data = self._file.read(page.databytecounts[index])
-                pixels = page.decode(data, index, jpegtables=page.jpegtables)[0]
-                if pixels is None:  # an empty tile is glass
-                    continue
-                tile, top, left = pixels[0], row * tile_height - y, column * tile_width - x
-                ahead, before = max(0, top), max(0, left)
-                cut = tile[ahead - top : height - top, before - left : width - left, :3]
-                out[ahead : ahead + cut.shape[0], before : before + cut.shape[1]] = cut
-        return out
+        return _OBJECTIVE_UM / power
 
 
 class _Plain:
@@ -242,55 +223,17 @@ class _Plain:
     def __init__(self, path: Path) -> None:
         with path.open("rb") as file:
             image = read_image_file(file, MOST_PLAIN_PIXELS, _LEAST_SIDE)
+        with Image.open(path) as header:
+            dots = header.info.get("dpi", (0, 0))[0]
+        scale = _UM_PER_UNIT["inch"] / dots if dots else COARSEST_DOT_UM
         self._rgb = image.rgb
         self.format = image.format
         self.levels = ((image.rgb.shape[1], image.rgb.shape[0]),)
-        self.um_per_pixel: float | None = None
+        self.um_per_pixel = scale if scale < COARSEST_DOT_UM else None
+        self.notes = image.notes
 
     def part(self, level: int, x: int, y: int, width: int, height: int) -> RGB:
         return self._rgb[y : y + height, x : x + width]
-
-
-def _tiff(path: Path) -> Any:
-    """The file as tifffile opens it; None where it is no TIFF with a sound first page."""
-    import logging
-
-    from tifffile import TiffFile
-
-    logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
-    try:
-        tiff = TiffFile(path)
-        return tiff if len(tiff.pages) and hasattr(tiff.pages[0], "description") else None
-    except Exception:  # hostile bytes fail in ways no list would cover; others may still read it
-        return None
-
-
-def _is_plain_rgb(page: Any) -> bool:
-    return bool(
-        page.dtype == np.uint8
-        and page.samplesperpixel in (3, 4)
-        and page.planarconfig == 1
-        and int(page.photometric) in (2, 6)
-    )
-
-
-def _ome_scale(description: str) -> float | None:
-    found = re.search(r'\bPhysicalSizeX\s*=\s*"([^"]{1,30})"', description)
-    unit = re.search(r'\bPhysicalSizeXUnit\s*=\s*"([^"]{1,10})"', description)
-    value = _number(found.group(1)) if found else None
-    return None if value is None else value * _UM.get(unit.group(1) if unit else "µm", 0.0)
-
-
-def _dots_scale(page: Any) -> float | None:
-    tags = page.tags
-    unit = _UM_PER_UNIT.get(
-        str(int(tags["ResolutionUnit"].value)) if "ResolutionUnit" in tags else ""
-    )
-    if unit is None or "XResolution" not in tags:
-        return None
-    dots, per = tags["XResolution"].value
-    scale = unit * per / dots if dots else 0.0
-    return scale if 0 < scale < 20 else None
 
 
 def _number(text: object) -> float | None:

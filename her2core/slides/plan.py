@@ -103,7 +103,7 @@ def plan_slide(
             f"“{slide.name}” would be {len(regions):,} regions; check the scale, or read larger "
             "regions (--um)."
         )
-    notes = [scale.note] if scale.note else []
+    notes = [*slide.notes, *([scale.note] if scale.note else [])]
     if tissue.pen.any():
         notes.append("Pen marks on the slide were left out.")
     names = tuple(core.name for core in cores)

@@ -20,13 +20,10 @@ import numpy.typing as npt
 
 from her2core.common.bounded_process import Answer, BoundedProcess, filled, memory_file
 from her2core.preprocessing.patches import safe_name
-from her2core.slides.files import SCANNERS
 
 _MODULE = "her2core.slides.slide_worker"
 # time is counted on the processor; on the clock a busy machine may take so many times as long
 _PATIENCE = 12.0
-
-SLIDE_ENDINGS = frozenset((*SCANNERS, ".tif", ".tiff", ".btf", ".png", ".jpg", ".jpeg"))
 
 
 class SlideError(ValueError):
@@ -60,7 +57,13 @@ class SlideFacts:
 
 
 class Slide(AbstractContextManager["Slide"]):
-    """An open slide. Safe to use from several threads; close it, or use it in a `with` block."""
+    """An open slide. Safe to use from several threads; close it, or use it in a `with` block.
+
+    Attributes:
+        path, name: of its file.
+        facts: what the file says of itself.
+        notes: sentences on how it is read that a person should know.
+    """
 
     def __init__(self, path: Path, limits: SlideLimits | None = None) -> None:
         """Open it.
@@ -81,6 +84,7 @@ class Slide(AbstractContextManager["Slide"]):
             ) from error
         try:
             said = self._ask({"open": str(path.absolute())}, ())
+            self.notes = tuple(map(str, said["notes"]))
             scale = said["um_per_pixel"]
             self.facts = SlideFacts(
                 str(said["format"]),

@@ -64,6 +64,7 @@ def _open(path: Path) -> Answer:
         "height": height,
         "levels": len(_slide.levels),
         "um_per_pixel": _slide.um_per_pixel,
+        "notes": list(_slide.notes),
     }
 
 

@@ -18,8 +18,9 @@ from her2core.serving.slide_runs import SlideJob, key_of
 from her2core.serving.slide_shelf import SlideState
 from her2core.serving.workbench import Workbench
 from her2core.settings import PROJECT_ROOT, load_settings
+from her2core.slides.folder import SLIDE_ENDINGS
 from her2core.slides.readings import SlideReading, to_json
-from her2core.slides.slide import SLIDE_ENDINGS, SlideFacts
+from her2core.slides.slide import SlideFacts
 from tests import slide_samples
 from tests.page_server import layer_titles, scene_of, serve, services_of, text_of
 from tests.slides.test_score import region
@@ -175,7 +176,7 @@ def test_an_unread_slide_is_shown_and_a_file_that_is_none_is_refused(app, here):
     (here.settings.slide_dir / "a.tif").write_bytes(b"no slide")
     opened(app)
     assert not app.exception
-    assert "is not a PNG" in text_of(app)
+    assert "no slide and no picture" in text_of(app)
 
 
 @pytest.mark.parametrize(

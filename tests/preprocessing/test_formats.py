@@ -72,6 +72,20 @@ def test_an_unmarked_preview_is_passed_over_too():
     assert off(joined_tiff([page(SMALL), page(PICTURE)]), PICTURE) == 0
 
 
+def test_a_label_before_the_picture_is_passed_over_whatever_its_shape():
+    label = np.full((40, 40, 3), (240, 220, 90), np.uint8)
+    data = joined_tiff([page(label), page(PICTURE), page(label)])
+    assert off(data, PICTURE) == 0
+    assert read(data).notes == ("Page 2 of 3 was read, the first of full size.",)
+
+
+def test_the_label_of_a_ventana_slide_is_not_taken_for_the_slide():
+    scanned = (7, b"<EncodeInfo><iScan/></EncodeInfo>")
+    data = joined_tiff([page(SMALL[:, ::-1], t700=scanned), page(SMALL), page(PICTURE)])
+    assert off(data, PICTURE) == 0
+    assert read(data).notes == ("The file is a Ventana slide; its largest level was read.",)
+
+
 def test_an_old_mark_of_previews_is_understood():
     assert off(joined_tiff([page(SMALL, t255=(3, (2,))), page(PICTURE)]), PICTURE) == 0
 
@@ -321,6 +335,22 @@ def test_grey_of_few_bits_covers_the_whole_range(bits):
     png = b"\x89PNG\r\n\x1a\n" + b"".join(hostile.png_chunk(*part) for part in parts)
     expected = np.repeat((values * (255 // (2**bits - 1)))[..., None], 3, axis=2)
     assert off(png, expected) == 0
+
+
+# JPEG
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+@pytest.mark.parametrize("subsampling", [0, 2])
+@pytest.mark.parametrize("size", [(64, 64), (69, 77), (65, 70), (72, 65)])
+def test_a_jpeg_that_lacks_its_last_blocks_is_refused(mode, subsampling, size):
+    noise = np.random.default_rng(1).integers(0, 256, (*size, 3), np.uint8)
+    image = Image.fromarray(noise).convert(mode)
+    options = {} if mode == "L" else {"subsampling": subsampling}
+    data = hostile.encoded(image, "JPEG", quality=95, **options)
+    assert read(data).rgb.shape == (*size, 3)
+    with pytest.raises(UnreadableImageError, match="incomplete JPEG"):
+        read(data[: -len(data) // 3] + b"\xff\xd9")
 
 
 # BMP and JPEG 2000

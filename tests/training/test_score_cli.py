@@ -22,7 +22,7 @@ from her2core.training.data.restained import nuclear_stain
 from her2core.training.synthetic import GeneratorConfig, make_patch
 from tests.tiny_bundles import NAMES, bundle_root, classifier, noise, usual_reader
 from training.report_rows import read_rows
-from training.score import find_files, main
+from training.score import main
 from training.score_table import COLUMNS
 
 
@@ -171,16 +171,6 @@ def test_an_old_table_is_replaced_at_once_and_nothing_else_is_left(tmp_path: Pat
     assert main([str(file), "--out", str(out), "--models", "cnn"]) == 0
     assert len(read(out)) == 1
     assert list(out.parent.iterdir()) == [out]
-
-
-def test_pictures_are_found_and_hidden_files_left_out(tmp_path: Path) -> None:
-    for name in ("a.png", ".b.png", ".git/c.png", "d.txt", "e/f.JPEG", "e/a.tiff"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    found = find_files(tmp_path)
-    names = [path.relative_to(tmp_path).as_posix() for path in found.pictures]
-    assert names == ["a.png", "e/a.tiff", "e/f.JPEG"]
-    assert [one.path.name for one in found.left_out] == [".b.png", ".git", "d.txt"]
 
 
 def test_what_is_left_out_is_counted_and_named(

@@ -19,7 +19,9 @@ from her2core.preprocessing.formats.decoded_image import (
 from her2core.preprocessing.formats.pillow_images import declared_icc, finished, opened
 from her2core.preprocessing.formats.samples import Meaning, picture_of
 
-_FILLED_IN = 128
+# what a JPEG decoder fills in, and the same as ink
+_FILLED_IN = (128, 127)
+_BLOCK, _ENOUGH_TO_TELL = 8, 4
 # BMP's fields, counted from the start of the file
 _DIB_HEADER, _COLOUR_SPACE, _ENDPOINTS, _PROFILE = 14, 14 + 56, 14 + 60, 14 + 112
 _EMBEDDED, _LINKED, _CALIBRATED = b"DEBM", b"KNIL", bytes(4)
@@ -41,13 +43,13 @@ def read_jpeg(file: BinaryIO, limits: SizeLimits, allocate: Allocate) -> Picture
 def _check_end(image: Image.Image) -> None:
     """Refuse a JPEG whose data stop before its last block.
 
-    The decoder fills what is missing with middle grey, exactly, and only warns.
+    The decoder fills what is missing with middle grey, exactly, and only warns. Beside the block
+    before it a missing one may take over some of its colour.
     """
-    if image.mode not in ("L", "RGB"):
-        return
-    width, height = image.size
-    last = np.asarray(image.crop((max(0, width - 8), max(0, height - 8), width, height)))
-    if (last == _FILLED_IN).all():
+    # a rest of a block that is too narrow to tell is looked at together with the block before it
+    left, top = ((side - _ENOUGH_TO_TELL) // _BLOCK * _BLOCK + 1 for side in image.size)
+    last = np.asarray(image.crop((left, top, *image.size)))
+    if last.min() == last.max() and last.max() in _FILLED_IN:
         raise UnreadableImageError(
             "is an incomplete JPEG, the end of its picture is plain grey; "
             "export it again and upload that."

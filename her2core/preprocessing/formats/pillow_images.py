@@ -25,7 +25,7 @@ from her2core.preprocessing.formats.decoded_image import (
 
 _STRIP_PIXELS = 4_000_000
 _ORIENTATION, _EXIF, _INTEROP, _COLOUR_SPACE = 0x0112, 0x8769, 0xA005, 0xA001
-_SRGB, _ADOBE_RGB, _UNCALIBRATED = 1, 2, 0xFFFF
+_ADOBE_RGB, _UNCALIBRATED = 2, 0xFFFF
 _GREY_MODES = frozenset({"1", "L", "LA", "La"})
 _PLAIN_MODES = frozenset({"1", "L", "P", "RGB", "RGBX", "YCbCr", "CMYK"})
 _ALPHA_MODES = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})

@@ -1,13 +1,18 @@
 """TIFF of any layout: one strict way from its samples to a picture."""
 
 from dataclasses import dataclass, replace
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from her2core.preprocessing.formats import tiff_pages as tag
-from her2core.preprocessing.formats.colour_profiles import D65, SRGB_PRIMARIES, way_to_srgb
+from her2core.preprocessing.formats.colour_profiles import (
+    D65,
+    SRGB_PRIMARIES,
+    ToSRGB,
+    way_to_srgb,
+)
 from her2core.preprocessing.formats.decoded_image import (
     Allocate,
     Picture,
@@ -27,9 +32,10 @@ from her2core.preprocessing.formats.samples import (
     notes_on,
     to_srgb,
 )
+from her2core.preprocessing.formats.tiff_choice import main_page
 from her2core.preprocessing.formats.tiff_layout import JPEG, WEBP, WHOLE_PIXELS, Layout, layout_of
-from her2core.preprocessing.formats.tiff_pages import Tags, main_page
-from her2core.preprocessing.formats.tiff_segments import pieces
+from her2core.preprocessing.formats.tiff_pages import Tags
+from her2core.preprocessing.formats.tiff_segments import Window, pieces
 
 _COLOURS: dict[int, Colour] = {
     0: "grey",
@@ -43,6 +49,14 @@ _WHITE_IS_ZERO, _CMYK_INKS = 0, 1
 _ALPHA: dict[int, Any] = {1: "premultiplied", 2: "straight"}
 _WHITE = 255
 _COLOUR_TOLERANCE = 0.005
+
+
+class Holds(NamedTuple):
+    """Whether a part of a picture lets the background through, has empty pieces, has others."""
+
+    translucent: bool
+    empty: bool
+    samples: bool
 
 
 @dataclass(frozen=True)
@@ -60,37 +74,87 @@ class _Channels:
     undeclared: bool = False
 
 
-def read_tiff(file: BinaryIO, limits: SizeLimits, allocate: Allocate) -> Picture:
-    """Read the main picture of an open TIFF file; see `image_formats.read_image_file`."""
-    notes: list[str] = []
-    with main_page(file, limits, notes) as tags:
-        layout = layout_of(tags)
-        channels = _channels(tags, layout, notes)
-        meaning = channels.meaning
-        if meaning.bits == 16:
-            highest = _highest(file, layout, channels)
-            meaning = meaning_in_use(meaning, highest, tags.number(tag.HIGHEST, 0), notes)
-        way = way_to_srgb(_profile(file, tags, notes), meaning.profile_channels, notes)
-        orientation = tags.number(tag.ORIENTATION, 1)
-        upright, stored = upright_and_stored(layout.width, layout.height, orientation, allocate)
-        translucent = empty = complete = False
-        for piece in pieces(file, layout, channels.read):
-            bottom, right = piece.top + piece.height, piece.left + piece.width
-            where = stored[piece.top : bottom, piece.left : right]
+@dataclass(frozen=True)
+class TiffPicture:
+    """The picture of a directory, of which any part can be read while its file is open.
+
+    Attributes:
+        file: that holds it.
+        layout: of its samples.
+        channels: what they mean, and which are read.
+        way: from the declared colours to sRGB; None where nothing is to be done.
+        highest: the highest sample where there are 16 bits, else 0.
+    """
+
+    file: BinaryIO
+    layout: Layout
+    channels: _Channels
+    way: ToSRGB | None
+    highest: int
+
+    def read(self, target: RGBArray, x: int = 0, y: int = 0) -> Holds:
+        """Write the part with this upper left corner into `target`, uint8 (h, w, 3), all inside.
+
+        What the file leaves empty is white.
+
+        Raises:
+            UnreadableImageError: a piece is damaged, or of transparency that is none for sure.
+        """
+        meaning = self.channels.meaning
+        window = Window(x, y, target.shape[1], target.shape[0])
+        translucent = empty = samples = False
+        for piece in pieces(self.file, self.layout, self.channels.read, window):
+            where = piece.window.of(target, x, y)
             if piece.samples is None:
                 where[:] = _WHITE
                 empty = True
                 continue
-            complete = True
+            samples = True
             translucent |= is_translucent(piece.samples, meaning)
-            where[:] = to_srgb(piece.samples, meaning, way)
-    if not complete:
+            where[:] = to_srgb(piece.samples, meaning, self.way)
+        if translucent and self.channels.undeclared:
+            raise refused("has a further channel and does not say whether it is transparency")
+        return Holds(translucent, empty, samples)
+
+
+def open_picture(
+    file: BinaryIO, tags: Tags, notes: list[str], highest: int | None = None
+) -> TiffPicture:
+    """The picture of a directory, none of it read yet.
+
+    Args:
+        file: open TIFF file.
+        tags: the directory.
+        notes: what the reviewer should know is added here.
+        highest: the highest of its 16-bit samples where it is known.
+
+    Raises:
+        UnreadableImageError: it is damaged, or of a kind that is not read.
+    """
+    layout = layout_of(tags)
+    channels = _channels(tags, layout, notes)
+    meaning = channels.meaning
+    if meaning.bits == 16 and highest is None:
+        highest = _highest(file, layout, channels)
+    declared = tags.number(tag.HIGHEST, 0)
+    meaning = meaning_in_use(meaning, highest or 0, declared, notes)
+    way = way_to_srgb(_profile(file, tags, notes), meaning.profile_channels, notes)
+    return TiffPicture(file, layout, replace(channels, meaning=meaning), way, highest or 0)
+
+
+def read_tiff(file: BinaryIO, limits: SizeLimits, allocate: Allocate) -> Picture:
+    """Read the main picture of an open TIFF file; see `image_formats.read_image_file`."""
+    notes: list[str] = []
+    with main_page(file, limits, notes) as tags:
+        picture = open_picture(file, tags, notes)
+        layout, orientation = picture.layout, tags.number(tag.ORIENTATION, 1)
+        upright, stored = upright_and_stored(layout.width, layout.height, orientation, allocate)
+        holds = picture.read(stored)
+    if not holds.samples:
         raise damaged("TIFF")
-    if translucent and channels.undeclared:
-        raise refused("has a further channel and does not say whether it is transparency")
-    if empty:
+    if holds.empty:
         notes.append("Parts of the picture that the file leaves empty are shown white.")
-    notes += notes_on(meaning, translucent, orientation)
+    notes += notes_on(picture.channels.meaning, holds.translucent, orientation)
     return Picture(upright, tuple(notes))
 
 
@@ -163,7 +227,8 @@ def _ycbcr(tags: Tags) -> dict[str, Any]:
 def _highest(file: BinaryIO, layout: Layout, channels: _Channels) -> int:
     """The highest sample of the colours; stops where the full range is seen to be used."""
     highest = 0
-    for piece in pieces(file, layout, channels.read[: channels.meaning.colours]):
+    everything = Window(0, 0, layout.width, layout.height)
+    for piece in pieces(file, layout, channels.read[: channels.meaning.colours], everything):
         if piece.samples is not None:
             highest = max(highest, int(piece.samples.max()))
         if highest >= DARK:

@@ -19,6 +19,8 @@ WITH_PREDICTOR = frozenset({LZW, DEFLATE, DEFLATE_OLD, LZMA, ZSTD})
 WHOLE_PIXELS = {NONE, PACKBITS} | WITH_PREDICTOR
 _KNOWN = WHOLE_PIXELS | BILEVEL | PICTURES.keys()
 _YCBCR = 6
+# of a piece that is not packed and whose length is not given
+UNKNOWN_LENGTH = 2**62
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,6 @@ class Layout:
         planar: whether each sample has strips or tiles of its own.
         piece_width: of a strip or tile.
         piece_height: of a strip or tile.
-        tiled: whether pieces are tiles, which are whole also at the picture's edge.
         compression: TIFF's number of the method.
         subsampling: pixels across and down that share the chroma samples of YCbCr.
         differences: whether each sample is stored as the difference to the one left of it.
@@ -49,7 +50,6 @@ class Layout:
     planar: bool
     piece_width: int
     piece_height: int
-    tiled: bool
     compression: int
     subsampling: tuple[int, int]
     differences: bool
@@ -104,8 +104,7 @@ def layout_of(tags: Tags) -> Layout:
         raise damaged("TIFF")
     if predictor == 2 and max(bits) not in (8, 16):
         raise damaged("TIFF")
-    tiled = tags.value(tag.TILE_WIDTH) is not None
-    if tiled:
+    if tags.value(tag.TILE_WIDTH) is not None:
         piece = tags.number(tag.TILE_WIDTH, 0), tags.number(tag.TILE_HEIGHT, 0)
         offsets, counts = tags.numbers(tag.TILE_OFFSETS), tags.numbers(tag.TILE_COUNTS)
     else:
@@ -115,14 +114,14 @@ def layout_of(tags: Tags) -> Layout:
         raise damaged("TIFF")
     planar = planes == 2 and samples > 1
     layout = Layout(
-        *(width, height, samples, max(bits), planar, *piece, tiled, compression),
+        *(width, height, samples, max(bits), planar, *piece, compression),
         *(_subsampling(tags, compression), predictor == 2, offsets, counts, tags),
     )
     if layout.subsampling != (1, 1) and (planar or samples != 3 or bits != {8} or predictor == 2):
         raise damaged("TIFF")
     pieces = layout.across * layout.down * (samples if planar else 1)
     if compression == NONE and not counts:
-        layout = replace(layout, counts=(2**62,) * pieces)
+        layout = replace(layout, counts=(UNKNOWN_LENGTH,) * pieces)
     if len(layout.offsets) < pieces or len(layout.counts) < pieces:
         raise damaged("TIFF")
     return layout

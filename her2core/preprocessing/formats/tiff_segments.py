@@ -6,11 +6,12 @@ neither place nor length, have no samples.
 """
 
 import io
+import itertools
 import math
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -42,19 +43,32 @@ _FILLED_IN = 128
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
+class Window(NamedTuple):
+    """A part of a picture, in its pixels."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    def of(self, picture: npt.NDArray[Any], x: int, y: int) -> npt.NDArray[Any]:
+        """This part of an array (H, W, ...) whose upper left corner is the pixel (x, y)."""
+        top, left = self.y - y, self.x - x
+        return picture[top : top + self.height, left : left + self.width]
+
+
 @dataclass(frozen=True)
 class Piece:
-    """A part of the picture: where it lies, and its samples, None where the file has none."""
+    """A part of the picture, and its samples; None where the file has none."""
 
-    top: int
-    left: int
-    height: int
-    width: int
+    window: Window
     samples: Samples | None
 
 
-def pieces(file: BinaryIO, layout: Layout, channels: tuple[int, ...]) -> Iterator[Piece]:
-    """The pieces of the picture, row by row, with some samples of each pixel.
+def pieces(
+    file: BinaryIO, layout: Layout, channels: tuple[int, ...], window: Window
+) -> Iterator[Piece]:
+    """What lies in a part of the picture, piece by piece, with some samples of each pixel.
 
     Samples are uint8 or uint16, (height, width, channels).
 
@@ -65,31 +79,44 @@ def pieces(file: BinaryIO, layout: Layout, channels: tuple[int, ...]) -> Iterato
     planes = channels if layout.planar else (0,)
     everything = layout.planar or channels == tuple(range(layout.samples))
     per_plane = layout.across * layout.down
-    for index in range(per_plane):
-        row, column = divmod(index, layout.across)
+    rows = _numbers(window.y, window.height, layout.piece_height)
+    columns = _numbers(window.x, window.width, layout.piece_width)
+    for row, column in itertools.product(rows, columns):
         top, left = row * layout.piece_height, column * layout.piece_width
         height = min(layout.piece_height, layout.height - top)
-        width = min(layout.piece_width, layout.width - left)
-        numbers = [plane * per_plane + index for plane in planes]
+        inside = _overlap(window, Window(left, top, layout.piece_width, height))
+        numbers = [plane * per_plane + row * layout.across + column for plane in planes]
         places = [(layout.offsets[number], layout.counts[number]) for number in numbers]
         if all(place == (0, 0) for place in places):
-            yield Piece(top, left, height, width, None)
+            yield Piece(inside, None)
             continue
         rows_of = [_source(file, end, layout, place, height) for place in places]
-        band = _band(layout)
-        for first in range(0, height, band):
-            rows = min(band, height - first)
-            parts = [source(first, rows) for source in rows_of]
+        for band in _bands(layout, inside.y - top, inside.height):
+            parts = [source(band.start, len(band)) for source in rows_of]
             joined = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
-            seen = joined[:, :width]
-            samples = seen if everything else seen[..., list(channels)]
-            yield Piece(top + first, left, rows, width, samples)
+            here = _overlap(inside, Window(left, top + band.start, layout.piece_width, len(band)))
+            seen = here.of(joined, left, top + band.start)
+            yield Piece(here, seen if everything else seen[..., list(channels)])
 
 
-def _band(layout: Layout) -> int:
+def _numbers(first: int, length: int, side: int) -> range:
+    """Which pieces of that side, in their row or column, these pixels lie in."""
+    return range(first // side, math.ceil((first + length) / side))
+
+
+def _overlap(one: Window, other: Window) -> Window:
+    left, top = max(one.x, other.x), max(one.y, other.y)
+    right = min(one.x + one.width, other.x + other.width)
+    bottom = min(one.y + one.height, other.y + other.height)
+    return Window(left, top, right - left, bottom - top)
+
+
+def _bands(layout: Layout, first: int, number: int) -> Iterator[range]:
     """Rows that are turned into samples at once; a long strip costs little beside itself."""
     down = layout.subsampling[1]
-    return max(1, _BAND_PIXELS // layout.piece_width // down) * down
+    band = max(1, _BAND_PIXELS // layout.piece_width // down) * down
+    for start in range(first // down * down, first + number, band):
+        yield range(start, min(start + band, first + number))
 
 
 def _source(
