@@ -101,6 +101,22 @@ def test_folds_in_real_patches_are_told(real_images):
 
 @pytest.mark.real_images
 @pytest.mark.parametrize(
+    "changed",
+    [
+        pytest.param(lambda image: image[:280, :280], id="a close-up"),
+        pytest.param(lambda image: cv2.GaussianBlur(image, (0, 0), 5), id="out of focus"),
+    ],
+)
+def test_where_a_row_of_nuclei_is_as_wide_as_a_fold_none_is_told(real_images, changed):
+    folded = [
+        artefacts.with_fold(image, np.random.default_rng(3), 2) for image in real_images[::16]
+    ]
+    assert any("fold" in codes(image) for image in folded)
+    assert not any("fold" in codes(changed(image)) for image in folded)
+
+
+@pytest.mark.real_images
+@pytest.mark.parametrize(
     ("expected", "haematoxylin", "dab"),
     [
         # without any blue left the colours are no longer those of the stain at all
@@ -108,7 +124,7 @@ def test_folds_in_real_patches_are_told(real_images):
         # rows of nuclei that dark may pass for a fold
         ({"dense_counterstain", "fold"}, 8.0, 1.0),
         # brown darker still passes for another stain
-        ({"dense_dab", "not_ihc"}, 1.0, 4.0),
+        ({"dense_dab", "not_ihc"}, 1.0, 5.0),
     ],
 )
 def test_a_stain_out_of_range_is_told(real_images, expected, haematoxylin, dab):

@@ -48,8 +48,9 @@ _WORKING_SIDE = 512
 _OVERVIEW_SIDE = 112
 _COARSE_SIDE = 2000
 _BLANK_SHARE, _LITTLE_TISSUE_SHARE = 0.03, 0.25
-# Real patches: focus 0.22 to 0.49; after a Gaussian blur of 4 pixels at 448: 0.06 to 0.08.
-_SHARP_FOCUS = 0.15
+# Real patches: focus 0.22 to 0.49; after a Gaussian blur of 4 pixels at 448: 0.06 to 0.08. This
+# lies in the middle, by ratio.
+_SHARP_FOCUS = 0.13
 _GREY_COLOURFULNESS = 6
 _DARK_GLASS, _DARK_MEDIAN = 190, 80
 _CLIPPED_SHARE, _NEAR_WHITE = 0.5, 180
@@ -61,9 +62,10 @@ _GLASS_IN_VIEW, _ALL_BROWN = 215, 0.75
 _MOST_INK = 0.6
 # Less may be a few dark nuclei.
 _CLEAR_INK = 0.1
-# Real patches: 99 % below it; the same with a fold: 96 % above it. In a small field a row of large
-# nuclei is as wide as a fold.
-_FOLD_CONTRAST, _FOLD_CONTRAST_CLOSE, _CLOSE_SIDE = 0.35, 0.50, 300
+# Real patches: 99 % below it; the same with a fold: 96 % above it.
+_FOLD_CONTRAST = 0.35
+# In a smaller field, and out of focus, a row of nuclei or a duct's wall is as wide as a fold.
+_LEAST_FOLD_SIDE = 300
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,8 @@ def assess(patch: Patch) -> QualityReport:
         if subject is None and exposure is None and _is_no_ink(overview, ink, colours):
             subject = NOT_IHC
         blurred = BLURRED if focus < _SHARP_FOCUS else None
-        spoilt = None if subject or exposure else _spoilt(overview, ink, patch.square.size)
+        may_fold = patch.square.size >= _LEAST_FOLD_SIDE and not blurred
+        spoilt = None if subject or exposure else _spoilt(overview, ink, may_fold=may_fold)
         no_stain = subject in (GREY, EOSIN, NOT_IHC)
         nuclear = not no_stain and brown_lies_on_nuclei(patch.field())
         seen = (BROWN_NUCLEI if nuclear else None, subject, exposure, blurred, spoilt)
@@ -156,7 +159,7 @@ def _subject(
     return None
 
 
-def _spoilt(overview: FloatArray, ink: npt.NDArray[np.bool_], size: int) -> Finding | None:
+def _spoilt(overview: FloatArray, ink: npt.NDArray[np.bool_], *, may_fold: bool) -> Finding | None:
     """What lies on a patch that is IHC and well exposed, or how its stains are; one is enough."""
     stains = _stains(overview[~ink])
     # A counterstain that dense everywhere looks like blue ink.
@@ -166,7 +169,7 @@ def _spoilt(overview: FloatArray, ink: npt.NDArray[np.bool_], size: int) -> Find
             f"Pen ink covers {percent_text(float(ink.mean()))} of the square; wipe the slide and "
             "scan it again, or move the square off the ink.",
         )
-    return _fold(overview, size) or stains
+    return stains or (FOLD if may_fold and fold_contrast(overview) > _FOLD_CONTRAST else None)
 
 
 def _is_no_ink(overview: FloatArray, ink: npt.NDArray[np.bool_], colours: Colours | None) -> bool:
@@ -184,11 +187,6 @@ def _stains(density: FloatArray) -> Finding | None:
     if stains.counterstain_is_dense:
         return DENSE_COUNTERSTAIN
     return PALE_COUNTERSTAIN if stains.counterstain_is_pale else None
-
-
-def _fold(overview: FloatArray, size: int) -> Finding | None:
-    limit = _FOLD_CONTRAST_CLOSE if size < _CLOSE_SIDE else _FOLD_CONTRAST
-    return FOLD if fold_contrast(overview) > limit else None
 
 
 def _exposure(rgb: npt.NDArray[np.uint8], colours: Colours | None) -> Finding | None:

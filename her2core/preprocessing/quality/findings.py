@@ -43,14 +43,14 @@ CLIPPED = Finding(
 
 FOLD = Finding(
     "fold",
-    "A band in the square is darker in both stains, as where tissue lies folded; move the square "
-    "beside it.",
+    "A band in the square is darker in both stains: where it is a fold and no dense tissue, move "
+    "the square beside it.",
     confirmable=True,
 )
 DENSE_DAB = Finding(
     "dense_dab",
-    "The brown is too dark for its grades to be told; export it brighter, or have the slide "
-    "stained again.",
+    "The brown is very dark: intense staining, or a slide stained or exposed too darkly; compare "
+    "it with the control tissue.",
     confirmable=True,
 )
 DENSE_COUNTERSTAIN = Finding(
