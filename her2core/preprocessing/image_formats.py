@@ -28,17 +28,34 @@ from her2core.preprocessing.formats.tiff_images import read_tiff
 __all__ = [
     "EXTENSIONS",
     "FORMATS",
+    "SIGNATURE_BYTES",
     "DecodedImage",
     "ImageFormat",
     "RGBArray",
     "UnreadableImageError",
     "format_by_content",
     "format_names",
+    "other_format",
     "read_image",
     "read_image_file",
 ]
 
-_SIGNATURE_BYTES = 16
+SIGNATURE_BYTES = 132
+# what files of formats that are not read begin with, at an offset
+_OTHER_FORMATS: tuple[tuple[int, bytes, str], ...] = (
+    (4, b"ftypheic", "HEIC"),
+    (4, b"ftypheix", "HEIC"),
+    (4, b"ftypmif1", "HEIC"),
+    (4, b"ftypavif", "AVIF"),
+    (4, b"ftypcrx", "camera raw"),
+    (0, b"GIF8", "GIF"),
+    (0, b"8BPS", "Photoshop"),
+    (0, b"\xff\x0a", "JPEG XL"),
+    (0, b"\0\0\0\x0cJXL ", "JPEG XL"),
+    (128, b"DICM", "DICOM"),
+    (0, b"ZISRAWFILE", "CZI"),
+    (0, b"%PDF", "PDF"),
+)
 
 
 @dataclass(frozen=True)
@@ -93,6 +110,12 @@ def format_by_content(start: bytes) -> ImageFormat | None:
     return next((one for one in FORMATS if re.match(one.signature, start, re.DOTALL)), None)
 
 
+def other_format(start: bytes) -> str | None:
+    """What a file is that begins with these `SIGNATURE_BYTES`, of the formats that are not read."""
+    known = (name for at, mark, name in _OTHER_FORMATS if start[at : at + len(mark)] == mark)
+    return next(known, None)
+
+
 def read_image(data: bytes, max_pixels: int, min_side: int) -> DecodedImage:
     """Decode the picture of a file of one of the `FORMATS`.
 
@@ -123,12 +146,14 @@ def read_image_file(
         UnreadableImageError: as `read_image`.
     """
     file.seek(0)
-    start = file.read(_SIGNATURE_BYTES)
+    start = file.read(SIGNATURE_BYTES)
     file.seek(0)
     kind = format_by_content(start)
     if kind is None:
+        other = other_format(start)
+        what = f"is {other}, not" if other else "is not"
         raise UnreadableImageError(
-            f"is not a {format_names()} image; export the patch as one of these and upload that."
+            f"{what} a {format_names()} image; export the patch as one of these and upload that."
         )
     try:
         picture = kind.read(file, SizeLimits(max_pixels, min_side), allocate or _allocated)

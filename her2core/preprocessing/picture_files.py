@@ -14,7 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from her2core.common.text import printable
-from her2core.preprocessing.image_formats import EXTENSIONS, format_by_content
+from her2core.preprocessing.image_formats import (
+    EXTENSIONS,
+    SIGNATURE_BYTES,
+    format_by_content,
+    other_format,
+)
 
 NAMED = 3
 _SYSTEM = frozenset(
@@ -28,21 +33,6 @@ _SYSTEM = frozenset(
     }
 )
 _SYSTEM_PART = re.compile(r"@syno|SYNO(?:PHOTO|FILE)_|thumbs\.db:|trash-\d+$|~\$", re.IGNORECASE)
-# What files of formats that are not read begin with, at an offset.
-_SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
-    (4, b"ftypheic", "HEIC"),
-    (4, b"ftypheix", "HEIC"),
-    (4, b"ftypmif1", "HEIC"),
-    (4, b"ftypavif", "AVIF"),
-    (4, b"ftypcrx", "camera raw"),
-    (0, b"GIF8", "GIF"),
-    (0, b"8BPS", "Photoshop"),
-    (0, b"\xff\x0a", "JPEG XL"),
-    (0, b"\0\0\0\x0cJXL ", "JPEG XL"),
-    (128, b"DICM", "DICOM"),
-    (0, b"ZISRAWFILE", "CZI"),
-    (0, b"%PDF", "PDF"),
-)
 # Endings of pictures that are left out, with what they are.
 _OTHER_PICTURES: Mapping[str, str] = {
     **dict.fromkeys((".heic", ".heif", ".hif"), "HEIC"),
@@ -56,7 +46,6 @@ _OTHER_PICTURES: Mapping[str, str] = {
     **dict.fromkeys((".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf"), "camera raw"),
     **dict.fromkeys((".svg", ".eps", ".pdf", ".emf", ".wmf"), "drawing"),
 }
-_SIGNATURE_BYTES = 132
 
 
 @dataclass(frozen=True)
@@ -207,13 +196,9 @@ def _other_file(path: Path, ending: str) -> LeftOut:
 
 def _content(path: Path) -> str | None:
     with open(path, "rb", opener=_at_once) as file:
-        start = file.read(_SIGNATURE_BYTES)
-    if known := format_by_content(start):
-        return known.name
-    for at, mark, kind in _SIGNATURES:
-        if start[at : at + len(mark)] == mark:
-            return kind
-    return None
+        start = file.read(SIGNATURE_BYTES)
+    known = format_by_content(start)
+    return other_format(start) if known is None else known.name
 
 
 def _at_once(path: str, flags: int) -> int:

@@ -85,7 +85,10 @@ def _reader(
         if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
             raise ArchiveError(f"{shown} has a path that leads outside and was left out.")
         if not can_unpack(info):
-            raise ArchiveError(f"{shown} is encrypted or packed in a way that is not read.")
+            raise ArchiveError(
+                f"{shown} is encrypted or packed in a way that is not read; pack it again as an "
+                "ordinary ZIP without a password."
+            )
         if info.file_size > max_bytes:
             raise ArchiveError(
                 f"{shown} is larger than {max_bytes / 2**20:,.6g} MB; upload a smaller region."

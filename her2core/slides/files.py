@@ -18,8 +18,10 @@ from PIL import Image
 
 from her2core.preprocessing.formats.colour_profiles import way_to_srgb
 from her2core.preprocessing.image_formats import (
+    SIGNATURE_BYTES,
     UnreadableImageError,
     format_by_content,
+    other_format,
     read_image_file,
 )
 from her2core.slides.tiff_slide import COARSEST_DOT_UM, TiffSlide
@@ -139,7 +141,7 @@ def _opened(path: Path) -> SlideFile:
     import openslide
 
     with path.open("rb") as file:
-        start = file.read(132)
+        start = file.read(SIGNATURE_BYTES)
     try:
         kind = openslide.OpenSlide.detect_format(str(path))
         if kind not in (None, "generic-tiff"):
@@ -150,14 +152,17 @@ def _opened(path: Path) -> SlideFile:
         raise _no_slide(start)
     picture = format_by_content(start)
     if picture is None:
-        what = "is no slide and no picture that is read" if start else "is empty"
-        raise UnreadableImageError(f"{what}; copy it again, or export it as a pyramidal TIFF.")
+        kind = other_format(start)
+        what = f"is {kind}, no slide" if kind else "is no slide" if start else "is empty, no slide"
+        raise UnreadableImageError(
+            f"{what} and no picture that is read; copy it again, or export it as a pyramidal TIFF."
+        )
     return TiffSlide(path) if picture.name == "TIFF" else _Plain(path)
 
 
 def _no_slide(start: bytes) -> UnreadableImageError:
     """The refusal of what OpenSlide cannot read, from the first bytes of the file."""
-    if start[128:] == b"DICM":
+    if other_format(start) == "DICOM":
         return UnreadableImageError(
             "is DICOM, but no whole slide that can be read; export it as whole-slide microscopy "
             "(modality SM)."

@@ -208,6 +208,17 @@ def _no_picture() -> list[Case]:
     }
     return [
         *(Case(f"other-{kind}.png", encoded(picture, kind), "not a PNG") for kind in kinds),
+        *(
+            Case(f"renamed-{kind}.jpg", start + bytes(90), f"is {kind}, not")
+            for kind, start in (
+                ("HEIC", b"\0\0\0\x18ftypheic"),
+                ("AVIF", b"\0\0\0\x1cftypavif"),
+                ("JPEG XL", b"\xff\x0a"),
+                ("Photoshop", b"8BPS\0\1"),
+                ("DICOM", bytes(128) + b"DICM"),
+                ("CZI", b"ZISRAWFILE"),
+            )
+        ),
         *(Case(name, data, "not a PNG") for name, data in texts.items()),
         Case("archive.png", _zipped(b"x"), "not a PNG"),
     ]
