@@ -46,10 +46,10 @@ def replaced_file(path: Path, mode: int = _PRIVATE) -> Iterator[BinaryIO]:
     Raises:
         OSError: it cannot be written; what stood there before stays.
     """
-    with _partial(path, mode) as (partial, handle):
-        yield handle
-        _to_disk(handle)
-        os.replace(partial, path)
+    with _partial(path, mode) as file:
+        yield file
+        _to_disk(file)
+        os.replace(file.name, path)
         _folder_to_disk(path.parent)
 
 
@@ -57,17 +57,7 @@ def replaced_file(path: Path, mode: int = _PRIVATE) -> Iterator[BinaryIO]:
 def new_file(path: Path) -> Iterator[BinaryIO]:
     """The same for a place where nothing stands yet; the file is its owner's alone.
 
-    Raises:
-        FileExistsError: something stands there; it stays.
-        OSError: the file cannot be written.
-    """
-    with new_file_by_name(path) as partial, partial.open("r+b") as handle:
-        yield handle
-
-
-@contextmanager
-def new_file_by_name(path: Path) -> Iterator[Path]:
-    """The same for a library that opens its file itself: gives the path of an empty file to fill.
+    A library that opens its files itself may fill it by its `name`.
 
     Raises:
         FileExistsError: something stands there; it stays.
@@ -75,11 +65,11 @@ def new_file_by_name(path: Path) -> Iterator[Path]:
     """
     if path.exists():
         raise FileExistsError(f"{path} is there already")
-    with _partial(path, _PRIVATE) as (partial, handle):
-        yield partial
-        _to_disk(handle)
-        os.link(partial, path)  # unlike a rename, it fails where something came meanwhile
-        partial.unlink()
+    with _partial(path, _PRIVATE) as file:
+        yield file
+        _to_disk(file)
+        os.link(file.name, path)  # unlike a rename, it fails where something came meanwhile
+        os.unlink(file.name)
         _folder_to_disk(path.parent)
 
 
@@ -99,15 +89,14 @@ def remove_unfinished(folder: Path) -> int:
 
 
 @contextmanager
-def _partial(path: Path, mode: int) -> Iterator[tuple[Path, BinaryIO]]:
+def _partial(path: Path, mode: int) -> Iterator[BinaryIO]:
     partial = path.with_name(f".{path.name}.{_HOST}-{os.getpid()}-{next(_numbers)}.part")
-    handle = os.open(partial, os.O_CREAT | os.O_EXCL | os.O_RDWR, mode)
-    try:
-        with os.fdopen(handle, "w+b") as file:
-            yield partial, file
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    with open(partial, "x+b", opener=lambda name, flags: os.open(name, flags, mode)) as file:
+        try:
+            yield file
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
 
 
 def _to_disk(handle: BinaryIO) -> None:

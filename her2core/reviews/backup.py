@@ -4,11 +4,12 @@ Restoring is putting the file where DATABASE_URL points, with the server stopped
 `...-wal` and `...-shm` of the old database removed.
 """
 
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from her2core.common.files import new_file_by_name
+from her2core.common.files import new_file
 from her2core.reviews.chain import ChainHead
 from her2core.reviews.database import sqlite_file
 from her2core.reviews.driver_errors import sentence
@@ -40,9 +41,9 @@ def backup(url: str, target: Path) -> int:
     if not source.is_file():
         raise StoreError(f"There is no review database at '{source}'.")
     try:
-        with new_file_by_name(target) as partial:
-            _copy(source, partial)
-            return partial.stat().st_size
+        with new_file(target) as file:
+            _copy(source, Path(file.name))
+            return os.fstat(file.fileno()).st_size
     except FileExistsError as error:
         raise StoreError(f"'{target}' is there already; name a new file.") from error
     except OSError as error:
