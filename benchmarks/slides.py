@@ -144,7 +144,7 @@ def _core(row: Row, score: SlideScore | None) -> dict[str, Any]:
     found: dict[str, Any] = {"truth": row["ihc_score"]}
     for one in score.readers if score is not None else ():
         shares = [round(share, 3) for share in one.shares or ()]
-        label = None if one.score is None else one.score.label
+        label = None if one.score is None else one.score.key
         found[one.reader] = {"score": label, "shares": shares, "n": one.n}
     return found
 

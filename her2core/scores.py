@@ -26,19 +26,24 @@ class HER2Score(IntEnum):
     THREE_PLUS = 3
 
     @property
+    def key(self) -> str:
+        """The score in files that are kept or handed on, whatever people read elsewhere."""
+        return _KEYS[self]
+
+    @property
     def label(self) -> str:
-        """The score as pathologists write it: "0", "1+", "2+" or "3+"."""
-        return _LABELS[self]
+        """The score as people read it on pages, in charts and reports: "0", "1+", "2+" or "3+"."""
+        return self.key
 
     @property
     def folder(self) -> str:
         """Name of the dataset folder that holds this class, e.g. "class_1+"."""
-        return f"class_{self.label}"
+        return f"class_{self.key}"
 
     @property
     def column(self) -> str:
         """Suffix of a table column, e.g. "1plus" in "p_1plus"."""
-        return self.label.replace("+", "plus")
+        return self.key.replace("+", "plus")
 
     @property
     def status(self) -> str:
@@ -48,7 +53,7 @@ class HER2Score(IntEnum):
     @property
     def meaning(self) -> str:
         """What the score would mean for a tumour, worded as research information."""
-        return _MEANING[self]
+        return f"A {self.label} tumour {_MEANING[self]}"
 
     @classmethod
     def from_label(cls, text: str) -> HER2Score:
@@ -64,7 +69,7 @@ class HER2Score(IntEnum):
             raise ValueError(f"'{text}' is not a HER2 score; use 0, 1+, 2+ or 3+.") from None
 
 
-_LABELS = {
+_KEYS = {
     HER2Score.ZERO: "0",
     HER2Score.ONE_PLUS: "1+",
     HER2Score.TWO_PLUS: "2+",
@@ -77,15 +82,16 @@ _STATUS = {
     HER2Score.THREE_PLUS: "positive",
 }
 _MEANING = {
-    HER2Score.ZERO: "A 0 tumour is HER2-negative and not HER2-low; faint staining in up to "
+    HER2Score.ZERO: "is HER2-negative and not HER2-low; faint staining in up to "
     f"{RULE_TEXT} of cells is studied as HER2-ultralow.",
-    HER2Score.ONE_PLUS: "A 1+ tumour is HER2-negative and counts as HER2-low.",
-    HER2Score.TWO_PLUS: "A 2+ tumour is equivocal: reflex ISH decides; "
-    "not amplified means HER2-low.",
-    HER2Score.THREE_PLUS: "A 3+ tumour is HER2-positive.",
+    HER2Score.ONE_PLUS: "is HER2-negative and counts as HER2-low.",
+    HER2Score.TWO_PLUS: "is equivocal: reflex ISH decides; not amplified means HER2-low.",
+    HER2Score.THREE_PLUS: "is HER2-positive.",
 }
 
+CLASS_KEYS: tuple[str, ...] = tuple(score.key for score in HER2Score)
 CLASS_LABELS: tuple[str, ...] = tuple(score.label for score in HER2Score)
+LABELS_TEXT = f"{', '.join(CLASS_LABELS[:-1])} or {CLASS_LABELS[-1]}"
 
 
 def grade_gap(first: HER2Score, second: HER2Score) -> int:

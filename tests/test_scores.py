@@ -6,6 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from her2core.evaluation.assessment import evaluate
+from her2core.models.conformal import set_text
+from her2core.reviews.export import to_csv, to_json
 from her2core.scores import (
     CLASS_LABELS,
     RULE_SHARE,
@@ -17,6 +20,8 @@ from her2core.scores import (
     score_of_cells,
 )
 from her2core.settings import PROJECT_ROOT
+from tests.report_samples import MODELS, some_rows
+from tests.review_samples import review
 
 
 def test_scores_are_ordered_as_clinicians_order_them():
@@ -51,6 +56,20 @@ def test_status_follows_the_guideline():
 
 def test_column_suffixes_are_plain_words():
     assert [score.column for score in HER2Score] == ["0", "1plus", "2plus", "3plus"]
+
+
+def test_files_keep_the_key_whatever_people_read(monkeypatch):
+    rows, log = some_rows(9, classes=(0, 1, 2)), [review()]
+    kept = to_json(log), to_csv(log), evaluate(rows, MODELS, n_boot=10).readers[0].figures
+    monkeypatch.setattr(HER2Score, "label", property(lambda score: f"grade {int(score)}"))
+    now = to_json(log), to_csv(log), evaluate(rows, MODELS, n_boot=10).readers[0].figures
+    assert now[:2] == kept[:2]
+    assert b'"own_score": "3+"' in now[0] or b'"own_score":"3+"' in now[0]
+    assert [(one.name, one.of) for one in now[2]] == [(one.name, one.of) for one in kept[2]]
+    said = {one.value.reason for one in now[2] if (one.name, one.of) == ("recall", "3+")}
+    assert said == {"No patch is labelled grade 3."}
+    assert set_text([HER2Score.ZERO, HER2Score.ONE_PLUS]) == "grade 0 or grade 1"
+    assert HER2Score.TWO_PLUS.meaning.startswith("A grade 2 tumour is")
 
 
 def test_the_gap_is_counted_in_grades_either_way():

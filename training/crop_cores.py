@@ -104,9 +104,9 @@ def main(arguments: list[str] | None = None) -> int:
             rows.append(
                 {
                     "file": f"{label.folder}/{name}",
-                    "label": label.label,
+                    "label": label.key,
                     "group": row["core"],
-                    "core_score": score.label,
+                    "core_score": score.key,
                     "x": crop.x,
                     "y": crop.y,
                     "size": crop.size,

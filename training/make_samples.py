@@ -65,7 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
             patch = make_patch(score, np.random.default_rng([77, int(score), draw]), CONFIG)
             name = f"synthetic-sample-{number}.png"
             Image.fromarray(patch.rgb).save(out / name, optimize=True)
-            writer.writerow((name, score.label, round(patch.field_um, 1)))
+            writer.writerow((name, score.key, round(patch.field_um, 1)))
     return 0
 
 

@@ -64,7 +64,7 @@ def _row(job: Job) -> tuple[dict[str, object], bytes]:
     Image.fromarray(patch.rgb).save(stream, "PNG")
     row = {
         "file": job.file,
-        "label": patch.score.label,
+        "label": patch.score.key,
         "group": Path(job.file).stem,
         "field_um": round(patch.field_um, 1),
         "cells": truth.cells,

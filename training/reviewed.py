@@ -65,6 +65,6 @@ def write_reviewed(patches: Iterable[OwnPatch], folder: Path) -> Path:
             continue
         name = f"{len(rows)}.png"
         Image.fromarray(pixels).save(folder / name)
-        rows.append((name, own.label.label, own.group))
+        rows.append((name, own.label.key, own.group))
     write_atomically(table, csv_table(rows))
     return table

@@ -51,7 +51,7 @@ def scored_row(entry: Seen, verdict: Verdict, assessability: Assessability = ASS
         **_row(entry, verdict.model_id, status, message),
         # Nine digits carry a float32 exactly.
         **{column: f"{chance:.9g}" for column, chance in chances.items()},
-        "score": verdict.score.label if assessability.assessable else "",
+        "score": verdict.score.key if assessability.assessable else "",
         "novelty": "" if verdict.novelty is None else f"{verdict.novelty:.3f}",
         "backend": verdict.backend,
     }

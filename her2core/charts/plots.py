@@ -14,7 +14,7 @@ from her2core.evaluation.intervals import Interval, undefined
 from her2core.evaluation.names import CUT_OFFS, MAIN, TITLES, Line
 from her2core.evaluation.report import ReaderEvaluation
 from her2core.models.assessable import NOT_ASSESSABLE
-from her2core.scores import CLASS_LABELS
+from her2core.scores import CLASS_LABELS, HER2Score
 
 Values = tuple[float, ...]
 _ASIDE = 0.008
@@ -236,14 +236,14 @@ def main_plot(readers: Sequence[ReaderEvaluation]) -> IntervalPlot:
 
 def recall_plot(readers: Sequence[ReaderEvaluation]) -> IntervalPlot:
     """The recall of each class by all readers."""
-    keys = [(label, "recall", label) for label in CLASS_LABELS]
+    keys = [(score.label, "recall", score.key) for score in HER2Score]
     return interval_plot(f"{TITLES['recall']} of each class", readers, keys)
 
 
 def cut_off_plot(readers: Sequence[ReaderEvaluation]) -> IntervalPlot:
     """Sensitivity and specificity at the clinical cut-offs."""
     keys = [
-        (f"{cut.name}\n{TITLES[name].lower()}", name, cut.name)
+        (f"{cut.title}\n{TITLES[name].lower()}", name, cut.name)
         for cut in CUT_OFFS
         for name in ("sensitivity", "specificity")
     ]
@@ -274,7 +274,8 @@ def _class_lines(
     for style, curve in enumerate(curves):
         figure, recall = reader.figure(area, curve.of), reader.figure("recall", curve.of)
         if curve.x and figure and recall:
-            name = f"{curve.of}: area {figure_text(figure.value)}, n = {recall.value.n}"
+            label = HER2Score.from_label(curve.of).label
+            name = f"{label}: area {figure_text(figure.value)}, n = {recall.value.n}"
             lines.append(Series(name, style, curve.x, curve.y))
     return tuple(lines)
 

@@ -28,7 +28,7 @@ from her2core.common.text import encodable
 from her2core.evaluation.intervals import Interval
 from her2core.evaluation.names import CLASS_LINES, CUT_OFF_LINES, OVERALL_LINES, Line
 from her2core.evaluation.report import Evaluation, ReaderEvaluation, Report
-from her2core.scores import RESEARCH_NOTICE, RULE_TEXT
+from her2core.scores import RESEARCH_NOTICE, RULE_TEXT, HER2Score
 
 _THUMBNAIL = 224
 _STYLE = f"""
@@ -57,8 +57,8 @@ figcaption {{ font-size: .85rem; }}
 _LIMITS = (
     "Figures hold for the patches that were measured, and for others only as far as these resemble "
     "them in scanner, stain and tissue.",
-    "A score here is of a patch. HER2 status is of a tumour, and 2+ goes to reflex in-situ "
-    "hybridisation.",
+    f"A score here is of a patch. HER2 status is of a tumour, and {HER2Score.TWO_PLUS.label} goes "
+    "to reflex in-situ hybridisation.",
     "Where a label is that of a whole slide, a patch of fat or stroma counts as wrong.",
 )
 

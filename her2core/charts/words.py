@@ -10,7 +10,7 @@ from her2core.evaluation.intervals import Interval
 from her2core.evaluation.pairs import PairComparison
 from her2core.evaluation.report import Evaluation, PatchRow, Report, ReportModel
 from her2core.evaluation.third_reader import Difference, ThirdReader
-from her2core.scores import CLASS_LABELS, HER2Score
+from her2core.scores import CLASS_KEYS, CLASS_LABELS, HER2Score
 from her2core.stain.cells import Pattern
 
 STAIN_TITLE = "Stain measurement"
@@ -194,12 +194,12 @@ def _cells(row: PatchRow, models: Sequence[ReportModel], named: bool) -> list[Ce
         row.sha256,
         *([row.file] if named else []),
         row.group,
-        CLASS_LABELS[row.label],
+        CLASS_KEYS[row.label],
         round(row.tissue, 4),
         " ".join(row.warnings),
         _ASSESSABLE[row.assessable],
         *(float(f"{p:.7g}") for four in predictions for p in four),
-        *(CLASS_LABELS[four.index(max(four))] for four in predictions),
+        *(CLASS_KEYS[four.index(max(four))] for four in predictions),
         *_stain_cells(row),
     ]
 
@@ -207,7 +207,7 @@ def _cells(row: PatchRow, models: Sequence[ReportModel], named: bool) -> list[Ce
 def _stain_cells(row: PatchRow) -> tuple[str, str, int | None]:
     if row.stain is None:
         return "", "", None
-    score = "" if row.stain.score is None else CLASS_LABELS[row.stain.score]
+    score = "" if row.stain.score is None else CLASS_KEYS[row.stain.score]
     return score, row.stain.reason or "", sum(row.stain.counts)
 
 

@@ -13,7 +13,7 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 from her2core.evaluation.calibration import CALIBRATION_BINS, bin_numbers
 from her2core.evaluation.figures import Bools, Sample
 from her2core.evaluation.intervals import Floats, Interval, interval_of, resample
-from her2core.scores import CLASS_LABELS
+from her2core.scores import CLASS_KEYS
 
 MAX_POINTS = 120
 COVERAGES = (1.0, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
@@ -129,14 +129,14 @@ def _curves(
 ) -> tuple[Curve, ...]:
     """For each class the points of its patches against the rest, both ends among those kept."""
     curves = []
-    for k, label in enumerate(CLASS_LABELS):
+    for k, key in enumerate(CLASS_KEYS):
         positive = sample.labels == k
         x = y = np.empty(0)
         if positive.any() and not positive.all():
             x, y = points(positive, sample.probabilities[:, k])
         kept = np.linspace(0, len(x) - 1, min(len(x), MAX_POINTS)).round().astype(np.int64)
         kept = np.unique(kept)
-        curves.append(Curve(label, _rounded(x[kept]), _rounded(y[kept])))
+        curves.append(Curve(key, _rounded(x[kept]), _rounded(y[kept])))
     return tuple(curves)
 
 

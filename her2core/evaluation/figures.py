@@ -20,12 +20,12 @@ from her2core.evaluation.agreement import confusions, quadratic_kappa
 from her2core.evaluation.calibration import CALIBRATION_BINS, bin_numbers
 from her2core.evaluation.intervals import Floats, Interval, interval_of, undefined
 from her2core.evaluation.names import AT_CUT_OFF, CUT_OFFS, MACROS, OVERALL, PER_CLASS
-from her2core.scores import CLASS_LABELS
+from her2core.scores import CLASS_KEYS, CLASS_LABELS, HER2Score
 
 Bools = npt.NDArray[np.bool_]
 Key = tuple[str, str]
 
-_CLASSES = range(len(CLASS_LABELS))
+_CLASSES = range(len(HER2Score))
 _PRESENT = "_present"
 _SUMS_OF_GAPS = ("ece", "ece_before")
 
@@ -164,9 +164,9 @@ def _all(sample: Sample, shares: dict[Key, Share], weights: Floats) -> dict[Key,
     values |= _of_calibration(sample, weights) | share_values
     present = _present(sample)
     for macro, name in MACROS.items():
-        each = np.stack([values[name, label] for label in CLASS_LABELS])
+        each = np.stack([values[name, of] for of in CLASS_KEYS])
         values[macro, ""] = each.mean(axis=0)
-        if len(present) < len(CLASS_LABELS):
+        if len(present) < len(CLASS_KEYS):
             values[macro + _PRESENT, ""] = each[present].mean(axis=0)
     if sample.members is not None:
         sizes = sample.members.sum(axis=1).astype(float)
@@ -177,7 +177,7 @@ def _all(sample: Sample, shares: dict[Key, Share], weights: Floats) -> dict[Key,
 def _order() -> list[Key]:
     return [
         *((name, "") for name in OVERALL),
-        *((name, label) for label in CLASS_LABELS for name in PER_CLASS),
+        *((name, of) for of in CLASS_KEYS for name in PER_CLASS),
         *((name, cut.name) for cut in CUT_OFFS for name in AT_CUT_OFF),
     ]
 
@@ -192,13 +192,14 @@ def _shares(sample: Sample) -> dict[Key, Share]:
         ("within_one", ""): Share(gap <= 1, everything, ""),
         ("far_errors", ""): Share(gap >= 2, everything, ""),
     }
-    for k, label in enumerate(CLASS_LABELS):
-        is_it, says_it = labels == k, predicted == k
+    for score in HER2Score:
+        of, label = score.key, score.label
+        is_it, says_it = labels == score, predicted == score
         none, only = f"No patch is labelled {label}.", f"Every patch is labelled {label}."
         never = f"No patch was called {label}."
-        shares["recall", label] = Share(says_it & is_it, is_it, none)
-        shares["specificity", label] = Share(~says_it & ~is_it, ~is_it, only)
-        shares["precision", label] = Share(says_it & is_it, says_it, never)
+        shares["recall", of] = Share(says_it & is_it, is_it, none)
+        shares["specificity", of] = Share(~says_it & ~is_it, ~is_it, only)
+        shares["precision", of] = Share(says_it & is_it, says_it, never)
     for cut in CUT_OFFS:
         counted = np.isin(labels, cut.among)
         is_it, says_it = np.isin(labels, cut.positive), np.isin(predicted, cut.positive)
@@ -212,9 +213,9 @@ def _shares(sample: Sample) -> dict[Key, Share]:
     if sample.members is not None:
         held = sample.members[np.arange(len(labels)), labels]
         shares["set_coverage", ""] = Share(held, everything, "")
-        for label in CLASS_LABELS:
-            base = shares["recall", label].base
-            shares["set_coverage", label] = replace(shares["recall", label], hit=held & base)
+        for of in CLASS_KEYS:
+            base = shares["recall", of].base
+            shares["set_coverage", of] = replace(shares["recall", of], hit=held & base)
     return shares
 
 
@@ -223,13 +224,13 @@ def _of_counts(counts: Floats) -> dict[Key, Floats]:
     right = np.einsum("...ii->...i", counts)
     f1 = np.where(truth > 0, _ratio(2 * right, truth + called), np.nan)
     kappa: dict[Key, Floats] = {("kappa", ""): quadratic_kappa(counts)}
-    return kappa | {("f1", label): f1[:, k] for k, label in enumerate(CLASS_LABELS)}
+    return kappa | {("f1", of): f1[:, k] for k, of in enumerate(CLASS_KEYS)}
 
 
 def _of_areas(sample: Sample, weights: Floats) -> dict[Key, Floats]:
     values: dict[Key, Floats] = {}
-    for k, label in enumerate(CLASS_LABELS):
-        values["roc_auc", label], values["pr_auc", label] = areas(
+    for k, of in enumerate(CLASS_KEYS):
+        values["roc_auc", of], values["pr_auc", of] = areas(
             sample.probabilities[:, k], sample.labels == k, weights
         )
     return values
@@ -269,10 +270,10 @@ def _groups(key: Key, sample: Sample) -> int:
     name, of = key
     macro = name.removesuffix(_PRESENT)
     if macro in MACROS:
-        return min(_groups((MACROS[macro], CLASS_LABELS[k]), sample) for k in _present(sample))
+        return min(_groups((MACROS[macro], CLASS_KEYS[k]), sample) for k in _present(sample))
     if not of:
         return sample.groups(np.ones(len(sample.labels), bool))
-    is_it = sample.labels == CLASS_LABELS.index(of)
+    is_it = sample.labels == CLASS_KEYS.index(of)
     groups = sample.groups(is_it)
     return min(groups, sample.groups(~is_it)) if name == "roc_auc" else groups
 
@@ -280,7 +281,7 @@ def _groups(key: Key, sample: Sample) -> int:
 def _n(key: Key, sample: Sample) -> int:
     """Patches behind a figure that is no share: those of its class for F1, else all."""
     if key[0] == "f1":
-        return int((sample.labels == CLASS_LABELS.index(key[1])).sum())
+        return int((sample.labels == CLASS_KEYS.index(key[1])).sum())
     return len(sample.labels)
 
 
@@ -289,10 +290,11 @@ def _why_undefined(key: Key, sample: Sample) -> str:
     if name == "kappa":
         return "Kappa is undefined: only one score occurs."
     present = _present(sample)
-    missing = [label for k, label in enumerate(CLASS_LABELS) if k not in present]
+    missing = [k for k in _CLASSES if k not in present]
     if name.endswith(_PRESENT):
         return f"Every patch is labelled {CLASS_LABELS[present[0]]}."
-    if of and of not in missing:
-        return f"Every patch is labelled {of}."
-    named = [of] if of else missing or list(CLASS_LABELS)
+    own = [CLASS_KEYS.index(of)] if of else []
+    if own and own[0] not in missing:
+        return f"Every patch is labelled {CLASS_LABELS[own[0]]}."
+    named = [CLASS_LABELS[k] for k in own or missing or _CLASSES]
     return f"No patch is labelled {' or '.join(named)}."

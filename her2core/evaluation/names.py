@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from her2core.scores import CLASS_LABELS
+from her2core.scores import CLASS_LABELS, HER2Score
 
 _OF_ALL = {
     "accuracy": "Accuracy",
@@ -52,27 +52,37 @@ AT_CUT_OFF = ("sensitivity", "specificity", "ppv", "npv")
 
 @dataclass(frozen=True)
 class CutOff:
-    """A clinical decision: which scores count as positive, among which scores."""
+    """A clinical decision: which scores count as positive, among which scores.
+
+    Reports name it by `name`, people read its `title`.
+    """
 
     name: str
+    title: str
     positive: tuple[int, ...]
     among: tuple[int, ...] = (0, 1, 2, 3)
 
 
+_0, _1, _2, _3 = CLASS_LABELS
 CUT_OFFS = (
-    CutOff("3+ against the rest", (3,)),
-    CutOff("2+ or 3+ against 0 or 1+", (2, 3)),
-    CutOff("1+ against 0 (only these labels)", (1, 2, 3), (0, 1)),
+    CutOff("3+ against the rest", f"{_3} against the rest", (3,)),
+    CutOff("2+ or 3+ against 0 or 1+", f"{_2} or {_3} against {_0} or {_1}", (2, 3)),
+    CutOff(
+        "1+ against 0 (only these labels)",
+        f"{_1} against {_0} (only these labels)",
+        (1, 2, 3),
+        (0, 1),
+    ),
 )
 
 # Lines of a table: words, the figure's name, and of which class or cut-off it is.
 Line = tuple[str, str, str]
 OVERALL_LINES: tuple[Line, ...] = tuple((TITLES[name], name, "") for name in OVERALL)
 CUT_OFF_LINES: tuple[Line, ...] = tuple(
-    (f"{cut.name}: {TITLES[name].lower()}", name, cut.name)
+    (f"{cut.title}: {TITLES[name].lower()}", name, cut.name)
     for cut in CUT_OFFS
     for name in AT_CUT_OFF
 )
 CLASS_LINES: tuple[Line, ...] = tuple(
-    (f"{label}: {TITLES[name]}", name, label) for label in CLASS_LABELS for name in PER_CLASS
+    (f"{score.label}: {TITLES[name]}", name, score.key) for score in HER2Score for name in PER_CLASS
 )

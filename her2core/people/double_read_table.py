@@ -29,8 +29,8 @@ def _row(read: DoubleRead) -> list[str]:
     cells = [read.sha256, "yes" if read.blind else "no"]
     for reader in read.readers:
         answer = None if read.sealed else read.answers[reader]
-        cells += [reader, answer.score.label if answer else ""]
+        cells += [reader, answer.score.key if answer else ""]
     # a claim without a decision is nobody's adjudication yet
     third = read.adjudicator if read.decision is not None else None
     final = read.score
-    return [*cells, read.stage, third or "", final.label if final else ""]
+    return [*cells, read.stage, third or "", final.key if final else ""]

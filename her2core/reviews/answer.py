@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 
 from her2core.common.text import storable
 from her2core.reviews.errors import ReviewRefusedError
-from her2core.scores import HER2Score
+from her2core.scores import LABELS_TEXT, HER2Score
 
 Confidence = Literal["low", "medium", "high"]
 MAX_COMMENT = 4000
@@ -61,7 +61,7 @@ def check_answer(answer: Answer) -> None:
         ReviewRefusedError: the first that is missing or cannot be stored.
     """
     if not isinstance(answer.own_score, HER2Score):
-        raise ReviewRefusedError("Choose your own score (0, 1+, 2+ or 3+) before saving.")
+        raise ReviewRefusedError(f"Choose your own score ({LABELS_TEXT}) before saving.")
     if answer.confidence not in get_args(Confidence):
         raise ReviewRefusedError("Choose how sure you are (low, medium or high) before saving.")
     if len(answer.comment) > MAX_COMMENT:

@@ -227,7 +227,7 @@ def _manifest(
 
 
 def _filter_facts(used: ReviewFilter, options: ExportOptions) -> dict[str, Any]:
-    """The filter in plain JSON: scores by label, times as ISO 8601 in UTC.
+    """The filter in plain JSON: scores by key, times as ISO 8601 in UTC.
 
     What was searched for may be part of a file's name, and is left out where names are.
     """
@@ -235,7 +235,7 @@ def _filter_facts(used: ReviewFilter, options: ExportOptions) -> dict[str, Any]:
     return {
         **asdict(used),
         "text": used.text if kept else _LEFT_OUT,
-        "scores": [score.label for score in used.scores],
+        "scores": [score.key for score in used.scores],
         "since": None if used.since is None else utc_text(used.since),
         "until": None if used.until is None else utc_text(used.until),
     }

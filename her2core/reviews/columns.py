@@ -65,7 +65,7 @@ _ORIGIN = (
     Column(
         "given_label",
         "Score that a table beside the upload named; empty where there was none.",
-        lambda r, _: None if r.patch.label is None else r.patch.label.label,
+        lambda r, _: None if r.patch.label is None else r.patch.label.key,
     ),
 )
 
@@ -91,7 +91,7 @@ _STAIN = (
     Column(
         "stain_score",
         "Score of the stain measurement; empty where it cannot be told, see stain_reason.",
-        _of_stain(lambda reading: None if reading.score is None else reading.score.label),
+        _of_stain(lambda reading: None if reading.score is None else reading.score.key),
     ),
     Column(
         "stain_reason",
@@ -147,7 +147,7 @@ _GAPS = (
 )
 # the fields of an answer, in exports and on the pages of the log
 ANSWER = (
-    Column("own_score", "The reviewer's own score.", lambda r, _: r.own_score.label),
+    Column("own_score", "The reviewer's own score.", lambda r, _: r.own_score.key),
     Column(
         "confidence", "How sure the reviewer was: low, medium, high.", lambda r, _: r.confidence
     ),
@@ -206,7 +206,7 @@ def _of_model(architecture: str) -> tuple[Column, ...]:
 
     def score(review: Review, _: ExportOptions) -> Value:
         verdict = review.verdict(architecture)
-        return None if verdict is None else verdict.score.label
+        return None if verdict is None else verdict.score.key
 
     def agrees(review: Review, _: ExportOptions) -> Value:
         return _yes_no(review.agrees.get(architecture))
@@ -261,9 +261,10 @@ COLUMNS = columns_for(tuple(ARCHITECTURES))
 
 
 def answer_texts(review: Review) -> dict[str, str]:
-    """Field of the answer -> its value as an export has it; "" where it was not answered."""
+    """Field of the answer -> its value as people read it; "" where it was not answered."""
     options = ExportOptions()
     values = {column.name: column.value(review, options) for column in ANSWER}
+    values["own_score"] = review.own_score.label
     return {name: "" if value is None else str(value) for name, value in values.items()}
 
 

@@ -54,7 +54,7 @@ def _shapes(cells: MeasuredCells, region: Region) -> Iterator[Shape]:
             (*outline, outline[0]),
             "detection",
             region.core,
-            f"Tumour cell {HER2Score(pattern).label}",
+            f"Tumour cell {HER2Score(pattern).key}",
             CELLS[pattern],
             numbers,
         )

@@ -45,7 +45,7 @@ def score_row(reading: SlideReading, score: SlideScore) -> dict[str, Cell]:
     stain, read = score.readers[-1], reading.tissue_read
     row: dict[str, Cell] = {
         "slide": reading.name,
-        "score": "" if score.score is None else score.score.label,
+        "score": "" if score.score is None else score.score.key,
         "core": score.core,
         "h_score": None if stain.h_score is None else round(stain.h_score, 1),
         "regions": score.regions,
@@ -86,7 +86,7 @@ def review_shapes(reading: SlideReading, reviews: Iterable[Review]) -> Iterator[
             rectangle(origin.x, origin.y, right, min(bottom, facts.height)),
             "annotation",
             f"Review {review.id} by {review.reviewer}",
-            f"HER2 {review.own_score.label}",
+            f"HER2 {review.own_score.key}",
             GRADES[review.own_score],
             {"own score": float(review.own_score)},
             {
@@ -148,7 +148,7 @@ def _reader_columns(reader: str) -> tuple[str, ...]:
 def _reader_cells(one: ReaderScore) -> tuple[Cell, ...]:
     shares = one.shares or (None,) * 4
     shown = (None if share is None else round(share, 4) for share in shares)
-    return ("" if one.score is None else one.score.label, *shown, one.n)
+    return ("" if one.score is None else one.score.key, *shown, one.n)
 
 
 def _region_row(one: RegionReading) -> dict[str, Cell]:
@@ -162,7 +162,7 @@ def _region_row(one: RegionReading) -> dict[str, Cell]:
         "left_out": one.left_out,
         "not_assessable": one.not_assessable,
         "findings": " ".join(one.findings),
-        "stain_score": None if stain.score is None else stain.score.label,
+        "stain_score": None if stain.score is None else stain.score.key,
     }
     row |= {f"cells_{grade}": n for grade, n in zip(_GRADES, stain.counts, strict=True)}
     for verdict in one.verdicts:
@@ -176,19 +176,19 @@ def _region_row(one: RegionReading) -> dict[str, Cell]:
 def _shape(one: RegionReading) -> Shape:
     region, grade = one.region, grade_of(one)
     numbers = {
-        f"{verdict.architecture} p({score.label})": verdict.probabilities[score]
+        f"{verdict.architecture} p({score.key})": verdict.probabilities[score]
         for verdict in one.verdicts
         for score in HER2Score
     }
     numbers |= {
-        f"tumour cells {score.label}": float(n)
+        f"tumour cells {score.key}": float(n)
         for score, n in zip(HER2Score, one.stain.counts, strict=True)
     }
     return Shape(
         rectangle(region.x, region.y, region.x + region.size, region.y + region.size),
         "tile",
         f"{region.core} x{region.x} y{region.y}".strip(),
-        "not assessable" if grade is None else f"HER2 {grade.label}",
+        "not assessable" if grade is None else f"HER2 {grade.key}",
         NOT_COUNTED if grade is None else GRADES[grade],
         numbers,
     )

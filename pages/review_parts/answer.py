@@ -22,7 +22,7 @@ from her2core.reviews.consistency import contradiction
 from her2core.reviews.records import Review, ReviewDraft
 from her2core.reviews.store import ReviewRefusedError, StoreError
 from her2core.reviews.unsaved import Judged
-from her2core.scores import HER2Score
+from her2core.scores import LABELS_TEXT, HER2Score
 from her2core.serving.services import Services
 from pages.review_parts import navigation
 from pages.review_parts.choices import answered, choose
@@ -165,7 +165,7 @@ def save(here: Services, asked: Question, draft: Draft) -> Review:
     if not ui.reviewer():
         raise ValueError("Give your name under “Reviewer” at the left, then save again.")
     if draft.answer.own_score is None:
-        raise ValueError("Choose your own score first: 0, 1+, 2+ or 3+ (keys 0 to 3).")
+        raise ValueError(f"Choose your own score first: {LABELS_TEXT} (keys 0 to 3).")
     if draft.correcting and not draft.begun and not draft.left_behind(patch.square, verdicts):
         raise ValueError(
             "Nothing is changed yet: change your answer, or choose “Keep it as it was”."

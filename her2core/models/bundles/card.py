@@ -20,7 +20,7 @@ from her2core.models.bundles.card_records import Adaptation, KnownPatches, Prove
 from her2core.models.conformal import COVERAGE, ConformalSets
 from her2core.models.temperature import Temperature, is_valid
 from her2core.preprocessing.glass import WhiteBalance
-from her2core.scores import CLASS_LABELS
+from her2core.scores import CLASS_KEYS
 
 CARD_FILE = "card.json"
 _MAX_CARD_BYTES = 1024 * 1024
@@ -121,7 +121,7 @@ class ModelCard:
     parameters: int = 0
     weights_sha256: str = ""
     background_sha256: str = ""
-    classes: tuple[str, ...] = CLASS_LABELS
+    classes: tuple[str, ...] = CLASS_KEYS
     input: ModelInput = dataclasses.field(default_factory=ModelInput)
     conformal: ConformalSets | None = None
     novelty: KnownPatches | None = None
@@ -220,7 +220,7 @@ def _refuse(bundle: str, reason: str) -> NoReturn:
 
 def _check(card: ModelCard) -> None:
     """What each field may hold beyond its type."""
-    if card.classes != CLASS_LABELS:
+    if card.classes != CLASS_KEYS:
         raise strict_json.ShapeError("its classes are not 0, 1+, 2+, 3+ in this order")
     if replace(card.input, white_balance=None, reading=None) != ModelInput():
         raise strict_json.ShapeError("its input is not 224 pixels, RGB, in [0, 1]")

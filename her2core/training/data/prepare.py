@@ -175,7 +175,7 @@ def record(prepared: Prepared, folder: Path, started: bool) -> None:
     text = _csv(
         ("file", "label", "group", "side", "sha256"),
         [
-            (_shown(file), HER2Score(file.label).label, file.group, SIDE_NAMES[side], digest)
+            (_shown(file), HER2Score(file.label).key, file.group, SIDE_NAMES[side], digest)
             for file, side, digest in zip(
                 prepared.files, prepared.split.side.tolist(), prepared.prints.sha256, strict=True
             )
