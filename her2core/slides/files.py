@@ -152,10 +152,9 @@ def _opened(path: Path) -> SlideFile:
         raise _no_slide(start)
     picture = format_by_content(start)
     if picture is None:
-        kind = other_format(start)
-        what = f"is {kind}, no slide" if kind else "is no slide" if start else "is empty, no slide"
+        kind = other_format(start) or "no slide and no picture that is read"
         raise UnreadableImageError(
-            f"{what} and no picture that is read; copy it again, or export it as a pyramidal TIFF."
+            f"is {kind if start else 'empty'}; copy it again, or export it as a pyramidal TIFF."
         )
     return TiffSlide(path) if picture.name == "TIFF" else _Plain(path)
 

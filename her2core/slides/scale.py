@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from her2core.slides.slide import SlideError
 from her2core.stain.density import separate
-from her2core.stain.scale import estimate_um_per_pixel
+from her2core.stain.scale import UNRESOLVED_UM_PER_PIXEL, estimate_um_per_pixel
 
 FINEST_UM, COARSEST_UM = 0.08, 2.0
 PROVISIONAL_UM = 0.25
@@ -74,14 +74,17 @@ def scale_by_nuclei(
         name: of the slide.
 
     Raises:
-        SlideError: too few nuclei are found; the scale must be given.
+        SlideError: too few nuclei are found, or they are too small or too faint to be measured; the
+            scale must be given.
     """
     seen = [estimate_um_per_pixel(*separate(read(*corner))) for corner in corners]
     known = [value for value in seen if value is not None]
-    if len(known) < min(_LEAST_PLACES, len(corners)) or not known:
+    enough = known and len(known) >= min(_LEAST_PLACES, len(corners))
+    if not enough or median(known) >= UNRESOLVED_UM_PER_PIXEL:
+        why = "too few nuclei are found" if not enough else "its nuclei are too small or too faint"
         raise SlideError(
-            f"“{name}” does not say how large its pixels are, and too few nuclei are found to "
-            "tell; give micrometres per pixel (--um-per-pixel)."
+            f"“{name}” does not say how large its pixels are, and {why} to tell; give micrometres "
+            "per pixel (--um-per-pixel)."
         )
     why = "The file does not say how large its pixels are"
     if said is not None:

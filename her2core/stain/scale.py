@@ -24,7 +24,7 @@ _LEAST_NUCLEUS = 3
 # mean sigma of all blobs below which nuclei are not resolved, in pixels: of 583 crops of real cores
 # 87 % of those above 1 µm per pixel lie below it, 45 % from 0.7 to 1 and 3 % of finer ones
 _UNRESOLVED_SIGMA = 3.3
-_UNRESOLVED_UM_PER_PIXEL = 1.0
+UNRESOLVED_UM_PER_PIXEL = 1.0
 # between 20x and 40x, give or take
 USUAL_UM_PER_PIXEL, _USUAL_OCTAVES = 0.35, 1.2
 _DENSE_DAB = 0.25
@@ -59,7 +59,7 @@ def estimate_um_per_pixel(haematoxylin: FloatImage, dab: FloatImage) -> float | 
         bend = before - 2 * here + after
         offset = 0.5 * (before - after) / bend if bend < 0 else 0.0
     sigma = sigmas[0] * 2 ** ((best + offset) / 3)
-    least = FINEST_UM_PER_PIXEL if mean_sigma > _UNRESOLVED_SIGMA else _UNRESOLVED_UM_PER_PIXEL
+    least = FINEST_UM_PER_PIXEL if mean_sigma > _UNRESOLVED_SIGMA else UNRESOLVED_UM_PER_PIXEL
     return float(np.clip(NUCLEAR_SIGMA_UM / sigma, least, COARSEST_UM_PER_PIXEL))
 
 

@@ -62,6 +62,16 @@ def test_the_scale_is_as_given_then_as_the_file_says_then_told_by_nuclei():
         scale_by_nuclei(lambda _x, _y: flat, [(0, 0)] * 5, None, "a.png")
 
 
+def test_nuclei_too_faint_to_be_measured_give_no_scale():
+    if not (real_cores() / "cores").is_dir():
+        pytest.skip("no real cores")
+    (faint,) = (real_cores() / "cores").glob("*_f8a2cea0*.jpg")
+    with Slide(faint) as slide:
+        with pytest.raises(SlideError, match="too small or too faint to tell; give micrometres"):
+            plan_slide(slide)
+        assert plan_slide(slide, um_per_pixel=0.25).regions
+
+
 def test_a_scale_that_no_scanner_has_is_set_aside_with_a_sentence(tmp_path):
     if not (real_cores() / "cores").is_dir():
         pytest.skip("no real cores")

@@ -66,9 +66,9 @@ class SizeLimits:
 
 def damaged(kind: str) -> UnreadableImageError:
     """The refusal of a file whose parts do not fit together."""
-    also = " or of an unusual kind" if kind == "TIFF" else ""
     return UnreadableImageError(
-        f"is an incomplete or damaged {kind}{also}; export it again as 8-bit RGB and upload that."
+        f"is an incomplete or damaged {kind} or of an unusual kind; export it again as 8-bit RGB "
+        "and upload that."
     )
 
 
