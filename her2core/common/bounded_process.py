@@ -8,17 +8,27 @@ module that runs in the process calls `serve`; whoever starts it holds a `Bounde
 from __future__ import annotations
 
 import json
+import math
+import mmap
 import os
 import resource
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
+import numpy.typing as npt
+
+# Time is counted on the processor, so that a busy computer refuses no file a quiet one takes. A
+# process that does nothing at all is given up after so many times the limit on the clock.
+PATIENCE = 12.0
 MAX_MESSAGE = 16_384
 _START_SECONDS = 60.0
 _MOST_DESCRIPTORS = 2
@@ -32,13 +42,19 @@ Answer = dict[str, Any]
 class BoundedProcess:
     """One process and the socket to it."""
 
-    def __init__(self, module: str) -> None:
+    def __init__(self, module: str, max_mib: int, max_seconds: int) -> None:
         """Start `python -m module SOCKET` and wait until it is ready.
+
+        Args:
+            module: that calls `serve`.
+            max_mib: memory that it may have.
+            max_seconds: time of the processor that one request may take.
 
         Raises:
             OSError, EOFError: it does not start.
         """
         self.requests = 0
+        self._limits = {"max_mib": max_mib, "max_seconds": max_seconds}
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         with theirs:
             number = theirs.fileno()
@@ -69,24 +85,30 @@ class BoundedProcess:
         """Whether the process is still there."""
         return self._process.poll() is None
 
-    def ask(self, request: Answer, files: Sequence[BinaryIO], seconds: float) -> Answer:
-        """Have one request answered.
+    def ask(self, request: Answer, files: Sequence[BinaryIO]) -> Answer:
+        """Have one request answered; a process that cannot is ended.
 
         Raises:
-            TimeoutError: no answer within `seconds`.
-            OSError, EOFError, ValueError: the process has ended, or does not make sense any more.
+            TimeoutError: it takes longer than it may.
+            ChildProcessError: the process has ended, or does not make sense any more.
         """
         self.requests += 1
-        self._channel.settimeout(seconds)
-        descriptors = [file.fileno() for file in files]
-        socket.send_fds(self._channel, [json.dumps(request).encode()], descriptors)
-        message = self._channel.recv(MAX_MESSAGE)
-        if not message:
-            raise EOFError("the process has ended")
-        answer = json.loads(message)
-        if not isinstance(answer, dict):
-            raise ValueError("the process gave no answer")
-        return answer
+        message = json.dumps({**request, **self._limits}).encode()
+        try:
+            self._channel.settimeout(self._limits["max_seconds"] * PATIENCE)
+            socket.send_fds(self._channel, [message], [file.fileno() for file in files])
+            answer = json.loads(self._channel.recv(MAX_MESSAGE))
+            if isinstance(answer, dict):
+                return answer
+        except TimeoutError:
+            self.stop()
+            raise
+        except (OSError, ValueError):
+            pass
+        status = self.stop()
+        if status == -signal.SIGXCPU:
+            raise TimeoutError
+        raise ChildProcessError(f"a process for files ended with status {status}")
 
     def stop(self) -> int:
         """End the process, whatever it is doing; its exit status."""
@@ -99,8 +121,9 @@ def serve(answer: Callable[[Answer, list[int]], Answer]) -> None:
     """Answer requests on the socket named by the command line until the other end closes it.
 
     Args:
-        answer: gets a request and the descriptors that came with it, which it owns.
+        answer: gets a request and the descriptors that came with it, which are closed afterwards.
     """
+    warnings.simplefilter("ignore")
     # Nothing of a patient's picture is left in a core dump.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with socket.socket(fileno=int(sys.argv[1])) as channel:
@@ -109,10 +132,23 @@ def serve(answer: Callable[[Answer, list[int]], Answer]) -> None:
             message, descriptors, _, _ = socket.recv_fds(channel, MAX_MESSAGE, _MOST_DESCRIPTORS)
             if not message:
                 return
-            channel.sendall(json.dumps(answer(json.loads(message), descriptors)).encode())
+            request = json.loads(message)
+            _hold_to(request["max_mib"] * 2**20, request["max_seconds"])
+            try:
+                channel.sendall(json.dumps(answer(request, descriptors)).encode())
+            finally:
+                for descriptor in descriptors:
+                    os.close(descriptor)
 
 
-def hold_to(memory: int, seconds: int) -> None:
+def mapped(descriptor: int, shape: tuple[int, int, int]) -> npt.NDArray[np.uint8]:
+    """An array of this shape, uint8, that is the content of an empty file."""
+    size = math.prod(shape)
+    os.ftruncate(descriptor, size)
+    return np.frombuffer(mmap.mmap(descriptor, size), np.uint8).reshape(shape)
+
+
+def _hold_to(memory: int, seconds: int) -> None:
     """Limit this process to `memory` bytes and, from now on, to `seconds` of processor time."""
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     usage = resource.getrusage(resource.RUSAGE_SELF)

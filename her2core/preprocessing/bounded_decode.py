@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import threading
 from contextlib import suppress
 from functools import cache
@@ -24,11 +23,9 @@ from her2core.preprocessing.patches import Patch, decode
 from her2core.settings import UploadLimits
 
 _log = logging.getLogger(__name__)
+_MODULE = "her2core.preprocessing.decode_worker"
 _WORKERS = 2
 _FILES_PER_WORKER = 1000
-# Time is counted on the processor, so that a busy computer refuses no file a quiet one takes. A
-# process that does nothing at all is given up after so many times the limit on the clock.
-_PATIENCE = 12.0
 
 
 def decode_bounded(data: bytes, name: str, limits: UploadLimits) -> Patch:
@@ -47,22 +44,14 @@ def decode_bounded(data: bytes, name: str, limits: UploadLimits) -> Patch:
 class DecoderPool:
     """A few worker processes, started when they are needed, each decoding one file at a time."""
 
-    def __init__(
-        self,
-        max_seconds: int,
-        max_mib: int,
-        workers: int = _WORKERS,
-        patience: float = _PATIENCE,
-    ) -> None:
+    def __init__(self, max_seconds: int, max_mib: int, workers: int = _WORKERS) -> None:
         """Nothing is started yet.
 
         Args:
             max_seconds: processor time for one file.
             max_mib: memory of one worker, MiB.
             workers: most files decoded at once.
-            patience: most time on the clock, as a multiple of `max_seconds`.
         """
-        self._patience = patience
         self._max_seconds = max_seconds
         self._max_mib = max_mib
         self._free = threading.Semaphore(workers)
@@ -75,12 +64,7 @@ class DecoderPool:
         Raises:
             UnreadableImageError: as there; or the limits are not kept, or no process starts.
         """
-        request = {
-            "max_pixels": max_pixels,
-            "min_side": min_side,
-            "max_mib": self._max_mib,
-            "max_seconds": self._max_seconds,
-        }
+        request = {"max_pixels": max_pixels, "min_side": min_side}
         with self._free, memory_file() as source, memory_file() as target:
             source.write(data)
             source.flush()
@@ -111,42 +95,33 @@ class DecoderPool:
             with self._lock:
                 worker = self._idle.pop() if self._idle else None
             if worker is None:
-                worker = _started()
+                worker = self._started()
             elif not worker.lives():  # ended from outside while it waited
                 worker.stop()
                 continue
-            seconds = self._max_seconds * self._patience
             try:
-                return worker, worker.ask(request, (source, target), seconds)
+                return worker, worker.ask(request, (source, target))
             except TimeoutError:
-                worker.stop()
-                raise self._too_slow() from None
-            except (OSError, EOFError, ValueError):
-                status = worker.stop()
-                if status == -signal.SIGXCPU:
-                    raise self._too_slow() from None
-                _log.warning("A decoding process ended with status %s", status)
+                raise UnreadableImageError(
+                    f"takes longer than {self._max_seconds} seconds to open; "
+                    "export it again as 8-bit RGB, or a smaller region, and upload that."
+                ) from None
+            except ChildProcessError as error:
+                _log.warning("A file could not be decoded: %s", error)
                 raise UnreadableImageError(
                     "could not be opened within the limits of memory and time; "
                     "export it again as 8-bit RGB and upload that."
                 ) from None
 
-    def _too_slow(self) -> UnreadableImageError:
-        return UnreadableImageError(
-            f"takes longer than {self._max_seconds} seconds to open; "
-            "export it again as 8-bit RGB, or a smaller region, and upload that."
-        )
-
-
-def _started() -> BoundedProcess:
-    try:
-        return BoundedProcess("her2core.preprocessing.decode_worker")
-    except (OSError, EOFError) as error:
-        _log.warning("No decoding process could be started (%s)", type(error).__name__)
-        raise UnreadableImageError(
-            "could not be opened, because this computer is short of memory or processes; "
-            "upload it again later."
-        ) from error
+    def _started(self) -> BoundedProcess:
+        try:
+            return BoundedProcess(_MODULE, self._max_mib, self._max_seconds)
+        except (OSError, EOFError) as error:
+            _log.warning("No decoding process could be started (%s)", type(error).__name__)
+            raise UnreadableImageError(
+                "could not be opened, because this computer is short of memory or processes; "
+                "upload it again later."
+            ) from error
 
 
 def _decoded(answer: dict[str, Any], target: BinaryIO, max_pixels: int) -> DecodedImage:

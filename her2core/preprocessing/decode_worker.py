@@ -9,42 +9,20 @@ descriptors, the file and an empty one for the pixels, and answers with one mess
 
 from __future__ import annotations
 
-import mmap
 import os
-import warnings
+from functools import partial
 
-import numpy as np
-
-from her2core.common.bounded_process import Answer, hold_to, serve
-from her2core.preprocessing.image_formats import RGBArray, UnreadableImageError, read_image_file
-
-
-def main() -> None:
-    """Serve files until the other end closes the socket."""
-    warnings.simplefilter("ignore")
-    serve(_answer)
+from her2core.common.bounded_process import Answer, mapped, serve
+from her2core.preprocessing.image_formats import UnreadableImageError, read_image_file
 
 
 def _answer(request: Answer, descriptors: list[int]) -> Answer:
     """Decode the first file; its pixels are written to the second."""
     source, target = descriptors
+    limits = request["max_pixels"], request["min_side"]
     try:
-        return _decoded(request, source, target)
-    finally:
-        os.close(target)
-
-
-def _decoded(request: Answer, source: int, target: int) -> Answer:
-    hold_to(request["max_mib"] * 2**20, request["max_seconds"])
-
-    def allocate(shape: tuple[int, int, int]) -> RGBArray:
-        size = int(np.prod(shape))
-        os.ftruncate(target, size)
-        return np.frombuffer(mmap.mmap(target, size), np.uint8).reshape(shape)
-
-    try:
-        with os.fdopen(source, "rb") as file:
-            image = read_image_file(file, request["max_pixels"], request["min_side"], allocate)
+        with os.fdopen(source, "rb", closefd=False) as file:
+            image = read_image_file(file, *limits, partial(mapped, target))
     except UnreadableImageError as error:
         # What a file does to the memory of its reader is not to be borne by the next one.
         tired = isinstance(error.__context__, MemoryError)
@@ -53,4 +31,4 @@ def _decoded(request: Answer, source: int, target: int) -> Answer:
 
 
 if __name__ == "__main__":
-    main()
+    serve(_answer)

@@ -7,7 +7,6 @@ The file is opened in a process of its own under limits of memory and time
 from __future__ import annotations
 
 import math
-import signal
 import threading
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -22,8 +21,6 @@ from her2core.common.bounded_process import Answer, BoundedProcess, filled, memo
 from her2core.preprocessing.patches import safe_name
 
 _MODULE = "her2core.slides.slide_worker"
-# time is counted on the processor; on the clock a busy machine may take so many times as long
-_PATIENCE = 12.0
 
 
 class SlideError(ValueError):
@@ -65,7 +62,7 @@ class Slide(AbstractContextManager["Slide"]):
         notes: sentences on how it is read that a person should know.
     """
 
-    def __init__(self, path: Path, limits: SlideLimits | None = None) -> None:
+    def __init__(self, path: Path, limits: SlideLimits = SlideLimits()) -> None:
         """Open it.
 
         Raises:
@@ -73,10 +70,10 @@ class Slide(AbstractContextManager["Slide"]):
         """
         self.path = path
         self.name = safe_name(path.name)
-        self._limits = limits or SlideLimits()
+        self._limits = limits
         self._lock = threading.Lock()
         try:
-            self._process = BoundedProcess(_MODULE)
+            self._process = BoundedProcess(_MODULE, limits.max_mib, limits.max_seconds)
         except (OSError, EOFError) as error:
             raise SlideError(
                 f"“{self.name}” could not be opened, because this computer is short of memory or "
@@ -129,16 +126,15 @@ class Slide(AbstractContextManager["Slide"]):
         self.close()
 
     def _ask(self, request: Answer, files: Sequence[BinaryIO]) -> Answer:
-        limits = {"max_mib": self._limits.max_mib, "max_seconds": self._limits.max_seconds}
         try:
             with self._lock:
-                seconds = self._limits.max_seconds * _PATIENCE
-                answer = self._process.ask({**request, **limits}, files, seconds)
+                answer = self._process.ask(request, files)
         except TimeoutError:
-            raise self._too_slow() from None
-        except (OSError, EOFError, ValueError):
-            if self._process.stop() == -signal.SIGXCPU:
-                raise self._too_slow() from None
+            raise self._error(
+                f"takes longer than {self._limits.max_seconds} seconds for one part; export it as "
+                "a pyramidal TIFF."
+            ) from None
+        except ChildProcessError:
             raise self._error(
                 "could not be read within the limits of memory, or is damaged; export it as a "
                 "pyramidal TIFF."
@@ -146,12 +142,6 @@ class Slide(AbstractContextManager["Slide"]):
         if "refused" in answer:
             raise self._error(str(answer["refused"]))
         return answer
-
-    def _too_slow(self) -> SlideError:
-        return self._error(
-            f"takes longer than {self._limits.max_seconds} seconds for one part; export it as a "
-            "pyramidal TIFF."
-        )
 
     def _error(self, reason: str) -> SlideError:
         return SlideError(f"“{self.name}” {reason}")

@@ -8,34 +8,21 @@ pixels go into the file that comes with the request.
 
 from __future__ import annotations
 
-import mmap
-import os
-import warnings
 from pathlib import Path
 
 import cv2
-import numpy as np
 
-from her2core.common.bounded_process import Answer, hold_to, serve
+from her2core.common.bounded_process import Answer, mapped, serve
 from her2core.preprocessing.image_formats import UnreadableImageError
 from her2core.slides.files import SlideFile, damaged, open_file, read_part
 
 _slide: SlideFile | None = None
 
 
-def main() -> None:
-    """Serve one slide until the other end closes the socket."""
-    warnings.simplefilter("ignore")
-    cv2.setNumThreads(1)
-    serve(_answer)
-
-
 def _answer(request: Answer, descriptors: list[int]) -> Answer:
     try:
         if "open" in request:
-            hold_to(request["max_mib"] * 2**20, request["max_seconds"])
             return _open(Path(request["open"]))
-        hold_to(request["max_mib"] * 2**20, request["max_seconds"])
         return _read(request, descriptors[0])
     except UnreadableImageError as error:
         return {"refused": str(error)}
@@ -47,15 +34,10 @@ def _answer(request: Answer, descriptors: list[int]) -> Answer:
         return {"refused": f"cannot be opened ({error.strerror}); look at its permissions."}
     except Exception:  # decoders fail on hostile bytes in ways no list would cover
         return {"refused": str(damaged())}
-    finally:
-        for descriptor in descriptors:
-            os.close(descriptor)
 
 
 def _open(path: Path) -> Answer:
     global _slide
-    with path.open("rb"):
-        pass  # a sentence on permissions is worth more than a decoder's
     _slide = open_file(path)
     width, height = _slide.levels[0]
     return {
@@ -70,17 +52,12 @@ def _open(path: Path) -> Answer:
 
 def _read(request: Answer, target: int) -> Answer:
     x, y, width, height, wide, high = request["part"]
-    os.ftruncate(target, wide * high * 3)
-    with mmap.mmap(target, wide * high * 3) as memory:
-        out = np.frombuffer(memory, np.uint8).reshape(high, wide, 3)
-        try:
-            if _slide is None:
-                raise UnreadableImageError("was not opened.")
-            read_part(_slide, x, y, width, height, (wide, high), out)
-        finally:
-            del out  # the map cannot be closed while it is seen
+    if _slide is None:
+        raise UnreadableImageError("was not opened.")
+    read_part(_slide, x, y, width, height, (wide, high), mapped(target, (high, wide, 3)))
     return {}
 
 
 if __name__ == "__main__":
-    main()
+    cv2.setNumThreads(1)
+    serve(_answer)

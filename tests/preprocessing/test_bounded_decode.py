@@ -16,6 +16,7 @@ import pytest
 import tifffile
 from PIL import Image
 
+from her2core.common import bounded_process
 from her2core.preprocessing.bounded_decode import DecoderPool, decode_bounded
 from her2core.preprocessing.image_formats import DecodedImage, UnreadableImageError, read_image
 from her2core.preprocessing.patches import PatchError, decode
@@ -64,14 +65,14 @@ def test_one_process_reads_many_files(pool):
     assert len(first) == 1
 
 
-def test_a_hanging_process_is_ended_and_the_next_file_is_read(pool):
+def test_a_hanging_process_is_ended_and_the_next_file_is_read(pool, monkeypatch):
     read(pool)
     (stuck,) = waiting(pool)
     os.kill(stuck, signal.SIGSTOP)
-    pool._patience = 0.02
-    with pytest.raises(UnreadableImageError, match="takes longer than 10 seconds"):
-        read(pool)
-    pool._patience = 12
+    with monkeypatch.context() as hasty:
+        hasty.setattr(bounded_process, "PATIENCE", 0.02)
+        with pytest.raises(UnreadableImageError, match="takes longer than 10 seconds"):
+            read(pool)
     assert read(pool).rgb.shape == (80, 96, 3)
     assert stuck not in waiting(pool)
     assert not Path(f"/proc/{stuck}").exists()
