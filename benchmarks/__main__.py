@@ -17,7 +17,7 @@ from benchmarks.rows import RESULTS, Row, machine, settings_at, table, write
 from her2core.common.commands import command_lines
 from her2core.models.architectures import ARCHITECTURES
 from her2core.models.bundles.registry import chosen
-from her2core.preprocessing.patches import decode
+from her2core.preprocessing.patches import decode_file
 from her2core.serving.workbench import Workbench
 from her2core.settings import PROJECT_ROOT
 
@@ -73,10 +73,8 @@ def _rows(home: Path, args: argparse.Namespace) -> Iterator[Row]:
         yield row
         if row.goal is not None:
             yield from speed.reviewer_rows(workbench, row.ours)
-    samples = [
-        decode(path.read_bytes(), path.name, settings.limits)
-        for path in sorted(settings.demo_dir.glob("*.png"))
-    ]
+    files = sorted(settings.demo_dir.glob("*.png"))
+    samples = [decode_file(path, settings.limits) for path in files]
     yield speed.whole_page_row(workbench, samples, args.repeats)
     yield from speed.grad_cam_rows(classifiers, args.repeats)
     yield from speed.shap_rows(classifiers, args.shap_repeats)

@@ -9,18 +9,17 @@ shows the figures, and the Review page warns beside a map that fails.
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
 from datetime import date
 from itertools import count, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from her2core.common.commands import command_parser
 from her2core.models.architectures import ARCHITECTURES
 from her2core.models.bundles.registry import chosen
 from her2core.scores import HER2Score
@@ -37,9 +36,6 @@ from her2core.xai.fidelity_report import (
     read_report,
 )
 from her2core.xai.methods import METHODS
-
-if TYPE_CHECKING:
-    pass
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
@@ -93,7 +89,7 @@ def _approach(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Examine the bundles in use, print and write. A check that fails is a result: 0 then, too."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.explanations", description=__doc__)
+    parser = command_parser("benchmarks.explanations", __doc__)
     parser.add_argument("--number", type=int, default=10, help="synthetic patches")
     parser.add_argument("--samples", type=int, default=50, help="SHAP samples a map")
     parser.add_argument("--converge", type=int, default=1, help="patches for SHAP's convergence")

@@ -5,7 +5,6 @@ reads it: its centred square, by both networks and by the stain measurement. Wri
 and the tables of docs/external.md and README.md: figures only, no picture and no name of one.
 """
 
-import argparse
 import json
 import os
 import sys
@@ -26,6 +25,7 @@ from her2core.charts.external_table import (
     page_lines,
     readme_lines,
 )
+from her2core.common.commands import command_parser
 from her2core.common.files import write_atomically
 from her2core.evaluation.fields import ExternalDataError, Field, read_fields
 from her2core.evaluation.figures import Sample, measure
@@ -33,13 +33,12 @@ from her2core.evaluation.intervals import Interval, group_codes, weight_blocks
 from her2core.models.assessable import assess_tumour
 from her2core.models.ood.novelty import BANDS, familiarity
 from her2core.models.verdict import Verdict
-from her2core.preprocessing.patches import Patch, PatchError, decode
+from her2core.preprocessing.patches import Patch, PatchError, decode_file
 from her2core.serving.workbench import NoModelError, Workbench
 from her2core.settings import load_settings
 from her2core.stain.reading import StainReading
 from her2core.stain.report import measure_membranes
-from training.benchmark_tables import FiguresError
-from training.figures import with_block
+from training.figures import FiguresError, with_block
 
 ALL, FITTING = "all", "label fits the picture"
 FIGURES = ("accuracy", "within_one", "macro_f1", "kappa", "ece")
@@ -88,9 +87,7 @@ class Row:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, write, print. Returns 0 when it was done, 1 with one sentence otherwise."""
-    parser = argparse.ArgumentParser(
-        prog="benchmarks.external", description=(__doc__ or "").splitlines()[0]
-    )
+    parser = command_parser("benchmarks.external", __doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder with fields.csv")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "external.json")
     parser.add_argument("--page", type=Path, default=ROOT / "docs" / "external.md")
@@ -147,8 +144,8 @@ def read_all(fields: Sequence[Field], patches: Sequence[Patch]) -> tuple[list[An
 
 def _patch(field: Field) -> Patch:
     try:
-        return decode(field.path.read_bytes(), field.path.name, load_settings().limits)
-    except (PatchError, OSError) as error:
+        return decode_file(field.path, load_settings().limits)
+    except PatchError as error:
         raise ExternalDataError(f"{field.path} cannot be measured: {error}") from error
 
 

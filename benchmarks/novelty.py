@@ -7,7 +7,6 @@ crops. A second row of each kind adds what a quality warning tells: how many are
 beside which agreement counts for nothing on the Review page.
 """
 
-import argparse
 import csv
 import os
 import sys
@@ -19,6 +18,7 @@ import numpy.typing as npt
 
 from benchmarks.figure import ROOT, Figure, add_cores, at_least, at_most, no_goal, publish, rgb_of
 from benchmarks.unfamiliar import unfamiliar
+from her2core.common.commands import command_parser
 from her2core.models.ood.novelty_file import load_novelty
 from her2core.models.verdict import UNFAMILIAR
 from her2core.preprocessing.glass import prepared
@@ -40,7 +40,7 @@ Distances = npt.NDArray[np.float32]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print and write; 0 also where goals are missed, they are in the file."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    parser = argparse.ArgumentParser(prog="benchmarks.novelty", description=__doc__)
+    parser = command_parser("benchmarks.novelty", __doc__)
     parser.add_argument(
         "--bundle", type=Path, default=ROOT / "data" / "bundles" / "densenet121-demo"
     )

@@ -146,16 +146,22 @@ def write(rows: Sequence[Row], path: Path = RESULTS) -> None:
     write_atomically(path, (json.dumps(data, indent=2, ensure_ascii=False) + "\n").encode("utf-8"))
 
 
+def processor_name() -> str:
+    """What the processor calls itself."""
+    return _facts().get("model name", platform.machine())
+
+
 def _processor() -> str:
     """Name of the processor and how it may compute: what decides which precision is fastest."""
+    flags = _facts().get("flags", "").split()
+    kinds = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
+    return " ".join([processor_name(), *(kind for kind in kinds if kind in flags)])
+
+
+def _facts() -> dict[str, str]:
+    """What the system says of its last processor; nothing where it does not say it so."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
-        return platform.processor() or platform.machine()
-    facts = {name.strip(): value.strip() for name, _, value in (s.partition(":") for s in lines)}
-    kinds = [
-        kind
-        for kind in ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
-        if kind in facts.get("flags", "").split()
-    ]
-    return " ".join([facts.get("model name", platform.machine()), *kinds])
+        return {}
+    return {name.strip(): value.strip() for name, _, value in (s.partition(":") for s in lines)}

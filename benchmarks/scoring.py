@@ -19,7 +19,7 @@ from her2core.models.architectures import ARCHITECTURES
 from her2core.models.backends.choose import open_reader
 from her2core.models.bundles.bundle_files import read_files
 from her2core.models.bundles.registry import chosen
-from her2core.preprocessing.patches import Patch, decode
+from her2core.preprocessing.patches import decode_file
 from her2core.serving.workbench import Workbench
 from her2core.settings import Settings
 from training.score import score_files
@@ -31,10 +31,10 @@ _BARE_BATCHES = (8, 32)
 _BARE_PATCHES = 64
 
 
-def write_patches(folder: Path, count: int, demo_dir: Path, side: int = 448) -> list[Path]:
-    """`count` different patches as JPEG files of `side` pixels, the size real ones here have."""
+def write_patches(folder: Path, count: int, demo_dir: Path) -> list[Path]:
+    """`count` different patches as JPEG files of 448 pixels, the size real ones here have."""
     samples = [
-        np.asarray(Image.open(path).convert("RGB").resize((side, side)))
+        np.asarray(Image.open(path).convert("RGB").resize((448, 448)))
         for path in sorted(demo_dir.glob("*.png"))
     ]
     folder.mkdir(parents=True)
@@ -57,7 +57,9 @@ def scoring_rows(
     The first `WARM` files are scored before, so that neither side pays for starting and compiling.
     """
     warm, files = files[:WARM], files[WARM:]
-    pixels = np.stack([_decoded(path, settings).pixels() for path in files[:_BARE_PATCHES]])
+    pixels = np.stack(
+        [decode_file(path, settings.limits).pixels() for path in files[:_BARE_PATCHES]]
+    )
     before = bare_rates(settings, classifiers, pixels)
     workbench.wait()
     list(score_files(_named(warm), workbench, settings.limits))
@@ -96,10 +98,6 @@ def bare_rates(settings: Settings, classifiers: dict[str, Any], pixels: Floats) 
                 reader.read(batches[0])  # compiles
             rates[f"{of_models[0].backend}, batches of {size}"] = len(pixels) / _seconds(loop)
     return rates
-
-
-def _decoded(path: Path, settings: Settings) -> Patch:
-    return decode(path.read_bytes(), path.name, settings.limits)
 
 
 def _named(files: Any) -> Iterator[tuple[str, Path]]:

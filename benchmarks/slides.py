@@ -9,7 +9,6 @@ picture is kept.
 
 from __future__ import annotations
 
-import argparse
 import csv
 import json
 import resource
@@ -26,6 +25,7 @@ import numpy.typing as npt
 from PIL import Image
 from tifffile import TiffWriter
 
+from her2core.common.commands import command_parser
 from her2core.common.files import write_atomically
 from her2core.common.parallel import cores as processors
 from her2core.preprocessing.glass import WHITE, balanced, find_glass
@@ -50,7 +50,7 @@ RGB = npt.NDArray[np.uint8]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark; returns 0."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.slides", description=__doc__)
+    parser = command_parser("benchmarks.slides", __doc__)
     parser.add_argument("--cores", type=Path, required=True, metavar="DIR")
     parser.add_argument("--out", type=Path, default=_TARGET, metavar="FILE")
     parser.add_argument("--kinds", default="jpeg,tiff,array", help="(default: %(default)s)")

@@ -5,7 +5,6 @@ whole real cores as pathologists scored them, and does it leave brown alone that
 Rows that miss their goal are written like the others.
 """
 
-import argparse
 import csv
 import os
 import sys
@@ -14,9 +13,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from scipy.stats import spearmanr
 
 from benchmarks.figure import ROOT, Figure, add_cores, at_least, at_most, no_goal, publish, rgb_of
+from her2core.common.commands import command_parser
 from her2core.scores import HER2Score
 from her2core.stain.density import measure
 from her2core.stain.report import MembraneReport, measure_membranes
@@ -162,8 +163,7 @@ def core_rows(folder: Path) -> list[Figure]:
     """Whole real cores: rank correlation with the pathologists' scores, and each core's figures."""
     with (folder / "cores.csv").open(newline="", encoding="utf-8") as handle:
         listed = list(csv.DictReader(handle))
-    figures: list[tuple[bool, int, int, float, float]] = []
-    rows: list[Figure] = []
+    measured, rows = [], []
     for entry in listed:
         rgb = rgb_of(folder / entry["file"])
         reading = measure_membranes(rgb, CORE_UM_PER_PIXEL).reading
@@ -172,54 +172,48 @@ def core_rows(folder: Path) -> list[Figure]:
         weighted = reading.h_score or 0.0
         brown = measure(np.ascontiguousarray(rgb[::4, ::4])).faint
         score = -1 if reading.score is None else int(reading.score)
-        figures.append((fits, int(truth), score, weighted, brown))
+        measured.append((fits, int(truth), score, weighted, brown))
         parts = ", ".join(f"{name} {share or 0:.1%}" for name, _, share in reading.table())
-        rows.append(
-            no_goal(
-                f"core {entry['core']} ({truth.label}{'' if fits else ', stain does not match'})",
-                weighted,
-                "H-score of 300",
-                reading.cells,
-                f"{reading.verdict}; {parts}",
-            )
-        )
-    fitting = [f for f in figures if f[0]]
+        name = f"core {entry['core']} ({truth.label}{'' if fits else ', stain does not match'})"
+        note = f"{reading.verdict}; {parts}"
+        rows.append(no_goal(name, weighted, "H-score of 300", reading.cells, note))
+    fitting, truths, scores, h_scores, browns = (
+        np.array(column) for column in zip(*measured, strict=True)
+    )
+    everything = np.ones(len(measured), bool)
 
-    def correlation(column: int, of: list[tuple[bool, int, int, float, float]]) -> float:
-        return float(spearmanr([f[1] for f in of], [f[column] for f in of])[0])
+    def correlation(values: npt.NDArray[np.generic], which: npt.NDArray[np.bool_]) -> float:
+        return float(spearmanr(truths[which], values[which])[0])
 
-    count = len(fitting)
-    exact = float(np.mean([f[1] == f[2] for f in fitting]))
-    within = float(np.mean([f[2] >= 0 and abs(f[1] - f[2]) <= 1 for f in fitting]))
+    count, matching = int(fitting.sum()), "cores whose stain matches"
+    exact = (truths == scores)[fitting].mean()
+    within = ((scores >= 0) & (np.abs(truths - scores) <= 1))[fitting].mean()
+    spearman = f"{matching}: Spearman of the"
     return [
         at_least(
-            "cores whose stain matches: Spearman of the score with the IHC score",
-            correlation(2, fitting),
+            f"{spearman} score with the IHC score",
+            correlation(scores, fitting),
             0.85,
             "rho",
             count,
         ),
         at_least(
-            "cores whose stain matches: Spearman of the membrane H-score",
-            correlation(3, fitting),
-            0.85,
-            "rho",
-            count,
+            f"{spearman} membrane H-score", correlation(h_scores, fitting), 0.85, "rho", count
         ),
         no_goal(
-            "cores whose stain matches: Spearman of the plain brown share",
-            correlation(4, fitting),
+            f"{spearman} plain brown share",
+            correlation(browns, fitting),
             "rho",
             count,
             "no cells, no membranes: the peer",
         ),
-        no_goal("cores whose stain matches: score exact", exact, "share", count),
-        no_goal("cores whose stain matches: score within one grade", within, "share", count),
+        no_goal(f"{matching}: score exact", float(exact), "share", count),
+        no_goal(f"{matching}: score within one grade", float(within), "share", count),
         no_goal(
             "all cores: Spearman of the score with the IHC score",
-            correlation(2, figures),
+            correlation(scores, everything),
             "rho",
-            len(figures),
+            len(measured),
             "three 2+ cores without visible DAB included",
         ),
         *rows,
@@ -256,7 +250,7 @@ def speed_rows(folder: Path, seed: int) -> list[Figure]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print and write all rows; 0 also where goals are missed, for they are told."""
-    parser = argparse.ArgumentParser(prog="benchmarks.stain", description=__doc__)
+    parser = command_parser("benchmarks.stain", __doc__)
     parser.add_argument("--patches", type=int, default=400, help="synthetic patches per set")
     parser.add_argument("--seed", type=int, default=20260)
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "stain.json")

@@ -23,6 +23,10 @@ _SWITCH = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(
 )
 
 
+class SettingsError(ValueError):
+    """A setting cannot be used; str(error) is one sentence that names it."""
+
+
 @dataclass(frozen=True)
 class UploadLimits:
     """What an uploaded file may be, and what reading it may cost.
@@ -136,7 +140,7 @@ def load_settings(
             the one that HER2_SECRETS names, or .streamlit/secrets.toml.
 
     Raises:
-        ValueError: a value is not of its kind; the message names the setting.
+        SettingsError: a value is not of its kind; the message names the setting.
     """
     environ = os.environ if environ is None else environ
     file: dict[str, Any] = {}
@@ -152,7 +156,7 @@ def load_settings(
     def one_of(name: str, known: tuple[str, ...]) -> str | None:
         value = text(name)
         if value is not None and value not in known:
-            raise ValueError(f"Setting {name} must be one of {', '.join(known)}, not '{value}'.")
+            raise SettingsError(f"Setting {name} must be one of {', '.join(known)}, not '{value}'.")
         return value
 
     def number(name: str, default: int) -> int:
@@ -160,7 +164,7 @@ def load_settings(
         if value is None:
             return default
         if not value.isdecimal() or int(value) == 0:
-            raise ValueError(f"Setting {name} must be a positive whole number, not '{value}'.")
+            raise SettingsError(f"Setting {name} must be a positive whole number, not '{value}'.")
         return int(value)
 
     def switch(name: str, default: bool) -> bool:
@@ -169,7 +173,7 @@ def load_settings(
             return default
         known = _SWITCH.get(value.strip().lower())
         if known is None:
-            raise ValueError(f"Setting {name} must be 0 or 1, not '{value}'.")
+            raise SettingsError(f"Setting {name} must be 0 or 1, not '{value}'.")
         return known
 
     home = Path(text("HER2_HOME") or SHIPPED_DATA / "workspace").expanduser().resolve()
@@ -184,7 +188,7 @@ def load_settings(
     )
     max_mib = number("HER2_MAX_MIB", defaults.max_mib)
     if max_mib < LEAST_MIB:
-        raise ValueError(f"Setting HER2_MAX_MIB must be at least {LEAST_MIB}, not '{max_mib}'.")
+        raise SettingsError(f"Setting HER2_MAX_MIB must be at least {LEAST_MIB}, not '{max_mib}'.")
     return Settings(
         home=home,
         database_url=text("DATABASE_URL") or f"sqlite:///{home / 'her2review.sqlite3'}",

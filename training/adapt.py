@@ -14,51 +14,46 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
 
 from her2core.accounts.records import AccountError
+from her2core.common.commands import command_parser
 from her2core.common.text import interval_text
 from her2core.models.backends.reader import BackendError
 from her2core.models.bundles.bundle_files import refuse_taken
 from her2core.models.bundles.card import BundleError, Metric
-from her2core.preprocessing.patches import Patch, PatchError, decode
+from her2core.preprocessing.patches import decode_file
 from her2core.reviews.store import StoreError
-from her2core.settings import Settings, load_settings
+from her2core.settings import load_settings
 from her2core.training.adapt import Proposal, propose, write
-from her2core.training.data.datasets import DatasetError, LabelledFile
-from her2core.training.data.layouts import read_layout
+from her2core.training.data.datasets import DatasetError
 from her2core.training.own_patches import AdaptError, OwnPatch
+from training.console import ended
+from training.options import add_data_or_reviews, add_group_pattern, recognised
 from training.reviewed import reviewed_here
 
-WRITTEN, NO_BETTER, REFUSED, INTERRUPTED = 0, 1, 2, 130
+WRITTEN, NO_BETTER, REFUSED = 0, 1, 2
 _REFUSALS = (AccountError, AdaptError, BackendError, BundleError, DatasetError, StoreError)
 _NAMED = 10
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m training.adapt",
-        description=__doc__.splitlines()[0],
+    parser = command_parser(
+        "training.adapt",
+        __doc__,
         epilog="Exit status: 0 written; 1 no better, nothing written; 2 refused, with the reason "
         "in one sentence; 130 stopped.",
     )
     parser.add_argument("--bundle", required=True, type=Path, help="folder of a finished bundle")
-    source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--data", type=Path, help="folder or CSV table of labelled patches")
-    source.add_argument(
-        "--reviews", action="store_true", help="the review log of this installation"
-    )
+    add_data_or_reviews(parser, "folder or CSV table of labelled patches")
     parser.add_argument(
         "--out", type=Path, help="folder of the bundle to write (default: BUNDLE-adapted beside)"
     )
-    parser.add_argument(
-        "--group-pattern",
-        metavar="REGEX",
-        help="one capture group finds slide or case in the file name",
-    )
+    add_group_pattern(parser)
     parser.add_argument(
         "--calibrate-only",
         action="store_true",
@@ -73,29 +68,22 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command. Returns the exit status that the parser's help names."""
     args = _parser().parse_args(arguments)
-    try:
-        return _run(args, load_settings())
-    except _REFUSALS as error:
-        print(error, file=sys.stderr)
-    except ValueError as error:  # a setting
-        print(error, file=sys.stderr)
-    except OSError as error:
-        what = error.filename or "A file"
-        print(f"{what} could not be read or written: {error.strerror or error}.", file=sys.stderr)
-    except KeyboardInterrupt:
-        print("Stopped; nothing was written.", file=sys.stderr)
-        return INTERRUPTED
-    return REFUSED
+    return ended(
+        partial(_run, args), _REFUSALS, lambda: "Stopped; nothing was written.", failed=REFUSED
+    )
 
 
-def _run(args: argparse.Namespace, settings: Settings) -> int:
+def _run(args: argparse.Namespace) -> int:
+    settings = load_settings()
     out: Path = args.out or args.bundle.with_name(f"{args.bundle.name}-adapted")
     refuse_taken(out)
-    patches = (
-        reviewed_here(settings, args.group_pattern or "")
-        if args.reviews
-        else _of_files(read_files(args.data, args.group_pattern), settings)
-    )
+    if args.reviews:
+        patches = reviewed_here(settings, args.group_pattern or "")
+    else:
+        patches = [
+            OwnPatch(partial(decode_file, file.path, settings.limits), file.label, file.group)
+            for file in recognised(Path(args.data), args.group_pattern).files
+        ]
     with tqdm(total=100, unit="%", desc="fitting", disable=None) as bar:
 
         def on_progress(share: float) -> None:
@@ -116,31 +104,6 @@ def _run(args: argparse.Namespace, settings: Settings) -> int:
     card = write(found, out)
     print(f"{card.model_id} written to {out}; choose it on the Models page.")
     return WRITTEN
-
-
-def read_files(source: Path, group_pattern: str | None) -> Sequence[LabelledFile]:
-    """The labelled patches of a folder or table; what was recognised is printed.
-
-    Raises:
-        DatasetError: see `read_layout`.
-    """
-    layout = read_layout(source, group_pattern)
-    for line in (layout.statement, *layout.remarks):
-        print(line, file=sys.stderr)
-    return layout.files
-
-
-def _of_files(files: Sequence[LabelledFile], settings: Settings) -> list[OwnPatch]:
-    def loader(path: Path) -> Callable[[], Patch]:
-        def load() -> Patch:
-            try:
-                return decode(path.read_bytes(), path.name, settings.limits)
-            except OSError as error:
-                raise PatchError(f"“{path.name}” cannot be opened ({error.strerror}).") from error
-
-        return load
-
-    return [OwnPatch(loader(file.path), file.label, file.group) for file in files]
 
 
 def lines(found: Proposal) -> list[str]:

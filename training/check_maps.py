@@ -18,22 +18,20 @@ from pathlib import Path
 
 import numpy as np
 
+from her2core.common.commands import command_parser
 from her2core.models.bundles.card import BundleError
 from her2core.scores import HER2Score
 from her2core.training.progress import progress_bar
 from her2core.training.synthetic import make_patch
 from her2core.xai.fidelity_report import FIDELITY_FILE, FidelityReport, ModelFidelity
 from her2core.xai.methods import METHODS
-from training.console import STOPPED, ends_on_interrupt, import_tensorflow
+from training.console import ended, import_tensorflow
 
 _SEED = 5150
-_STOPPED = "Stopped; the bundle is as it was."
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m training.check_maps", description=__doc__.splitlines()[0]
-    )
+    parser = command_parser("training.check_maps", __doc__)
     parser.add_argument("--bundle", required=True, type=Path, help="folder of a finished bundle")
     parser.add_argument(
         "--number", type=int, default=5, help="synthetic patches (default %(default)s)"
@@ -47,25 +45,18 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command. Returns 0 when the figures were written, whatever they say; 1 otherwise."""
     args = _parser().parse_args(arguments)
+    return ended(lambda: _run(args), (BundleError,), lambda: "Stopped; the bundle is as it was.")
+
+
+def _run(args: argparse.Namespace) -> int:
     if args.number < 2 or args.samples < 1:
-        print("Give at least two patches and one sample.", file=sys.stderr)
-        return 1
-    try:
-        with ends_on_interrupt(lambda: _STOPPED):
-            checked = check(args.bundle, args.number, args.samples)
-    except KeyboardInterrupt:
-        print(_STOPPED, file=sys.stderr)
-        return STOPPED
-    except BundleError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"{args.bundle} cannot be written to ({error.strerror}).", file=sys.stderr)
-        return 1
-    for one in (one for one in checked.models[0].methods if one.method in METHODS):
-        for failed in (check for check in one.checks if not check.passed):
-            print(f"{one.title}, {failed.name.lower()}: {failed.failing}.")
-    print(f"The maps of {checked.models[0].model_id} are checked; the Models page shows how.")
+        raise BundleError("Give at least two patches and one sample.")
+    (model,) = check(args.bundle, args.number, args.samples).models
+    for one in model.methods:
+        if one.method in METHODS:
+            for failed in (check for check in one.checks if not check.passed):
+                print(f"{one.title}, {failed.name.lower()}: {failed.failing}.")
+    print(f"The maps of {model.model_id} are checked; the Models page shows how.")
     return 0
 
 

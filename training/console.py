@@ -1,4 +1,4 @@
-"""Ctrl+C that ends a command within two seconds, and TensorFlow without its banner."""
+"""What commands say, and how they end: by a sentence, Ctrl+C within two seconds, no banner."""
 
 import os
 import signal
@@ -7,10 +7,58 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
 
-STOPPED = 130
+from her2core.common.text import interval_text
+from her2core.models.bundles.card import ModelCard
+from her2core.settings import SettingsError
+
+FAILED, STOPPED = 1, 130
 _GRACE_SECONDS = 0.7
+
+
+def sentence_of(error: OSError) -> str:
+    """What the system refused, in one sentence."""
+    what = error.filename or "A file"
+    return f"{what} could not be read or written: {error.strerror or error}."
+
+
+def ended(
+    run: Callable[[], int],
+    refusals: tuple[type[Exception], ...],
+    stopped: Callable[[], str],
+    *,
+    failed: int = FAILED,
+    of_system: Callable[[OSError], str] = sentence_of,
+    at_once: bool = True,
+) -> int:
+    """Run a command; what goes wrong is one sentence on standard error.
+
+    Args:
+        run: gives the exit status.
+        refusals: errors whose text is that sentence; a setting that cannot be used is one, too.
+        stopped: what is said where the user stops it.
+        failed: exit status of a refusal.
+        of_system: what is said of an error of the system.
+        at_once: Ctrl+C ends it within two seconds, whatever runs; False where processes that the
+            command started must be ended first.
+
+    Returns:
+        The exit status; `STOPPED` where the user stopped it.
+    """
+    said: tuple[type[Exception], ...] = (*refusals, SettingsError)
+    try:
+        with ends_on_interrupt(stopped) if at_once else nullcontext():
+            return run()
+    except KeyboardInterrupt:
+        print(stopped(), file=sys.stderr)
+        return STOPPED
+    except said as error:
+        print(error, file=sys.stderr)
+    except OSError as error:
+        print(of_system(error), file=sys.stderr)
+    return failed
 
 
 @contextmanager
@@ -56,6 +104,14 @@ def ends_on_interrupt(last_words: Callable[[], str]) -> Iterator[None]:
     finally:
         signal.set_wakeup_fd(before)
         os.close(write)
+
+
+def print_card(card: ModelCard, out: Path) -> None:
+    """What a finished bundle says of itself, and where it is."""
+    for metric in card.metrics:
+        figure = interval_text(metric.value, metric.ci_low, metric.ci_high)
+        print(f"{metric.name}, {metric.set}: {figure}, n = {metric.n}")
+    print(f"{card.model_id} written to {out}")
 
 
 def import_tensorflow() -> None:

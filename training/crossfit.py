@@ -8,28 +8,28 @@ uses each of them for testing once. What a bundle learnt from is left out of its
 """
 
 import argparse
-import datetime
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from her2core import __version__
+from her2core.common.commands import command_parser
 from her2core.common.text import printable
-from her2core.evaluation.assessment import N_BOOT, evaluate
-from her2core.evaluation.report import SCHEMA, PatchRow, Report, ReportModel
+from her2core.evaluation.report import PatchRow, Report, ReportModel
 from her2core.models.bundles.card import CARD_FILE, ModelCard
+from her2core.serving.loaded_model import LoadedModel
+from her2core.settings import Settings, load_settings
 from her2core.training.provenance import provenance_of
-from training.evaluate import (
+from training.options import folders_of
+from training.report_command import (
     EvaluationError,
-    check_arguments,
+    add_report_options,
+    make_folder,
     report_models,
     run_command,
-    write,
-    writing,
+    written_report,
 )
-from training.known_patches import without_known
-from training.report_rows import left_out_note, loaded, read_rows, read_test_part
+from training.report_rows import left_out_note, read_rows, read_test_part, without_known
 
 
 @dataclass(frozen=True)
@@ -42,24 +42,19 @@ class Fold:
 
 def _fold(text: str) -> Fold:
     data, equals, bundles = text.partition("=")
-    found = tuple(Path(part) for part in bundles.split(",") if part)
+    found = folders_of(bundles)
     if not equals or not data or not found:
         raise argparse.ArgumentTypeError(f"'{text}' is not DATA=BUNDLE[,BUNDLE]")
-    return Fold(Path(data), found)
+    return Fold(Path(data), tuple(found))
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m training.crossfit", description=__doc__.splitlines()[0]
-    )
+    parser = command_parser("training.crossfit", __doc__)
     parser.add_argument("--fold", action="append", required=True, type=_fold, dest="folds")
-    parser.add_argument("--out", required=True, type=Path, help="folder of the report")
-    parser.add_argument("--title", default="", help="what to call the report")
+    add_report_options(parser)
     parser.add_argument(
         "--note", action="append", default=[], metavar="TEXT", help="what the report must say too"
     )
-    parser.add_argument("--bootstrap", type=int, default=N_BOOT, metavar="N", help="resamples")
-    parser.add_argument("--seed", type=int, default=0, help="of the resampling (default 0)")
     return parser
 
 
@@ -96,25 +91,23 @@ def _of_all_folds(architecture: str, folds: Sequence[Sequence[ModelCard]]) -> st
     return " ".join(f"Fold {number}: {text}" for number, text in enumerate(sentences, start=1))
 
 
-def fold_rows(fold: Fold) -> tuple[list[PatchRow], list[str]]:
+def fold_rows(fold: Fold, settings: Settings) -> tuple[list[PatchRow], list[str]]:
     """The fold's rows, probabilities under the architecture's name, and sentences on what failed.
 
     Raises:
         BundleError, DatasetError: the fold cannot be read.
     """
     layout = read_test_part(fold.data, None)
+    models = [LoadedModel(folder, settings) for folder in fold.bundles]
     provenance = {
-        f"the fold's {ModelCard.read(folder / CARD_FILE).name}": provenance_of(folder)
-        for folder in fold.bundles
+        f"the fold's {model.card.name}": provenance_of(folder)
+        for model, folder in zip(models, fold.bundles, strict=True)
     }
-    rows, prints, unread = read_rows(layout.files, [loaded(folder) for folder in fold.bundles])
+    rows, prints, unread = read_rows(layout.files, models)
     rows, notes_on_known = without_known(rows, prints, provenance)
+    names = {model.model_id: model.card.architecture for model in models}
     by_architecture = [
-        # a model id is the architecture and a part of the checksum
-        replace(
-            row,
-            probabilities={key.rpartition("-")[0]: p for key, p in row.probabilities.items()},
-        )
+        replace(row, probabilities={names[key]: its for key, its in row.probabilities.items()})
         for row in rows
     ]
     return by_architecture, [*unread, *notes_on_known, *left_out_note(fold.data, layout)]
@@ -128,37 +121,21 @@ def run(args: argparse.Namespace) -> Report:
             be written.
         OSError: a folder cannot be read.
     """
-    check_arguments(args)
     cards = [[ModelCard.read(path / CARD_FILE) for path in fold.bundles] for fold in args.folds]
-    models = crossfit_models(cards)
-    with writing(args.out):
-        args.out.mkdir(parents=True, exist_ok=True)
+    models, settings = crossfit_models(cards), load_settings()
+    make_folder(args.out)
     rows: list[PatchRow] = []
     notes = [
         f"Every patch was read by the models of its own fold, {len(args.folds)} folds in all.",
         *(printable(note) for note in args.note),
     ]
     for fold in args.folds:
-        found, unread = fold_rows(fold)
+        found, unread = fold_rows(fold, settings)
         rows += found
         notes += unread
     if not rows:
         raise EvaluationError("No picture could be read.")
-    report = Report(
-        schema=SCHEMA,
-        title=printable(args.title) or args.out.name,
-        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        code_version=__version__,
-        data=tuple(fold.data.name for fold in args.folds),
-        models=models,
-        notes=tuple(notes),
-        evaluation=evaluate(rows, models, args.bootstrap, args.seed),
-        gallery=(),
-        rows=tuple(rows),
-    )
-    with writing(args.out):
-        write(report, args.out, [])
-    return report
+    return written_report(args, [fold.data for fold in args.folds], models, rows, notes)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

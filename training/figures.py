@@ -7,25 +7,23 @@ stands between the two markers of docs/figures.md. What is missing is left out a
 (The README's table is written by `python -m benchmarks.external`.)
 """
 
-import argparse
+import json
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from her2core.charts.words import METHOD, count_of, figure_text, pair_lines, third_reader_lines
-from her2core.common.text import interval_text
+from her2core.common.commands import command_parser
+from her2core.common.text import interval_text, markdown_cell, markdown_table
 from her2core.evaluation.names import CUT_OFFS, TITLES
 from her2core.evaluation.report import Report, ReportError
 from her2core.evaluation.report_folders import find_reports
 from her2core.models.bundles.card import CARD_FILE, BundleError, ModelCard
 from her2core.scores import RULE_TEXT
 from her2core.settings import PROJECT_ROOT
-from training.benchmark_tables import (
-    FiguresError,
-    cell,
-    figure_lines,
-    speed_lines,
-)
+from training.console import ended
 
 BEGIN, END = "<!-- figures:begin", "<!-- figures:end -->"
 _ROWS = (
@@ -40,6 +38,7 @@ _ROWS = (
     ("sensitivity", CUT_OFFS[0].name),
     ("specificity", CUT_OFFS[0].name),
 )
+_HOLDS = {None: "–", True: "yes", False: "**no**"}
 # benchmarks whose figures have no peer
 _MEASURED = {
     "stain": "The stain measurement",
@@ -56,27 +55,23 @@ _CARD_FIGURES = (
 )
 
 
+class FiguresError(ValueError):
+    """The figures cannot be written; str(error) is one sentence."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command. Returns 0 when the page holds the figures, 1 otherwise."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.figures", description=__doc__.splitlines()[0]
-    )
+    parser = command_parser("training.figures", __doc__)
     parser.add_argument("--root", type=Path, default=PROJECT_ROOT, help="folder of the project")
     root: Path = parser.parse_args(arguments).root
-    try:
-        _write(root / "docs" / "figures.md", block(root))
-    except (FiguresError, ReportError, BundleError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"{error.filename}: {error.strerror}.", file=sys.stderr)
-        return 1
-    print("docs/figures.md holds the figures of reports, cards and benchmarks.")
-    return 0
 
+    def run() -> int:
+        page = root / "docs" / "figures.md"
+        page.write_text(with_block(page, block(root)), encoding="utf-8")
+        print("docs/figures.md holds the figures of reports, cards and benchmarks.")
+        return 0
 
-def _write(page: Path, text: str) -> None:
-    page.write_text(with_block(page, text), encoding="utf-8")
+    return ended(run, (FiguresError, ReportError, BundleError), lambda: "Stopped.")
 
 
 def with_block(page: Path, text: str) -> str:
@@ -114,11 +109,11 @@ def block(root: Path) -> str:
         lines += list(_card_lines(cards))
     results = root / "benchmarks" / "results.json"
     if results.is_file():
-        lines += list(speed_lines(results))
+        lines += list(_speed_lines(results))
     for name, title in _MEASURED.items():
         measured = root / "benchmarks" / f"{name}.json"
         if measured.is_file():
-            lines += list(figure_lines(measured, title))
+            lines += list(_figure_lines(measured, title))
     return "\n".join(lines)
 
 
@@ -126,48 +121,108 @@ def _report_lines(report: Report) -> Iterator[str]:
     """One report as a paragraph, a table and how the models differ."""
     found = report.evaluation
     yield (
-        f"**{cell(report.title)}** ({count_of(found.n, 'patch', 'patches')} of "
+        f"**{markdown_cell(report.title)}** ({count_of(found.n, 'patch', 'patches')} of "
         f"{count_of(found.groups, 'group')}, {report.created[:10]}):"
     )
     yield ""
-    yield "| | " + " | ".join(cell(reader.title) for reader in found.readers) + " |"
-    yield "| --- |" + " --- |" * len(found.readers)
+    rows = []
     for name, of in _ROWS:
         figures = [reader.figure(name, of) for reader in found.readers]
         if any(figure is not None and figure.value.value is not None for figure in figures):
             cells = ["–" if figure is None else figure_text(figure.value) for figure in figures]
-            title = f"{of}: {TITLES[name].lower()}" if of else TITLES[name]
-            yield f"| {cell(title)} | {' | '.join(cells)} |"
+            rows.append([f"{of}: {TITLES[name].lower()}" if of else TITLES[name], *cells])
     levels = [reader.group_level for reader in found.readers]
     for words, attribute in (("exact", "exact"), ("within one grade", "within_one")):
         values = [getattr(level, attribute) for level in levels if level is not None]
         if len(values) == len(levels):
             cells = [f"{figure_text(value)}, n = {value.n}" for value in values]
-            yield f"| Groups by the {RULE_TEXT} rule, {words} | {' | '.join(cells)} |"
-    yield ""
+            rows.append([f"Groups by the {RULE_TEXT} rule, {words}", *cells])
+    yield from markdown_table(["", *(reader.title for reader in found.readers)], rows)
     for line in (*pair_lines(found), *third_reader_lines(found), found.caution, *report.notes):
         if line:
-            yield cell(line)
+            yield markdown_cell(line)
             yield ""
 
 
 def _card_lines(cards: Sequence[ModelCard]) -> Iterator[str]:
     """What the cards of the shipped bundles state; nothing where they state none of these."""
-    if not any(metric.name in _CARD_FIGURES for card in cards for metric in card.metrics):
-        return
-    yield "What the bundles' cards state of themselves:"
-    yield ""
-    yield "| Bundle | Figure | Value | n | Measured on |"
-    yield "| --- | --- | --- | --- | --- |"
-    for card in cards:
-        for metric in card.metrics:
-            if metric.name in _CARD_FIGURES:
-                figure = interval_text(metric.value, metric.ci_low, metric.ci_high)
-                yield (
-                    f"| {cell(card.name)} | {cell(metric.name)} | {figure} "
-                    f"| {metric.n} | {cell(metric.set)} |"
-                )
-    yield ""
+    rows = [
+        (
+            card.name,
+            metric.name,
+            interval_text(metric.value, metric.ci_low, metric.ci_high),
+            str(metric.n),
+            metric.set,
+        )
+        for card in cards
+        for metric in card.metrics
+        if metric.name in _CARD_FIGURES
+    ]
+    if rows:
+        yield "What the bundles' cards state of themselves:"
+        yield ""
+        yield from markdown_table(("Bundle", "Figure", "Value", "n", "Measured on"), rows)
+
+
+def _speed_lines(results: Path) -> Iterator[str]:
+    """The benchmark's rows."""
+    with _written_by(results, "make bench"):
+        rows = _rows(results)
+        yield f"Speed, by `make bench` on {markdown_cell(rows[0]['machine'])}:"
+        yield ""
+        cells = [
+            (
+                f"{row['name']} (against {row['against']})" if row["peer"] else row["name"],
+                "–" if row["peer"] is None else f"{row['peer']:.3f} {row['unit']}",
+                f"{row['ours']:.3f} {row['unit']}",
+                "–" if row["ratio"] is None else f"{row['ratio']:.2f}",
+                _goal("at most" if row["share"] else "at least", row["goal"]),
+                _HOLDS[row["holds"]],
+            )
+            for row in rows
+        ]
+        yield from markdown_table(("", "plain way", "here", "ratio", "goal", "holds"), cells)
+
+
+def _goal(sign: str, goal: float | None) -> str:
+    return "–" if goal is None else f"{sign} {goal:g}"
+
+
+def _figure_lines(results: Path, title: str) -> Iterator[str]:
+    """Figures that have a goal at most and no peer (`benchmarks.figure`).
+
+    Raises:
+        FiguresError: the file is not one of those.
+    """
+    with _written_by(results, f"python -m benchmarks.{results.stem}"):
+        yield f"{title}, by `python -m benchmarks.{results.stem}`:"
+        yield ""
+        cells = [
+            (
+                row["name"],
+                "–" if row["value"] is None else f"{row['value']:.4g} {row['unit']}",
+                (row["goal"] or "–").replace("<=", "at most").replace(">=", "at least"),
+                _HOLDS[row["holds"]],
+                str(row["n"]),
+                row["note"],
+            )
+            for row in _rows(results)
+        ]
+        yield from markdown_table(("", "value", "goal", "holds", "n", ""), cells)
+
+
+@contextmanager
+def _written_by(results: Path, command: str) -> Iterator[None]:
+    """What cannot be read as the command's file is a FiguresError that names the command."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise FiguresError(f"{results} is not what `{command}` writes; run it again.") from error
+
+
+def _rows(results: Path) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = json.loads(results.read_text(encoding="utf-8"))
+    return rows
 
 
 if __name__ == "__main__":

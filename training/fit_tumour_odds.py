@@ -7,7 +7,6 @@ logistic regression learns which of them lie where the generator drew a tumour c
 are printed as they stand in tumour.py; `python -m benchmarks.stain` measures on other patches.
 """
 
-import argparse
 import multiprocessing
 import sys
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from scipy.spatial import cKDTree
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
+from her2core.common.commands import command_parser
 from her2core.scores import HER2Score
 from her2core.stain.density import glass_of
 from her2core.stain.membranes import membrane_lines
@@ -83,7 +83,7 @@ def fitted(cells: Sequence[Cells]) -> tuple[float, npt.NDArray[np.float64], floa
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Make patches, fit and print."""
-    parser = argparse.ArgumentParser(prog="training.fit_tumour_odds", description=__doc__)
+    parser = command_parser("training.fit_tumour_odds", __doc__)
     parser.add_argument("--per-class", type=int, default=120, help="patches of each class")
     parser.add_argument("--seed", type=int, default=9501)
     parser.add_argument("--workers", type=int, default=2)

@@ -7,13 +7,12 @@ training demonstrations and for tests; they are not tissue.
 """
 
 import argparse
-import csv
 import io
 import multiprocessing
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import cv2
@@ -21,20 +20,11 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from her2core.common.commands import command_parser
 from her2core.scores import HER2Score
 from her2core.training.synthetic import GeneratorConfig, SyntheticPatch, make_patch
-
-TRUTH_COLUMNS = (
-    "file",
-    "label",
-    "group",
-    "field_um",
-    "cells",
-    "none",
-    "faint_incomplete",
-    "moderate_complete",
-    "intense_complete",
-)
+from training.console import ended
+from training.patch_sets import PatchSetError, add_set_options, refuse_finished, write_truth
 
 
 @dataclass(frozen=True)
@@ -59,7 +49,6 @@ class Job:
 
 def _row(job: Job) -> tuple[dict[str, object], bytes]:
     patch = job.make()
-    truth = patch.truth
     stream = io.BytesIO()
     Image.fromarray(patch.rgb).save(stream, "PNG")
     row = {
@@ -67,11 +56,7 @@ def _row(job: Job) -> tuple[dict[str, object], bytes]:
         "label": patch.score.key,
         "group": Path(job.file).stem,
         "field_um": round(patch.field_um, 1),
-        "cells": truth.cells,
-        "none": round(truth.none, 4),
-        "faint_incomplete": round(truth.faint_incomplete, 4),
-        "moderate_complete": round(truth.moderate_complete, 4),
-        "intense_complete": round(truth.intense_complete, 4),
+        **{name: round(value, 4) for name, value in asdict(patch.truth).items()},
     }
     return row, stream.getvalue()
 
@@ -81,41 +66,27 @@ def write_set(jobs: list[Job], out: Path, workers: int) -> Iterator[dict[str, ob
     for score in HER2Score:
         (out / score.folder).mkdir(parents=True, exist_ok=True)
     if workers == 1:
-        made: Iterator[tuple[dict[str, object], bytes]] = map(_row, jobs)
-        yield from _save(made, out)
+        for job in jobs:
+            yield _written(out, *_row(job))
         return
     # A forked process inherits the locks of TensorFlow's threads and may wait on them for ever.
     fresh = multiprocessing.get_context("spawn")
     # one thread a worker: OpenCV's own threads would fight over the cores
     with ProcessPoolExecutor(workers, fresh, cv2.setNumThreads, (1,)) as pool:
-        yield from _save(pool.map(_row, jobs, chunksize=8), out)
+        for row, png in pool.map(_row, jobs, chunksize=8):
+            yield _written(out, row, png)
 
 
-def _save(
-    made: Iterator[tuple[dict[str, object], bytes]], out: Path
-) -> Iterator[dict[str, object]]:
-    for row, png in made:
-        (out / str(row["file"])).write_bytes(png)
-        yield row
+def _written(out: Path, row: dict[str, object], png: bytes) -> dict[str, object]:
+    (out / str(row["file"])).write_bytes(png)
+    return row
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m training.make_synthetic", description=__doc__.splitlines()[0]
-    )
-    parser.add_argument("--out", type=Path, required=True, help="folder to write (made if missing)")
+    parser = command_parser("training.make_synthetic", __doc__)
+    add_set_options(parser)
     parser.add_argument(
         "--per-class", type=int, required=True, help="patches for each of 4 classes"
-    )
-    parser.add_argument("--seed", type=int, default=0, help="seed, 0 or more (default 0)")
-    parser.add_argument("--size", type=int, default=224, help="side in pixels (default 224)")
-    parser.add_argument(
-        "--field-um",
-        type=float,
-        nargs=2,
-        default=(50.0, 300.0),
-        metavar=("MIN", "MAX"),
-        help="side of the field in micrometres, drawn log-uniformly (default 50 300)",
     )
     parser.add_argument(
         "--variety", type=float, default=1.0, help="spread of cameras and stains (default 1)"
@@ -124,34 +95,27 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command. Returns 0 when all patches were written, 1 otherwise."""
     args = _parser().parse_args(arguments)
+    return ended(lambda: _run(args), (PatchSetError,), lambda: "Stopped.", at_once=False)
+
+
+def _run(args: argparse.Namespace) -> int:
     low, high = args.field_um
     if args.per_class < 1 or args.seed < 0 or args.size < 32 or args.workers < 1:
-        print("Use --per-class 1 or more, --seed 0 or more, --size 32 or more.", file=sys.stderr)
-        return 1
+        raise PatchSetError("Use --per-class 1 or more, --seed 0 or more, --size 32 or more.")
     if not 20 <= low <= high <= 1000:
-        print("--field-um needs 20 <= MIN <= MAX <= 1000 micrometres.", file=sys.stderr)
-        return 1
-    if (args.out / "truth.csv").exists():
-        print(f"{args.out} already holds a finished set; choose another folder.", file=sys.stderr)
-        return 1
+        raise PatchSetError("--field-um needs 20 <= MIN <= MAX <= 1000 micrometres.")
+    refuse_finished(args.out)
     config = GeneratorConfig(size=args.size, field_um=(low, high), variety=args.variety)
     jobs = [
         Job(score, index, args.seed, config)
         for index in range(args.per_class)
         for score in HER2Score
     ]
-    try:
-        rows = list(tqdm(write_set(jobs, args.out, args.workers), total=len(jobs), unit="patch"))
-        with (args.out / "truth.csv").open("w", newline="", encoding="utf-8") as handle:
-            writer = csv.DictWriter(handle, TRUTH_COLUMNS)
-            writer.writeheader()
-            writer.writerows(rows)
-    except OSError as error:
-        print(f"Could not write to {args.out}: {error.strerror}.", file=sys.stderr)
-        return 1
+    rows = list(tqdm(write_set(jobs, args.out, args.workers), total=len(jobs), unit="patch"))
+    write_truth(args.out, rows)
     print(f"{len(rows)} synthetic patches in {args.out}")
     return 0
 

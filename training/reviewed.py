@@ -41,21 +41,13 @@ def reviewed_here(settings: Settings, group_pattern: str) -> list[OwnPatch]:
     return own_patches(reviewed, open_images(settings), group_pattern)
 
 
-def write_reviewed(patches: Iterable[OwnPatch], folder: Path) -> Path:
-    """The reviewed squares as numbered PNG files with a table `file, label, group`.
-
-    A folder that holds the table is left as it is, so that a run can go on with the same patches.
-
-    Returns:
-        The table.
+def write_reviewed(patches: Iterable[OwnPatch], table: Path) -> None:
+    """Write the reviewed squares as numbered PNG files beside a table `file, label, group`.
 
     Raises:
         OSError: the folder cannot be written.
     """
-    table = folder / TABLE
-    if table.is_file():
-        return table
-    folder.mkdir(parents=True, exist_ok=True)
+    table.parent.mkdir(parents=True, exist_ok=True)
     rows = [("file", "label", "group")]
     for own in patches:
         try:
@@ -64,7 +56,6 @@ def write_reviewed(patches: Iterable[OwnPatch], folder: Path) -> Path:
             print(error, file=sys.stderr)
             continue
         name = f"{len(rows)}.png"
-        Image.fromarray(pixels).save(folder / name)
+        Image.fromarray(pixels).save(table.with_name(name))
         rows.append((name, own.label.key, own.group))
     write_atomically(table, csv_table(rows))
-    return table

@@ -11,7 +11,6 @@ A field with too few tumour cells for a score has the status "not assessable".
 
 import argparse
 import hashlib
-import stat
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -36,19 +35,8 @@ from her2core.serving.stain_service import StainReader
 from her2core.serving.workbench import Workbench
 from her2core.settings import Settings, UploadLimits, load_settings
 from her2core.stain.thresholds import StainThresholds
-from training.score_command import (
-    ALL_SCORED,
-    MESSAGES_SHOWN,
-    NOTHING_DONE,
-    SOME_NOT_SCORED,
-    NothingDoneError,
-    add_inputs,
-    exit_status,
-    listed,
-    models_of,
-    path_text,
-    source_of,
-)
+from training import score_command
+from training.score_command import NothingDoneError, path_text
 from training.score_table import (
     NOT_SCORED,
     SCORED,
@@ -125,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 all scored, 2 some not, 1 nothing could be done, 130 stopped by the user.
     """
     args = _parser().parse_args(arguments)
-    return exit_status(partial(_run, args), "Stopped; no scores were written.")
+    return score_command.exit_status(partial(_run, args), "Stopped; no scores were written.")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -135,9 +123,8 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Exit status: 0 every picture was scored by every model; 2 some were not, or were "
         "left out (their rows say why); 1 nothing could be done; 130 stopped.",
     )
-    add_inputs(
-        parser,
-        f"an image, or a folder searched with its subfolders for {format_names()} files",
+    score_command.add_inputs(
+        parser, f"an image, or a folder searched with its subfolders for {format_names()} files"
     )
     parser.add_argument(
         "--out", type=Path, required=True, metavar="CSV", help="table to write (replaced at once)"
@@ -146,15 +133,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(args: argparse.Namespace) -> int:
-    source = source_of(args)
     target: Path = args.out
-    found = listed(walk, source)
-    root = source if source.is_dir() else source.parent
-    if not found.pictures:
-        lines = left_out_lines(found.left_out, root)
-        raise NothingDoneError(
-            "\n- ".join([f"“{path_text(source)}” holds no {format_names()} file.", *lines])
-        )
+    found, root = score_command.listed(walk, args, f"{format_names()} file")
     if target.is_dir() or not target.absolute().parent.is_dir():
         raise NothingDoneError(
             f"“{path_text(target)}” cannot be written: name a file in a folder that exists."
@@ -164,7 +144,7 @@ def _run(args: argparse.Namespace) -> int:
         raise NothingDoneError(f"“{path_text(target)}” is one of the images; name another file.")
     try:
         settings = load_settings()
-        workbench = Workbench(settings, models_of(args), maps=False)
+        workbench = Workbench(settings, args.models, maps=False)
     except ValueError as error:
         raise NothingDoneError(str(error)) from None
     tables = _tables(root, found, workbench, settings)
@@ -196,7 +176,7 @@ def _tables(
     tables = list(tqdm(scored, total=len(named), unit="file", disable=None))
     of_file = dict(zip(found.pictures, tables, strict=True))
     for path, message in _missed(found).items():
-        entry = Seen(path.relative_to(root).as_posix(), "", message, readable=False)
+        entry = Seen(path.relative_to(root).as_posix(), "", message)
         models = dict.fromkeys(row["model"] for row in tables[0])
         of_file[path] = [unscored_row(entry, model, message) for model in models]
     return [of_file[path] for path in sorted(of_file)]
@@ -208,30 +188,25 @@ def _summary(tables: Sequence[Sequence[Row]], root: Path, found: Listing, target
     without = sum(any(row["status"] == NOT_ASSESSABLE for row in rows) for rows in tables)
     note = f", {without} not assessable" if without else ""
     left = f"; {len(tables) - len(found.pictures)} left out" * (len(tables) > len(found.pictures))
-    print(
-        f"{complete} of {len(tables)} files scored by every model{note}{left}; "
-        f"{path_text(target)} written.",
-        file=sys.stderr,
-    )
     # those left out are named below, by reason
     known = set(map(cell_text, _missed(found).values()))
-    messages = dict.fromkeys(row["message"] for row in failed if row["message"] not in known)
-    for message in (*list(messages)[:MESSAGES_SHOWN], *left_out_lines(found.left_out, root)):
-        print(f"- {message}", file=sys.stderr)
-    if failed and len(failed) == sum(map(len, tables)):
-        return NOTHING_DONE
+    status = score_command.summed_up(
+        f"{complete} of {len(tables)} files scored by every model{note}{left}; "
+        f"{path_text(target)} written.",
+        [row["message"] for row in failed if row["message"] not in known],
+        left_out_lines(found.left_out, root),
+        len(failed),
+        sum(map(len, tables)),
+    )
     missed = any(one.picture for one in found.left_out)
-    return SOME_NOT_SCORED if failed or missed else ALL_SCORED
+    return score_command.SOME_NOT_SCORED if missed and not status else status
 
 
 def _read(name: str, path: Path, limits: UploadLimits) -> tuple[Seen, Patch | None]:
     """Decode one file; a patch is returned only where it can be scored."""
     sha256 = ""
     try:
-        facts = path.stat()
-        if not stat.S_ISREG(facts.st_mode):
-            raise PatchError(f"“{safe_name(path.name)}” is not a file; give an image instead.")
-        if facts.st_size > limits.max_bytes:
+        if path.stat().st_size > limits.max_bytes:
             raise PatchError(
                 f"“{safe_name(path.name)}” is larger than {limits.max_bytes / 2**20:,.6g} MB; "
                 "use a smaller region."
@@ -240,12 +215,12 @@ def _read(name: str, path: Path, limits: UploadLimits) -> tuple[Seen, Patch | No
         sha256 = hashlib.sha256(data).hexdigest()
         patch = decode_bounded(data, path.name, limits)
     except PatchError as error:
-        return Seen(name, sha256, str(error), readable=False), None
+        return Seen(name, sha256, str(error)), None
     except OSError as error:
         message = f"“{safe_name(path.name)}” cannot be opened ({error.strerror})."
-        return Seen(name, sha256, message, readable=False), None
+        return Seen(name, sha256, message), None
     remarks = " ".join((*patch.notes, *assess(patch).warnings))
-    return Seen(name, sha256, remarks, readable=True), patch
+    return Seen(name, sha256, remarks), patch
 
 
 if __name__ == "__main__":

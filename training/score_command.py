@@ -1,21 +1,22 @@
-"""What the commands that score have in common: their inputs, refusals and exit status."""
+"""What the commands that score have in common: their inputs, their refusals, and how they end."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from her2core.common.text import printable
 from her2core.models.architectures import ARCHITECTURES
 from her2core.models.bundles.card import BundleError
-from her2core.preprocessing.picture_files import Listing
+from her2core.preprocessing.picture_files import Listing, left_out_lines
 from her2core.serving.workbench import NoModelError
+from training.console import ended
 
-ALL_SCORED, NOTHING_DONE, SOME_NOT_SCORED, INTERRUPTED = 0, 1, 2, 130
+ALL_SCORED, NOTHING_DONE, SOME_NOT_SCORED = 0, 1, 2
 # of the sentences on what was not scored
-MESSAGES_SHOWN = 10
+_MESSAGES_SHOWN = 10
 
 
 class NothingDoneError(Exception):
@@ -23,7 +24,7 @@ class NothingDoneError(Exception):
 
 
 def add_inputs(parser: argparse.ArgumentParser, what: str) -> None:
-    """Let the command take what is to be scored (see `source_of`) and the models that score it.
+    """Let the command take what is to be scored (see `listed`), and `models`, which score it.
 
     Args:
         parser: of the command.
@@ -36,38 +37,40 @@ def add_inputs(parser: argparse.ArgumentParser, what: str) -> None:
         "--arch",
         "--models",
         dest="models",
+        type=lambda text: [name.strip() for name in text.split(",")],
         default=",".join(ARCHITECTURES),
         help="which models, separated by commas (default: %(default)s)",
     )
 
 
-def source_of(args: argparse.Namespace) -> Path:
-    """The file or folder to be scored."""
-    source: Path = args.data or args.input
-    return source
+def listed(
+    find: Callable[[Path], Listing], args: argparse.Namespace, what: str
+) -> tuple[Listing, Path]:
+    """What is to be scored, and the folder that names are relative to.
 
-
-def models_of(args: argparse.Namespace) -> list[str]:
-    """Architectures of the models that score."""
-    return [name.strip() for name in args.models.split(",")]
-
-
-def listed(find: Callable[[Path], Listing], source: Path) -> Listing:
-    """`source` itself where it is a file, else what `find` lists in the folder.
+    Args:
+        find: lists a folder; a file is taken as it is.
+        args: of `add_inputs`.
+        what: is looked for.
 
     Raises:
-        NothingDoneError: it is not there, or cannot be opened.
+        NothingDoneError: it is not there, cannot be opened, or holds nothing of the kind.
     """
+    source: Path = args.data or args.input
     if source.is_file():
-        return Listing((), (source,), ())
+        return Listing((), (source,), ()), source.parent
     if not source.is_dir():
         raise NothingDoneError(f"There is no file or folder “{path_text(source)}”.")
     try:
-        return find(source)
+        found = find(source)
     except OSError as error:
         raise NothingDoneError(
             f"“{path_text(source)}” cannot be opened ({error.strerror}); change its permissions."
         ) from None
+    if not found.pictures:
+        lines = left_out_lines(found.left_out, source)
+        raise NothingDoneError("\n- ".join([f"“{path_text(source)}” holds no {what}.", *lines]))
+    return found, source
 
 
 def exit_status(run: Callable[[], int], stopped: str) -> int:
@@ -80,14 +83,30 @@ def exit_status(run: Callable[[], int], stopped: str) -> int:
     Returns:
         0 all scored, 2 some not, 1 nothing could be done, 130 stopped by the user.
     """
-    try:
-        return run()
-    except (NothingDoneError, NoModelError, BundleError) as error:
-        print(error, file=sys.stderr)
-        return NOTHING_DONE
-    except KeyboardInterrupt:
-        print(stopped, file=sys.stderr)
-        return INTERRUPTED
+    refusals = (NothingDoneError, NoModelError, BundleError)
+    return ended(run, refusals, lambda: stopped, failed=NOTHING_DONE, at_once=False)
+
+
+def summed_up(
+    line: str, messages: Iterable[str], left_out: Iterable[str], failed: int, rows: int
+) -> int:
+    """Say what was scored, and why something was not.
+
+    Args:
+        line: what was scored.
+        messages: reasons; the first of them are said, each once.
+        left_out: lines on what was left out.
+        failed: of so many `rows` these were not scored.
+
+    Returns:
+        The exit status.
+    """
+    print(line, file=sys.stderr)
+    for message in (*list(dict.fromkeys(messages))[:_MESSAGES_SHOWN], *left_out):
+        print(f"- {message}", file=sys.stderr)
+    if not failed:
+        return ALL_SCORED
+    return NOTHING_DONE if failed == rows else SOME_NOT_SCORED
 
 
 def path_text(path: Path) -> str:

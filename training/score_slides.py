@@ -46,19 +46,8 @@ from her2core.slides.tables import (
     slide_columns,
     unread_row,
 )
-from training.score_command import (
-    ALL_SCORED,
-    MESSAGES_SHOWN,
-    NOTHING_DONE,
-    SOME_NOT_SCORED,
-    NothingDoneError,
-    add_inputs,
-    exit_status,
-    listed,
-    models_of,
-    path_text,
-    source_of,
-)
+from training import score_command
+from training.score_command import NothingDoneError, path_text
 from training.slide_inputs import areas_of, workers_of, written_names
 
 _FINEST_REGION_UM, _WIDEST_REGION_UM = 50.0, 1000.0
@@ -82,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     args = _parser().parse_args(arguments)
     stopped = "Stopped; what was read is kept, and the same command goes on."
-    return exit_status(partial(_run, args), stopped)
+    return score_command.exit_status(partial(_run, args), stopped)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -92,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Exit status: 0 every slide was scored; 2 some were not (their rows say why); "
         "1 nothing could be done; 130 stopped.",
     )
-    add_inputs(parser, "a slide, or a folder of slides")
+    score_command.add_inputs(parser, "a slide, or a folder of slides")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
     parser.add_argument("--workers", type=int, help="processes (default: one for each core)")
     parser.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster that reads")
@@ -121,12 +110,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(args: argparse.Namespace) -> int:
     out: Path = args.out
-    source = source_of(args)
-    found = listed(find_slides, source)
-    root = source if source.is_dir() else source.parent
-    if not found.pictures:
-        lines = left_out_lines(found.left_out, root)
-        raise NothingDoneError("\n- ".join([f"“{path_text(source)}” holds no slide.", *lines]))
+    found, root = score_command.listed(find_slides, args, "slide")
     if not _FINEST_REGION_UM <= args.um <= _WIDEST_REGION_UM:
         raise NothingDoneError(
             f"Regions are {_FINEST_REGION_UM:g} to {_WIDEST_REGION_UM:g} µm wide (--um)."
@@ -135,7 +119,7 @@ def _run(args: argparse.Namespace) -> int:
         raise NothingDoneError("At least one worker is needed.")
     try:
         known_scale(args.um_per_pixel, None)
-        options = options_of(load_settings(), models_of(args), args.um, args.um_per_pixel)
+        options = options_of(load_settings(), args.models, args.um, args.um_per_pixel)
     except ValueError as error:
         raise NothingDoneError(str(error)) from None
     try:
@@ -228,13 +212,13 @@ def _summary(done: Sequence[_Done], out: Path, left_out: Sequence[str]) -> int:
     failed = [row for row in rows if row["status"] == NOT_SCORED]
     apart = len(rows) - scored - len(failed)
     note = f", {apart} not assessable" if apart else ""
-    print(f"{scored} of {len(rows)} scored{note}; {path_text(out)} written.", file=sys.stderr)
-    messages = list(dict.fromkeys(str(row["message"]) for row in failed))[:MESSAGES_SHOWN]
-    for message in (*messages, *left_out):
-        print(f"- {message}", file=sys.stderr)
-    if failed:
-        return NOTHING_DONE if len(failed) == len(rows) else SOME_NOT_SCORED
-    return ALL_SCORED
+    return score_command.summed_up(
+        f"{scored} of {len(rows)} scored{note}; {path_text(out)} written.",
+        [str(row["message"]) for row in failed],
+        left_out,
+        len(failed),
+        len(rows),
+    )
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
 """The table of scores: its columns, its rows, and how it is written."""
 
 import csv
-import os
-import tempfile
+import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from her2core.common.files import write_atomically
 from her2core.common.text import cell_text
 from her2core.models.assessable import ASSESSABLE, NOT_ASSESSABLE, Assessability
 from her2core.models.verdict import Verdict
@@ -35,7 +35,6 @@ class Seen:
     file: str
     sha256: str
     message: str
-    readable: bool
 
 
 def scored_row(entry: Seen, verdict: Verdict, assessability: Assessability = ASSESSABLE) -> Row:
@@ -75,17 +74,13 @@ def _row(entry: Seen, model: str, status: str, message: str) -> Row:
 
 
 def write_table(target: Path, rows: Iterable[Row]) -> None:
-    """Write the table beside its place and move it there, so that no half table is ever seen."""
-    handle, partial = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.absolute().parent)
-    try:
-        with open(handle, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, COLUMNS)
-            writer.writeheader()
-            writer.writerows(rows)
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(partial, 0o666 & ~mask)
-        os.replace(partial, target)
-    except BaseException:
-        Path(partial).unlink(missing_ok=True)
-        raise
+    """Write the table so that no half of it is ever seen.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, COLUMNS)
+    writer.writeheader()
+    writer.writerows(rows)
+    write_atomically(target, text.getvalue().encode())

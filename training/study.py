@@ -15,12 +15,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from her2core.common.commands import command_parser
 from her2core.common.files import write_atomically
+from her2core.common.text import markdown_table
 from her2core.evaluation.names import TITLES
 from her2core.evaluation.report import REPORT_FILE, Report
 from her2core.models.architectures import ARCHITECTURES
 from her2core.models.bundles.card import CARD_FILE
-from training.console import STOPPED
+from training.console import ended
 
 STUDY_FILE = "study.md"
 # what the study tells of its test part; it does not say of which network
@@ -30,9 +32,7 @@ _REPORT_OF_SOME = 2
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m training.study", description=__doc__.splitlines()[0]
-    )
+    parser = command_parser("training.study", __doc__)
     parser.add_argument("--data", required=True, type=Path, help="the dataset's folder")
     parser.add_argument("--out", required=True, type=Path, help="folder of bundles and report")
     parser.add_argument("--config", type=Path, help="another recipe than the study's, for both")
@@ -42,11 +42,7 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command. Returns 0 when all is there, else what the failing command returned."""
     args = _parser().parse_args(arguments)
-    try:
-        return _run(args)
-    except KeyboardInterrupt:
-        print("Stopped; the same command goes on.", file=sys.stderr)
-        return STOPPED
+    return ended(lambda: _run(args), (), lambda: "Stopped; the same command goes on.")
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -81,18 +77,15 @@ def table(report: Report) -> str:
     from her2core.charts.words import figure_text
 
     readers = report.evaluation.readers
-    lines = [
-        f"| {report.evaluation.n} test patches | the study | "
-        + " | ".join(reader.title for reader in readers)
-        + " |",
-        "| --- | --- |" + " --- |" * len(readers),
-    ]
+    rows = []
     for name in _ROWS:
         figures = [reader.figure(name) for reader in readers]
         ours = ["–" if figure is None else figure_text(figure.value) for figure in figures]
-        lines.append(f"| {TITLES[name]} | {_STUDY.get(name, '–')} | {' | '.join(ours)} |")
+        rows.append([TITLES[name], _STUDY.get(name, "–"), *ours])
+    titles = [reader.title for reader in readers]
+    head = [f"{report.evaluation.n} test patches", "the study", *titles]
     notes = [note for note in (report.evaluation.caution, *report.notes) if note]
-    return "\n".join([*lines, "", *notes]) + "\n"
+    return "\n".join([*markdown_table(head, rows), *notes]) + "\n"
 
 
 if __name__ == "__main__":

@@ -21,11 +21,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from her2core.accounts.records import AccountError
+from her2core.common.commands import command_parser
 from her2core.common.files import write_atomically
-from her2core.common.text import interval_text
 from her2core.models.architectures import ARCHITECTURES
 from her2core.models.architectures.description import WeightsUnavailableError
-from her2core.models.bundles.card import CARD_FILE, BundleError, ModelCard
+from her2core.models.bundles.card import CARD_FILE, BundleError
 from her2core.models.ood.novelty import LEAST_CALIBRATION
 from her2core.reviews.store import StoreError
 from her2core.settings import load_settings
@@ -34,6 +34,7 @@ from her2core.training.data.datasets import DatasetError
 from her2core.training.data.prepare import Prepared, Request, prepare, record
 from her2core.training.data.splits import VALIDATION
 from her2core.training.experiment import mlflow_missing, write_experiment
+from her2core.training.finish import finish_run, read_card_text
 from her2core.training.fit import Run, build, fit
 from her2core.training.loop import TrainingError
 from her2core.training.machines import device_in_words, this_machine
@@ -43,11 +44,10 @@ from her2core.training.progress import progress_bar
 from her2core.training.provenance import PROVENANCE_FILE, Provenance, provenance_of_start, to_bytes
 from her2core.training.recipe import MOST_SEED, Recipe, RecipeError, read_recipe
 from her2core.training.start import provenance_here, without_known
-from training.console import STOPPED, ends_on_interrupt, import_tensorflow
-from training.finish_run import finish_run, read_card_text
-from training.reviewed import reviewed_here, write_reviewed
+from training.console import ended, import_tensorflow, print_card, sentence_of
+from training.options import add_data_or_reviews, add_group_pattern
+from training.reviewed import TABLE, reviewed_here, write_reviewed
 
-DONE, FAILED = 0, 1
 _FAULTS = (
     AccountError,
     AdaptError,
@@ -62,18 +62,14 @@ _FAULTS = (
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m training.train",
-        description=__doc__.splitlines()[0],
+    parser = command_parser(
+        "training.train",
+        __doc__,
         epilog="Layouts and several machines: docs/training.md; recipe entries: docs/recipe.md. "
         "Exit status: 0 done; 1 not done, with the reason in one sentence; 130 stopped.",
     )
     parser.add_argument("--arch", required=True, choices=tuple(ARCHITECTURES))
-    source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--data", help="folder or CSV table; or DIR[=SHARE] joined by commas")
-    source.add_argument(
-        "--reviews", action="store_true", help="the review log of this installation"
-    )
+    add_data_or_reviews(parser, "folder or CSV table; or DIR[=SHARE] joined by commas")
     parser.add_argument("--out", type=Path, help="folder of the bundle to write; must be new")
     parser.add_argument("--config", type=Path, help="recipe TOML; the study's recipe without one")
     parser.add_argument("--run", type=Path, help="folder of the run (default: OUT.run)")
@@ -81,11 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--validation", type=Path, help="validation patches of their own (default: split off)"
     )
-    parser.add_argument(
-        "--group-pattern",
-        metavar="REGEX",
-        help="one capture group finds patient, slide or core in the file name",
-    )
+    add_group_pattern(parser)
     parser.add_argument(
         "--validation-share", type=float, default=0.15, help="of the patches (default 0.15)"
     )
@@ -108,17 +100,12 @@ def main(arguments: list[str] | None = None) -> int:
     if args.out is None and (args.run is None or args.validation is None):
         parser.error("name --out for a bundle, or --run and --validation for a training alone")
     folder: Path = args.run or args.out.with_name(f"{args.out.name}.run")
-    try:
-        with ends_on_interrupt(lambda: _stopped(folder, args.out)):
-            return _train(args, folder)
-    except _FAULTS as error:
-        print(error, file=sys.stderr)
-    except OSError as error:
-        print(_said(error, folder), file=sys.stderr)
-    except KeyboardInterrupt:
-        print(_stopped(folder, args.out), file=sys.stderr)
-        return STOPPED
-    return FAILED
+    return ended(
+        lambda: _train(args, folder),
+        _FAULTS,
+        lambda: _stopped(folder, args.out),
+        of_system=lambda error: _said(error, folder),
+    )
 
 
 def _train(args: argparse.Namespace, folder: Path) -> int:
@@ -127,8 +114,8 @@ def _train(args: argparse.Namespace, folder: Path) -> int:
     recipe = _recipe(args)
     text = read_card_text(args.text)
     if args.reviews:
-        own = reviewed_here(load_settings(), args.group_pattern or "")
-        args.data, args.group_pattern = str(write_reviewed(own, folder / "reviews")), None
+        args.data = str(_reviewed(args, folder))
+        args.group_pattern = None
     request = _request(args)
     import_tensorflow()
     machines = this_machine()
@@ -161,13 +148,28 @@ def _train(args: argparse.Namespace, folder: Path) -> int:
     card = None
     if args.out is not None and machines.number == 0:
         card = finish_run(recipe, prepared, provenance, run, text, args.out, args.start)
-        _tell(card, args.out)
+        print_card(card, args.out)
         if len(prepared.files_of(VALIDATION)) >= LEAST_CALIBRATION:
             # a process of its own: memory for it comes after that of the training, not on top
             command = [sys.executable, "-m", "training.check_maps", "--bundle", str(args.out)]
             subprocess.run(command, check=False)
     write_experiment(run, prepared, device, card)
-    return DONE
+    return 0
+
+
+def _reviewed(args: argparse.Namespace, folder: Path) -> Path:
+    """The table of the reviewed patches: the one that a run which goes on began with, or a new one.
+
+    Raises:
+        StoreError: the review store cannot be read.
+        AdaptError: the group pattern is none.
+        OSError: the folder cannot be written.
+    """
+    table = folder / "reviews" / TABLE
+    goes_on = args.resume or Run(folder).started
+    if not (goes_on and table.is_file()):
+        write_reviewed(reviewed_here(load_settings(), args.group_pattern or ""), table)
+    return table
 
 
 def _check_needs(recipe: Recipe, patches: int, run: Run) -> None:
@@ -247,13 +249,6 @@ def _prepared(request: Request, recipe: Recipe, before: Provenance) -> Prepared:
     return prepared
 
 
-def _tell(card: ModelCard, out: Path) -> None:
-    for metric in card.metrics:
-        figure = interval_text(metric.value, metric.ci_low, metric.ci_high)
-        print(f"{metric.name}, {metric.set}: {figure}, n = {metric.n}")
-    print(f"{card.model_id} written to {out}")
-
-
 def _stopped(folder: Path, out: Path | None) -> str:
     if out is not None and (out / CARD_FILE).is_file():
         return f"Stopped; {out} is finished, but its heat maps are not checked."
@@ -277,7 +272,7 @@ def _said(error: OSError, folder: Path) -> str:
         )
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"{where} may not be written to; choose another folder or change its permissions."
-    return f"{where} could not be read or written: {error.strerror or error}."
+    return sentence_of(error)
 
 
 if __name__ == "__main__":

@@ -10,11 +10,13 @@ its cores.
 
 import asyncio
 import functools
+import os
 import random
 import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -24,7 +26,6 @@ from playwright.async_api import Browser, Error, Page, async_playwright
 
 from benchmarks.reliability import results, reviewer, work
 from benchmarks.reliability.arrivals import Arrivals, delays
-from benchmarks.reliability.processes import processor, resident
 from her2core.accounts.records import Identity
 from her2core.people.worklist import Worklist
 from her2core.preprocessing.image_store import ImageStore
@@ -153,13 +154,13 @@ async def _review(
         )
         await _quiet(server.process.pid)
         print(f"{sessions} reviewers are signed in and begin.", flush=True)
-        before = processor(server.process.pid)
+        before = _processor(server.process.pid)
         end = time.monotonic() + seconds
         await asyncio.gather(
             _watch_memory(server, end, seen),
             *(_reviewer(page, end, pace, n, seen) for n, page in enumerate(pages, start=1)),
         )
-        seen.processor = processor(server.process.pid) - before
+        seen.processor = _processor(server.process.pid) - before
         await browser.close()
     return seen
 
@@ -199,9 +200,9 @@ async def _quiet(leader: int) -> None:
     """Wait until the server works at nothing any more, such as preparing heat maps."""
     deadline = time.monotonic() + _QUIET_SECONDS
     while time.monotonic() < deadline:
-        before = processor(leader)
+        before = _processor(leader)
         await asyncio.sleep(3)
-        if processor(leader) - before < _BARELY:
+        if _processor(leader) - before < _BARELY:
             return
 
 
@@ -209,7 +210,7 @@ async def _watch_memory(server: Server, end: float, seen: _Seen) -> None:
     assert server.process is not None
     start = time.monotonic()
     while time.monotonic() < end:
-        seen.memory.append((time.monotonic() - start, resident(server.process.pid)))
+        seen.memory.append((time.monotonic() - start, _resident(server.process.pid)))
         await asyncio.sleep(min(_SAMPLE_SECONDS, max(0.0, end - time.monotonic())))
 
 
@@ -234,3 +235,33 @@ def _share(waits: list[float]) -> float | None:
 
 def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 3)
+
+
+def _started_by(leader: int) -> list[Path]:
+    """/proc folders of a process and of all it started (the same session)."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError, ValueError):  # it has just ended, or is no process
+            if os.getsid(int(entry.name)) == leader:
+                found.append(entry)
+    return found
+
+
+def _resident(leader: int) -> int:
+    """Bytes of memory of the server's processes; what they share is counted once (Pss)."""
+    total = 0
+    for entry in _started_by(leader):
+        with suppress(OSError):
+            lines = (entry / "smaps_rollup").read_text().splitlines()
+            total += sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+    return total
+
+
+def _processor(leader: int) -> float:
+    """Seconds of processor time the server's processes have used so far."""
+    ticks = 0
+    for entry in _started_by(leader):
+        with suppress(OSError):
+            fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])  # utime, stime
+    return ticks / os.sysconf("SC_CLK_TCK")

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from her2core.common.text import markdown_table
+
 WITHIN_1_S = 0.99
 MEMORY_GROWTH = 0.10  # late against early; more is no longer called flat
 
@@ -53,15 +55,17 @@ def _pages(rows: Sequence[Result]) -> str:
         "The fastest of several turns, drawn without a browser: what else runs on the machine only",
         "adds. `python -m benchmarks.pages` writes `benchmarks/pages.json`.",
         "",
-        "| page | plain | ours | ratio | goal | holds |",
-        "| --- | --- | --- | --- | --- | --- |",
+        *markdown_table(("page", "plain", "ours", "ratio", "goal", "holds"), map(_cells, rows)),
+        f"{rows[0]['machine']}.",
+        "",
     ]
-    for row in rows:
-        peer, ours = (f"{row[side]:.3g} {row['unit']}" for side in ("peer", "ours"))
-        holds = "yes" if row["holds"] else "**no**"
-        goal = f"at most {row['goal']}"
-        lines.append(f"| {row['name']} | {peer} | {ours} | {row['ratio']:.2f} | {goal} | {holds} |")
-    return "\n".join([*lines, "", f"{rows[0]['machine']}.", ""])
+    return "\n".join(lines)
+
+
+def _cells(row: Result) -> tuple[str, ...]:
+    peer, ours = (f"{row[side]:.3g} {row['unit']}" for side in ("peer", "ours"))
+    holds = "yes" if row["holds"] else "**no**"
+    return row["name"], peer, ours, f"{row['ratio']:.2f}", f"at most {row['goal']}", holds
 
 
 def failures(name: str, result: Result) -> list[str]:

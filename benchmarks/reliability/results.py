@@ -8,6 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from benchmarks.rows import processor_name
 from her2core import __version__
 from her2core.common.files import write_atomically
 
@@ -17,14 +20,6 @@ ROOT = FOLDER.parent.parent
 
 def machine() -> dict[str, Any]:
     """Cores this process may use, kind of processor, Python, commit, time (UTC)."""
-    model = next(
-        (
-            line.partition(":")[2].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if line.startswith("model name")
-        ),
-        platform.machine(),
-    )
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"],
         cwd=ROOT,
@@ -34,7 +29,7 @@ def machine() -> dict[str, Any]:
     ).stdout.strip()
     return {
         "cores": len(os.sched_getaffinity(0)),
-        "processor": model,
+        "processor": processor_name(),
         "python": platform.python_version(),
         "version": __version__,
         "commit": commit or None,
@@ -64,7 +59,6 @@ def read_pages(path: Path = FOLDER.parent / "pages.json") -> list[dict[str, Any]
 
 def percentile(values: list[float], share: float) -> float | None:
     """The value which this share (0 to 1) of the values does not exceed; None without any."""
-    ordered = sorted(values)
-    if not ordered:
+    if not values:
         return None
-    return ordered[min(len(ordered) - 1, max(0, -(-int(share * 1000 * len(ordered)) // 1000) - 1))]
+    return float(np.quantile(values, share, method="inverted_cdf"))

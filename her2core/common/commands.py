@@ -1,12 +1,26 @@
-"""The commands of a package and what each is for, read from their docstrings, nothing imported."""
+"""Commands that `python -m` starts: what there is in a package, and how each describes itself."""
 
+import argparse
 import ast
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+
+def command_parser(name: str, doc: str | None, **more: Any) -> argparse.ArgumentParser:
+    """The parser of a command, which says of itself the first line of its docstring.
+
+    Args:
+        name: dotted, as behind `python -m`.
+        doc: the docstring of its module.
+        more: further arguments of argparse.ArgumentParser.
+    """
+    purpose = (doc or "").partition("\n")[0]
+    return argparse.ArgumentParser(prog=f"python -m {name}", description=purpose, **more)
 
 
 def command_lines(folder: Path, package: str) -> Iterator[str]:
-    """One line a command that `python -m` starts: its name and the first line of its docstring.
+    """One line a command: its name and the first line of its docstring; nothing is imported.
 
     Args:
         folder: the package's folder. A module of it is a command where its file holds a

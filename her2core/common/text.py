@@ -6,6 +6,7 @@ here, because what is harmless in a table cell may be a directive in Markdown, a
 
 import re
 import unicodedata
+from collections.abc import Iterable, Sequence
 
 # What a formula begins with, ASCII or full width.
 _SIGN = re.compile(r"[=+\-@＝＋－＠]")
@@ -138,3 +139,14 @@ def interval_text(value: float, low: float | None, high: float | None) -> str:
     """
     ends = "" if low is None or high is None else f" ({low:.3f} to {high:.3f})"
     return f"{value:.3f}{ends}"
+
+
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """The lines of a Markdown table, and an empty one."""
+    ruled = [head, ["---"] * len(head), *rows]
+    return [f"|{''.join(f' {markdown_cell(cell)} |' for cell in row)}" for row in ruled] + [""]
+
+
+def markdown_cell(text: str) -> str:
+    """Text that neither ends a table cell nor begins markup."""
+    return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import cv2
 import numpy as np
@@ -167,6 +167,20 @@ def decode(data: bytes, name: str, limits: UploadLimits, reader: Reader = read_i
     notes = (*_extension_note(shown, image.format), *image.notes)
     square = Square.centred(width, height)
     return Patch(shown, hashlib.sha256(data).hexdigest(), image.rgb, square, notes)
+
+
+def decode_file(path: Path, limits: UploadLimits) -> Patch:
+    """The same for a file of this machine.
+
+    Raises:
+        PatchError: it cannot be opened, or see `decode`.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        shown = safe_name(path.name)
+        raise PatchError(f"“{shown}” cannot be opened ({error.strerror}).") from error
+    return decode(data, path.name, limits)
 
 
 def safe_name(name: str) -> str:

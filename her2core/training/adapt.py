@@ -42,7 +42,7 @@ from her2core.models.ood.novelty_file import NOVELTY_FILE, load_novelty, to_byte
 from her2core.models.temperature import probabilities
 from her2core.settings import Settings
 from her2core.training.adapted_files import BIAS, KERNEL, fitted_files
-from her2core.training.learning_curve import SHARES, CurvePoint, curve_point, learning_curve
+from her2core.training.learning_curve import SHARES, CurvePoint, curve_point, read_apart
 from her2core.training.own_patches import (
     OnProgress,
     OwnPatch,
@@ -52,7 +52,6 @@ from her2core.training.own_patches import (
 )
 from her2core.training.provenance import (
     PROVENANCE_FILE,
-    Overlap,
     Provenance,
     provenance_from,
     provenance_of,
@@ -77,7 +76,7 @@ class Proposal:
         brier: change of the Brier score, below 0 is better.
         unfamiliar: share of the patches called unfamiliar, before and after; None where the bundle
             cannot tell.
-        known: one sentence where the bundle knew some of the patches before, or may have; else "".
+        known: what must be said where the bundle knew some of the patches before, or may have.
         curve: how right it is as it is, with fewer patches, and with all that each fold allows.
         left_out: a sentence for each patch that was not taken.
         grouped: whether every patch's group is known.
@@ -181,75 +180,55 @@ def _fitted(
         files.tensors[KERNEL].astype(np.float64), files.tensors[BIAS].astype(np.float64)
     )
     folds = group_folds(features.groups, features.labels, OUTER_FOLDS)
-    shown = {"before": np.empty((len(features), 4)), "after": np.empty((len(features), 4))}
-    members = {name: np.zeros((len(features), 4), bool) for name in shown}
-    everything = np.arange(len(features))
     fits = itertools.count()
-    # each fold with all its patches and with fewer, and at the end all patches, in as many steps
-    steps = ((1 + len(SHARES)) * len(folds) + 1) * INNER_FOLDS
+    # each fold with shares of its patches, and at the end all patches, in as many steps
+    steps = (len(SHARES) * len(folds) + 1) * INNER_FOLDS
 
     def step() -> None:
         on_progress(_READING_SHARE + (1 - _READING_SHARE) * min(1.0, next(fits) / steps))
 
-    for fold in folds:
-        head = adapt_head(
-            old, card.temperature, features.of(np.setdiff1d(everything, fold)), pulls, step
-        )
-        tested = features.of(fold)
-        shown["after"][fold] = probabilities(
-            tested.logits(head.layer, card.temperature), head.temperature
-        )
-        members["after"][fold] = prediction_sets(shown["after"][fold], head.sets)
-    shown["before"] = probabilities(features.logits(old, card.temperature), card.temperature)
-    if card.conformal is not None:
-        members["before"] = prediction_sets(shown["before"], card.conformal)
-    codes = patch_codes(features.groups, everything.tolist())
-    samples = {
-        name: Sample(features.labels, chances, None, codes, members[name])
-        for name, chances in shown.items()
-    }
-    if card.conformal is None:
-        samples["before"] = replace(samples["before"], members=None)
-    both = samples["before"], samples["after"]
-    curve = (
-        curve_point(0, samples["before"]),
-        *learning_curve(old, card.temperature, features, folds, codes, pulls, step),
-        curve_point(len(features) * (1 - 1 / len(folds)), samples["after"]),
-    )
+    codes = patch_codes(features.groups, list(range(len(features))))
+    chances = probabilities(features.logits(old, card.temperature), card.temperature)
+    sets = None if card.conformal is None else prediction_sets(chances, card.conformal)
+    as_it_is = Sample(features.labels, chances, None, codes, sets)
+    readings = [
+        (0.0, as_it_is),
+        *(
+            read_apart(old, card.temperature, features, folds, codes, pulls, step, share)
+            for share in SHARES
+        ),
+    ]
+    as_fitted = readings[-1][1]
     head = adapt_head(old, card.temperature, features, pulls, step)
     wider, strange = novelty, None
     if novelty is not None and card.novelty is not None:
         first = novelty.of(seen.pooled, seen.looks)
         wider, later = with_known(novelty, seen.pooled, seen.looks, folds, card.novelty.flagged)
         strange = float((first > 1).mean()), float((later > 1).mean())
-    after = set_metrics(samples["after"], HELD_OUT, _N_BOOT)
+    after = set_metrics(as_fitted, HELD_OUT, _N_BOOT)
     groups = seen.own_groups
     provenance = before.and_also(provenance_from(seen.prints, groups))
-    known = _known_before(before.overlap(seen.prints, groups), before.whole)
-    fitted = fitted_files(files, head, wider, provenance, seen, after, (known,) if known else ())
+    known, notes = before.among("the bundle as it is", seen.prints, groups)
+    if known.any():
+        notes.append("Its figures on them are optimistic.")
+    fitted = fitted_files(files, head, wider, provenance, seen, after, tuple(notes))
     extra = {PROVENANCE_FILE: provenance_bytes(provenance)}
     if wider is not None:
         extra[NOVELTY_FILE] = to_bytes(wider)
     return Proposal(
         fitted.card,
-        set_metrics(samples["before"], HELD_OUT, _N_BOOT),
+        set_metrics(as_it_is, HELD_OUT, _N_BOOT),
         after,
-        compare(("before", "after"), *both, weight_blocks(codes, _N_BOOT, 0)),
-        brier_difference(*both, weight_blocks(codes, _N_BOOT, 0)),
+        compare(("before", "after"), as_it_is, as_fitted, weight_blocks(codes, _N_BOOT, 0)),
+        brier_difference(as_it_is, as_fitted, weight_blocks(codes, _N_BOOT, 0)),
         strange,
-        known,
-        curve,
+        " ".join(notes),
+        tuple(curve_point(patches, sample) for patches, sample in readings),
         seen.left_out,
         seen.grouped,
         fitted,
         extra,
     )
-
-
-def _known_before(known: Overlap, whole: bool) -> str:
-    if known.any.any():
-        return f"{known.sentence('the bundle as it is')}: its figures are optimistic."
-    return "" if whole else "Whether the bundle knew some of these patches before is not known."
 
 
 def _above(interval: Interval) -> bool:

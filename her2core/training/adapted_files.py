@@ -17,6 +17,7 @@ from her2core.models.bundles.card_records import Adaptation, KnownPatches
 from her2core.models.ood.novelty import Novelty
 from her2core.models.ood.novelty_file import to_bytes
 from her2core.scores import HER2Score
+from her2core.training.data.datasets import class_counts
 from her2core.training.own_patches import PatchReadings
 from her2core.training.provenance import Provenance
 
@@ -30,7 +31,7 @@ def fitted_files(
     provenance: Provenance,
     seen: PatchReadings,
     metrics: tuple[Metric, ...],
-    notes: tuple[str, ...] = (),
+    notes: tuple[str, ...],
 ) -> BundleFiles:
     """What is written of a fitted bundle.
 
@@ -62,11 +63,10 @@ def _card(
     base, features = files.card, seen.features
     counts = Counter(features.labels.tolist())
     zero, one, two, three = (counts[int(score)] for score in HER2Score)
-    classes = ", ".join(f"{counts[int(score)]} of {score.label}" for score in HER2Score)
     groups = len(set(features.groups)) if seen.grouped else 0
     known = f"{groups} groups" if seen.grouped else "groups not known"
     what = "Its last layer was fitted" if head.pull != KEEP else "It was calibrated"
-    own = f"{len(features)} own patches ({classes}; {known})"
+    own = f"{len(features)} own patches ({class_counts(features.labels.tolist())}; {known})"
     notes = [f"{what} to {own}, from {base.model_id}; figures of that bundle are in its card."]
     if not seen.grouped:
         notes.append("Groups were not all known: the figures are optimistic.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from her2core.common.files import write_atomically
 from her2core.training.checkpoint import CheckpointError, Progress, load_weights
 from her2core.training.data.batches import Mixture, batches
 from her2core.training.data.datasets import PatchSet
-from her2core.training.frozen import FeatureCache, feature_batches, head_of, train_only_blocks
+from her2core.training.frozen import feature_batches, head_of, kept_features, train_only_blocks
 from her2core.training.loop import (
     BEST_FILE,
     HISTORY_FILE,
@@ -24,7 +23,6 @@ from her2core.training.loop import (
     run_phase,
     save_weights,
 )
-from her2core.training.losses import class_weights, recipe_loss
 from her2core.training.machines import Machines, this_machine
 from her2core.training.precision import faster_in_bfloat16
 from her2core.training.progress import progress_bar
@@ -114,7 +112,6 @@ def fit(
     folder: Path,
     start_weights: Path | None = None,
     machines: Machines | None = None,
-    after_epoch: Callable[[Progress], None] | None = None,
 ) -> Run:
     """Train and leave the best weights in `folder`; a stopped run goes on at its last epoch.
 
@@ -129,7 +126,6 @@ def fit(
         start_weights: file of an earlier stage's weights, or a bundle's folder (any input size for
             DenseNet121); a run goes on with the same ones only.
         machines: who trains; by default as TF_CONFIG says.
-        after_epoch: told after each epoch, when its state is on disk.
 
     Raises:
         BundleError: the bundle to start from is damaged or another network's.
@@ -157,15 +153,21 @@ def fit(
     keep = start_weights is not None
     head = None
     if recipe.head_epochs and not run.state.is_file():
-        head = _train_head(recipe, model, mixture, validation, run, machines, keep, after_epoch)
+        head = _train_head(recipe, model, mixture, validation, run, machines, keep)
     train_only_blocks(model, recipe.trained_blocks)
     rows = machines.rows(recipe.batch)
-    phase = _phase(recipe, mixture, recipe.epochs, recipe.main_rate, run.folder, machines, keep)(
+    phase = Phase(
         model,
+        recipe,
+        mixture,
+        recipe.epochs,
+        recipe.main_rate,
+        run.folder,
         lambda first: batches(mixture, recipe, first, rows),
         (validation.images, validation.labels),
+        keep,
     )
-    progress = run_phase(phase, machines, head, after_epoch)
+    progress = run_phase(phase, machines, head)
     if progress.kept_start:
         print(f"{KEPT_START}.", flush=True)
     return run
@@ -179,69 +181,34 @@ def _train_head(
     run: Run,
     machines: Machines,
     keep_start: bool,
-    after_epoch: Callable[[Progress], None] | None,
 ) -> Progress:
     """Train the head on cached features, leave it in `model`."""
-    cache = FeatureCache(run.folder / "features")
+    cache = run.folder / "features"
     sets = [part.prepared(recipe.white_balance) for part in mixture.sets]
     *learnt, checked = (_features(cache, model, part) for part in (*sets, validation))
+    rows = machines.rows(recipe.batch)
     with machines.strategy.scope():
         head = head_of(model)
-    rate = recipe.learning_rate
-    phase = _phase(recipe, mixture, recipe.head_epochs, rate, run.head, machines, keep_start)(
+    phase = Phase(
         head,
-        lambda first: feature_batches(mixture, learnt, recipe, machines, first),
+        recipe,
+        mixture,
+        recipe.head_epochs,
+        recipe.learning_rate,
+        run.head,
+        lambda first: feature_batches(mixture, learnt, recipe, first, rows),
         (checked, validation.labels),
+        keep_start,
     )
-    progress = run_phase(phase, machines, after_epoch=after_epoch)
+    progress = run_phase(phase, machines)
     load_weights(head, run.head / BEST_FILE)
     save_weights(model, run.best)
     return progress
 
 
-def _features(cache: FeatureCache, model: Any, patches: PatchSet) -> npt.NDArray[np.float32]:
+def _features(folder: Path, model: Any, patches: PatchSet) -> npt.NDArray[np.float32]:
     with progress_bar("features", "patches") as on_progress:
-        return cache.features(model, patches.images, on_progress)
-
-
-def _phase(
-    recipe: Recipe,
-    mixture: Mixture,
-    epochs: int,
-    rate: float,
-    folder: Path,
-    machines: Machines,
-    keep_start: bool,
-) -> Callable[[Any, Callable[[int], Any], Any], Phase]:
-    """What both phases of a run share."""
-    import keras
-
-    steps = recipe.steps_per_epoch or max(1, len(mixture) // recipe.batch)
-    schedule: Any = rate
-    if recipe.cosine:
-        schedule = keras.optimizers.schedules.CosineDecay(rate, epochs * steps, alpha=0.02)
-    weights = class_weights(mixture.counts()) if recipe.class_weights else None
-    with machines.strategy.scope():
-        optimizer = keras.optimizers.Adam(schedule)
-
-    def make(model: Any, feed: Callable[[int], Any], validation: Any) -> Phase:
-        return Phase(
-            model=model,
-            optimizer=optimizer,
-            loss=recipe_loss(recipe, weights),
-            validation_loss=recipe_loss(recipe),
-            epochs=epochs,
-            steps=steps,
-            patience=recipe.patience,
-            seed=recipe.seed,
-            folder=folder,
-            feed=feed,
-            validation=validation,
-            batch=recipe.batch,
-            keep_start=keep_start,
-        )
-
-    return make
+        return kept_features(folder, model, patches.images, on_progress)
 
 
 def _bfloat16(recipe: Recipe, run: Run, machines: Machines) -> bool:

@@ -1,12 +1,11 @@
 """DenseNet121 in two phases: a head on the frozen backbone's features, then the last blocks.
 
 The backbone answers once for every patch, without augmentation, and its pooled features are kept on
-disk under the weights and the pictures they belong to. A head learns from them in minutes.
+disk, so that a stopped run goes on with them. A head learns from them in minutes.
 """
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,53 +15,44 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from her2core.common.files import write_atomically
-from her2core.training.data.batches import Mixture, choose
-from her2core.training.machines import Machines
+from her2core.training.data.batches import Drawn, Mixture, Slice, choose, stream
 from her2core.training.recipe import Recipe
 
 HEAD_LAYERS = ("dropout", "hidden", "dropout_hidden", "logits", "probabilities")
 POOL_LAYER = "pool"
+_BATCH = 32
 
 
-@dataclass(frozen=True)
-class FeatureCache:
-    """Pooled features on disk, one file per backbone: rows under the sha256 of their picture."""
+def kept_features(
+    folder: Path,
+    model: Any,
+    images: npt.NDArray[np.uint8],
+    progress: Callable[[int, int], None] | None = None,
+) -> npt.NDArray[np.float32]:
+    """Pooled features of pictures: computed once, and read again from the folder after a stop.
 
-    folder: Path
+    Args:
+        folder: keeps them, under what they are of.
+        model: DenseNet121 of this project.
+        images: uint8 (n, side, side, 3).
+        progress: told (done, total) while features are computed.
 
-    def features(
-        self,
-        model: Any,
-        images: npt.NDArray[np.uint8],
-        progress: Callable[[int, int], None] | None = None,
-    ) -> npt.NDArray[np.float32]:
-        """Features of pictures, computed once.
+    Returns:
+        float32 (n, 1024).
 
-        Args:
-            model: DenseNet121 of this project.
-            images: uint8 (n, side, side, 3).
-            progress: told (done, total) while features are computed.
-
-        Returns:
-            float32 (n, 1024).
-
-        Raises:
-            OSError: the cache cannot be written.
-        """
-        path = self.folder / f"{backbone_sha256(model)[:16]}.safetensors"
-        known = _read(path)
-        sums = [hashlib.sha256(image.tobytes()).hexdigest() for image in images]
-        missing = list(
-            {digest: row for row, digest in enumerate(sums) if digest not in known}.values()
-        )
-        if missing:
-            known |= _compute(model, images, sums, missing, progress)
-            self.folder.mkdir(parents=True, exist_ok=True)
-            digests = sorted(known)
-            rows = np.array([list(bytes.fromhex(digest)) for digest in digests], np.uint8)
-            table = {"sha256": rows, "features": np.stack([known[digest] for digest in digests])}
-            write_atomically(path, save(table))
-        return np.stack([known[digest] for digest in sums])
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    digest = hashlib.sha256(backbone_sha256(model).encode())
+    digest.update(np.ascontiguousarray(images).data)
+    path = folder / f"{digest.hexdigest()[:16]}.safetensors"
+    try:
+        features: npt.NDArray[np.float32] = load(path.read_bytes())["features"]
+    except (OSError, SafetensorError, KeyError):  # a damaged file is as good as none
+        features = _compute(model, images, progress)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, save({"features": features}))
+    return features
 
 
 def backbone_sha256(model: Any) -> str:
@@ -115,41 +105,25 @@ def feature_batches(
     mixture: Mixture,
     features: Sequence[npt.NDArray[np.float32]],
     recipe: Recipe,
-    machines: Machines,
     first_step: int,
+    rows: Slice,
 ) -> Any:
     """A tf.data.Dataset of feature batches: the patches that `batches` would have drawn."""
-    import tensorflow as tf
-
     index = mixture.by_class()
-    rows = machines.rows(recipe.batch)
-    each, local = recipe.batch // rows.count, rows.last - rows.first
+    each = recipe.batch // rows.count
 
-    def draw(number: Any) -> Any:
-        step, which = divmod(int(number), local)
-        first = (rows.first + which) * each
-        chosen = choose(mixture, index, recipe, step)[first : first + each]
+    def draw(step: int, which: int) -> Drawn:
+        chosen = choose(mixture, index, recipe, step)[which * each : (which + 1) * each]
         values = np.stack([features[source][patch] for source, patch in chosen])
         labels = [mixture.sets[source].labels[patch] for source, patch in chosen]
         return values, np.eye(4, dtype=np.float32)[labels]
 
-    def as_tensors(number: Any) -> Any:
-        values, targets = tf.numpy_function(draw, [number], [tf.float32, tf.float32])
-        values.set_shape((each, features[0].shape[1]))
-        targets.set_shape((each, 4))
-        return values, targets
-
-    numbers = tf.data.Dataset.range(first_step * local, 1 << 40)
-    return numbers.map(as_tensors).prefetch(8)
+    return stream(draw, (each, features[0].shape[1]), rows, first_step)
 
 
 def _compute(
-    model: Any,
-    images: npt.NDArray[np.uint8],
-    sums: Sequence[str],
-    rows: Sequence[int],
-    progress: Callable[[int, int], None] | None,
-) -> dict[str, npt.NDArray[np.float32]]:
+    model: Any, images: npt.NDArray[np.uint8], progress: Callable[[int, int], None] | None
+) -> npt.NDArray[np.float32]:
     import keras
     import tensorflow as tf
 
@@ -160,21 +134,10 @@ def _compute(
     def pooled(pixels: Any) -> Any:
         return tf.cast(backbone(pixels, training=False), tf.float32)
 
-    found: dict[str, npt.NDArray[np.float32]] = {}
-    for start in range(0, len(rows), 32):
-        part = list(rows[start : start + 32])
-        answers = pooled(images[part].astype(np.float32) / 255).numpy()
-        found |= {sums[row]: answer for row, answer in zip(part, answers, strict=True)}
+    parts = []
+    for start in range(0, len(images), _BATCH):
+        part = images[start : start + _BATCH]
+        parts.append(pooled(part.astype(np.float32) / 255).numpy())
         if progress is not None:
-            progress(start + len(part), len(rows))
-    return found
-
-
-def _read(path: Path) -> dict[str, npt.NDArray[np.float32]]:
-    """Rows by sha256; a damaged cache is as good as none."""
-    try:
-        table = load(path.read_bytes())
-        digests = [bytes(row).hex() for row in table["sha256"]]
-        return dict(zip(digests, table["features"], strict=True))
-    except (OSError, SafetensorError, KeyError, ValueError):
-        return {}
+            progress(start + len(part), len(images))
+    return np.concatenate(parts)

@@ -9,10 +9,12 @@ import numpy as np
 
 from her2core.evaluation.figures import Sample, measure
 from her2core.evaluation.intervals import Interval, weight_blocks
-from her2core.models.adapt import Floats, Ints, LabelledFeatures, SoftmaxLayer, adapt_head
+from her2core.models.adapt import Ints, LabelledFeatures, SoftmaxLayer, adapt_head
+from her2core.models.conformal import prediction_sets
 from her2core.models.temperature import Temperature, probabilities
 
-SHARES = (0.25, 0.5)
+# of the groups that may be learnt from
+SHARES = (0.25, 0.5, 1.0)
 _SEED, _N_BOOT = 0, 1000
 
 
@@ -35,7 +37,7 @@ def curve_point(patches: float, sample: Sample) -> CurvePoint:
     return CurvePoint(patches, next(one.value for one in figures if one.name == "accuracy"))
 
 
-def learning_curve(
+def read_apart(
     old: SoftmaxLayer,
     temperature: Temperature,
     features: LabelledFeatures,
@@ -43,8 +45,9 @@ def learning_curve(
     codes: Ints,
     pulls: Sequence[float],
     step: Callable[[], None],
-) -> list[CurvePoint]:
-    """Points for a quarter and a half of the groups that each fold may learn from.
+    share: float,
+) -> tuple[float, Sample]:
+    """Every patch read by what was fitted without its fold, to a share of the other groups.
 
     Args:
         old: the layer as it is.
@@ -54,19 +57,22 @@ def learning_curve(
         codes: int (n,), number of each patch's group.
         pulls: see `adapt_head`.
         step: called before each part of a fit; may raise to stop.
+        share: of the groups that each fold may learn from, in (0, 1].
+
+    Returns:
+        How many patches were learnt from, the mean over the folds; and the readings.
     """
-    points = []
-    for share in SHARES:
-        shown = np.empty((len(features), 4))
-        sizes = []
-        for fold in folds:
-            learnt = _some_groups(np.setdiff1d(np.arange(len(features)), fold), codes, share)
-            sizes.append(len(learnt))
-            shown[fold] = _read(old, temperature, features, learnt, fold, pulls, step)
-        points.append(
-            curve_point(float(np.mean(sizes)), Sample(features.labels, shown, None, codes))
-        )
-    return points
+    chances = np.empty((len(features), 4))
+    members = np.zeros((len(features), 4), bool)
+    sizes = []
+    for fold in folds:
+        learnt = _some_groups(np.setdiff1d(np.arange(len(features)), fold), codes, share)
+        sizes.append(len(learnt))
+        head = adapt_head(old, temperature, features.of(learnt), pulls, step)
+        logits = features.of(fold).logits(head.layer, temperature)
+        chances[fold] = probabilities(logits, head.temperature)
+        members[fold] = prediction_sets(chances[fold], head.sets)
+    return float(np.mean(sizes)), Sample(features.labels, chances, None, codes, members)
 
 
 def _some_groups(patches: Ints, codes: Ints, share: float) -> Ints:
@@ -74,16 +80,3 @@ def _some_groups(patches: Ints, codes: Ints, share: float) -> Ints:
     groups = np.random.default_rng(_SEED).permutation(np.unique(codes[patches]))
     kept = groups[: max(2, round(share * len(groups)))]
     return patches[np.isin(codes[patches], kept)]
-
-
-def _read(
-    old: SoftmaxLayer,
-    temperature: Temperature,
-    features: LabelledFeatures,
-    learnt: Ints,
-    fold: Ints,
-    pulls: Sequence[float],
-    step: Callable[[], None],
-) -> Floats:
-    head = adapt_head(old, temperature, features.of(learnt), pulls, step)
-    return probabilities(features.of(fold).logits(head.layer, temperature), head.temperature)

@@ -19,14 +19,12 @@ import numpy as np
 import numpy.typing as npt
 
 from her2core.common.files import write_atomically
-from her2core.training.checkpoint import (
-    CheckpointError,
-    Progress,
-    load_state,
-    save_state,
-)
+from her2core.training.checkpoint import CheckpointError, Progress, load_state, save_state
+from her2core.training.data.batches import Mixture
+from her2core.training.losses import class_weights, recipe_loss
 from her2core.training.machines import Machines
 from her2core.training.progress import progress_bar
+from her2core.training.recipe import Recipe
 
 STATE_FILE = "state.safetensors"
 BEST_FILE = "best.weights.h5"
@@ -43,39 +41,33 @@ class Phase:
 
     Attributes:
         model: keras.Model with softmax outputs (n, 4); what is not trainable stays as it is.
-        optimizer: keras optimizer.
-        loss: per patch, of (targets, probabilities), both (n, 4).
-        validation_loss: the same without class weights.
-        epochs, steps, patience: as in the recipe.
-        seed: of dropout.
+        recipe: loss, batch, patience, seed and steps.
+        mixture: what is trained on.
+        epochs: at most so many.
+        rate: learning rate.
         folder: where state, best weights and history go.
         feed: tf.data.Dataset of batches from a step on; with several machines, of this one's rows.
         validation: inputs (uint8 pictures or float32 features) and labels.
-        batch: patches a step over all machines.
         keep_start: the weights that are started from stay the best until an epoch beats them.
     """
 
     model: Any
-    optimizer: Any
-    loss: Callable[[Any, Any], Any]
-    validation_loss: Callable[[Any, Any], Any]
+    recipe: Recipe
+    mixture: Mixture
     epochs: int
-    steps: int
-    patience: int
-    seed: int
+    rate: float
     folder: Path
     feed: Callable[[int], Any]
     validation: tuple[npt.NDArray[Any], npt.NDArray[np.int64]]
-    batch: int
-    keep_start: bool = False
+    keep_start: bool
+
+    @property
+    def steps(self) -> int:
+        """Steps of an epoch."""
+        return self.recipe.steps_per_epoch or max(1, len(self.mixture) // self.recipe.batch)
 
 
-def run_phase(
-    phase: Phase,
-    machines: Machines,
-    before: Progress | None = None,
-    after_epoch: Callable[[Progress], None] | None = None,
-) -> Progress:
+def run_phase(phase: Phase, machines: Machines, before: Progress | None = None) -> Progress:
     """Train until the epochs are done or the patience is spent; go on where a state lies.
 
     Args:
@@ -84,41 +76,40 @@ def run_phase(
         before: of the phase before this one, whose best loss is to be beaten. Where there was
             none, and the weights started from are to be kept if nothing beats them, they are
             measured first and count as epoch 0.
-        after_epoch: told after each epoch, when its state is on disk.
 
     Raises:
         OSError: the folder cannot be written to.
         CheckpointError: a state lies there that cannot be used.
         TrainingError: the loss is no longer a number.
     """
-    with machines.strategy.scope():
-        phase.optimizer.build(phase.model.trainable_variables)
-    step, answer = _step(phase, machines), _answer(phase.model)
-    progress = _resumed(phase, machines, before)
+    recipe, steps = phase.recipe, phase.steps
+    optimizer = _optimizer(phase, machines)
+    step, answer = _step(phase, optimizer, machines), _answer(phase.model)
+    progress = _resumed(phase, optimizer, machines, before)
     if progress is None:
         loss = _validate(phase, answer, machines)["val_loss"]
         progress = Progress(best=loss, start=loss)
         save_weights(phase.model, phase.folder / BEST_FILE)
         print(f"epoch 0, the weights started from: validation loss {loss:.4f}", flush=True)
     feed: Iterator[Any] | None = None
-    while not progress.ended(phase.epochs, phase.patience):
+    while not progress.ended(phase.epochs, recipe.patience):
         if feed is None:
-            first = progress.epochs * phase.steps
+            first = progress.epochs * steps
             feed = iter(
                 machines.strategy.distribute_datasets_from_function(
                     lambda _: phase.feed(first)  # noqa: B023
                 )
             )
         started = time.monotonic()
-        _seed_dropout(phase.model, [phase.seed, progress.epochs, machines.number])
+        _seed_dropout(phase.model, [recipe.seed, progress.epochs, machines.number])
         total = np.zeros(2)
         with progress_bar(f"epoch {progress.epochs + 1}/{phase.epochs}", "steps") as on_progress:
-            for number in range(1, phase.steps + 1):
+            for number in range(1, steps + 1):
                 total = total + step(feed)
-                on_progress(number, phase.steps, f"loss {total[0] / (number * phase.batch):.3f}")
-        loss, accuracy = np.asarray(total, np.float64) / (phase.steps * phase.batch)
+                on_progress(number, steps, f"loss {total[0] / (number * recipe.batch):.3f}")
+        loss, accuracy = np.asarray(total, np.float64) / (steps * recipe.batch)
         _share_statistics(phase.model, machines)
-        rate = _current_rate(phase.optimizer)
+        rate = _current_rate(optimizer)
         record = {"accuracy": accuracy, "loss": loss, "learning_rate": rate}
         record |= _validate(phase, answer, machines)
         if not np.isfinite(list(record.values())).all():
@@ -126,11 +117,9 @@ def run_phase(
         progress = progress.after({name: float(value) for name, value in record.items()})
         if progress.improved:
             save_weights(phase.model, phase.folder / BEST_FILE)
-        save_state(phase.folder / STATE_FILE, phase.model, phase.optimizer, progress)
+        save_state(phase.folder / STATE_FILE, phase.model, optimizer, progress)
         _write_history(phase.folder, progress)
         _tell(progress, phase.epochs, time.monotonic() - started)
-        if after_epoch is not None:
-            after_epoch(progress)
     return progress
 
 
@@ -153,13 +142,29 @@ def save_weights(model: Any, path: Path) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _resumed(phase: Phase, machines: Machines, before: Progress | None) -> Progress | None:
+def _optimizer(phase: Phase, machines: Machines) -> Any:
+    """Adam, built for what the phase trains."""
+    import keras
+
+    schedule: Any = phase.rate
+    if phase.recipe.cosine:
+        steps = phase.epochs * phase.steps
+        schedule = keras.optimizers.schedules.CosineDecay(phase.rate, steps, alpha=0.02)
+    with machines.strategy.scope():
+        optimizer = keras.optimizers.Adam(schedule)
+        optimizer.build(phase.model.trainable_variables)
+    return optimizer
+
+
+def _resumed(
+    phase: Phase, optimizer: Any, machines: Machines, before: Progress | None
+) -> Progress | None:
     """Where the phase goes on or begins; None where the weights started from are to be measured."""
     phase.folder.mkdir(parents=True, exist_ok=True)
     state = phase.folder / STATE_FILE
     progress = None
     if state.is_file():
-        progress = load_state(state, phase.model, phase.optimizer)
+        progress = load_state(state, phase.model, optimizer)
     epochs = 0 if progress is None else progress.epochs
     if machines.sums([epochs])[0] / machines.count != epochs:
         raise CheckpointError(
@@ -171,17 +176,19 @@ def _resumed(phase: Phase, machines: Machines, before: Progress | None) -> Progr
     return progress if progress is not None or phase.keep_start else Progress()
 
 
-def _step(phase: Phase, machines: Machines) -> Callable[[Any], Any]:
+def _step(phase: Phase, optimizer: Any, machines: Machines) -> Callable[[Any], Any]:
     """One compiled step over all machines: (summed loss, right answers) of the batch."""
     import tensorflow as tf
 
-    model, optimizer = phase.model, phase.optimizer
+    model, recipe = phase.model, phase.recipe
+    weights = class_weights(phase.mixture.counts()) if recipe.class_weights else None
+    loss = recipe_loss(recipe, weights)
 
     def on_replica(inputs: Any, targets: Any) -> Any:
         with tf.GradientTape() as tape:
             probabilities = model(inputs, training=True)
-            summed = tf.reduce_sum(phase.loss(targets, probabilities))
-            mean = summed / phase.batch  # gradients of all replicas are added up
+            summed = tf.reduce_sum(loss(targets, probabilities))
+            mean = summed / recipe.batch  # gradients of all replicas are added up
         variables = model.trainable_variables
         optimizer.apply_gradients(zip(tape.gradient(mean, variables), variables, strict=True))
         right = tf.equal(tf.argmax(probabilities, 1), tf.argmax(targets, 1))
@@ -213,12 +220,13 @@ def _answer(model: Any) -> Callable[[Any], Any]:
 def _validate(phase: Phase, answer: Callable[[Any], Any], machines: Machines) -> dict[str, float]:
     """Mean loss and accuracy; the machines share the batches in turn."""
     inputs, labels = phase.validation
-    each = max(1, phase.batch // machines.count)
+    loss_of = recipe_loss(phase.recipe)
+    each = max(1, phase.recipe.batch // machines.count)
     sums = np.zeros(3)
     for start in range(machines.number * each, len(labels), machines.count * each):
         part = labels[start : start + each]
         probabilities = answer(inputs[start : start + each])
-        loss = np.asarray(phase.validation_loss(np.eye(4, dtype=np.float32)[part], probabilities))
+        loss = np.asarray(loss_of(np.eye(4, dtype=np.float32)[part], probabilities))
         right = np.asarray(probabilities).argmax(axis=1) == part
         sums += [loss.sum(dtype=np.float64), right.sum(), len(part)]
     loss_sum, right_sum, count = machines.sums(sums)

@@ -86,19 +86,24 @@ def this_machine() -> Machines:
     """
     import tensorflow as tf
 
-    text = os.environ.get("TF_CONFIG", "")
-    if not text:
+    workers, number = _cluster(os.environ.get("TF_CONFIG", ""))
+    if workers < 2:
         return one_machine([device.name for device in tf.config.list_logical_devices("GPU")])
+    return Machines(tf.distribute.MultiWorkerMirroredStrategy(), number, workers)
+
+
+def _cluster(text: str) -> tuple[int, int]:
+    """How many workers TF_CONFIG names, and the number of this one; no text names none."""
+    if not text:
+        return 0, 0
     try:
         config = json.loads(text)
-        workers, number = config["cluster"]["worker"], int(config["task"]["index"])
-        if config["task"]["type"] != "worker" or not 0 <= number < len(workers):
+        workers, number = len(config["cluster"]["worker"]), int(config["task"]["index"])
+        if config["task"]["type"] != "worker" or not 0 <= number < workers:
             raise ValueError("this task is none of the workers")
     except (ValueError, KeyError, TypeError) as error:
         raise RecipeError(
             "TF_CONFIG cannot be used; it must look like "
             '{"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}.'
         ) from error
-    if len(workers) == 1:
-        return one_machine([device.name for device in tf.config.list_logical_devices("GPU")])
-    return Machines(tf.distribute.MultiWorkerMirroredStrategy(), number, len(workers))
+    return workers, number

@@ -42,21 +42,42 @@ class Provenance:
     groups: frozenset[str]
     whole: bool
 
-    def overlap(self, prints: Fingerprints, groups: Sequence[str]) -> Overlap:
-        """Which of other patches it knows.
+    def among(
+        self, who: str, prints: Fingerprints, groups: Sequence[str]
+    ) -> tuple[Bools, list[str]]:
+        """Which of other patches it knows, and what must be said of figures on them.
 
         Args:
+            who: learnt this, as people call it here.
             prints: of n patches.
             groups: (n,), "" where not known.
+
+        Returns:
+            bool (n,): known by equal pixels, as a near copy, or by their group; and sentences.
         """
         sums = frozenset(self.prints.sha256)
+        equal = np.array([digest in sums for digest in prints.sha256], bool)
         near = np.zeros(len(groups), bool)
         near[[row for _, row in near_pairs(self.prints, prints)]] = True
-        return Overlap(
-            np.array([digest in sums for digest in prints.sha256], bool),
-            near,
-            np.array([bool(group) and _sum(group) in self.groups for group in groups], bool),
-        )
+        group = np.array([bool(name) and _sum(name) in self.groups for name in groups], bool)
+        notes = []
+        if not self.whole:
+            notes.append(
+                f"What {who} learnt from is not known, or not all of it: where these patches, or "
+                "others of their patients, were among it, the figures are optimistic."
+            )
+        known = equal | near | group
+        if known.any():
+            ways = (
+                (equal, "equal pixels"),
+                (near & ~equal, "near copies"),
+                (group & ~equal & ~near, "same patient, slide or core"),
+            )
+            parts = "; ".join(f"{way}: {int(which.sum())}" for which, way in ways if which.any())
+            notes.append(
+                f"{int(known.sum())} of {len(known)} patches are known to {who} ({parts})."
+            )
+        return known, notes
 
     def and_also(self, other: Provenance) -> Provenance:
         """What both learnt from."""
@@ -73,33 +94,9 @@ class Provenance:
         return ProvenanceFacts(digest, len(self.prints.sha256), len(self.groups))
 
 
-@dataclass(frozen=True, eq=False)
-class Overlap:
-    """Which of n patches a network learnt from: bool (n,), by pixels, as near copy, by group."""
-
-    equal: Bools
-    near: Bools
-    group: Bools
-
-    @property
-    def any(self) -> Bools:
-        """Known in any way: bool (n,)."""
-        return self.equal | self.near | self.group
-
-    def sentence(self, who: str) -> str:
-        """How many are known and by what, as the beginning of a sentence."""
-        ways = (
-            (self.equal, "equal pixels"),
-            (self.near & ~self.equal, "near copies"),
-            (self.group & ~self.equal & ~self.near, "same patient, slide or core"),
-        )
-        parts = "; ".join(f"{way}: {int(which.sum())}" for which, way in ways if which.any())
-        return f"{int(self.any.sum())} of {len(self.equal)} patches are known to {who} ({parts})"
-
-
-def provenance_from(prints: Fingerprints, groups: Iterable[str], whole: bool = True) -> Provenance:
+def provenance_from(prints: Fingerprints, groups: Iterable[str]) -> Provenance:
     """What is learnt from patches, of groups with these names."""
-    return Provenance(prints, frozenset(_sum(group) for group in groups if group), whole)
+    return Provenance(prints, frozenset(_sum(group) for group in groups if group), whole=True)
 
 
 def fingerprints_of(images: Iterable[npt.NDArray[np.uint8]]) -> Fingerprints:

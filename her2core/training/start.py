@@ -20,6 +20,8 @@ from her2core.training.data.prepare import Prepared
 from her2core.training.data.splits import LEFT_OUT, TEST, TRAIN, VALIDATION
 from her2core.training.provenance import Provenance, fingerprints_of, provenance_from
 
+_START = "the weights that were started from"
+
 
 def load_start(model: Any, start: Path, architecture: str) -> None:
     """Put weights to start from into a network.
@@ -75,29 +77,18 @@ def without_known(prepared: Prepared, before: Provenance) -> Prepared:
     tested = prepared.split.rows(TEST)
     if not len(tested):
         return prepared
-    said = []
-    if not before.whole:
-        said.append(
-            "What the weights that were started from had learnt from is not known: where test "
-            "patches, or others of their patients, were among it, the figures are optimistic."
-        )
     groups = [prepared.files[row].group for row in tested.tolist()]
-    known = before.overlap(prepared.prints.of(tested), groups)
+    known, notes = before.among(_START, prepared.prints.of(tested), groups)
     side = prepared.split.side.copy()
-    if known.any.all():
-        said.append(
-            f"Test: {known.sentence('the weights that were started from')}: the figures are "
-            "optimistic. Give the new training a test part of its own."
-        )
-    elif known.any.any():
-        side[tested[known.any]] = LEFT_OUT
-        said.append(
-            f"Test: {known.sentence('the weights that were started from')}, and left out of it."
-        )
+    if known.all():
+        notes.append("So the figures are optimistic. Give the new training a test part of its own.")
+    elif known.any():
+        side[tested[known]] = LEFT_OUT
+        notes.append(f"Known patches are left out: {int(known.sum())}.")
     return replace(
         prepared,
         split=replace(prepared.split, side=side),
-        warnings=(*prepared.warnings, *said),
+        warnings=(*prepared.warnings, *(f"Test: {note}" for note in notes)),
     )
 
 

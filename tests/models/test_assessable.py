@@ -65,7 +65,7 @@ def test_the_networks_speak_together():
 
 def test_the_table_has_no_score_but_what_was_said():
     (verdict,) = verdicts(UNSTAINED)
-    entry = Seen("a.png", "0" * 64, "A remark.", readable=True)
+    entry = Seen("a.png", "0" * 64, "A remark.")
     row = scored_row(entry, verdict, assess_tumour([verdict], stain(2), 400))
     assert tuple(row) == COLUMNS
     assert (row["score"], row["status"], row["p_0"]) == ("", "not assessable", "0.9")

@@ -39,11 +39,11 @@ from her2core.models.ood.other_stains import fit_other_stains
 from her2core.scores import HER2Score
 from her2core.training.data.datasets import LabelledFile
 from her2core.training.data.restained import fluorescence, h_and_e, red_chromogen, restained
+from her2core.training.known_patches import Seen, Vectors, fit_novelty
+from her2core.training.novelty_patches import choose_patches, grouped
 from her2core.training.synthetic import GeneratorConfig, make_patch
 from tests.review_samples import verdict
 from tests.tiny_bundles import a_card, bundle_root, noise, settings
-from training.add_novelty import Seen, Vectors, fit_novelty
-from training.novelty_patches import choose_patches, grouped
 
 FACTS = KnownPatches("", 40, 20, ("core-1",), 0.05)
 

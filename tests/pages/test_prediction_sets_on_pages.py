@@ -149,7 +149,7 @@ def test_make_bundle_writes_calibrated_sets_with_their_measured_coverage(tmp_pat
     import keras
 
     from her2core.models.architectures import ARCHITECTURES
-    from training import make_bundle
+    from her2core.training import assemble
 
     keras.utils.set_random_seed(0)
     weights = tmp_path / "best.weights.h5"
@@ -161,7 +161,7 @@ def test_make_bundle_writes_calibrated_sets_with_their_measured_coverage(tmp_pat
         Image.fromarray(picture).save(path)
     text = tmp_path / "card.toml"
     text.write_text('name="n"\ntraining_data="t"\nlicence="l"\nsplit="s"\n', encoding="utf-8")
-    monkeypatch.setattr(make_bundle, "BACKGROUND_PATCHES", 2)
+    monkeypatch.setattr(assemble, "BACKGROUND_PATCHES", 2)
     out = tmp_path / "bundle"
     options = {"validation": folder, "test": folder, "background": folder, "weights": weights}
     arguments = [f"--{name}={path}" for name, path in options.items()]

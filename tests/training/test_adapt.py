@@ -1,5 +1,7 @@
 """`python -m training.adapt`: a bundle fitted to own patches, with proof, or nothing written."""
 
+import contextlib
+import io
 import json
 import shutil
 from dataclasses import replace
@@ -21,6 +23,7 @@ from her2core.training import adapt as library
 from her2core.training.provenance import provenance_of
 from tests.tiny_bundles import a_card, bundle_root
 from training import adapt
+from training.console import STOPPED
 
 BASE = "cnn"
 LABELS = ("0", "1+", "2+", "3+")
@@ -54,12 +57,6 @@ def labelled(folder: Path, slides: int = 10, labels: tuple[str, ...] = LABELS, t
     return folder
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HER2_HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("DATABASE_URL", raising=False)
-
-
 def run(data: Path, out: Path, *more: str) -> int:
     return adapt.main([f"--bundle={bundle_root() / BASE}", f"--data={data}", f"--out={out}", *more])
 
@@ -68,20 +65,28 @@ def read(folder: Path, pixels: np.ndarray) -> np.ndarray:
     return OpenVinoReader(read_files(folder), exact=True).read(pixels).probabilities
 
 
-def test_a_bundle_better_on_slides_left_out_is_written_with_its_origin(tmp_path, capsys):
-    data, out = labelled(tmp_path / "own"), tmp_path / "new"
+@pytest.fixture(scope="module")
+def adapted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, str]:
+    """Patches, the bundle fitted to them, and what was said."""
+    folder, said = tmp_path_factory.mktemp("adapted"), io.StringIO()
+    data, out = labelled(folder / "own"), folder / "new"
+    with contextlib.redirect_stdout(said):
+        assert run(data, out) == adapt.WRITTEN
+    return data, out, said.getvalue()
+
+
+def test_a_bundle_better_on_slides_left_out_is_written_with_its_origin(adapted, tmp_path, capsys):
+    data, out, said = adapted
     before = read_files(bundle_root() / BASE)
-    assert run(data, out) == adapt.WRITTEN
-    said = capsys.readouterr().out
     assert "40 patches, 10 groups" in said
     assert "Better on slides or cases that it had not learnt from." in said
     assert "McNemar, p = " in said
 
     files = read_files(out)
-    adapted = files.card.adapted
-    assert adapted is not None
-    assert (adapted.base, adapted.patches, adapted.groups) == (before.card.model_id, 40, 10)
-    assert adapted.classes == (10, 10, 10, 10)
+    origin = files.card.adapted
+    assert origin is not None
+    assert (origin.base, origin.patches, origin.groups) == (before.card.model_id, 40, 10)
+    assert origin.classes == (10, 10, 10, 10)
     assert files.card.model_id != before.card.model_id
     assert "40 own patches (10 of 0, 10 of 1+, 10 of 2+, 10 of 3+; 10 groups)" in (
         files.card.training_data
@@ -112,22 +117,19 @@ def test_a_bundle_better_on_slides_left_out_is_written_with_its_origin(tmp_path,
     )
 
 
-def test_the_stored_logits_are_those_tensorflow_gives(tmp_path):
-    assert run(labelled(tmp_path / "own"), tmp_path / "new") == adapt.WRITTEN
-    files = read_files(tmp_path / "new")
+def test_the_stored_logits_are_those_tensorflow_gives(adapted, tmp_path):
+    files = read_files(adapted[1])
     asked = replace(files, logits=None)  # so that TensorFlow is asked
     reader = OpenVinoReader(files, exact=True)
     assert largest_difference(asked, reader, tmp_path / "notes") < 1e-3
     assert largest_difference(files, reader, tmp_path / "others") < 1e-3
 
 
-def test_what_is_no_better_is_said_and_not_written_unless_asked(tmp_path, capsys):
+def test_what_is_no_better_is_said_and_not_written(tmp_path, capsys):
     data = labelled(tmp_path / "own", told=False)
     assert run(data, tmp_path / "new") == adapt.NO_BETTER
     assert "No better on slides or cases that it had not learnt from." in capsys.readouterr().out
     assert not (tmp_path / "new").exists()
-    assert run(data, tmp_path / "new", "--even-if-no-better") == adapt.WRITTEN
-    assert read_files(tmp_path / "new").card.adapted is not None
 
 
 def interval(low: float, high: float) -> Interval:
@@ -163,9 +165,10 @@ def test_better_is_what_is_surely_better_and_surely_worse_in_nothing(
     assert found.verdict.startswith(words)
 
 
-def test_calibrating_alone_leaves_the_weights(tmp_path):
-    data = labelled(tmp_path / "own")
+def test_calibrating_alone_leaves_the_weights_and_is_written_where_asked(tmp_path, capsys):
+    data = labelled(tmp_path / "own", told=False)
     assert run(data, tmp_path / "new", "--calibrate-only", "--even-if-no-better") == adapt.WRITTEN
+    assert "No better on slides" in capsys.readouterr().out
     card, base = (ModelCard.read(p / CARD_FILE) for p in (tmp_path / "new", bundle_root() / BASE))
     assert card.weights_sha256 == base.weights_sha256
     assert card.temperature != base.temperature
@@ -213,14 +216,13 @@ def test_stopping_leaves_nothing(tmp_path, monkeypatch, capsys):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(library, "_fitted", stopped)
-    assert run(data, tmp_path / "new") == adapt.INTERRUPTED
+    assert run(data, tmp_path / "new") == STOPPED
     assert "Stopped; nothing was written." in capsys.readouterr().err
     assert not (tmp_path / "new").exists()
 
 
-def test_a_bundle_with_other_layers_than_those_of_the_base_it_names_is_refused(tmp_path):
-    assert run(labelled(tmp_path / "own"), tmp_path / "new") == adapt.WRITTEN
-    files = read_files(tmp_path / "new")
+def test_a_bundle_with_other_layers_than_those_of_the_base_it_names_is_refused(adapted, tmp_path):
+    files = read_files(adapted[1])
     hidden = files.tensors["hidden/bias"].astype(np.float32) + np.float32(0.1)
     other = replace(
         files, folder=tmp_path / "other", tensors={**files.tensors, "hidden/bias": hidden}
@@ -232,9 +234,8 @@ def test_a_bundle_with_other_layers_than_those_of_the_base_it_names_is_refused(t
         read_files(tmp_path / "other")
 
 
-def test_a_card_that_names_another_base_is_refused(tmp_path):
-    assert run(labelled(tmp_path / "own"), tmp_path / "new") == adapt.WRITTEN
-    path = shutil.copytree(tmp_path / "new", tmp_path / "copy") / CARD_FILE
+def test_a_card_that_names_another_base_is_refused(adapted, tmp_path):
+    path = shutil.copytree(adapted[1], tmp_path / "copy") / CARD_FILE
     told = json.loads(path.read_text())
     told["adapted"]["base"] = "cnn-000000000000"
     path.write_text(json.dumps(told))

@@ -12,10 +12,12 @@ from her2core.charts.plots import reliability_plot
 from her2core.evaluation.report import REPORT_FILE, Report
 from her2core.models.architectures import ARCHITECTURES
 from her2core.models.architectures.keras_model import build
+from her2core.models.backends.choose import open_reader
 from her2core.models.bundles.bundle import write_bundle
-from tests.tiny_bundles import a_card, bundle_root, classifier, noise
+from her2core.models.bundles.bundle_files import read_files
+from tests.tiny_bundles import a_card, bundle_root, noise, usual_reader
 from training import crossfit
-from training.evaluate import EvaluationError
+from training.report_command import EvaluationError
 
 
 def class_folders(folder: Path, seed: int) -> Path:
@@ -61,13 +63,11 @@ def test_each_fold_is_read_by_its_own_models(tmp_path, other_cnn):
     (line,) = reliability_plot(reader).series
     assert line.name.startswith("after temperature")
 
-    from her2core.models.backends.tensorflow_backend import Classifier
-    from her2core.models.bundles.bundle import load_bundle
-
     by_name = {row.file: row.probabilities["cnn"] for row in report.rows}
     pixels = (noise(8, seed=2) / 255).astype(np.float32)
-    wanted = Classifier(load_bundle(other_cnn)).read(pixels).probabilities
-    unwanted = classifier("cnn").read(pixels).probabilities
+    network = open_reader(read_files(other_cnn), "auto", tmp_path)
+    wanted = network.read(pixels).probabilities
+    unwanted = usual_reader("cnn").read(pixels).probabilities
     for number in range(8):
         assert by_name[f"2-{number}.png"] == pytest.approx(wanted[number], abs=1e-5)
         assert by_name[f"2-{number}.png"] != pytest.approx(unwanted[number], abs=1e-3)

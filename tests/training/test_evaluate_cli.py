@@ -15,9 +15,9 @@ from PIL import Image, PngImagePlugin
 from her2core.evaluation.report import PATCH_FOLDER, REPORT_FILE, Report
 from her2core.preprocessing.patches import decode
 from her2core.settings import UploadLimits
-from tests.tiny_bundles import NAMES, bundle_root, classifier, noise
+from tests.tiny_bundles import NAMES, bundle_root, classifier, noise, usual_reader
 from training import evaluate as command
-from training.report_rows import listed
+from training.report_rows import read_test_part
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def test_the_rows_are_what_the_pages_would_say_of_the_same_bytes(made, patches):
     pixels = decode(data, row.file, UploadLimits()).pixels()[None]
     for name in NAMES:
         said = row.probabilities[classifier(name).model_id]
-        assert said == pytest.approx(classifier(name).read(pixels).probabilities[0], abs=1e-5)
+        assert said == pytest.approx(usual_reader(name).read(pixels).probabilities[0], abs=1e-5)
     assert [reader.title for reader in report.evaluation.readers][-1] == "Mean probability"
     (unread,) = report.notes
     assert "left out" in unread
@@ -141,7 +141,7 @@ def test_a_split_without_a_test_part_is_refused_and_its_training_patches_are_not
 ):
     for part in ("train", "val", "test"):
         shutil.copytree(patches / "class_0", tmp_path / "set" / part / "class_0")
-    assert {file.part for file in listed(tmp_path / "set", None)} == {"test"}
+    assert {file.part for file in read_test_part(tmp_path / "set", None).files} == {"test"}
     shutil.rmtree(tmp_path / "set" / "test")
     table = tmp_path / "table.csv"
     table.write_text("file,label,part\nset/train/class_0/patient-0.png,0,train\n")
@@ -149,7 +149,7 @@ def test_a_split_without_a_test_part_is_refused_and_its_training_patches_are_not
         assert run(source, tmp_path / "r") == 1
         assert f"without a test part ({parts})" in capsys.readouterr().err
     assert not (tmp_path / "r").exists()
-    assert len(listed(tmp_path / "set" / "val", None)) == 3
+    assert len(read_test_part(tmp_path / "set" / "val", None).files) == 3
 
 
 def test_the_same_seed_gives_the_same_report(made, patches, tmp_path):

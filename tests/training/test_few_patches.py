@@ -60,15 +60,26 @@ def test_where_training_needs_every_patch_the_way_out_is_named():
         split_files(files_of("0123"), list("abcd"))
 
 
-def test_a_start_that_no_epoch_beats_stays(tmp_path, capsys):
+def test_a_start_that_no_epoch_beats_stays_and_a_large_batch_and_unlabelled_rows_are_said(
+    tmp_path, capsys
+):
+    data = tmp_path / "flat"
+    data.mkdir()
+    rows = ["file,label,group"]
+    for number, picture in enumerate(noise(24, seed=7)):
+        Image.fromarray(picture).save(data / f"{number}.png")
+        rows.append(f"{number}.png,{LABELS[number % 4] if number < 20 else ''},s{number // 2}")
+    (data / "whatever.csv").write_text("\n".join(rows))
     demo = bundle_root() / "cnn"
-    ruinous = "epochs = 2\nsteps_per_epoch = 1\nbatch = 4\nlearning_rate = 3.0\n"
-    data = class_folders(tmp_path / "few", 24)
+    ruinous = "epochs = 1\nsteps_per_epoch = 1\nbatch = 16\nlearning_rate = 3.0\n"
     assert run(data, ruinous, "--start", str(demo)) == 0
     told = capsys.readouterr()
+    assert "Recognised table: 20 patches (5 of 0, 5 of 1+, 5 of 2+, 5 of 3+); 10 groups" in told.out
+    assert "4 left out: without a label in the table: “20.png”, “21.png”" in told.err
+    assert "A batch of 16 is more than the 12 training patches" in told.out
+    assert "Only 4 patches choose the epoch" in told.err
     assert "epoch 0, the weights started from: validation loss" in told.out
     assert f"{KEPT_START}." in told.out
-    assert "Only 4 patches choose the epoch" in told.err
     progress = read_progress(Run(tmp_path / "bundle.run").state)
     assert progress.kept_start
     assert progress.best == progress.start
@@ -78,21 +89,6 @@ def test_a_start_that_no_epoch_beats_stays(tmp_path, capsys):
         np.testing.assert_allclose(
             after.tensors[path].astype(np.float32), tensor.astype(np.float32), atol=1e-3
         )
-
-
-def test_a_table_without_labels_in_its_last_rows_and_a_batch_above_all_patches(tmp_path, capsys):
-    data = tmp_path / "flat"
-    data.mkdir()
-    rows = ["file,label,group"]
-    for number, picture in enumerate(noise(24, seed=7)):
-        Image.fromarray(picture).save(data / f"{number}.png")
-        rows.append(f"{number}.png,{LABELS[number % 4] if number < 20 else ''},s{number // 2}")
-    (data / "whatever.csv").write_text("\n".join(rows))
-    assert run(data, "epochs = 1\nsteps_per_epoch = 1\nbatch = 16\n") == 0
-    told = capsys.readouterr()
-    assert "Recognised table: 20 patches (5 of 0, 5 of 1+, 5 of 2+, 5 of 3+); 10 groups" in told.out
-    assert "4 left out: without a label in the table: “20.png”, “21.png”" in told.err
-    assert "A batch of 16 is more than the 12 training patches" in told.out
 
 
 def test_a_table_of_groups_under_another_name_is_told(tmp_path):

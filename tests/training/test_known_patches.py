@@ -14,7 +14,15 @@ from PIL import Image
 
 from her2core.evaluation.report import REPORT_FILE, Report
 from her2core.models.bundles.card import CARD_FILE, BundleError, ModelCard
-from her2core.training.provenance import PROVENANCE_FILE, from_bytes, provenance_of, to_bytes
+from her2core.training.data.prepare import Request, prepare
+from her2core.training.provenance import (
+    PROVENANCE_FILE,
+    from_bytes,
+    provenance_of,
+    provenance_of_start,
+    to_bytes,
+)
+from her2core.training.start import without_known
 from tests.tiny_bundles import a_card, bundle_root, noise
 from training import crossfit, evaluate, train
 
@@ -129,23 +137,36 @@ def test_a_training_that_goes_on_inherits_the_sums_and_tests_what_neither_knew(
     out = train_on(data, tmp_path / "more", "--start", str(trained))
     said = (
         "Test: 3 of 7 patches are known to the weights that were started from (equal pixels: 2; "
-        "near copies: 1), and left out of it."
+        "near copies: 1)."
     )
     assert f"WARNING: {said}" in capsys.readouterr().err
     card = ModelCard.read(out / CARD_FILE)
     assert said in card.notes
+    assert "Test: Known patches are left out: 3." in card.notes
     assert next(metric for metric in card.metrics if metric.name == "exact").n == 4
     provenance = provenance_of(out)
     assert len(provenance.prints.sha256) == 15
     assert set(provenance_of(trained).prints.sha256) < set(provenance.prints.sha256)
 
-    only = table(tmp_path / "only", [*rows[:5], *(row(n, part="test") for n in range(4))])
-    train_on(only, tmp_path / "third", "--start", str(out))
-    assert "4 of 4 patches are known to the weights" in capsys.readouterr().err
-    # the weights of a run know what the run knew
-    weights = tmp_path / "more.run" / "best.weights.h5"
-    train_on(data, tmp_path / "fourth", "--start", str(weights))
-    assert "Test: 3 of 7 patches are known" in capsys.readouterr().err
+
+def warned(data: Path, start: Path) -> tuple[str, ...]:
+    """What a training of these patches, from these weights, would warn of."""
+    prepared = prepare(Request(((data, 1.0),)), 224)
+    return without_known(prepared, provenance_of_start(start)).warnings
+
+
+def test_where_all_is_known_it_is_said_and_a_run_s_weights_know_what_the_run_knew(
+    trained, tmp_path
+):
+    rows = [*(row(n, part="train") for n in range(10, 14)), row(14, part="validation")]
+    known = table(tmp_path / "known", [*rows, *(row(n, part="test") for n in range(4))])
+    some = table(tmp_path / "some", [*rows, *(row(n, part="test") for n in (0, 1, 20, 21))])
+    *_, count, said = warned(known, trained)
+    assert count.startswith("Test: 4 of 4 patches are known to the weights")
+    assert said.startswith("Test: So the figures are optimistic.")
+    weights = trained.with_name("ours.run") / "best.weights.h5"
+    *_, count, _ = warned(some, weights)
+    assert count.startswith("Test: 2 of 4 patches are known to the weights")
 
 
 def test_a_fold_whose_bundle_had_seen_it_is_told(trained, tmp_path):

@@ -15,8 +15,8 @@ from her2core.settings import SHIPPED_DATA
 from her2core.training.data.augment import Augmentation, augment
 from her2core.training.data.datasets import DatasetError, PatchSet
 from her2core.training.data.real_fields import labelled_fields
+from her2core.training.novelty_patches import Views
 from her2core.training.recipe import RecipeError, read_recipe
-from training.novelty_patches import Views
 
 SHIPPED = sorted((SHIPPED_DATA / "bundles").glob("*/card.json"))
 
@@ -95,9 +95,11 @@ def test_only_fields_whose_label_may_be_believed_calibrate(tmp_path):
     found = labelled_fields(tmp_path)
     assert found.groups == ("from a", "from b")
     assert found.labels.tolist() == [HER2Score.ZERO, HER2Score.ONE_PLUS]
-    assert labelled_fields(tmp_path, ["from a"]).groups == ("from b",)
+    (tmp_path / "fields.csv").write_text(
+        "file,source,label,label_fits_picture,group\nc.png,from c,2+,no,\nd.png,from d,,,\n"
+    )
     with pytest.raises(DatasetError, match="holds no field"):
-        labelled_fields(tmp_path, ["from a", "from b"])
+        labelled_fields(tmp_path)
     with pytest.raises(DatasetError, match=r"There is no table"):
         labelled_fields(tmp_path / "elsewhere")
 

@@ -27,20 +27,20 @@ RECIPE = "epochs = 1\nsteps_per_epoch = 1\nbatch = 4\n"
 
 @pytest.mark.timeout(600)
 def test_a_bundle_warns_of_the_unfamiliar_and_its_run_is_recorded(tmp_path, monkeypatch, capsys):
-    made = ["--out", str(tmp_path / "data"), "--per-class", "20", "--seed", "4"]
+    made = ["--out", str(tmp_path / "data"), "--per-class", "10", "--seed", "4"]
     assert make_synthetic.main([*made, "--size", "64", "--field-um", "50", "60"]) == 0
     (tmp_path / "r.toml").write_text(RECIPE + "mixed_precision = true\n")
     monkeypatch.setenv(MLFLOW, str(tmp_path / "mlflow"))
     places = {"data": tmp_path / "data", "out": tmp_path / "ours", "config": tmp_path / "r.toml"}
     named = [f"--{name}={its}" for name, its in places.items()]
-    shares = ["--validation-share=0.4", "--test-share=0.1"]
+    shares = ["--validation-share=0.5", "--test-share=0.1"]
     start = f"--start={bundle_root() / 'cnn'}"
     assert train.main(["--arch=cnn", *named, *shares, start]) == 0
     told = capsys.readouterr()
 
     card = read_files(tmp_path / "ours").card
     assert card.novelty is not None
-    assert (card.novelty.known, card.novelty.calibration, card.novelty.groups) == (40, 32, ())
+    assert (card.novelty.known, card.novelty.calibration, card.novelty.groups) == (16, 20, ())
     novelty = load_novelty(tmp_path / "ours", card)
     assert novelty is not None
     assert novelty.other is not None
@@ -54,7 +54,7 @@ def test_a_bundle_warns_of_the_unfamiliar_and_its_run_is_recorded(tmp_path, monk
     assert record["figures"][0]["name"] == "exact"
     assert record["recipe"]["batch"] == 4
     assert len(record["history"]["main"]) == 1
-    assert "training 40 patches" in record["data"]["split"]
+    assert "training 16 patches" in record["data"]["split"]
     assert f"Trains on {record['device']}." in told.out
     assert "mlflow is not installed" in told.err
 

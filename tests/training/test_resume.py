@@ -7,6 +7,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from her2core.training.checkpoint import CheckpointError, Progress
 from her2core.training.data.batches import Mixture
 from her2core.training.data.datasets import PatchSet
 from her2core.training.fit import Run, build, fit
-from her2core.training.frozen import FeatureCache
+from her2core.training.frozen import kept_features
 from her2core.training.loop import STATE_FILE
 from her2core.training.recipe import Recipe
 
@@ -50,8 +51,21 @@ class StoppedError(Exception):
     """The training is stopped from outside."""
 
 
-def stop(progress: Progress) -> None:
-    raise StoppedError
+@pytest.fixture
+def fit_stopped(monkeypatch):
+    """A training that is stopped as soon as the state of its first epoch is on disk."""
+
+    def stopped(*state: Any) -> None:
+        checkpoint.save_state(*state)
+        raise StoppedError
+
+    def fit_until_then(*given: Any) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(loop, "save_state", stopped)
+            with pytest.raises(StoppedError):
+                fit(*given)
+
+    return fit_until_then
 
 
 def same_tensors(first: Path, second: Path) -> bool:
@@ -59,11 +73,10 @@ def same_tensors(first: Path, second: Path) -> bool:
     return one.keys() == other.keys() and all(np.array_equal(one[k], other[k]) for k in one)
 
 
-def test_a_stopped_cnn_ends_like_one_that_was_not(tmp_path):
+def test_a_stopped_cnn_ends_like_one_that_was_not(tmp_path, fit_stopped):
     data, validation = Mixture((noise(8, 224, 0),), (1.0,)), noise(4, 224, 1)
     whole = fit(CNN, data, validation, tmp_path / "whole")
-    with pytest.raises(StoppedError):
-        fit(CNN, data, validation, tmp_path / "stopped", after_epoch=stop)
+    fit_stopped(CNN, data, validation, tmp_path / "stopped")
     stopped = fit(CNN, data, validation, tmp_path / "stopped")
     assert same_tensors(whole.state, stopped.state)
     assert whole.best.read_bytes() == stopped.best.read_bytes()
@@ -73,11 +86,12 @@ def test_a_stopped_cnn_ends_like_one_that_was_not(tmp_path):
         fit(replace(CNN, learning_rate=0.1), data, validation, tmp_path / "stopped")
 
 
-def test_densenet_trains_its_head_on_cached_features_and_then_its_last_block(tmp_path, monkeypatch):
+def test_densenet_trains_its_head_on_cached_features_and_then_its_last_block(
+    tmp_path, fit_stopped, monkeypatch
+):
     data, validation = Mixture((noise(8, 32, 0),), (1.0,)), noise(4, 32, 1)
     whole = fit(TWO_PHASES, data, validation, tmp_path / "whole")
-    with pytest.raises(StoppedError):
-        fit(TWO_PHASES, data, validation, tmp_path / "stopped", after_epoch=stop)
+    fit_stopped(TWO_PHASES, data, validation, tmp_path / "stopped")
     assert not Run(tmp_path / "stopped").state.exists()  # stopped within the head's phase
     monkeypatch.setattr("her2core.training.frozen._compute", None)  # features come from disk
     stopped = fit(TWO_PHASES, data, validation, tmp_path / "stopped")
@@ -94,7 +108,7 @@ def test_densenet_trains_its_head_on_cached_features_and_then_its_last_block(tmp
     assert not any("_bn/" in path for path in changed)
 
 
-def test_features_are_kept_by_picture_and_by_backbone(tmp_path, monkeypatch):
+def test_features_are_kept_by_pictures_and_backbone(tmp_path):
     import keras
 
     inputs = keras.Input((8, 8, 3))
@@ -102,20 +116,25 @@ def test_features_are_kept_by_picture_and_by_backbone(tmp_path, monkeypatch):
     for name in ("dropout", "hidden", "dropout_hidden", "logits", "probabilities"):
         x = keras.layers.Dense(4, name=name)(x)
     model = keras.Model(inputs, x)
-    cache = FeatureCache(tmp_path)
     images = noise(6, 8, 0).images
     told: list[tuple[int, int]] = []
-    first = cache.features(model, images[:4], lambda *done: told.append(done))
-    more = cache.features(model, images[[5, 0, 1, 5]], lambda *done: told.append(done))
-    assert told == [(4, 4), (1, 1)]
-    assert np.array_equal(more[1:3], first[:2])
+
+    def features(which: slice) -> np.ndarray:
+        return kept_features(tmp_path, model, images[which], lambda *done: told.append(done))
+
+    first = features(slice(0, 4))
     assert first.shape == (4, 5)
     model.get_layer("hidden").set_weights([w + 1 for w in model.get_layer("hidden").get_weights()])
-    assert np.array_equal(cache.features(model, images[:4]), first)  # the head does not matter
-    assert len(list(tmp_path.iterdir())) == 1
-    model.layers[1].set_weights([w + 1 for w in model.layers[1].get_weights()])
-    assert not np.array_equal(cache.features(model, images[:4]), first)
+    assert np.array_equal(features(slice(0, 4)), first)  # the head does not matter
+    assert told == [(4, 4)]  # nor are they computed again
+    other = features(slice(2, 6))
+    assert np.allclose(other[:2], first[2:])
     assert len(list(tmp_path.iterdir())) == 2
+    for path in tmp_path.iterdir():
+        path.write_bytes(b"damaged")
+    assert np.allclose(features(slice(0, 4)), first)
+    model.layers[1].set_weights([w + 1 for w in model.layers[1].get_weights()])
+    assert not np.allclose(features(slice(0, 4)), first)
 
 
 @given(st.lists(st.floats(0, 10), min_size=1, max_size=30), st.integers(1, 5), st.integers(1, 30))

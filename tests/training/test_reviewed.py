@@ -1,5 +1,6 @@
 """The review log as training data: settled scores, reviewed squares, cases as groups."""
 
+import argparse
 from datetime import UTC, datetime
 
 import pytest
@@ -49,6 +50,7 @@ def home(tmp_path, monkeypatch):
 def test_a_network_is_trained_on_the_review_log(home, tmp_path, capsys):
     (tmp_path / "r.toml").write_text("epochs = 1\nsteps_per_epoch = 1\nbatch = 4\n")
     out = tmp_path / "ours"
+    left_behind(tmp_path / "ours.run")
     named = [f"--out={out}", f"--config={tmp_path / 'r.toml'}", r"--group-pattern=^(S\d+)_"]
     assert train.main(["--arch=cnn", "--reviews", *named]) == 0, capsys.readouterr().err
     assert "24 reviewed patches; 0 more left out" in capsys.readouterr().err
@@ -56,6 +58,25 @@ def test_a_network_is_trained_on_the_review_log(home, tmp_path, capsys):
     assert [file.label for file in layout.files] == [HER2Score(n % 4) for n in range(24)]
     assert len({file.group for file in layout.files}) == 6
     assert ModelCard.read(out / CARD_FILE).architecture == "cnn"
+
+
+def left_behind(run):
+    """The table that a start left which was stopped before its first epoch's end."""
+    (run / "reviews").mkdir(parents=True)
+    table = run / "reviews" / TABLE
+    table.write_text("file,label,group\n")
+    return table
+
+
+def test_only_a_run_that_goes_on_takes_the_table_it_began_with(home, tmp_path):
+    table = left_behind(tmp_path / "run")
+    before = table.read_text()
+    asked = argparse.Namespace(resume=True, group_pattern=None)
+    assert train._reviewed(asked, tmp_path / "run") == table
+    assert table.read_text() == before
+    asked.resume = False
+    train._reviewed(asked, tmp_path / "run")
+    assert len(table.read_text().splitlines()) == 25
 
 
 def test_an_empty_log_is_said(tmp_path, monkeypatch, capsys):

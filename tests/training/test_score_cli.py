@@ -16,11 +16,12 @@ from PIL import Image
 
 from her2core.preprocessing.patches import decode
 from her2core.scores import HER2Score
+from her2core.serving.loaded_model import LoadedModel
 from her2core.settings import PROJECT_ROOT, UploadLimits
 from her2core.training.data.datasets import LabelledFile
 from her2core.training.data.restained import nuclear_stain
 from her2core.training.synthetic import GeneratorConfig, make_patch
-from tests.tiny_bundles import NAMES, bundle_root, classifier, noise, usual_reader
+from tests.tiny_bundles import NAMES, bundle_root, classifier, noise, settings, usual_reader
 from training.report_rows import read_rows
 from training.score import main
 from training.score_table import COLUMNS
@@ -79,7 +80,8 @@ def test_brown_nuclei_are_asked_about_in_the_table_and_in_the_rows_of_a_report(t
     main([str(tmp_path / "in"), "--out", str(tmp_path / "out.csv"), "--models", "cnn"])
     told = ["is this a HER2 stain?" in row["message"] for row in read(tmp_path / "out.csv")]
     labelled = [LabelledFile(path, HER2Score.ZERO, "") for path in files]
-    rows, _, _ = read_rows(labelled, [classifier("cnn")])
+    model = LoadedModel(bundle_root() / "cnn", settings(tmp_path / "home"))
+    rows, _, _ = read_rows(labelled, [model])
     scored = [row["status"] == "scored" for row in read(tmp_path / "out.csv")]
     assert any(told)
     assert told == ["brown_nuclei" in row.warnings for row in rows]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from her2core.evaluation.report import REPORT_FILE, Report
 from her2core.models.bundles.card import CARD_FILE, ModelCard
+from tests.tiny_bundles import bundle_root
 from training import make_synthetic, study
 
 
@@ -16,16 +19,15 @@ def test_the_study_is_repeated_by_one_command(tmp_path, capfd):
         made = ["--out", str(root / part), "--per-class", count, "--seed", seed]
         assert make_synthetic.main([*made, "--size", "160", "--field-um", "100", "140"]) == 0
         (root / part / "truth.csv").unlink()  # the published set names no groups
-    (tmp_path / "r.toml").write_text(
-        "epochs = 1\nsteps_per_epoch = 1\nbatch = 4\nimagenet = false\nfrozen_epochs = 1\n"
-    )
+    (tmp_path / "r.toml").write_text("epochs = 1\nsteps_per_epoch = 1\nbatch = 4\n")
+    # as if it had been stopped after DenseNet121: what is finished is not done again
+    shutil.copytree(bundle_root() / "densenet121", tmp_path / "out" / "densenet121")
     command = [f"--data={root}", f"--out={tmp_path / 'out'}", f"--config={tmp_path / 'r.toml'}"]
     assert study.main(command) == 0
     said = capfd.readouterr()
     assert "Recognised HER2-IHC-40x: 24 patches" in said.out
-    for name in ("cnn", "densenet121"):
-        card = ModelCard.read(tmp_path / "out" / name / CARD_FILE)
-        assert "Test: the dataset's own test part." in card.split
+    card = ModelCard.read(tmp_path / "out" / "cnn" / CARD_FILE)
+    assert "Test: the dataset's own test part." in card.split
     report = Report.read(tmp_path / "out" / "report" / REPORT_FILE)
     assert len(report.rows) == 8  # its own test part, all of it
     text = (tmp_path / "out" / study.STUDY_FILE).read_text()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from her2core.models.architectures.keras_model import build
 from her2core.settings import PROJECT_ROOT
 from her2core.stain.density import separate
-from her2core.training.data.augment import Augmentation, augment, restained
+from her2core.training.data.augment import Augmentation, augment, scale_stains
 from her2core.training.data.batches import Mixture, choose, draw_batch
 from her2core.training.data.datasets import PatchSet
 from her2core.training.losses import class_weights, recipe_loss
@@ -183,12 +183,14 @@ def test_mixup_mixes_pixels_and_labels_alike():
 def test_stain_augmentation_moves_each_density_by_its_factor():
     rgb = np.random.default_rng(0).integers(90, 230, (32, 32, 3)).astype(np.uint8)
     rgb[:4] = 255  # glass, so that both measurements take the same white
-    same = restained(rgb, np.ones(2))
+    same = scale_stains(rgb, np.ones(2))
     assert np.abs(same * 255 - rgb).max() < 0.01
     dab = np.full((8, 8, 3), (150, 105, 70), np.uint8)
     dab[0] = 255
     before = separate(dab)[1].max()
-    after = separate(np.round(restained(dab, np.array([1.0, 0.5])) * 255).astype(np.uint8))[1].max()
+    after = separate(np.round(scale_stains(dab, np.array([1.0, 0.5])) * 255).astype(np.uint8))[
+        1
+    ].max()
     assert after == pytest.approx(0.5 * before, rel=0.03)
     changed = [
         augment(

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from her2core.models.bundles.bundle import load_bundle
+from her2core.models.bundles.card import CARD_FILE
 from her2core.training import checkpoint, loop
 from tests.tiny_bundles import bundle_root
 from training import make_bundle, make_synthetic, train
@@ -97,24 +98,22 @@ def test_a_lab_trains_on_from_a_bundle_and_the_card_says_what_that_had_learnt(
     assert after.card.training_data.endswith(told)
 
     assert "optimistic" not in capsys.readouterr().err  # the demo learnt from no lab's patches
+    # a finished run goes on with the weights that it was started from only
+    command = arguments("cnn", forty_x, tmp_path, still, "--resume")
+    shutil.rmtree(tmp_path / "bundles" / "cnn")
+    assert train.main(command) == 1
+    assert "was started from other weights; use the same recipe and --start" in (
+        capsys.readouterr().err
+    )
+    assert train.main([*command, "--start", str(demo)]) == 0
+    assert (tmp_path / "bundles" / "cnn" / CARD_FILE).is_file()
+    capsys.readouterr()
+
     other = arguments("densenet121", forty_x, tmp_path, SMALL, "--start", str(demo))
     assert train.main(other) == 1
     told = capsys.readouterr()
     assert "is a cnn, which cannot be the start of a densenet121" in told.err
     assert "Recognised" not in told.out  # said before patches are read
-
-
-def test_a_run_goes_on_with_the_weights_it_was_started_from_only(forty_x, tmp_path, capsys):
-    demo, run = bundle_root() / "cnn", tmp_path / "bundles" / "cnn.run"
-    command = arguments("cnn", forty_x, tmp_path, SMALL)
-    assert train.main([*command, "--start", str(demo)]) == 0
-    shutil.rmtree(tmp_path / "bundles" / "cnn")
-    assert run.is_dir()
-    assert train.main([*command, "--resume"]) == 1
-    assert "was started from other weights; use the same recipe and --start" in (
-        capsys.readouterr().err
-    )
-    assert train.main([*command, "--resume", "--start", str(demo)]) == 0
 
 
 def refused(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], *more: str) -> str:

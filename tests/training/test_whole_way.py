@@ -6,12 +6,9 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
-import keras
 import pytest
 
 from her2core.evaluation.report import REPORT_FILE, Report
-from her2core.models.architectures import ARCHITECTURES
-from her2core.models.architectures.keras_model import build
 from her2core.models.bundles.bundle import load_bundle
 from her2core.models.bundles.card import CARD_FILE, ModelCard
 from her2core.preprocessing.image_store import ImageStore
@@ -21,13 +18,17 @@ from her2core.serving.services import Services
 from her2core.serving.workbench import Workbench
 from her2core.settings import Settings
 from her2core.training import checkpoint, loop
+from her2core.training.recipe import Recipe
 from tests.page_server import serve
 from tests.pages.test_log_evaluation_models_pages import EVALUATION, opened, rerun, shown_text
+from tests.tiny_bundles import bundle_root
+from tests.training.measured import train_within_what_is_told
 from training import evaluate, make_synthetic, train
 
 SMALL = "epochs = 2\nsteps_per_epoch = 1\nbatch = 4\n"
 
 
+@pytest.mark.timeout(600)
 def test_train_resume_evaluate_and_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
     data = tmp_path / "HER2-IHC-40x"
     for part, count, seed in (("train_data_patch", "4", "1"), ("test_data_patch", "2", "2")):
@@ -55,16 +56,15 @@ def test_train_resume_evaluate_and_show(tmp_path: Path, monkeypatch: pytest.Monk
     assert not cnn.exists()
     assert train.main([*command, "--resume"]) == 0
 
-    start = tmp_path / "start.weights.h5"
-    keras.utils.set_random_seed(0)
-    build(ARCHITECTURES["densenet121"]).save_weights(start)
     recipe = tmp_path / "densenet.toml"
-    recipe.write_text(SMALL.replace("epochs = 2", "epochs = 1") + "size = 64\nfrozen_epochs = 1\n")
-    command = ["--arch=densenet121", f"--data={data}", f"--out={densenet}", f"--config={recipe}"]
-    assert train.main([*command, "--validation-share=0.25", f"--start={start}"]) == 0
+    recipe.write_text("epochs = 1\nfrozen_epochs = 1\n")
+    named = [f"--data={data}", f"--out={densenet}", f"--config={recipe}"]
+    start = f"--start={bundle_root() / 'densenet121'}"
+    wanted = Recipe("densenet121", frozen_epochs=1)
+    train_within_what_is_told(wanted, 24, tmp_path, *named, "--validation-share=0.25", start)
     assert (tmp_path / "bundles" / "densenet121.run" / "head" / "best.weights.h5").is_file()
     bundle = load_bundle(densenet)
-    assert bundle.card.notes[-1].startswith("Head trained on frozen features of the weights of")
+    assert bundle.card.notes[-1].startswith("Head trained on frozen features of the bundle")
     assert bundle.background.shape[1:] == (224, 224, 3)
 
     card = ModelCard.read(cnn / CARD_FILE)

@@ -85,6 +85,18 @@ def write_bundle(
         BundleError: the folder holds something, the model is not of the card's architecture, or a
             value cannot be kept.
     """
+    files, _ = rounded(model, card, folder, background)
+    named = card if extra else replace(card, novelty=None, provenance=None)
+    return write_files(replace(files, card=named), extra)
+
+
+def rounded(
+    model: keras.Model, card: ModelCard, folder: Path, background: npt.NDArray[np.uint8]
+) -> tuple[BundleFiles, Bundle]:
+    """A network as its bundle will keep it: the files, not written yet, and what they hold.
+
+    Args and errors are those of `write_bundle`.
+    """
     name = folder.name
     refuse_taken(folder)
     if card.architecture not in ARCHITECTURES:
@@ -93,9 +105,10 @@ def write_bundle(
     check_tensors(whole, card.architecture, name)
     tensors = compact(whole, card.architecture, name)
     background = checked_background(background, name)
-    logits = plain_logits(_with_weights(card.architecture, tensors), background[:CHECKED_PATCHES])
-    named = card if extra else replace(card, novelty=None, provenance=None)
-    return write_files(BundleFiles(folder, named, tensors, background, logits), extra)
+    kept = _with_weights(card.architecture, tensors)
+    logits = plain_logits(kept, background[:CHECKED_PATCHES])
+    files = BundleFiles(folder, card, tensors, background, logits)
+    return files, Bundle(card, kept, background)
 
 
 def load_bundle(folder: Path) -> Bundle:

@@ -90,7 +90,7 @@ def augment(
         1 + rng.uniform(-augmentation.colour, augmentation.colour, 3)
     )
     if augmentation.stain > 0:
-        changed = restained(warped, 1 + rng.uniform(-augmentation.stain, augmentation.stain, 2))
+        changed = scale_stains(warped, 1 + rng.uniform(-augmentation.stain, augmentation.stain, 2))
         picture = np.asarray(np.clip(changed * gain.astype(np.float32), 0, 1))
     else:
         picture = _brightened(warped, gain)
@@ -99,7 +99,7 @@ def augment(
     return picture
 
 
-def restained(
+def scale_stains(
     rgb: npt.NDArray[np.uint8], factors: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float32]:
     """Multiply the optical densities of haematoxylin and DAB.

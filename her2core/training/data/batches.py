@@ -5,7 +5,7 @@ that was stopped goes on with the very batches it would have had, and several ma
 prepare their rows of one batch.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,8 @@ _MIXUP = 1 << 20  # keeps the random numbers of mixing apart from those of the r
 _ORDER = 1 << 21
 
 Index = Sequence[Sequence[npt.NDArray[np.int64]]]
+# inputs and targets
+Drawn = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -55,9 +57,9 @@ class Mixture:
 class Slice:
     """Which of `count` equal slices of each batch is prepared here: slices `first` up to `last`."""
 
-    first: int = 0
-    last: int = 1
-    count: int = 1
+    first: int
+    last: int
+    count: int
 
 
 def choose(mixture: Mixture, index: Index, recipe: Recipe, step: int) -> list[tuple[int, int]]:
@@ -93,7 +95,7 @@ def _in_turn(
 
 def draw_batch(
     mixture: Mixture, index: Index, recipe: Recipe, step: int, part: tuple[int, int] = (0, 1)
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+) -> Drawn:
     """The batch of a step, or one slice of it.
 
     Args:
@@ -145,29 +147,41 @@ def _mix(values: npt.NDArray[np.float32], kept: npt.NDArray[np.float32]) -> None
     first[:] = both
 
 
-def batches(
-    mixture: Mixture, recipe: Recipe, first_step: int = 0, rows: Slice | None = None
-) -> Any:
-    """A tf.data.Dataset of the batches from `first_step` on, prepared beside the training step.
+def batches(mixture: Mixture, recipe: Recipe, first_step: int, rows: Slice) -> Any:
+    """A tf.data.Dataset of this machine's slices of the batches from `first_step` on."""
+    index = mixture.by_class()
+    shape = (recipe.batch // rows.count, recipe.size, recipe.size, 3)
 
-    With `rows` it yields that machine's slices of each batch, one after the other.
+    def draw(step: int, which: int) -> Drawn:
+        return draw_batch(mixture, index, recipe, step, (which, rows.count))
+
+    return stream(draw, shape, rows, first_step)
+
+
+def stream(
+    draw: Callable[[int, int], Drawn], shape: tuple[int, ...], rows: Slice, first_step: int
+) -> Any:
+    """A tf.data.Dataset of slices of batches, drawn beside the training step.
+
+    Args:
+        draw: inputs and targets (n, 4), both float32, of a step and the number of a slice.
+        shape: of the inputs.
+        rows: which slices of each batch; they come one after the other.
+        first_step: where it begins.
     """
     import tensorflow as tf
 
-    here = rows or Slice()
-    index = mixture.by_class()
-    each = recipe.batch // here.count
-    local = here.last - here.first
+    local = rows.last - rows.first
 
-    def draw(number: Any) -> Any:
+    def drawn(number: Any) -> Drawn:
         step, which = divmod(int(number), local)
-        return draw_batch(mixture, index, recipe, step, (here.first + which, here.count))
+        return draw(step, rows.first + which)
 
     def as_tensors(number: Any) -> Any:
-        pixels, targets = tf.numpy_function(draw, [number], [tf.float32, tf.float32])
-        pixels.set_shape((each, recipe.size, recipe.size, 3))
-        targets.set_shape((each, 4))
-        return pixels, targets
+        inputs, targets = tf.numpy_function(drawn, [number], [tf.float32, tf.float32])
+        inputs.set_shape(shape)
+        targets.set_shape((shape[0], 4))
+        return inputs, targets
 
     numbers = tf.data.Dataset.range(first_step * local, 1 << 40)
     return numbers.map(as_tensors, num_parallel_calls=2, deterministic=True).prefetch(2)

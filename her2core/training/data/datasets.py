@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from her2core.preprocessing.glass import WhiteBalance, prepared
-from her2core.preprocessing.patches import MODEL_SIDE, Patch, PatchError, decode
+from her2core.preprocessing.patches import MODEL_SIDE, Patch, PatchError, decode_file
 from her2core.preprocessing.picture_files import LeftOut
 from her2core.scores import HER2Score
 from her2core.settings import UploadLimits
@@ -58,6 +59,12 @@ class Contents(NamedTuple):
     kind: str
     files: list[LabelledFile]
     left_out: list[LeftOut]
+
+
+def class_counts(labels: Iterable[int]) -> str:
+    """How many patches each class has, e.g. "3 of 0, 1 of 1+, 0 of 2+, 2 of 3+"."""
+    counts = Counter(labels)
+    return ", ".join(f"{counts[score]} of {score.label}" for score in HER2Score)
 
 
 def outside(pictures: Iterable[Path], reason: str) -> list[LeftOut]:
@@ -120,8 +127,8 @@ def seen_pixels(patch: Patch) -> npt.NDArray[np.uint8]:
 
 def _pixels(file: LabelledFile, size: int) -> npt.NDArray[np.uint8]:
     try:
-        patch = decode(file.path.read_bytes(), file.path.name, UploadLimits())
-    except (OSError, PatchError) as error:
+        patch = decode_file(file.path, UploadLimits())
+    except PatchError as error:
         raise DatasetError(f"{file.path}: {error}") from error
     if size == MODEL_SIDE:
         return seen_pixels(patch)

@@ -10,7 +10,7 @@ the correlation of two 16 x 16 thumbnails. Turned or mirrored copies are not fou
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -24,8 +24,7 @@ MAX_DISTANCE = 7
 LEAST_CORRELATION = 0.98
 LEAST_CONTRAST = 2.0
 THUMB_SIDE = 16
-_BANDS = MAX_DISTANCE + 1
-_CHUNK = 2000
+_AT_ONCE = 256
 _NO_THUMBS = np.empty((0, THUMB_SIDE, THUMB_SIDE), np.uint8)
 
 
@@ -98,41 +97,26 @@ def near_duplicates(prints: Fingerprints, side: npt.NDArray[np.int64]) -> list[t
 def near_pairs(first: Fingerprints, second: Fingerprints) -> list[tuple[int, int]]:
     """Pairs (row of the first, row of the second) that show nearly the same, not exactly.
 
-    Two hashes at most 7 bits apart agree in at least one of 8 bytes, so only pictures which share a
-    byte are compared: no pass over all pairs. Pictures without contrast (glass) are left out: their
-    hash is noise.
+    Pictures without contrast (glass) are left out: their hash is noise.
     """
     ours, theirs = (np.flatnonzero(_usable(prints)) for prints in (first, second))
-    found: set[tuple[int, int]] = set()
-    for band in range(_BANDS):
-        for mine, other in _sharing(first.dhash[ours], second.dhash[theirs], band):
-            one, two = ours[mine], theirs[other]
-            apart = np.bitwise_count(first.dhash[one][:, None] ^ second.dhash[two][None])
-            close = np.argwhere(apart <= MAX_DISTANCE)
-            found.update((int(one[i]), int(two[j])) for i, j in close)
-    return sorted(
+    found: list[tuple[int, int]] = []
+    for start in range(0, len(ours), _AT_ONCE):
+        some = ours[start : start + _AT_ONCE]
+        apart = np.bitwise_count(first.dhash[some][:, None] ^ second.dhash[theirs][None])
+        close = np.argwhere(apart <= MAX_DISTANCE)
+        found += [(int(some[i]), int(theirs[j])) for i, j in close]
+    return [
         (i, j)
         for i, j in found
         if first.sha256[i] != second.sha256[j]
         and _correlation(first.thumbs[i], second.thumbs[j]) >= LEAST_CORRELATION
-    )
+    ]
 
 
 def _usable(prints: Fingerprints) -> npt.NDArray[np.bool_]:
     spread = prints.thumbs.reshape(len(prints.thumbs), THUMB_SIDE**2).std(axis=1)
     return np.asarray(spread >= LEAST_CONTRAST)
-
-
-def _sharing(
-    first: npt.NDArray[np.uint64], second: npt.NDArray[np.uint64], band: int
-) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
-    """Rows of both with the same byte `band` of their hash, in chunks that fit in memory."""
-    mine, other = ((hashes >> np.uint64(8 * band)) & np.uint64(255) for hashes in (first, second))
-    for value in np.intersect1d(mine, other):
-        ours, theirs = np.flatnonzero(mine == value), np.flatnonzero(other == value)
-        for start in range(0, len(ours), _CHUNK):
-            for other_start in range(0, len(theirs), _CHUNK):
-                yield ours[start : start + _CHUNK], theirs[other_start : other_start + _CHUNK]
 
 
 def _correlation(first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8]) -> float:

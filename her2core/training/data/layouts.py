@@ -16,7 +16,7 @@ from her2core.preprocessing.image_formats import format_names
 from her2core.preprocessing.picture_files import LeftOut, left_out_lines, list_folder, shown, some, walk
 from her2core.scores import HER2Score
 from her2core.training.data.bci import read_bci
-from her2core.training.data.datasets import PARTS, Contents, DatasetError, LabelledFile, outside
+from her2core.training.data.datasets import PARTS, Contents, DatasetError, LabelledFile, class_counts, outside
 from her2core.training.data.tables import Line, PictureNames, lines_of, unreadable_line, with_truth
 
 TRUTH_FILE = "truth.csv"
@@ -286,8 +286,6 @@ def _grouped(
 
 
 def _statement(kind: str, files: Sequence[LabelledFile]) -> str:
-    counts = Counter(file.label for file in files)
-    classes = ", ".join(f"{counts[score]} of {score.label}" for score in HER2Score)
     parts = Counter(file.part for file in files if file.part)
     shown = ", ".join(f"{count} {part}" for part, count in parts.items())
     split = f"; its own split: {shown}" if parts else ""
@@ -296,4 +294,5 @@ def _statement(kind: str, files: Sequence[LabelledFile]) -> str:
     known = f"{len(groups)} groups" if groups else "no groups known"
     if groups and unknown:
         known += f", {unknown} patches without one"
+    classes = class_counts(file.label for file in files)
     return f"{kind}: {len(files)} patches ({classes}){split}; {known}"

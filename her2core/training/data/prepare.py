@@ -2,7 +2,6 @@
 
 import csv
 import io
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from her2core.common.files import write_atomically
 from her2core.scores import HER2Score
 from her2core.common.text import spreadsheet_text
 from her2core.training.data.batches import Mixture
-from her2core.training.data.datasets import DatasetError, LabelledFile, PatchSet, load_patches
+from her2core.training.data.datasets import DatasetError, LabelledFile, PatchSet, class_counts, load_patches
 from her2core.training.data.duplicates import (
     Fingerprints,
     check_labels,
@@ -91,8 +90,7 @@ class Prepared:
         parts = []
         for side in (TRAIN, VALIDATION, TEST):
             files = self.files_of(side)
-            counts = Counter(file.label for file in files)
-            classes = ", ".join(f"{counts[score]} of {score.label}" for score in HER2Score)
+            classes = class_counts(file.label for file in files)
             groups = len({file.group for file in files} - {""})
             known = f" from {groups} groups" if groups else ""
             parts.append(f"{SIDE_NAMES[side]} {len(files)} patches ({classes}){known}")

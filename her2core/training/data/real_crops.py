@@ -19,6 +19,7 @@ from her2core.common.optics import DAB
 from her2core.stain.density import StainReport, measure, separate
 
 LEAST_TISSUE = 0.55
+_UM_PER_PIXEL = 0.25
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,6 @@ def cut_crops(
     count: int,
     rng: np.random.Generator,
     *,
-    mpp: float = 0.25,
     field_um: tuple[float, float] = (50.0, 300.0),
     recoloured_share: float = 0.0,
     pixels: int = 224,
@@ -96,11 +96,10 @@ def cut_crops(
     """Cut up to `count` crops at random places and scales where there is tissue.
 
     Args:
-        core: uint8 (H, W, 3) picture of the whole core.
+        core: uint8 (H, W, 3) picture of the whole core, 0.25 µm a pixel.
         core_score: the core's HER2 score.
         count: crops wanted; fewer come where tissue is scarce.
         rng: source of randomness.
-        mpp: micrometres per pixel of the core.
         field_um: range of the crop's side in micrometres, drawn log-uniformly.
         pixels: side of the crops' pictures.
         recoloured_share: share of the crops of a 2+ core whose DAB is turned up or down.
@@ -110,7 +109,7 @@ def cut_crops(
     for _ in range(count * 12):
         if found == count:
             return
-        size = int(np.exp(rng.uniform(*np.log(field_um))) / mpp)
+        size = int(np.exp(rng.uniform(*np.log(field_um))) / _UM_PER_PIXEL)
         x, y = int(rng.integers(0, width - size + 1)), int(rng.integers(0, height - size + 1))
         window = core[y : y + size, x : x + size]
         shrinks = size > pixels

@@ -1,20 +1,18 @@
 """Real fields from elsewhere (`her2core.evaluation.fields`) for calibration: never for training."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from her2core.evaluation.fields import ExternalDataError, read_fields
 from her2core.training.data.datasets import DatasetError, LabelledFile, PatchSet, load_patches
 
 
-def labelled_fields(folder: Path, leave_out: Sequence[str] = ()) -> PatchSet:
+def labelled_fields(folder: Path) -> PatchSet:
     """The fields of a folder whose label may be believed; their group is their source.
 
     Sources, not patients, are what differs most, and each is to count the same.
 
     Args:
         folder: with fields.csv.
-        leave_out: sources that are not wanted.
 
     Raises:
         DatasetError: the folder cannot be used, or no field is left.
@@ -26,7 +24,7 @@ def labelled_fields(folder: Path, leave_out: Sequence[str] = ()) -> PatchSet:
     chosen = [
         LabelledFile(field.path, field.label, field.source)
         for field in fields
-        if field.label is not None and field.fits is not False and field.source not in leave_out
+        if field.label is not None and field.fits is not False
     ]
     if not chosen:
         raise DatasetError(f"{folder} holds no field whose label may be believed.")

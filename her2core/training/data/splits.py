@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from her2core.training.data.datasets import DatasetError, LabelledFile
 
@@ -112,23 +114,20 @@ def _check_own_split(files: Sequence[LabelledFile], own: Sequence[int]) -> None:
 
 def _units(groups: Sequence[str], sha256: Sequence[str]) -> list[npt.NDArray[np.int64]]:
     """What must stay together, as rows: connected by a group or by being the same picture."""
-    parent = list(range(len(groups)))
-
-    def root(row: int) -> int:
-        while parent[row] != row:
-            parent[row] = parent[parent[row]]
-            row = parent[row]
-        return row
-
-    first: dict[tuple[str, str], int] = {}
-    for row, (group, digest) in enumerate(zip(groups, sha256, strict=True)):
-        for key in (("group", group), ("sha256", digest)):
-            if key != ("group", ""):
-                parent[root(row)] = root(first.setdefault(key, row))
-    found: dict[int, list[int]] = defaultdict(list)
+    keys: dict[tuple[str, str], int] = {}
+    ends = [
+        (row, keys.setdefault(key, len(groups) + len(keys)))
+        for row, (group, digest) in enumerate(zip(groups, sha256, strict=True))
+        for key in (("group", group), ("sha256", digest))
+        if key != ("group", "")
+    ]
+    size = len(groups) + len(keys)
+    graph = coo_array((np.ones(len(ends)), np.array(ends).reshape(-1, 2).T), shape=(size, size))
+    _, number = connected_components(graph, directed=False)
+    units: dict[int, list[int]] = defaultdict(list)
     for row in range(len(groups)):
-        found[root(row)].append(row)
-    return [np.array(unit, np.int64) for unit in sorted(found.values())]
+        units[int(number[row])].append(row)
+    return [np.array(unit, np.int64) for unit in units.values()]
 
 
 def _assign(

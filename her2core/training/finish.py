@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import gc
 import tomllib
-from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,23 +12,24 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from her2core import __version__
-from her2core.models.bundles.card import CARD_FILE, Metric, ModelCard, ModelInput
+from her2core.models.bundles.bundle_files import write_files
+from her2core.models.bundles.card import CARD_FILE, ModelCard, ModelInput
 from her2core.models.bundles.card_records import KnownPatches
-from her2core.models.conformal import ConformalSets
 from her2core.models.ood.novelty import LEAST_CALIBRATION, Novelty
-from her2core.models.temperature import NEUTRAL, Temperature
+from her2core.models.ood.novelty_file import NOVELTY_FILE
+from her2core.models.ood.novelty_file import to_bytes as novelty_bytes
+from her2core.models.temperature import NEUTRAL
 from her2core.preprocessing.patches import MODEL_SIDE
-from her2core.scores import HER2Score
+from her2core.training.assemble import calibrated, choose_background, measure_set
 from her2core.training.checkpoint import load_weights, read_progress
-from her2core.training.data.datasets import DatasetError, PatchSet, load_patches
+from her2core.training.data.datasets import DatasetError, PatchSet, class_counts, load_patches
 from her2core.training.data.prepare import Prepared
 from her2core.training.data.splits import TEST, TRAIN, VALIDATION
 from her2core.training.fit import KEPT_START, Run
+from her2core.training.known_patches import Drawing, taught
+from her2core.training.novelty_patches import Patches, sample_files
 from her2core.training.provenance import PROVENANCE_FILE, Provenance, to_bytes
 from her2core.training.recipe import Recipe
-from training.add_novelty import Drawing, taught
-from training.make_bundle import BACKGROUND_PATCHES, assemble, choose_background, measure_set
-from training.novelty_patches import Patches, sample_files
 
 if TYPE_CHECKING:
     from her2core.models.bundles.bundle import Bundle
@@ -39,6 +39,7 @@ NO_LICENCE = (
     "Not stated. Whoever passes this bundle on must say under which terms the patches and the "
     "weights may be used."
 )
+CARD_TEXTS = ("name", "training_data", "licence", "split")
 # enough for SHAP's background to find the usual and the rare among the training patches
 _BACKGROUND_POOL = 2000
 _MOST_KNOWN, _MOST_OTHERS = 700, 200
@@ -52,10 +53,10 @@ _CANNOT_TELL = (
 class CardText:
     """What a lab says about its bundle; what it leaves out is filled in from the data."""
 
-    name: str | None = None
-    training_data: str | None = None
-    licence: str | None = None
-    split: str | None = None
+    name: str = ""
+    training_data: str = ""
+    licence: str = ""
+    split: str = ""
     notes: tuple[str, ...] = ()
 
 
@@ -72,9 +73,8 @@ def read_card_text(path: Path | None) -> CardText:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise DatasetError(f"The card text {path} cannot be read: {error}.") from error
     notes = values.pop("notes", [])
-    texts = {"name", "training_data", "licence", "split"}
-    if set(values) - texts or not all(isinstance(value, str) for value in values.values()):
-        raise DatasetError(f"{path} may hold the texts {', '.join(sorted(texts))} and notes only.")
+    if values.keys() - CARD_TEXTS or not all(isinstance(value, str) for value in values.values()):
+        raise DatasetError(f"{path} may hold the texts {', '.join(CARD_TEXTS)} and notes only.")
     if not isinstance(notes, list) or not all(isinstance(note, str) for note in notes):
         raise DatasetError(f"notes in {path} must be a list of texts.")
     return CardText(**values, notes=tuple(notes))
@@ -90,8 +90,7 @@ def draft_card(
 ) -> ModelCard:
     """The card without temperature and figures; nothing in it names a path of this machine."""
     train = prepared.files_of(TRAIN)
-    counts = Counter(file.label for file in train)
-    classes = ", ".join(f"{counts[score]} of {score.label}" for score in HER2Score)
+    classes = class_counts(file.label for file in train)
     groups = len({file.group for file in train} - {""})
     known = f"{groups} groups" if groups else "no groups known"
     described = f"{len(train)} patches ({classes}), {known}. {'; '.join(prepared.statements)}."
@@ -141,48 +140,35 @@ def finish_run(
     """
     from her2core.models.architectures import ARCHITECTURES
     from her2core.models.architectures.keras_model import build
+    from her2core.models.bundles.bundle import rounded
 
     gc.collect()  # the trained network with its optimizer; the best weights are on disk
     model = build(ARCHITECTURES[recipe.architecture])
     load_weights(model, run.best)
-    train = _some(prepared, recipe)
+    background = choose_background(_some(prepared, recipe).prepared(recipe.white_balance))
     validation = prepared.validation
     if recipe.size != MODEL_SIDE:
         validation = load_patches(prepared.files_of(VALIDATION))
-    test = _own_groups(load_patches(prepared.files_of(TEST)))
-
-    def measure(
-        stored: object, temperature: Temperature, sets: ConformalSets
-    ) -> tuple[Metric, ...]:
-        return measure_set(stored, temperature, sets, test, HELD_OUT) if len(test) else ()
-
-    train, validation, test = (
-        part.prepared(recipe.white_balance) for part in (train, validation, test)
-    )
-    background = choose_background(train, BACKGROUND_PATCHES)
     kept = read_progress(run.state).kept_start
     draft = draft_card(recipe, prepared, text, out.name, start, kept)
-    draft = replace(draft, provenance=provenance.facts)
-    files = {PROVENANCE_FILE: to_bytes(provenance)}
-    return assemble(
-        model,
-        draft,
-        background,
-        validation,
-        measure,
-        out,
-        files=files,
-        know=lambda bundle: _known(bundle, recipe, prepared),
-    )
+    files, stored = rounded(model, draft, out, background)
+    card = calibrated(draft, stored, validation.prepared(recipe.white_balance))
+    test = _own_groups(load_patches(prepared.files_of(TEST))).prepared(recipe.white_balance)
+    if len(test):
+        card = replace(card, metrics=measure_set(card, stored, test, HELD_OUT))
+    card = replace(card, provenance=provenance.facts)
+    extra = {PROVENANCE_FILE: to_bytes(provenance)}
+    if len(prepared.files_of(VALIDATION)) >= LEAST_CALIBRATION:
+        novelty, facts = _taught(stored, recipe, prepared)
+        card = replace(card, novelty=facts)
+        extra[NOVELTY_FILE] = novelty_bytes(novelty)
+    return write_files(replace(files, card=card), extra)
 
 
-def _known(
-    bundle: Bundle, recipe: Recipe, prepared: Prepared
-) -> tuple[Novelty, KnownPatches] | None:
+def _taught(stored: Bundle, recipe: Recipe, prepared: Prepared) -> tuple[Novelty, KnownPatches]:
     """What tells unfamiliar patches: training patches are known, validation sets the thresholds."""
-    held_out = prepared.files_of(VALIDATION)
-    if len(held_out) < LEAST_CALIBRATION:
-        return None
+    from her2core.models.backends.tensorflow_backend import Classifier
+
     print("Teaching it which patches are unfamiliar.", flush=True)
     known = sample_files(prepared.files_of(TRAIN), _MOST_KNOWN, recipe.seed)
     drawing = Drawing(
@@ -191,7 +177,8 @@ def _known(
         microscopes=recipe.augmentation.microscopes,
     )
     # no names of groups: the card may be passed on, and they may be patients'
-    return taught(bundle, Patches(known, held_out, ()), drawing)
+    patches = Patches(known, prepared.files_of(VALIDATION), ())
+    return taught(Classifier(stored), stored.card.input, patches, drawing)
 
 
 def _some(prepared: Prepared, recipe: Recipe) -> PatchSet:
