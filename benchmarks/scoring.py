@@ -62,9 +62,9 @@ def scoring_rows(
     )
     before = bare_rates(settings, classifiers, pixels)
     workbench.wait()
-    list(score_files(_named(warm), workbench, settings.limits))
+    list(score_files(_named(warm), workbench, settings))
     started = time.perf_counter()
-    rows = list(score_files(_named(files), workbench, settings.limits))
+    rows = list(score_files(_named(files), workbench, settings))
     ours = len(files) / (time.perf_counter() - started)
     if any(row["status"] != "scored" for of_file in rows for row in of_file):
         raise SystemExit("A patch of the benchmark was not scored.")

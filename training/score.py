@@ -34,7 +34,6 @@ from her2core.scores import RESEARCH_NOTICE
 from her2core.serving.stain_service import StainReader
 from her2core.serving.workbench import Workbench
 from her2core.settings import Settings, UploadLimits, load_settings
-from her2core.stain.thresholds import StainThresholds
 from training import score_command
 from training.score_command import NothingDoneError, path_text
 from training.score_table import (
@@ -51,23 +50,20 @@ _FILES_AHEAD = 8
 
 
 def score_files(
-    files: Iterable[tuple[str, Path]],
-    workbench: Workbench,
-    limits: UploadLimits,
-    stain: StainReader | None = None,
+    files: Iterable[tuple[str, Path]], workbench: Workbench, settings: Settings
 ) -> Iterator[list[Row]]:
     """The rows of each file, in the order of the files.
 
     Args:
         files: (name to write, path) pairs.
         workbench: reads the patches.
-        limits: what a file may be.
-        stain: looks for tumour cells where the models see hardly any staining.
+        settings: what a file may be, and what counts as stained where the models see hardly any
+            staining, so that tumour cells are looked for.
 
     Raises:
         NoModelError: no model can be loaded.
     """
-    stain = stain or StainReader(StainThresholds())
+    stain = StainReader(settings.stain)
     state = workbench.wait()
     cards = workbench.cards()
     broken = [
@@ -76,7 +72,7 @@ def score_files(
     seen: deque[tuple[Seen, Patch | None]] = deque()
 
     def read(file: tuple[str, Path]) -> tuple[Seen, Patch | None]:
-        return _read(*file, limits)
+        return _read(*file, settings.limits)
 
     def patches() -> Iterator[Patch]:
         # The next files are decoded and looked at while the networks read those before.
@@ -172,7 +168,7 @@ def _tables(
     """The rows of every file, with a progress bar where somebody watches."""
     print("Loading the models…", file=sys.stderr)
     named = [(file.relative_to(root).as_posix(), file) for file in found.pictures]
-    scored = score_files(named, workbench, settings.limits, StainReader(settings.stain))
+    scored = score_files(named, workbench, settings)
     tables = list(tqdm(scored, total=len(named), unit="file", disable=None))
     of_file = dict(zip(found.pictures, tables, strict=True))
     for path, message in _missed(found).items():

@@ -25,6 +25,7 @@ from her2core.common.commands import command_parser
 from her2core.common.files import write_atomically
 from her2core.models.architectures import ARCHITECTURES
 from her2core.models.architectures.description import WeightsUnavailableError
+from her2core.models.bundles.bundle_files import refuse_taken
 from her2core.models.bundles.card import CARD_FILE, BundleError
 from her2core.models.ood.novelty import LEAST_CALIBRATION
 from her2core.reviews.store import StoreError
@@ -110,7 +111,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _train(args: argparse.Namespace, folder: Path) -> int:
     if args.out is not None:
-        _refuse_finished(args.out)
+        refuse_taken(args.out)
     recipe = _recipe(args)
     text = read_card_text(args.text)
     if args.reviews:
@@ -187,14 +188,6 @@ def _check_needs(recipe: Recipe, patches: int, run: Run) -> None:
             "WARNING: that may be more memory than there is, and the system would end the "
             f"training; name a smaller batch in the recipe (now {recipe.batch}).",
             file=sys.stderr,
-        )
-
-
-def _refuse_finished(out: Path) -> None:
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise BundleError(
-            f"{out} already holds a bundle or other files, and nothing overwrites them; name a "
-            "new folder by --out."
         )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from her2core import __version__
 from her2core.models.adapt import KEEP, AdaptedHead
 from her2core.models.bundles.bundle_files import BundleFiles, frozen_digest
-from her2core.models.bundles.card import Metric, ModelCard
+from her2core.models.bundles.card import Metric
 from her2core.models.bundles.card_records import Adaptation, KnownPatches
 from her2core.models.ood.novelty import Novelty
 from her2core.models.ood.novelty_file import to_bytes
@@ -47,19 +47,6 @@ def fitted_files(
     kernel = head.layer.kernel.astype(np.float16)  # as a bundle keeps matrices
     bias = head.layer.bias.astype(np.float32)
     logits = seen.background @ kernel.astype(np.float32) + bias
-    tensors = {**files.tensors, KERNEL: kernel, BIAS: bias}
-    card = _card(files, head, novelty, seen, metrics)
-    card = replace(card, provenance=provenance.facts, notes=(*notes, *card.notes))
-    return replace(files, card=card, tensors=tensors, logits=logits.astype(np.float32))
-
-
-def _card(
-    files: BundleFiles,
-    head: AdaptedHead,
-    novelty: Novelty | None,
-    seen: PatchReadings,
-    metrics: tuple[Metric, ...],
-) -> ModelCard:
     base, features = files.card, seen.features
     counts = Counter(features.labels.tolist())
     zero, one, two, three = (counts[int(score)] for score in HER2Score)
@@ -67,10 +54,10 @@ def _card(
     known = f"{groups} groups" if seen.grouped else "groups not known"
     what = "Its last layer was fitted" if head.pull != KEEP else "It was calibrated"
     own = f"{len(features)} own patches ({class_counts(features.labels.tolist())}; {known})"
-    notes = [f"{what} to {own}, from {base.model_id}; figures of that bundle are in its card."]
+    own_notes = [f"{what} to {own}, from {base.model_id}; figures of that bundle are in its card."]
     if not seen.grouped:
-        notes.append("Groups were not all known: the figures are optimistic.")
-    return replace(
+        own_notes.append("Groups were not all known: the figures are optimistic.")
+    card = replace(
         base,
         name=f"{base.name}, adapted",
         training_data=f"{base.training_data} Then {own}.",
@@ -79,9 +66,10 @@ def _card(
         temperature=head.temperature,
         date=datetime.date.today().isoformat(),
         code_version=__version__,
-        notes=(*notes, *base.notes),
+        notes=(*notes, *own_notes, *base.notes),
         conformal=head.sets,
         novelty=_known(base.novelty, novelty, seen),
+        provenance=provenance.facts,
         adapted=Adaptation(
             base=base.model_id,
             frozen_sha256=frozen_digest(files.tensors),
@@ -91,6 +79,8 @@ def _card(
             pull=None if head.pull == KEEP else head.pull,
         ),
     )
+    tensors = {**files.tensors, KERNEL: kernel, BIAS: bias}
+    return replace(files, card=card, tensors=tensors, logits=logits.astype(np.float32))
 
 
 def _known(
@@ -98,9 +88,5 @@ def _known(
 ) -> KnownPatches | None:
     if base is None or novelty is None:
         return None
-    return replace(
-        base,
-        sha256=hashlib.sha256(to_bytes(novelty)).hexdigest(),
-        known=base.known + len(seen.features),
-        groups=base.groups,
-    )
+    digest = hashlib.sha256(to_bytes(novelty)).hexdigest()
+    return replace(base, sha256=digest, known=base.known + len(seen.features))

@@ -17,7 +17,6 @@ from her2core.training.data.datasets import PatchSet
 from her2core.training.frozen import feature_batches, head_of, kept_features, train_only_blocks
 from her2core.training.loop import (
     BEST_FILE,
-    HISTORY_FILE,
     STATE_FILE,
     Phase,
     run_phase,
@@ -46,11 +45,6 @@ class Run:
     def best(self) -> Path:
         """Weights of the epoch with the lowest validation loss."""
         return self.folder / BEST_FILE
-
-    @property
-    def history(self) -> Path:
-        """One JSON object a line: epoch, losses and accuracies."""
-        return self.folder / HISTORY_FILE
 
     @property
     def state(self) -> Path:

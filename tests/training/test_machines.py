@@ -15,6 +15,7 @@ from safetensors.numpy import load
 
 from her2core.settings import PROJECT_ROOT
 from her2core.training.fit import Run
+from her2core.training.loop import HISTORY_FILE
 from her2core.training.machines import Machines, this_machine
 from her2core.training.recipe import RecipeError
 from training import make_synthetic, train
@@ -74,7 +75,7 @@ def test_two_processes_end_with_the_weights_of_one(command, tmp_path):
     assert first.keys() == alone.keys()
     for name in first:
         assert np.allclose(first[name], alone[name], atol=2e-3), name
-    losses = [json.loads(Run(run).history.read_text())["loss"] for run in (runs[0], runs[2])]
+    losses = [json.loads((run / HISTORY_FILE).read_text())["loss"] for run in (runs[0], runs[2])]
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
 
 

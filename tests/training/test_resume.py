@@ -22,7 +22,7 @@ from her2core.training.data.batches import Mixture
 from her2core.training.data.datasets import PatchSet
 from her2core.training.fit import Run, build, fit
 from her2core.training.frozen import kept_features
-from her2core.training.loop import STATE_FILE
+from her2core.training.loop import HISTORY_FILE, STATE_FILE
 from her2core.training.recipe import Recipe
 
 CNN = Recipe("cnn", batch=4, epochs=3, steps_per_epoch=1, patience=2, seed=3, cosine=True)
@@ -80,8 +80,8 @@ def test_a_stopped_cnn_ends_like_one_that_was_not(tmp_path, fit_stopped):
     stopped = fit(CNN, data, validation, tmp_path / "stopped")
     assert same_tensors(whole.state, stopped.state)
     assert whole.best.read_bytes() == stopped.best.read_bytes()
-    assert whole.history.read_text() == stopped.history.read_text()
-    assert len(whole.history.read_text().splitlines()) == 3
+    assert (whole.folder / HISTORY_FILE).read_text() == (stopped.folder / HISTORY_FILE).read_text()
+    assert len((whole.folder / HISTORY_FILE).read_text().splitlines()) == 3
     with pytest.raises(CheckpointError, match="another learning_rate"):
         fit(replace(CNN, learning_rate=0.1), data, validation, tmp_path / "stopped")
 
@@ -97,7 +97,7 @@ def test_densenet_trains_its_head_on_cached_features_and_then_its_last_block(
     stopped = fit(TWO_PHASES, data, validation, tmp_path / "stopped")
     assert same_tensors(whole.head / STATE_FILE, stopped.head / STATE_FILE)
     assert same_tensors(whole.state, stopped.state)
-    assert whole.history.read_text() == stopped.history.read_text()
+    assert (whole.folder / HISTORY_FILE).read_text() == (stopped.folder / HISTORY_FILE).read_text()
 
     before = {weight.path: weight.value.numpy() for weight in build(TWO_PHASES).weights}
     after = load(whole.state.read_bytes())

@@ -79,7 +79,7 @@ def test_cnn_survives_a_full_disk_and_becomes_a_bundle(forty_x, tmp_path, monkey
     assert str(tmp_path) not in card.to_json()
 
     assert train.main([*command, "--resume"]) == 1
-    assert "nothing overwrites them" in capsys.readouterr().err
+    assert "already holds files; name a new folder" in capsys.readouterr().err
 
 
 def test_a_lab_trains_on_from_a_bundle_and_the_card_says_what_that_had_learnt(
