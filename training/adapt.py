@@ -32,8 +32,8 @@ from her2core.settings import load_settings
 from her2core.training.adapt import Proposal, propose, write
 from her2core.training.data.datasets import DatasetError
 from her2core.training.own_patches import AdaptError, OwnPatch
-from training.console import ended
-from training.options import add_data_or_reviews, add_group_pattern, recognised
+from training.console import run_command
+from training.options import add_data_or_reviews, add_group_pattern, recognise
 from training.reviewed import reviewed_here
 
 WRITTEN, NO_BETTER, REFUSED = 0, 1, 2
@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command. Returns the exit status that the parser's help names."""
     args = _parser().parse_args(arguments)
-    return ended(
+    return run_command(
         partial(_run, args), _REFUSALS, lambda: "Stopped; nothing was written.", failed=REFUSED
     )
 
@@ -82,7 +82,7 @@ def _run(args: argparse.Namespace) -> int:
     else:
         patches = [
             OwnPatch(partial(decode_file, file.path, settings.limits), file.label, file.group)
-            for file in recognised(Path(args.data), args.group_pattern).files
+            for file in recognise(Path(args.data), args.group_pattern).files
         ]
     with tqdm(total=100, unit="%", desc="fitting", disable=None) as bar:
 

@@ -26,9 +26,9 @@ from her2core.models.bundles.bundle_files import read_files
 from her2core.models.ood.novelty_file import save_novelty
 from her2core.settings import load_settings
 from her2core.training.data.real_fields import labelled_fields
-from her2core.training.known_patches import Drawing, taught
+from her2core.training.known_patches import Drawing, teach
 from her2core.training.novelty_patches import choose_patches
-from training.console import ended
+from training.console import run_command
 from training.options import folders_of
 
 _STOPPED = "Stopped."
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command. Returns 0 when the bundle was written, 1 otherwise."""
     args = _parser().parse_args(arguments)
     # most refusals are of patches and bundles, and each of these is a ValueError
-    return ended(lambda: _run(args), (ValueError, BackendError), lambda: _STOPPED)
+    return run_command(lambda: _run(args), (ValueError, BackendError), lambda: _STOPPED)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -104,7 +104,7 @@ def _run(args: argparse.Namespace) -> int:
     files, settings = read_files(args.bundle), load_settings()
     reader = open_reader(files, settings.backend, settings.cache_dir, exact=True)
     drawing = Drawing(args.flagged, args.others, args.seed, args.microscopes)
-    novelty, facts = taught(reader, files.card.input, patches, drawing, fields)
+    novelty, facts = teach(reader, files.card.input, patches, drawing, fields)
     save_novelty(args.bundle, files.card, novelty, facts)
     print(
         f"{args.bundle.name} knows {facts.known} patches; of {facts.calibration} held-out ones it "

@@ -25,7 +25,7 @@ from her2core.training.progress import progress_bar
 from her2core.training.synthetic import make_patch
 from her2core.xai.fidelity_report import FIDELITY_FILE, FidelityReport, ModelFidelity
 from her2core.xai.methods import METHODS
-from training.console import ended, import_tensorflow
+from training.console import import_tensorflow, run_command
 
 _SEED = 5150
 
@@ -45,7 +45,9 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command. Returns 0 when the figures were written, whatever they say; 1 otherwise."""
     args = _parser().parse_args(arguments)
-    return ended(lambda: _run(args), (BundleError,), lambda: "Stopped; the bundle is as it was.")
+    return run_command(
+        lambda: _run(args), (BundleError,), lambda: "Stopped; the bundle is as it was."
+    )
 
 
 def _run(args: argparse.Namespace) -> int:

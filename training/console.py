@@ -24,7 +24,7 @@ def sentence_of(error: OSError) -> str:
     return f"{what} could not be read or written: {error.strerror or error}."
 
 
-def ended(
+def run_command(
     run: Callable[[], int],
     refusals: tuple[type[Exception], ...],
     stopped: Callable[[], str],

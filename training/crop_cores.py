@@ -20,14 +20,14 @@ from tqdm import tqdm
 from her2core.common.commands import command_parser
 from her2core.scores import HER2Score
 from her2core.training.data.real_crops import cut_crops
-from training.console import ended
+from training.console import run_command
 from training.patch_sets import PatchSetError, add_set_options, refuse_finished, write_truth
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command. Returns 0 when crops were written, 1 otherwise."""
     args = _parser().parse_args(arguments)
-    return ended(lambda: _run(args), (PatchSetError,), lambda: "Stopped.")
+    return run_command(lambda: _run(args), (PatchSetError,), lambda: "Stopped.")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -25,9 +25,9 @@ from training.report_command import (
     EvaluationError,
     add_report_options,
     make_folder,
+    make_report,
     report_models,
-    run_command,
-    written_report,
+    write_report,
 )
 from training.report_rows import left_out_note, read_rows, read_test_part, without_known
 
@@ -135,12 +135,12 @@ def run(args: argparse.Namespace) -> Report:
         notes += unread
     if not rows:
         raise EvaluationError("No picture could be read.")
-    return written_report(args, [fold.data for fold in args.folds], models, rows, notes)
+    return write_report(args, [fold.data for fold in args.folds], models, rows, notes)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command. Returns 0 when the report was written, 1 otherwise."""
-    return run_command(run, _parser().parse_args(arguments))
+    return make_report(run, _parser().parse_args(arguments))
 
 
 if __name__ == "__main__":

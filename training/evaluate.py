@@ -23,9 +23,9 @@ from training.report_command import (
     EvaluationError,
     add_report_options,
     make_folder,
+    make_report,
     report_models,
-    run_command,
-    written_report,
+    write_report,
 )
 from training.report_rows import (
     file_notes,
@@ -38,7 +38,7 @@ from training.report_rows import (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command. Returns 0 when a report was written of all files, 2 of some, 1 of none."""
-    return run_command(run, _parser().parse_args(arguments))
+    return make_report(run, _parser().parse_args(arguments))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -90,7 +90,7 @@ def run(args: argparse.Namespace) -> Report:
     notes = [*file_notes(rows, unread), *notes]
     for folder, layout in zip(folders, layouts, strict=True):
         notes += left_out_note(folder, layout)
-    return written_report(args, folders, models, rows, notes, files, args.gallery)
+    return write_report(args, folders, models, rows, notes, files, args.gallery)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from her2core.evaluation.report_folders import find_reports
 from her2core.models.bundles.card import CARD_FILE, BundleError, ModelCard
 from her2core.scores import RULE_TEXT
 from her2core.settings import PROJECT_ROOT
-from training.console import ended
+from training.console import run_command
 
 BEGIN, END = "<!-- figures:begin", "<!-- figures:end -->"
 _ROWS = (
@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("docs/figures.md holds the figures of reports, cards and benchmarks.")
         return 0
 
-    return ended(run, (FiguresError, ReportError, BundleError), lambda: "Stopped.")
+    return run_command(run, (FiguresError, ReportError, BundleError), lambda: "Stopped.")
 
 
 def with_block(page: Path, text: str) -> str:

@@ -25,7 +25,7 @@ from her2core.models.bundles.card import BundleError, ModelCard, ModelInput, Par
 from her2core.models.temperature import NEUTRAL
 from her2core.preprocessing.glass import WhiteBalance
 from her2core.training.assemble import (
-    calibrated,
+    calibrate_card,
     choose_background,
     measure_cores,
     measure_set,
@@ -43,7 +43,7 @@ from her2core.training.provenance import (
     to_bytes,
 )
 from her2core.training.start import load_start
-from training.console import ended, import_tensorflow, print_card
+from training.console import import_tensorflow, print_card, run_command
 
 _STOPPED = "Stopped; no bundle was written."
 
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command. Returns 0 when the bundle was written, 1 otherwise."""
     args = _parser().parse_args(arguments)
     refusals = (BundleError, CheckpointError, DatasetError)
-    return ended(lambda: _run(args), refusals, lambda: _STOPPED)
+    return run_command(lambda: _run(args), refusals, lambda: _STOPPED)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -101,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
 def _run(args: argparse.Namespace) -> int:
     import_tensorflow()
     from her2core.models.architectures.keras_model import build
-    from her2core.models.bundles.bundle import rounded
+    from her2core.models.bundles.bundle import round_weights
 
     model = build(ARCHITECTURES[args.arch])
     load_start(model, args.weights, args.arch)
@@ -116,8 +116,8 @@ def _run(args: argparse.Namespace) -> int:
     if fields is not None:  # their groups are whole sources, of which others may be tested
         provenance = provenance.and_also(provenance_from(fingerprints(fields.images), ()))
         fields = fields.prepared(args.white_balance)
-    files, stored = rounded(model, draft, args.out, background)
-    card = calibrated(draft, stored, validation.prepared(args.white_balance), fields)
+    files, stored = round_weights(model, draft, args.out, background)
+    card = calibrate_card(draft, stored, validation.prepared(args.white_balance), fields)
     metrics = measure_set(card, stored, _seen(args.test, args), "fresh synthetic patches")
     if args.cores_test is not None:
         metrics += measure_cores(stored, _seen(args.cores_test, args))

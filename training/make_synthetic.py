@@ -23,7 +23,7 @@ from tqdm import tqdm
 from her2core.common.commands import command_parser
 from her2core.scores import HER2Score
 from her2core.training.synthetic import GeneratorConfig, SyntheticPatch, make_patch
-from training.console import ended
+from training.console import run_command
 from training.patch_sets import PatchSetError, add_set_options, refuse_finished, write_truth
 
 
@@ -98,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command. Returns 0 when all patches were written, 1 otherwise."""
     args = _parser().parse_args(arguments)
-    return ended(lambda: _run(args), (PatchSetError,), lambda: "Stopped.", at_once=False)
+    return run_command(lambda: _run(args), (PatchSetError,), lambda: "Stopped.", at_once=False)
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -30,7 +30,7 @@ def folders_of(text: str) -> list[Path]:
     return [Path(part) for part in text.split(",") if part]
 
 
-def recognised(source: Path, group_pattern: str | None) -> Layout:
+def recognise(source: Path, group_pattern: str | None) -> Layout:
     """The labelled patches of a folder or table; what was recognised and left out is printed.
 
     Raises:

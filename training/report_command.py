@@ -27,7 +27,7 @@ from her2core.models.bundles.card import BundleError, ModelCard
 from her2core.preprocessing.patches import Patch, PatchError, decode
 from her2core.settings import UploadLimits
 from her2core.training.data.datasets import DatasetError, LabelledFile
-from training.console import ended
+from training.console import run_command
 from training.report_rows import UNREAD
 
 HTML_FILE = "report.html"
@@ -49,7 +49,7 @@ def add_report_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the resampling (default 0)")
 
 
-def run_command(make: Callable[[argparse.Namespace], Report], args: argparse.Namespace) -> int:
+def make_report(make: Callable[[argparse.Namespace], Report], args: argparse.Namespace) -> int:
     """Make a report and say how it went.
 
     Returns:
@@ -68,7 +68,7 @@ def run_command(make: Callable[[argparse.Namespace], Report], args: argparse.Nam
         return 2 if any(note.startswith(UNREAD) for note in report.notes) else 0
 
     refusals = (EvaluationError, DatasetError, BundleError)
-    return ended(run, refusals, lambda: "Stopped; no report was written.")
+    return run_command(run, refusals, lambda: "Stopped; no report was written.")
 
 
 @contextmanager
@@ -122,7 +122,7 @@ def report_models(cards: Sequence[ModelCard]) -> tuple[ReportModel, ...]:
     )
 
 
-def written_report(
+def write_report(
     args: argparse.Namespace,
     data: Sequence[Path],
     models: tuple[ReportModel, ...],

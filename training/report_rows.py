@@ -26,7 +26,7 @@ from her2core.training.data.datasets import DatasetError, LabelledFile, seen_pix
 from her2core.training.data.duplicates import Fingerprints, fingerprints, joined
 from her2core.training.data.layouts import Layout
 from her2core.training.provenance import Provenance
-from training.options import recognised
+from training.options import recognise
 
 _NAMED_FILES = 10
 UNREAD = "Files left out because they could not be read"
@@ -41,7 +41,7 @@ def read_test_part(source: Path, group_pattern: str | None) -> Layout:
         DatasetError: see `read_layout`; or there is a split without a test part, whose patches a
             model may have learnt from.
     """
-    layout = recognised(source, group_pattern)
+    layout = recognise(source, group_pattern)
     parts = {file.part for file in layout.files} - {""}
     if not parts:
         return layout

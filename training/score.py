@@ -39,8 +39,8 @@ from training.score_command import NothingDoneError, path_text
 from training.score_table import (
     NOT_SCORED,
     SCORED,
+    Entry,
     Row,
-    Seen,
     scored_row,
     unscored_row,
     write_table,
@@ -69,9 +69,9 @@ def score_files(
     broken = [
         (model.architecture, model.sentence) for model in state.models if model.phase == "failed"
     ]
-    seen: deque[tuple[Seen, Patch | None]] = deque()
+    seen: deque[tuple[Entry, Patch | None]] = deque()
 
-    def read(file: tuple[str, Path]) -> tuple[Seen, Patch | None]:
+    def read(file: tuple[str, Path]) -> tuple[Entry, Patch | None]:
         return _read(*file, settings.limits)
 
     def patches() -> Iterator[Patch]:
@@ -81,7 +81,7 @@ def score_files(
             if patch is not None:
                 yield patch
 
-    def rows_of(entry: Seen, patch: Patch | None, verdicts: Sequence[Verdict]) -> list[Row]:
+    def rows_of(entry: Entry, patch: Patch | None, verdicts: Sequence[Verdict]) -> list[Row]:
         if patch is not None:
             cells = stain.reading(patch) if asks_for_cells(verdicts) else None
             found = assess_tumour(verdicts, cells, patch.square.size)
@@ -130,7 +130,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(args: argparse.Namespace) -> int:
     target: Path = args.out
-    found, root = score_command.listed(walk, args, f"{format_names()} file")
+    found, root = score_command.list_inputs(walk, args, f"{format_names()} file")
     if target.is_dir() or not target.absolute().parent.is_dir():
         raise NothingDoneError(
             f"“{path_text(target)}” cannot be written: name a file in a folder that exists."
@@ -172,7 +172,7 @@ def _tables(
     tables = list(tqdm(scored, total=len(named), unit="file", disable=None))
     of_file = dict(zip(found.pictures, tables, strict=True))
     for path, message in _missed(found).items():
-        entry = Seen(path.relative_to(root).as_posix(), "", message)
+        entry = Entry(path.relative_to(root).as_posix(), "", message)
         models = dict.fromkeys(row["model"] for row in tables[0])
         of_file[path] = [unscored_row(entry, model, message) for model in models]
     return [of_file[path] for path in sorted(of_file)]
@@ -186,7 +186,7 @@ def _summary(tables: Sequence[Sequence[Row]], root: Path, found: Listing, target
     left = f"; {len(tables) - len(found.pictures)} left out" * (len(tables) > len(found.pictures))
     # those left out are named below, by reason
     known = set(map(cell_text, _missed(found).values()))
-    status = score_command.summed_up(
+    status = score_command.sum_up(
         f"{complete} of {len(tables)} files scored by every model{note}{left}; "
         f"{path_text(target)} written.",
         [row["message"] for row in failed if row["message"] not in known],
@@ -198,7 +198,7 @@ def _summary(tables: Sequence[Sequence[Row]], root: Path, found: Listing, target
     return score_command.SOME_NOT_SCORED if missed and not status else status
 
 
-def _read(name: str, path: Path, limits: UploadLimits) -> tuple[Seen, Patch | None]:
+def _read(name: str, path: Path, limits: UploadLimits) -> tuple[Entry, Patch | None]:
     """Decode one file; a patch is returned only where it can be scored."""
     sha256 = ""
     try:
@@ -211,12 +211,12 @@ def _read(name: str, path: Path, limits: UploadLimits) -> tuple[Seen, Patch | No
         sha256 = hashlib.sha256(data).hexdigest()
         patch = decode_bounded(data, path.name, limits)
     except PatchError as error:
-        return Seen(name, sha256, str(error)), None
+        return Entry(name, sha256, str(error)), None
     except OSError as error:
         message = f"“{safe_name(path.name)}” cannot be opened ({error.strerror})."
-        return Seen(name, sha256, message), None
+        return Entry(name, sha256, message), None
     remarks = " ".join((*patch.notes, *assess(patch).warnings))
-    return Seen(name, sha256, remarks), patch
+    return Entry(name, sha256, remarks), patch
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from her2core.models.architectures import ARCHITECTURES
 from her2core.models.bundles.card import BundleError
 from her2core.preprocessing.picture_files import Listing, left_out_lines
 from her2core.serving.workbench import NoModelError
-from training.console import ended
+from training.console import run_command
 
 ALL_SCORED, NOTHING_DONE, SOME_NOT_SCORED = 0, 1, 2
 # of the sentences on what was not scored
@@ -24,7 +24,7 @@ class NothingDoneError(Exception):
 
 
 def add_inputs(parser: argparse.ArgumentParser, what: str) -> None:
-    """Let the command take what is to be scored (see `listed`), and `models`, which score it.
+    """Let the command take what is to be scored (see `list_inputs`), and `models`, which score it.
 
     Args:
         parser: of the command.
@@ -43,7 +43,7 @@ def add_inputs(parser: argparse.ArgumentParser, what: str) -> None:
     )
 
 
-def listed(
+def list_inputs(
     find: Callable[[Path], Listing], args: argparse.Namespace, what: str
 ) -> tuple[Listing, Path]:
     """What is to be scored, and the folder that names are relative to.
@@ -84,10 +84,10 @@ def exit_status(run: Callable[[], int], stopped: str) -> int:
         0 all scored, 2 some not, 1 nothing could be done, 130 stopped by the user.
     """
     refusals = (NothingDoneError, NoModelError, BundleError)
-    return ended(run, refusals, lambda: stopped, failed=NOTHING_DONE, at_once=False)
+    return run_command(run, refusals, lambda: stopped, failed=NOTHING_DONE, at_once=False)
 
 
-def summed_up(
+def sum_up(
     line: str, messages: Iterable[str], left_out: Iterable[str], failed: int, rows: int
 ) -> int:
     """Say what was scored, and why something was not.

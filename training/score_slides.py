@@ -110,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(args: argparse.Namespace) -> int:
     out: Path = args.out
-    found, root = score_command.listed(find_slides, args, "slide")
+    found, root = score_command.list_inputs(find_slides, args, "slide")
     if not _FINEST_REGION_UM <= args.um <= _WIDEST_REGION_UM:
         raise NothingDoneError(
             f"Regions are {_FINEST_REGION_UM:g} to {_WIDEST_REGION_UM:g} µm wide (--um)."
@@ -212,7 +212,7 @@ def _summary(done: Sequence[_Done], out: Path, left_out: Sequence[str]) -> int:
     failed = [row for row in rows if row["status"] == NOT_SCORED]
     apart = len(rows) - scored - len(failed)
     note = f", {apart} not assessable" if apart else ""
-    return score_command.summed_up(
+    return score_command.sum_up(
         f"{scored} of {len(rows)} scored{note}; {path_text(out)} written.",
         [str(row["message"]) for row in failed],
         left_out,

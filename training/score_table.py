@@ -29,7 +29,7 @@ Row = dict[str, str]
 
 
 @dataclass(frozen=True)
-class Seen:
+class Entry:
     """What is kept of a file while its patch is on its way through the models."""
 
     file: str
@@ -37,7 +37,7 @@ class Seen:
     message: str
 
 
-def scored_row(entry: Seen, verdict: Verdict, assessability: Assessability = ASSESSABLE) -> Row:
+def scored_row(entry: Entry, verdict: Verdict, assessability: Assessability = ASSESSABLE) -> Row:
     """The row of a file and a model that read it.
 
     A field that is not assessable has no score; what the model said stays in the probabilities.
@@ -56,12 +56,12 @@ def scored_row(entry: Seen, verdict: Verdict, assessability: Assessability = ASS
     }
 
 
-def unscored_row(entry: Seen, model: str, message: str) -> Row:
+def unscored_row(entry: Entry, model: str, message: str) -> Row:
     """The row of a file and a model that did not read it, and why."""
     return _row(entry, model, NOT_SCORED, message)
 
 
-def _row(entry: Seen, model: str, status: str, message: str) -> Row:
+def _row(entry: Entry, model: str, status: str, message: str) -> Row:
     empty = dict.fromkeys(COLUMNS, "")
     return {
         **empty,

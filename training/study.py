@@ -22,7 +22,7 @@ from her2core.evaluation.names import TITLES
 from her2core.evaluation.report import REPORT_FILE, Report
 from her2core.models.architectures import ARCHITECTURES
 from her2core.models.bundles.card import CARD_FILE
-from training.console import ended
+from training.console import run_command
 
 STUDY_FILE = "study.md"
 # what the study tells of its test part; it does not say of which network
@@ -42,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command. Returns 0 when all is there, else what the failing command returned."""
     args = _parser().parse_args(arguments)
-    return ended(lambda: _run(args), (), lambda: "Stopped; the same command goes on.")
+    return run_command(lambda: _run(args), (), lambda: "Stopped; the same command goes on.")
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -45,7 +45,7 @@ from her2core.training.progress import progress_bar
 from her2core.training.provenance import PROVENANCE_FILE, Provenance, provenance_of_start, to_bytes
 from her2core.training.recipe import MOST_SEED, Recipe, RecipeError, read_recipe
 from her2core.training.start import provenance_here, without_known
-from training.console import ended, import_tensorflow, print_card, sentence_of
+from training.console import import_tensorflow, print_card, run_command, sentence_of
 from training.options import add_data_or_reviews, add_group_pattern
 from training.reviewed import TABLE, reviewed_here, write_reviewed
 
@@ -101,7 +101,7 @@ def main(arguments: list[str] | None = None) -> int:
     if args.out is None and (args.run is None or args.validation is None):
         parser.error("name --out for a bundle, or --run and --validation for a training alone")
     folder: Path = args.run or args.out.with_name(f"{args.out.name}.run")
-    return ended(
+    return run_command(
         lambda: _train(args, folder),
         _FAULTS,
         lambda: _stopped(folder, args.out),

@@ -42,7 +42,7 @@ from her2core.models.ood.novelty_file import NOVELTY_FILE, load_novelty, to_byte
 from her2core.models.temperature import probabilities
 from her2core.settings import Settings
 from her2core.training.adapted_files import BIAS, KERNEL, fitted_files
-from her2core.training.learning_curve import SHARES, CurvePoint, curve_point, read_apart
+from her2core.training.learning_curve import SHARES, CurvePoint, curve_point, read_held_out
 from her2core.training.own_patches import (
     OnProgress,
     OwnPatch,
@@ -194,7 +194,7 @@ def _fitted(
     readings = [
         (0.0, as_it_is),
         *(
-            read_apart(old, card.temperature, features, folds, codes, pulls, step, share)
+            read_held_out(old, card.temperature, features, folds, codes, pulls, step, share)
             for share in SHARES
         ),
     ]

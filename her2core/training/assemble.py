@@ -43,7 +43,7 @@ def choose_background(patches: PatchSet) -> npt.NDArray[np.uint8]:
     return np.asarray(patches.images[nearest])
 
 
-def calibrated(
+def calibrate_card(
     draft: ModelCard, stored: Bundle, validation: PatchSet, fields: PatchSet | None = None
 ) -> ModelCard:
     """The card with temperature and prediction sets.

@@ -20,13 +20,13 @@ from her2core.models.ood.novelty_file import NOVELTY_FILE
 from her2core.models.ood.novelty_file import to_bytes as novelty_bytes
 from her2core.models.temperature import NEUTRAL
 from her2core.preprocessing.patches import MODEL_SIDE
-from her2core.training.assemble import calibrated, choose_background, measure_set
+from her2core.training.assemble import calibrate_card, choose_background, measure_set
 from her2core.training.checkpoint import load_weights, read_progress
 from her2core.training.data.datasets import DatasetError, PatchSet, class_counts, load_patches
 from her2core.training.data.prepare import Prepared
 from her2core.training.data.splits import TEST, TRAIN, VALIDATION
 from her2core.training.fit import KEPT_START, Run
-from her2core.training.known_patches import Drawing, taught
+from her2core.training.known_patches import Drawing, teach
 from her2core.training.novelty_patches import Patches, sample_files
 from her2core.training.provenance import PROVENANCE_FILE, Provenance, to_bytes
 from her2core.training.recipe import Recipe
@@ -140,7 +140,7 @@ def finish_run(
     """
     from her2core.models.architectures import ARCHITECTURES
     from her2core.models.architectures.keras_model import build
-    from her2core.models.bundles.bundle import rounded
+    from her2core.models.bundles.bundle import round_weights
 
     gc.collect()  # the trained network with its optimizer; the best weights are on disk
     model = build(ARCHITECTURES[recipe.architecture])
@@ -151,21 +151,21 @@ def finish_run(
         validation = load_patches(prepared.files_of(VALIDATION))
     kept = read_progress(run.state).kept_start
     draft = draft_card(recipe, prepared, text, out.name, start, kept)
-    files, stored = rounded(model, draft, out, background)
-    card = calibrated(draft, stored, validation.prepared(recipe.white_balance))
+    files, stored = round_weights(model, draft, out, background)
+    card = calibrate_card(draft, stored, validation.prepared(recipe.white_balance))
     test = _own_groups(load_patches(prepared.files_of(TEST))).prepared(recipe.white_balance)
     if len(test):
         card = replace(card, metrics=measure_set(card, stored, test, HELD_OUT))
     card = replace(card, provenance=provenance.facts)
     extra = {PROVENANCE_FILE: to_bytes(provenance)}
     if len(prepared.files_of(VALIDATION)) >= LEAST_CALIBRATION:
-        novelty, facts = _taught(stored, recipe, prepared)
+        novelty, facts = _teach(stored, recipe, prepared)
         card = replace(card, novelty=facts)
         extra[NOVELTY_FILE] = novelty_bytes(novelty)
     return write_files(replace(files, card=card), extra)
 
 
-def _taught(stored: Bundle, recipe: Recipe, prepared: Prepared) -> tuple[Novelty, KnownPatches]:
+def _teach(stored: Bundle, recipe: Recipe, prepared: Prepared) -> tuple[Novelty, KnownPatches]:
     """What tells unfamiliar patches: training patches are known, validation sets the thresholds."""
     from her2core.models.backends.tensorflow_backend import Classifier
 
@@ -178,7 +178,7 @@ def _taught(stored: Bundle, recipe: Recipe, prepared: Prepared) -> tuple[Novelty
     )
     # no names of groups: the card may be passed on, and they may be patients'
     patches = Patches(known, prepared.files_of(VALIDATION), ())
-    return taught(Classifier(stored), stored.card.input, patches, drawing)
+    return teach(Classifier(stored), stored.card.input, patches, drawing)
 
 
 def _some(prepared: Prepared, recipe: Recipe) -> PatchSet:

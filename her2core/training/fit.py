@@ -14,7 +14,7 @@ from her2core.common.files import write_atomically
 from her2core.training.checkpoint import CheckpointError, Progress, load_weights
 from her2core.training.data.batches import Mixture, batches
 from her2core.training.data.datasets import PatchSet
-from her2core.training.frozen import feature_batches, head_of, kept_features, train_only_blocks
+from her2core.training.frozen import feature_batches, head_of, keep_features, train_only_blocks
 from her2core.training.loop import (
     BEST_FILE,
     STATE_FILE,
@@ -202,7 +202,7 @@ def _train_head(
 
 def _features(folder: Path, model: Any, patches: PatchSet) -> npt.NDArray[np.float32]:
     with progress_bar("features", "patches") as on_progress:
-        return kept_features(folder, model, patches.images, on_progress)
+        return keep_features(folder, model, patches.images, on_progress)
 
 
 def _bfloat16(recipe: Recipe, run: Run, machines: Machines) -> bool:

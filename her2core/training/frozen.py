@@ -23,7 +23,7 @@ POOL_LAYER = "pool"
 _BATCH = 32
 
 
-def kept_features(
+def keep_features(
     folder: Path,
     model: Any,
     images: npt.NDArray[np.uint8],

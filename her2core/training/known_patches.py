@@ -45,7 +45,7 @@ class Drawing:
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class PatchLooks:
     """Pooled features (n, c) and appearance figures (n, d) of patches.
 
     Attributes:
@@ -60,7 +60,7 @@ class Seen:
     others: Mapping[str, Vectors]
 
 
-def taught(
+def teach(
     reader: Reader,
     wanted: ModelInput,
     patches: Patches,
@@ -93,7 +93,7 @@ def taught(
     )
 
 
-def fit_novelty(seen: Seen, flagged: float) -> Novelty:
+def fit_novelty(seen: PatchLooks, flagged: float) -> Novelty:
     """What a network knows, calibrated.
 
     Args:
@@ -114,7 +114,7 @@ def fit_novelty(seen: Seen, flagged: float) -> Novelty:
 
 def _look(
     reader: Reader, views: Views, patches: Patches, drawing: Drawing, fields: PatchSet | None
-) -> Seen:
+) -> PatchLooks:
     """Read all patches, and other stains made of the known ones."""
     images = _images(patches.known)
     made: Mapping[str, list[Image8]] = {}
@@ -125,7 +125,7 @@ def _look(
     held_out, groups = _images(patches.held_out), [file.group for file in patches.held_out]
     if fields is not None:
         held_out, groups = [*held_out, *fields.images], [*groups, *fields.groups]
-    return Seen(
+    return PatchLooks(
         _vectors(reader, views.looks(images)),
         _vectors(reader, views.looks(held_out)),
         tuple(groups),

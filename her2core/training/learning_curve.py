@@ -37,7 +37,7 @@ def curve_point(patches: float, sample: Sample) -> CurvePoint:
     return CurvePoint(patches, next(one.value for one in figures if one.name == "accuracy"))
 
 
-def read_apart(
+def read_held_out(
     old: SoftmaxLayer,
     temperature: Temperature,
     features: LabelledFeatures,

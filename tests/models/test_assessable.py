@@ -11,7 +11,7 @@ from her2core.reviews.columns import COLUMNS as EXPORTED
 from her2core.reviews.export_column import ExportOptions
 from her2core.stain.reading import StainReading
 from tests.review_samples import review
-from training.score_table import COLUMNS, Seen, scored_row
+from training.score_table import COLUMNS, Entry, scored_row
 
 UNSTAINED, FAINT, STRONG = (0.9, 0.1, 0.0, 0.0), (0.1, 0.8, 0.1, 0.0), (0.0, 0.0, 0.0, 1.0)
 
@@ -65,7 +65,7 @@ def test_the_networks_speak_together():
 
 def test_the_table_has_no_score_but_what_was_said():
     (verdict,) = verdicts(UNSTAINED)
-    entry = Seen("a.png", "0" * 64, "A remark.")
+    entry = Entry("a.png", "0" * 64, "A remark.")
     row = scored_row(entry, verdict, assess_tumour([verdict], stain(2), 400))
     assert tuple(row) == COLUMNS
     assert (row["score"], row["status"], row["p_0"]) == ("", "not assessable", "0.9")

@@ -39,7 +39,7 @@ from her2core.models.ood.other_stains import fit_other_stains
 from her2core.scores import HER2Score
 from her2core.training.data.datasets import LabelledFile
 from her2core.training.data.restained import fluorescence, h_and_e, red_chromogen, restained
-from her2core.training.known_patches import Seen, Vectors, fit_novelty
+from her2core.training.known_patches import PatchLooks, Vectors, fit_novelty
 from her2core.training.novelty_patches import choose_patches, grouped
 from her2core.training.synthetic import GeneratorConfig, make_patch
 from tests.review_samples import verdict
@@ -358,7 +358,7 @@ def test_a_stain_that_a_bundle_was_shown_is_flagged_more_often_than_one_it_was_n
             looks[:, off] += 3.5
         return features, looks
 
-    seen = Seen(alike(300), alike(60), ("core",) * 60, {"red": alike(80, off=0)})
+    seen = PatchLooks(alike(300), alike(60), ("core",) * 60, {"red": alike(80, off=0)})
     made = alike(40, off=0)
     shown, never_shown = fit_novelty(seen, 0.05), fit_novelty(replace(seen, others={}), 0.05)
     assert (shown.of(*made) > 1).mean() > (never_shown.of(*made) > 1).mean()

@@ -21,7 +21,7 @@ from her2core.training.checkpoint import CheckpointError, Progress
 from her2core.training.data.batches import Mixture
 from her2core.training.data.datasets import PatchSet
 from her2core.training.fit import Run, build, fit
-from her2core.training.frozen import kept_features
+from her2core.training.frozen import keep_features
 from her2core.training.loop import HISTORY_FILE, STATE_FILE
 from her2core.training.recipe import Recipe
 
@@ -120,7 +120,7 @@ def test_features_are_kept_by_pictures_and_backbone(tmp_path):
     told: list[tuple[int, int]] = []
 
     def features(which: slice) -> np.ndarray:
-        return kept_features(tmp_path, model, images[which], lambda *done: told.append(done))
+        return keep_features(tmp_path, model, images[which], lambda *done: told.append(done))
 
     first = features(slice(0, 4))
     assert first.shape == (4, 5)

@@ -85,12 +85,12 @@ def write_bundle(
         BundleError: the folder holds something, the model is not of the card's architecture, or a
             value cannot be kept.
     """
-    files, _ = rounded(model, card, folder, background)
+    files, _ = round_weights(model, card, folder, background)
     named = card if extra else replace(card, novelty=None, provenance=None)
     return write_files(replace(files, card=named), extra)
 
 
-def rounded(
+def round_weights(
     model: keras.Model, card: ModelCard, folder: Path, background: npt.NDArray[np.uint8]
 ) -> tuple[BundleFiles, Bundle]:
     """A network as its bundle will keep it: the files, not written yet, and what they hold.
