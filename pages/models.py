@@ -95,6 +95,7 @@ def _bundle(here: Services, entry: BundleEntry, *, wanted: bool) -> None:
         left, right = st.columns([37, 63], gap="medium")
         with left:
             model_cards.facts(card)
+            model_cards.training(card)
         with right:
             model_cards.metrics(card, key=f"metrics-{_place(entry)}")
         map_fidelity.draw(here, card.model_id, key=_place(entry))

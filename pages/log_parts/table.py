@@ -38,19 +38,25 @@ def draw(reviews: list[Review], *, height: int | Literal["auto"] = "auto") -> Re
             "Entry": st.column_config.NumberColumn(width=60, format="%d", pinned=True),
             "Correction": st.column_config.TextColumn(width=110),
             "Recorded": st.column_config.TextColumn(f"Recorded ({times.zone()})", width=140),
-            "Own": st.column_config.TextColumn("Own score", width=80),
+            "Own": st.column_config.TextColumn("Own score", width=75),
             **{
-                network.title: st.column_config.TextColumn(width=28 + 7 * len(network.title))
+                f"{said}{network.title}": st.column_config.TextColumn(
+                    width=28 + 7 * len(f"{said}{network.title}"), help=meaning
+                )
                 for network in ARCHITECTURES.values()
+                for said, meaning in (
+                    ("", None),
+                    ("With ", "What the reviewer said of it"),
+                )
             },
             "Stain": st.column_config.TextColumn(
-                width=120, help="Score of the stain measurement, which needs no network"
+                width=60, help="Score of the stain measurement, which needs no network"
             ),
-            "Gap": st.column_config.NumberColumn(
-                width=60, format="%d", help="Grades between the two models' verdicts"
+            "Model gap": st.column_config.NumberColumn(
+                width=85, format="%d", help="Grades between the verdicts of the two models"
             ),
             "Reader gap": st.column_config.NumberColumn(
-                width=80,
+                width=90,
                 format="%d",
                 help="Grades between the models and the stain measurement together",
             ),
@@ -88,14 +94,13 @@ def as_frame(reviews: list[Review], *, with_corrections: bool) -> pd.DataFrame:
         for architecture in ARCHITECTURES:
             verdict = review.verdict(architecture)
             row[model_name(architecture)] = "–" if verdict is None else verdict.score.label
+            row[f"With {model_name(architecture)}"] = _AGREES[review.agrees.get(architecture)]
         row["Stain"] = "–" if review.stain is None else review.stain.verdict
-        row["Gap"] = model_gap(review.verdicts)
+        row["Model gap"] = model_gap(review.verdicts)
+        row["Reader gap"] = reader_gap(review.verdicts, review.stain)
         row["File"] = cell_text(names[review.patch.sha256])
         said = answer_texts(review)
         row["Comment"] = cell_text(said["comment"])
-        for architecture in ARCHITECTURES:
-            row[f"With {model_name(architecture)}"] = _AGREES[review.agrees.get(architecture)]
-        row["Reader gap"] = reader_gap(review.verdicts, review.stain)
         row["Assessable"] = "–" if review.assessability().assessable else "no"
         for column in ANSWER:
             if column.name not in ("own_score", "comment"):  # they stand further left

@@ -4,7 +4,7 @@ A card's text comes from whoever made the bundle: it is shown letter by letter, 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
@@ -22,13 +22,10 @@ _CROPS_CALLED = "crops called "  # begins the names of figures of one core
 
 
 def facts(card: ModelCard) -> None:
-    """What the card says of the model's origin, one line each."""
+    """What the model is, one line each."""
     title = ARCHITECTURES[card.architecture].title
     lines = {
         "Architecture": f"{title}, {card.parameters:,} parameters",
-        "Training data": card.training_data,
-        "Licence": card.licence,
-        "Split": card.split,
         "Trained": f"{card.date}, code version {card.code_version}",
         "Temperature": in_words(card.temperature),
     }
@@ -51,10 +48,18 @@ def facts(card: ModelCard) -> None:
         lines["Keeps the sums of"] = (
             f"{its.patches:,} patches that it learnt from{groups}: reports leave them out"
         )
-    st.markdown(
-        "\n".join(f"- **{name}:** {_said(text)}" for name, text in lines.items()),
-    )
-    st.caption("\n".join(f"- {markdown_text(note)}" for note in card.notes))
+    _list(lines)
+
+
+def training(card: ModelCard) -> None:
+    """What it was made of, folded: it may be long."""
+    with st.expander("Training data, licence and split", icon=":material/dataset:"):
+        _list({"Training data": card.training_data, "Licence": card.licence, "Split": card.split})
+        st.caption("\n".join(f"- {markdown_text(note)}" for note in card.notes))
+
+
+def _list(lines: Mapping[str, str]) -> None:
+    st.markdown("\n".join(f"- **{name}:** {_said(text)}" for name, text in lines.items()))
 
 
 def metrics(card: ModelCard, *, key: str) -> None:
