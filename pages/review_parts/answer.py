@@ -27,10 +27,11 @@ from her2core.serving.services import Services
 from pages.review_parts import navigation
 from pages.review_parts.choices import answered, choose
 from pages.review_parts.draft import comment_key, discard, draft_of, keep, warn_if_lost
-from pages.shell import session, ui
+from pages.shell import chrome, session, ui
 from pages.shell.drafts import Draft, mark_form
 
 _log = logging.getLogger(__name__)
+_NO_NAME = "Give your name under “Reviewer” at the left, then save again."
 # to agree and to disagree, by the place of the network; further ones have none
 _KEYS = (("A", "D"), ("Shift+A", "Shift+D"))
 
@@ -145,9 +146,12 @@ def _saving(here: Services, draft: Draft, sha256: str, attempt: Callable[[], Non
 
 def _remarks(draft: Draft, asked: Question) -> None:
     """Why the last save was refused; else what the next one is going to ask about, if anything."""
-    problem = st.session_state.get("save_problem")
-    if problem and problem[0] == draft.token:
-        st.warning(markdown_text(problem[1]), icon=":material/error:")
+    token, problem = st.session_state.get("save_problem", ("", ""))
+    named = bool(ui.reviewer())
+    if token == draft.token and not (named and problem == _NO_NAME):
+        st.warning(markdown_text(problem), icon=":material/error:")
+        if not named:
+            chrome.ask_name(st.session_state.get("name_asked", 0))
     elif odd := contradiction(draft.answer.own_score, asked.agrees(draft), asked.verdicts):
         st.info(odd, icon=":material/help:")
 
@@ -163,7 +167,7 @@ def save(here: Services, asked: Question, draft: Draft) -> Review:
     """
     patch, verdicts = asked.patch, asked.verdicts
     if not ui.reviewer():
-        raise ValueError("Give your name under “Reviewer” at the left, then save again.")
+        raise ValueError(_NO_NAME)
     if draft.answer.own_score is None:
         raise ValueError(f"Choose your own score first: {LABELS_TEXT} (keys 0 to 3).")
     if draft.correcting and not draft.begun and not draft.left_behind(patch.square, verdicts):
@@ -198,6 +202,8 @@ def save(here: Services, asked: Question, draft: Draft) -> Review:
 def _try_to_save(here: Services, asked: Question, draft: Draft) -> None:
     """Save, and let the form draw the page anew; or say why not and keep the draft as it is."""
     sha256 = asked.patch.sha256
+    if not ui.reviewer():
+        st.session_state["name_asked"] = st.session_state.get("name_asked", 0) + 1
     st.session_state.pop("save_problem", None)
     _keep_comment(draft)
     try:

@@ -80,17 +80,25 @@ def follow(sha256: str) -> None:
 
 def say(done: str) -> None:
     """Let the header say what was just done (Markdown), e.g. that a review was saved."""
-    st.session_state[_DONE] = (done, None)
+    number = st.session_state.get(_DONE, ("", None, 0))[2] + 1
+    st.session_state[_DONE] = (done, None, number)
 
 
-def _just_done() -> str:
-    """What was just done; its time runs from the first page that says it, however late that is."""
-    done, since = st.session_state.get(_DONE, ("", None))
+def _draw_done() -> bool:
+    """What was just done; its time runs from the first page that says it, however late that is.
+
+    Then the browser hides it by itself (chrome.py); what is said next begins anew there.
+    """
+    done, since, number = st.session_state.get(_DONE, ("", None, 0))
     now = time.monotonic()
     if since is None:
-        st.session_state[_DONE] = (done, now)
-        return str(done)
-    return str(done) if now - since < _SAID_SECONDS else ""
+        since = now
+        st.session_state[_DONE] = (done, now, number)
+    if not done or now - since >= _SAID_SECONDS:
+        return False
+    with st.container(key=f"done-{number % 2}", width="content"):
+        st.markdown(f":green[:material/check_circle: {done}]", width="content")
+    return True
 
 
 def header(front: Front) -> None:
@@ -107,9 +115,7 @@ def header(front: Front) -> None:
             st.page_link(ui.SLIDES_PAGE, label="Slide", icon=":material/arrow_back:")
         if chosen:
             st.button("All patches", icon=":material/close:", on_click=_leave_choice)
-        done = _just_done()
-        if done:
-            st.markdown(f":green[:material/check_circle: {done}]", width="content")
+        done = _draw_done()
         size = f"{front.item.patch.width} × {front.item.patch.height} px"
         # the size makes room meanwhile, so that on a narrow screen nothing below moves
         shown = "" if done else f" :gray[{size}]"

@@ -18,13 +18,14 @@ from her2core.preprocessing.patches import Patch, Square
 from her2core.scores import HER2Score
 from her2core.serving.services import Services
 from her2core.stain.thresholds import StainThresholds
-from her2core.xai.explanation import Explanation, Method
+from her2core.xai.explanation import Explanation
 from her2core.xai.fidelity_report import FidelityReport, checked_maps
 from her2core.xai.methods import CLASS_ACTIVATION, METHODS
 from her2core.xai.progress import Progress
 from her2core.xai.whereabouts import Parts, find_parts, in_words, whereabouts
 from pages.review_parts import map_choices
 from pages.review_parts.draft import draft_of
+from pages.review_parts.map_choices import MapQuestion
 from pages.viewer import layers
 from pages.viewer.component import SMALLEST_SQUARE, PartLabel, Scene, show
 
@@ -65,9 +66,8 @@ def draw(
         movable: the square can still be moved.
     """
     shown = verdicts and not hidden
-    method = map_choices.method_row() if shown else None
-    wanted = map_choices.question(method, verdicts) if method is not None else {}
-    asked = _requested(here, patch, method, wanted) if method is not None else {}
+    question = map_choices.ask(verdicts) if shown else None
+    asked = _requested(here, patch, question) if question is not None else {}
     maps = {name: _made(one) for name, one in asked.items()}
     over = [
         layer
@@ -86,6 +86,8 @@ def draw(
     if moved is not None and moved != patch.square:
         draft_of(patch.sha256).square = moved
         st.rerun()
+    if question is not None and question.remark:
+        st.caption(question.remark)
     if maps:
         _captions(here, patch, verdicts, asked, maps)
 
@@ -214,19 +216,15 @@ def _where(here: Services, patch: Patch, explanation: Explanation) -> str:
     return "  \n" + markdown_text(words).replace(" \\%", "\N{NO-BREAK SPACE}%")
 
 
-def _requested(
-    here: Services,
-    patch: Patch,
-    method: Method,
-    wanted: Mapping[str, tuple[HER2Score, HER2Score | None]],
-) -> dict[str, _Asked]:
+def _requested(here: Services, patch: Patch, question: MapQuestion) -> dict[str, _Asked]:
     """One map per model, computed in the background; maps nobody looks at any more are stopped."""
+    method = question.method
     asked: dict[tuple[object, ...], _Asked] = st.session_state.get("maps", {})
     now: dict[tuple[object, ...], _Asked] = {}
     cards = here.workbench.cards()
     pool = here.quick_mapping if method in CLASS_ACTIVATION else here.mapping
     maps: dict[str, _Asked] = {}
-    for name, (score, against) in wanted.items():
+    for name, (score, against) in question.classes.items():
         card = cards.get(name)
         key: tuple[object, ...] = (patch.key, name, method, score, against, card and card.model_id)
         if key not in asked:

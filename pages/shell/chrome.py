@@ -6,6 +6,7 @@ from urllib.parse import unquote
 
 import streamlit as st
 
+from her2core.common.palette import GROUND
 from her2core.common.text import printable
 
 _STYLE = """<style>
@@ -15,7 +16,7 @@ _STYLE = """<style>
 [data-testid="stMain"]:focus-visible::before,
 [data-testid="stMain"]:focus-visible::after { display: none; }
 /* The listener below has nothing to show. */
-.st-key-let-go, .st-key-remember { position: absolute; }
+.st-key-let-go, .st-key-remember, .st-key-ask-name { position: absolute; }
 [data-testid="stNavSectionHeader"] { font-size: 1.25rem; font-weight: 700; color: inherit; }
 /* The chosen segment is told by its frame and weight; its text keeps the contrast of all text. */
 [data-variant="segmented_control"][data-selected="true"],
@@ -26,10 +27,24 @@ _STYLE = """<style>
 :is(.st-key-target, .st-key-slide_map) [role="radiogroup"] { flex-wrap: wrap; }
 /* Four scores in one row, the chosen one with its sign, on a narrow screen too. */
 .st-key-answer [data-testid="stButton"] button { padding-left: 0.4rem; padding-right: 0.4rem; }
-/* Save never leaves the screen while the answer is on it. */
-[data-testid="stLayoutWrapper"]:has(> .st-key-save) {
-  position: sticky; bottom: 0; z-index: 2; padding: 0.25rem 0; backdrop-filter: blur(1rem);
+/* The answer never leaves the screen: what is read before it scrolls away below it. On a screen too
+low for both, Save alone stays. */
+[data-testid="stLayoutWrapper"]:has(> .st-key-save) { padding-top: 0.25rem; }
+@media (min-height: 700px) {
+  [data-testid="stLayoutWrapper"]:has(> div > [data-testid="stLayoutWrapper"] > .st-key-answer) {
+    position: sticky; bottom: 0; z-index: 2; padding: 0.25rem 0; background: GROUND;
+  }
 }
+@media (max-height: 699px) {
+  [data-testid="stLayoutWrapper"]:has(> .st-key-save) {
+    position: sticky; bottom: 0; z-index: 2; background: GROUND;
+  }
+}
+/* What was just done is said for some seconds. */
+@keyframes her2-gone-0 { to { visibility: hidden; } }
+@keyframes her2-gone-1 { to { visibility: hidden; } }
+.st-key-done-0 { animation: her2-gone-0 0s 8s forwards; }
+.st-key-done-1 { animation: her2-gone-1 0s 8s forwards; }
 /* A warning is read whole, in two lines where one is too short. */
 span.stMarkdownBadge { white-space: normal !important; }
 /* Words of a chart without a ground of its own follow the page when it turns dark. */
@@ -135,7 +150,32 @@ def remembered_name() -> str | None:
     return printable(unquote(st.context.cookies.get(_COOKIE, "")))[:_LONGEST_NAME].strip() or None
 
 
+# The field of the name, in a sidebar that may be folded away.
+_ASK_NAME = """
+let last = 0;
+export default function ({ data }) {
+  if (data.number === last) { return; }
+  last = data.number;
+  const field = () => document.querySelector(".st-key-reviewer input");
+  if (!field()?.checkVisibility()) {
+    document.querySelector('[data-testid="stExpandSidebarButton"]')?.click();
+  }
+  setTimeout(() => {
+    field()?.focus();
+    // as if by Tab: the listener above leaves the keys to the field then
+    document.dispatchEvent(new KeyboardEvent("keydown", { key: "Tab" }));
+  }, 300);
+}
+"""
+_ask_name = st.components.v2.component("her2_ask_name", js=_ASK_NAME)
+
+
+def ask_name(number: int) -> None:
+    """Lead the keyboard to the name field, once for each number."""
+    _ask_name(key="ask-name", data={"number": number}, height=0)
+
+
 def draw() -> None:
     """Put the rules on the page; to be called once a run, before anything else is drawn."""
-    st.html(_STYLE)
+    st.html(_STYLE.replace("GROUND", GROUND.on(st.context.theme.type == "dark")))
     _let_go(key="let-go", height=0)
