@@ -112,14 +112,14 @@ def _bundle(here: Services, entry: BundleEntry, *, wanted: bool) -> None:
 
 def _checksum(card: ModelCard, folder: Path, *, in_use: bool, loading: bool, wanted: bool) -> None:
     if in_use:
-        said = ":green[:material/verified: verified] when it was loaded"
+        state = ":green[:material/verified: verified] when it was loaded"
     elif loading:
-        said = ":gray[:material/hourglass_top: being verified while it loads]"
+        state = ":gray[:material/hourglass_top: being verified while it loads]"
     elif wanted:
-        said = ":red[:material/gpp_bad: not loaded]; where that failed, the sidebar says why"
+        state = ":red[:material/gpp_bad: not loaded]; where that failed, the sidebar says why"
     else:
-        said = ":gray[:material/pending: not verified yet], this is done when it is loaded"
-    st.markdown(f"Checksum {said} · model `{card.model_id}`")
+        state = ":gray[:material/pending: not verified yet], this is done when it is loaded"
+    st.markdown(f"Checksum {state} · model `{card.model_id}`")
     with st.expander("Checksums and folder"):
         st.text(f"weights sha256     {card.weights_sha256}")
         st.text(f"background sha256  {card.background_sha256}")

@@ -163,10 +163,10 @@ def _readings(here: Services, patch: Patch, review: Review | None) -> tuple[Verd
         return ()
     try:
         readings = here.workbench.verdicts(patch)
-        told = (patch.key, *(reading.model_id for reading in readings))
-        if told not in here.recorded:
+        recorded_key = (patch.key, *(reading.model_id for reading in readings))
+        if recorded_key not in here.recorded:
             session.desk(here.store).record_verdicts(patch.sha256, patch.square, readings)
-            here.recorded.add(told)
+            here.recorded.add(recorded_key)
     except StoreError:
         raise  # the database is away, the models are not: main.py says so
     except Exception:

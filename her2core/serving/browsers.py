@@ -71,16 +71,16 @@ def signed_address(key: bytes, path: str, session: str, expires: float) -> str:
 
 def verify_address(key: bytes, path: str, query: str, session: str, now: float) -> bool:
     """Whether `signed_address` gave this address to this session, and it has not expired."""
-    said = parse_qs(query)
-    until, signature = (said.get(name, [""])[-1] for name in ("until", "signature"))
+    values = parse_qs(query)
+    until, signature = (values.get(name, [""])[-1] for name in ("until", "signature"))
     good = _same(signature, _signature(key, "address", path, session, until))
     return good and now < int(until)
 
 
 def _signature(key: bytes, *parts: str) -> str:
     # lengths between the parts: ("ab", "c") is not ("a", "bc")
-    said = "".join(f"{len(part)}:{part}" for part in parts)
-    return hmac.new(key, said.encode("utf-8", "surrogateescape"), hashlib.sha256).hexdigest()
+    text = "".join(f"{len(part)}:{part}" for part in parts)
+    return hmac.new(key, text.encode("utf-8", "surrogateescape"), hashlib.sha256).hexdigest()
 
 
 def _same(one: str, other: str) -> bool:

@@ -260,9 +260,9 @@ def _cookie(scope: Scope, name: str) -> str | None:
     for header, value in scope["headers"]:
         if header == b"cookie":
             for part in value.decode("latin-1").split(";"):
-                own, _, said = part.strip().partition("=")
+                own, _, content = part.strip().partition("=")
                 if own == name:
-                    return str(said)
+                    return str(content)
     return None
 
 

@@ -45,7 +45,7 @@ def fixed(inline: Iterable[str]) -> Headers:
         "frame-ancestors": "'none'",
         "object-src": "'none'",
     }
-    said = {
+    values = {
         "content-security-policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
         "x-frame-options": "DENY",
         "x-content-type-options": "nosniff",
@@ -53,7 +53,7 @@ def fixed(inline: Iterable[str]) -> Headers:
         "cross-origin-resource-policy": "same-origin",
         "permissions-policy": "camera=(), geolocation=(), microphone=()",
     }
-    return [(name.encode(), value.encode()) for name, value in said.items()]
+    return [(name.encode(), value.encode()) for name, value in values.items()]
 
 
 def dressed(

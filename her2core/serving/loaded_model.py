@@ -145,23 +145,23 @@ class LoadedModel:
             new = {key: inputs for key, inputs in patches if kept[key] is None}
             if new:
                 looks = self._looks(new)
-                seen = self._reader.read(np.concatenate(list(new.values())))
+                output = self._reader.read(np.concatenate(list(new.values())))
                 firsts = [0, *accumulate(len(inputs) for inputs in new.values())]
                 # the verdict, and whether its input is familiar, is the strongest part's
                 chosen = [
-                    first + strongest(seen.probabilities[first:end])
+                    first + strongest(output.probabilities[first:end])
                     for first, end in pairwise(firsts)
                 ]
-                strange = self._novelties(looks, chosen, seen.features)
+                strange = self._novelties(looks, chosen, output.features)
                 ends = zip(new, pairwise(firsts), chosen, strange, strict=True)
                 for key, (first, end), part, novelty in ends:
-                    row = seen.probabilities[part]
+                    row = output.probabilities[part]
                     reading = Reading(
                         verdict_of(self.card, row, self.backend, novelty),
                         # Copies: views would keep the whole batch in memory.
-                        seen.features[part].copy(),
-                        seen.hidden[part].copy(),
-                        seen.probabilities[first:end].copy(),
+                        output.features[part].copy(),
+                        output.hidden[part].copy(),
+                        output.probabilities[first:end].copy(),
                         part - first,
                     )
                     self._readings.put(key, reading)
@@ -251,9 +251,9 @@ class LoadedModel:
         """How unlike the known patches each chosen input is; None where the bundle cannot tell."""
         if self._novelty is None:
             return [None] * len(chosen)
-        seen = np.stack([looks[place].result() for place in chosen])
+        appearances = np.stack([looks[place].result() for place in chosen])
         of_network = pooled(features[list(chosen)])
-        return [float(value) for value in self._novelty.of(of_network, seen)]
+        return [float(value) for value in self._novelty.of(of_network, appearances)]
 
     def _shap_explainer(self) -> ShapExplainer:
         if self._shap is None:

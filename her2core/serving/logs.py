@@ -56,10 +56,10 @@ class _ShapedLogger(logging.Logger):
 def describe_error(error: BaseException) -> list[str]:
     """An error and what caused it: type and place of each, innermost last, without any text."""
     parts = []
-    seen: set[int] = set()
+    ids: set[int] = set()
     current: BaseException | None = error
-    while current is not None and id(current) not in seen:
-        seen.add(id(current))
+    while current is not None and id(current) not in ids:
+        ids.add(id(current))
         frames = traceback.extract_tb(current.__traceback__)
         place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
         via = [frame for frame in frames if "site-packages" not in frame.filename]
@@ -134,8 +134,8 @@ def _shape(lines: TextIO, plain: TextIO) -> None:
     for line in lines:
         if line.startswith('{"time"'):
             plain.write(line)
-        elif said := line.rstrip():
-            record = logging.LogRecord("stderr", logging.WARNING, "", 0, said, None, None)
+        elif text := line.rstrip():
+            record = logging.LogRecord("stderr", logging.WARNING, "", 0, text, None, None)
             plain.write(JsonLines().format(record) + "\n")
 
 
@@ -154,6 +154,6 @@ def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackT
     logging.getLogger("her2core").critical("An error ended it", exc_info=(kind, error, trace))
 
 
-def _uncaught_in_thread(said: threading.ExceptHookArgs) -> None:
-    if said.exc_value is not None:
-        _uncaught(said.exc_type, said.exc_value, said.exc_traceback)
+def _uncaught_in_thread(hook: threading.ExceptHookArgs) -> None:
+    if hook.exc_value is not None:
+        _uncaught(hook.exc_type, hook.exc_value, hook.exc_traceback)

@@ -201,8 +201,8 @@ def _of_stain(here: Services, patch: Patch, what: str) -> Picture:
 
 
 def _scale(um_per_pixel: float, source: str) -> Picture:
-    said = {"umPerPixel": um_per_pixel, "source": source}
-    return Picture(json.dumps(said).encode(), "application/json")
+    scale = {"umPerPixel": um_per_pixel, "source": source}
+    return Picture(json.dumps(scale).encode(), "application/json")
 
 
 def _of_map(

@@ -142,8 +142,8 @@ class SlidePictures:
         Raises:
             SlideError: it cannot be read.
         """
-        found = self.whole(path, reading, core)
-        return found.png, f"{f'{path.stem} {core}'.strip()} whole.png", found.origin
+        picture = self.whole(path, reading, core)
+        return picture.png, f"{f'{path.stem} {core}'.strip()} whole.png", picture.origin
 
     def _part(
         self,

@@ -90,11 +90,11 @@ class SlideShelf:
 
     def listing(self) -> tuple[ShelfSlide, ...]:
         """The slides of the server's folder, then those uploaded, each by name."""
-        found = _slides_below(self._settings.slide_dir) if self._settings.slide_dir else []
-        found += _slides_below(self._uploads)
+        slides = _slides_below(self._settings.slide_dir) if self._settings.slide_dir else []
+        slides += _slides_below(self._uploads)
         with self._lock:
-            self._listed = {slide.key: slide for slide in found}
-        return tuple(found)
+            self._listed = {slide.key: slide for slide in slides}
+        return tuple(slides)
 
     def find(self, key: str) -> ShelfSlide | None:
         """The slide with this id."""

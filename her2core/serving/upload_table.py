@@ -22,7 +22,7 @@ _NAMED = 5
 
 
 @dataclass(frozen=True)
-class _Said:
+class _Entry:
     """What a line says of a patch."""
 
     case: str
@@ -54,22 +54,22 @@ def note_cases(
         return [f"{error} No slide or case was taken from it."]
     known = _Known(sent, store, [line.cells.get("file", "") for line in lines])
     wrong: list[str] = []
-    found: dict[str, _Said] = {}
+    entries: dict[str, _Entry] = {}
     unknown: list[str] = []
     for line in lines:
         meant = known.meant(line.cells.get("file", ""))
         if len(meant) != 1:
-            said = "" if not meant else " may be several patches"
-            unknown.append(f"line {line.number}: {printable(line.cells.get('file', ''))}{said}")
+            doubt = "" if not meant else " may be several patches"
+            unknown.append(f"line {line.number}: {printable(line.cells.get('file', ''))}{doubt}")
             continue
-        _add(found, meant[0], _read(line, name, wrong), name, line, wrong)
+        _add(entries, meant[0], _read(line, name, wrong), name, line, wrong)
     if unknown:
         some = "; ".join(unknown[:_NAMED]) + ("; …" if len(unknown) > _NAMED else "")
         wrong.append(
             f"{len(unknown)} of {len(lines)} lines of “{name}” name no patch that is here ({some})."
         )
-    wrong += _keep(store, found, name)
-    return [f"“{name}” told slide, case or label of {_patches(len(found))}.", *wrong]
+    wrong += _keep(store, entries, name)
+    return [f"“{name}” told slide, case or label of {_patches(len(entries))}.", *wrong]
 
 
 class _Known:
@@ -96,7 +96,7 @@ def _last(cell: str) -> str:
     return safe_name(cell.replace("\\", "/").rpartition("/")[2])
 
 
-def _read(line: Line, name: str, wrong: list[str]) -> _Said:
+def _read(line: Line, name: str, wrong: list[str]) -> _Entry:
     label = line.cells.get("label", "")
     score = class_of(label) if label else None
     if label and score is None:
@@ -104,34 +104,34 @@ def _read(line: Line, name: str, wrong: list[str]) -> _Said:
             f"“{name}”, line {line.number}: “{printable(label)[:40]}” is no HER2 score from 0 to "
             "3+; the patch has no label."
         )
-    return _Said(printable(line.cells.get("group", "")), score, line.number)
+    return _Entry(printable(line.cells.get("group", "")), score, line.number)
 
 
 def _add(
-    found: dict[str, _Said], sha256: str, said: _Said, name: str, line: Line, wrong: list[str]
+    entries: dict[str, _Entry], sha256: str, entry: _Entry, name: str, line: Line, wrong: list[str]
 ) -> None:
     """What is said first of a patch stands."""
-    before = found.setdefault(sha256, said)
-    where = f"“{name}”, line {said.number}: “{printable(line.cells['file'])[:120]}”"
-    if before.case and said.case and before.case != said.case:
-        wrong.append(f"{where} is of “{said.case}” here, of “{before.case}” before, which stands.")
-    if _label(before) and _label(said) and before.label != said.label:
-        wrong.append(f"{where} is {_label(said)} here and {_label(before)} before, which stands.")
-    label = said.label if before.label is None else before.label
-    found[sha256] = _Said(before.case or said.case, label, before.number)
+    before = entries.setdefault(sha256, entry)
+    where = f"“{name}”, line {entry.number}: “{printable(line.cells['file'])[:120]}”"
+    if before.case and entry.case and before.case != entry.case:
+        wrong.append(f"{where} is of “{entry.case}” here, of “{before.case}” before, which stands.")
+    if _label(before) and _label(entry) and before.label != entry.label:
+        wrong.append(f"{where} is {_label(entry)} here and {_label(before)} before, which stands.")
+    label = entry.label if before.label is None else before.label
+    entries[sha256] = _Entry(before.case or entry.case, label, before.number)
 
 
-def _label(said: _Said) -> str:
-    return "" if said.label is None else said.label.label
+def _label(entry: _Entry) -> str:
+    return "" if entry.label is None else entry.label.label
 
 
-def _keep(store: ReviewStore, found: Mapping[str, _Said], name: str) -> list[str]:
+def _keep(store: ReviewStore, entries: Mapping[str, _Entry], name: str) -> list[str]:
     wrong = []
     with store.writing() as session:
-        for sha256, said in found.items():
-            for stands in cases.note(session, sha256, said.case, said.label):
+        for sha256, entry in entries.items():
+            for stands in cases.note(session, sha256, entry.case, entry.label):
                 wrong.append(
-                    f"“{name}”, line {said.number}: this patch has {stands} already, which stands."
+                    f"“{name}”, line {entry.number}: this patch has {stands} already, which stands."
                 )
     return wrong
 

@@ -209,8 +209,8 @@ class Workbench:
         name = model.card.architecture
         with self._lock:
             self._models[name] = model
-            said = f"{model_name(name)} is ready."
-            self._states[name] = ModelState(name, "ready", said, folder, model.model_id)
+            sentence = f"{model_name(name)} is ready."
+            self._states[name] = ModelState(name, "ready", sentence, folder, model.model_id)
 
     def _fail(self, name: str, sentence: str) -> None:
         with self._lock:

@@ -40,11 +40,11 @@ def draw(here: Services, one: Shown) -> None:
     mark = exposure.marker(here, insist=True)  # without the audit there is no file either
 
     def handed_out(
-        what: str, entries: int, told: Sequence[PatchRow], make: Callable[[], bytes]
+        what: str, entries: int, basis: Sequence[PatchRow], make: Callable[[], bytes]
     ) -> bytes:
         """The file, once the audit says who took it; what its figures rest on counts as seen."""
         desk.note_export(f"{what} of a report", entries)
-        mark(exposed_by(told, one.source.copies))
+        mark(exposed_by(basis, one.source.copies))
         return make()
 
     def button(kind: str, label: str, ending: str, mime: str, data: Callable[[], bytes]) -> None:

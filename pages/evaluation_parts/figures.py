@@ -174,15 +174,15 @@ def _cell(reader: ReaderEvaluation, name: str, of: str) -> str:
 
 def _reasons(readers: Sequence[tuple[str, ReaderEvaluation]], lines: Sequence[Line]) -> list[str]:
     """Why a value or an interval is missing, each reason once with where it holds."""
-    found: dict[str, list[str]] = {}
+    by_reason: dict[str, list[str]] = {}
     for head, reader in readers:
         for words, name, of in lines:
             figure = reader.figure(name, of)
             if figure is not None and figure.value.reason:
-                found.setdefault(figure.value.reason, []).append(f"{head}, {words}")
+                by_reason.setdefault(figure.value.reason, []).append(f"{head}, {words}")
     return [
         f"{reason} ({'; '.join(places[:3])}{'; ...' if len(places) > 3 else ''})"
-        for reason, places in found.items()
+        for reason, places in by_reason.items()
     ]
 
 

@@ -31,7 +31,7 @@ def draw(here: Services) -> None:
     if not paths:
         _how_to_make_one(here)
         return
-    sources = [found for name in _choose(paths) if (found := load(here, name, paths[name]))]
+    sources = [source for name in _choose(paths) if (source := load(here, name, paths[name]))]
     if not sources:
         return
     wanted = _filter(sources)
@@ -126,11 +126,11 @@ def _compared(shown: Sequence[Shown]) -> None:
     first, second = shown
     whole = first.report.evaluation
     parts = (first.rows, first.report.models), (second.rows, second.report.models)
-    found = across(*parts, whole.n_boot, whole.seed)
-    if not found:
+    pairs = across(*parts, whole.n_boot, whole.seed)
+    if not pairs:
         st.caption("The reports have no patch, or no network to compare, in common.")
     titles = [{m.key: m.name for m in models} for _, models in parts]
-    for pair in found:
+    for pair in pairs:
         st.markdown(markdown_text(pair_line(pair, titles[0][pair.first], titles[1][pair.second])))
 
 

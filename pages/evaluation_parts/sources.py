@@ -89,9 +89,9 @@ def load(here: Services, name: str, path: Path) -> Source | None:
         reason = str(error) if isinstance(error, ReportError) else f"{path.name} cannot be read."
         st.error(markdown_text(reason), icon=":material/broken_image:")
         return None
-    met = exposed_by(whole.rows, copies)
+    patches = exposed_by(whole.rows, copies)
     desk = session.desk(here.store)
-    plan = desk.plan(met)
+    plan = desk.plan(patches)
     sealed = {sha256 for sha256 in plan.double_reads if not desk.sight(sha256, plan).verdicts}
     known = None
     if ui.blind_mode():

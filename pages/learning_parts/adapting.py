@@ -155,7 +155,7 @@ def _wait(job: _Job) -> None:
 
 def _result(here: Services, job: _Job) -> None:
     try:
-        found = job.future.result(timeout=0)
+        proposal = job.future.result(timeout=0)
     except (AdaptError, BackendError, BundleError) as error:
         _ended(str(error))
         return
@@ -166,15 +166,15 @@ def _result(here: Services, job: _Job) -> None:
         _log.exception("A bundle could not be fitted")
         _ended("The bundle could not be fitted; the server's log says why.")
         return
-    _compared(found)
+    _compared(proposal)
     with st.container(horizontal=True):
         if st.button(
-            "Write and use" if found.better else "Write and use all the same",
-            type="primary" if found.better else "secondary",
+            "Write and use" if proposal.better else "Write and use all the same",
+            type="primary" if proposal.better else "secondary",
             icon=":material/published_with_changes:",
             key="adapt-use",
         ):
-            _use(here, found)
+            _use(here, proposal)
         if st.button("Discard", icon=":material/delete:", key="adapt-discard"):
             del st.session_state[_JOB]
             st.rerun()
@@ -188,18 +188,18 @@ def _ended(sentence: str) -> None:
         st.rerun()
 
 
-def _compared(found: Proposal) -> None:
-    adapted = found.card.adapted
+def _compared(proposal: Proposal) -> None:
+    adapted = proposal.card.adapted
     assert adapted is not None
-    said = f"{markdown_text(found.verdict)} **{markdown_text(found.card.name)}**"
-    box = st.success if found.better else st.warning
-    box(said, icon=":material/check_circle:" if found.better else ":material/balance:")
-    groups = f"{adapted.groups} slides or cases" if found.grouped else "slides not known"
+    headline = f"{markdown_text(proposal.verdict)} **{markdown_text(proposal.card.name)}**"
+    box = st.success if proposal.better else st.warning
+    box(headline, icon=":material/check_circle:" if proposal.better else ":material/balance:")
+    groups = f"{adapted.groups} slides or cases" if proposal.grouped else "slides not known"
     st.markdown(
         f"Each of {adapted.patches} patches ({groups}) was read by what was fitted without its "
         "slide or case:"
     )
-    figure = plotly_figure(learning_plot(found.curve), dark=ui.is_dark())
+    figure = plotly_figure(learning_plot(proposal.curve), dark=ui.is_dark())
     charts.show(
         figure,
         "learning_curve",
@@ -210,43 +210,43 @@ def _compared(found: Proposal) -> None:
         "The learning curve: the first point is the bundle as it is, the last one what learnt from "
         "all patches but those left out. While it rises, more reviews are worth making."
     )
-    before = {metric.name: metric for metric in found.before}
+    before = {metric.name: metric for metric in proposal.before}
     rows = [
         {"Figure": m.name, "Before": _said(before.get(m.name)), "After": _said(m)}
-        for m in found.after
+        for m in proposal.after
     ]
-    if found.unfamiliar is not None:
-        first, later = (percent_text(share, 1) for share in found.unfamiliar)
+    if proposal.unfamiliar is not None:
+        first, later = (percent_text(share, 1) for share in proposal.unfamiliar)
         rows.append({"Figure": "called unfamiliar", "Before": first, "After": later})
     st.dataframe(
         rows, hide_index=True, height="content", key="adapt-table", alt="Before and after adapting"
     )
-    pair = found.pair
+    pair = proposal.pair
     p = "no patch differs" if pair.p_value is None else f"McNemar p = {pair.p_value:.3g}"
     st.caption(
         f"Right only before: {pair.only_first_right}, only after: {pair.only_second_right} ({p}). "
         f"{LEVEL_TEXT} intervals, whole slides or cases resampled."
-        + ("" if found.grouped else " Slides are not all known: these figures are optimistic.")
+        + ("" if proposal.grouped else " Slides are not all known: these figures are optimistic.")
     )
-    if found.known:
-        st.caption(markdown_text(found.known))
-    if found.left_out:
-        with st.expander(f"Patches left out: {len(found.left_out)}"):
-            for sentence in found.left_out:
+    if proposal.known:
+        st.caption(markdown_text(proposal.known))
+    if proposal.left_out:
+        with st.expander(f"Patches left out: {len(proposal.left_out)}"):
+            for sentence in proposal.left_out:
                 st.markdown(markdown_text(sentence))
 
 
-def _use(here: Services, found: Proposal) -> None:
-    adapted = found.card.adapted
+def _use(here: Services, proposal: Proposal) -> None:
+    adapted = proposal.card.adapted
     assert adapted is not None
     try:
         desk = session.desk(here.store)
         desk.require(Permission.CHOOSE_MODELS)
-        folder = free_folder(here.settings, f"{found.card.architecture}-adapted")
-        card = write(found, folder)
+        folder = free_folder(here.settings, f"{proposal.card.architecture}-adapted")
+        card = write(proposal, folder)
         desk.note(
             ADAPTED,
-            f"{card.model_id} from {adapted.base}, {adapted.patches} patches; {found.verdict}",
+            f"{card.model_id} from {adapted.base}, {adapted.patches} patches; {proposal.verdict}",
         )
     except (BundleError, NotAllowedError) as error:
         st.error(markdown_text(str(error)), icon=":material/error:")

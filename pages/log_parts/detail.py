@@ -25,7 +25,7 @@ from pages.review_parts.recorded import further_lines
 from pages.review_parts.verdicts import agreement_line, compared
 from pages.shell import charts, session, ui
 from pages.viewer import layers
-from pages.viewer.component import Scene, show
+from pages.viewer.component import show
 
 _log = logging.getLogger(__name__)
 _METHODS = {"none": "No overlay"} | {name: METHODS[name].title for name in RECORDED}
@@ -95,8 +95,8 @@ def _answer(review: Review) -> None:
         words = {True: "agreed", False: "disagreed", None: nothing}[agrees]
         # The comparison is written for the reviewer's own eyes elsewhere; here it is the log's.
         name = model_name(verdict.architecture)
-        said = compared(review.own_score, name, verdict.score, same="the same")
-        lines.append(f"{said} :gray[· {words}]")
+        line = compared(review.own_score, name, verdict.score, same="the same")
+        lines.append(f"{line} :gray[· {words}]")
     if review.stain is not None:
         lines.append(stain_panel.compared_line(review, same="the same"))
     lines += further_lines(review)
@@ -134,26 +134,26 @@ def _overlays(here: Services, patch: Patch, review: Review) -> None:
     maps = _maps(here, patch, review, method) if method != "none" and ready else []
     over = [
         layer
-        for side, (verdict, found) in enumerate(maps)
-        if isinstance(found, Explanation)
+        for side, (verdict, result) in enumerate(maps)
+        if isinstance(result, Explanation)
         for layer in layers.of_map(
-            patch, verdict.architecture, found, _title(verdict, method), side
+            patch, verdict.architecture, result, _title(verdict, method), side
         )
     ]
     titles = [model_name(verdict.architecture) for verdict, _ in maps]
-    show("log-viewer", Scene(patch, over, titles if len(titles) == 2 else ()))
+    show("log-viewer", patch, over, titles if len(titles) == 2 else ())
     if method != "none" and not ready:
         st.info("The models are still loading. Ask again in a moment.")
     checked = checked_maps(here.settings)
-    for verdict, found in maps:
+    for verdict, result in maps:
         named = f"{model_name(verdict.architecture)}, {_title(verdict, method)}"
-        if not isinstance(found, Explanation):
-            st.info(markdown_text(found or f"{named}: the map could not be computed."))
+        if not isinstance(result, Explanation):
+            st.info(markdown_text(result or f"{named}: the map could not be computed."))
             continue
-        if warning := checked.warning(found.model_id, found.method):
+        if warning := checked.warning(result.model_id, result.method):
             st.caption(f":orange[:material/warning:] {markdown_text(warning)}")
-        said = f"{part_line(patch.square, found)} {found.reading}".strip()
-        st.caption(f"**{named}.** {markdown_text(said)}")
+        words = f"{part_line(patch.square, result)} {result.reading}".strip()
+        st.caption(f"**{named}.** {markdown_text(words)}")
 
 
 def _title(verdict: Verdict, method: Method) -> str:
@@ -167,14 +167,14 @@ def _maps(
     maps: list[tuple[Verdict, Explanation | str]] = []
     with st.spinner("Computing the maps…"):
         for verdict in review.verdicts:
-            found: Explanation | str = ""
+            result: Explanation | str = ""
             try:
-                found = explain_recorded(here.workbench, patch, verdict, method)
+                result = explain_recorded(here.workbench, patch, verdict, method)
             except OtherModelLoadedError as error:
-                found = str(error)
+                result = str(error)
             except Exception:
                 _log.exception("A map could not be computed")
-            maps.append((verdict, found))
+            maps.append((verdict, result))
     return maps
 
 
@@ -188,11 +188,11 @@ def _history(here: Services, review: Review) -> None:
             {
                 "Entry": entry.id,
                 f"Recorded ({times.zone()})": times.shown(entry.recorded_at),
-                **{column.title: cell_text(said[column.name]) for column in ANSWER},
+                **{column.title: cell_text(answers[column.name]) for column in ANSWER},
                 "": "shown here" if entry.id == review.id else "",
             }
             for entry in chain
-            for said in [answer_texts(entry)]
+            for answers in [answer_texts(entry)]
         ],
         hide_index=True,
         alt="Entries which correct one another, oldest first",
@@ -202,11 +202,11 @@ def _history(here: Services, review: Review) -> None:
 def _corrections(here: Services, review: Review) -> list[Review]:
     """The entries that correct one another, this one among them, oldest first."""
     chain = [review]
-    met = {review.id}
-    while (earlier := chain[0].supersedes) is not None and earlier not in met:
-        met.add(earlier)
+    numbers = {review.id}
+    while (earlier := chain[0].supersedes) is not None and earlier not in numbers:
+        numbers.add(earlier)
         chain.insert(0, session.desk(here.store).review(earlier))
-    while (later := chain[-1].superseded_by) is not None and later not in met:
-        met.add(later)
+    while (later := chain[-1].superseded_by) is not None and later not in numbers:
+        numbers.add(later)
         chain.append(session.desk(here.store).review(later))
     return chain

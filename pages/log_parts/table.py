@@ -99,12 +99,12 @@ def as_frame(reviews: list[Review], *, with_corrections: bool) -> pd.DataFrame:
         row["Model gap"] = model_gap(review.verdicts)
         row["Reader gap"] = reader_gap(review.verdicts, review.stain)
         row["File"] = cell_text(names[review.patch.sha256])
-        said = answer_texts(review)
-        row["Comment"] = cell_text(said["comment"])
+        answers = answer_texts(review)
+        row["Comment"] = cell_text(answers["comment"])
         row["Assessable"] = "–" if review.assessability().assessable else "no"
         for column in ANSWER:
             if column.name not in ("own_score", "comment"):  # they stand further left
-                row[column.title] = cell_text(said[column.name]) or "–"
+                row[column.title] = cell_text(answers[column.name]) or "–"
         row["Blind"] = "blind" if review.blind else "–"
         rows.append(row)
     return pd.DataFrame(rows)

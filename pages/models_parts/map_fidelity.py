@@ -33,21 +33,21 @@ _HOW_MEASURED = (
 def draw(here: Services, model_id: str, *, key: str) -> None:
     """A folded section with the figures of one bundle, or the line that there are none."""
     report = checked_maps(here.settings)
-    found = report.of(model_id)
-    if found is None:
+    fidelity = report.of(model_id)
+    if fidelity is None:
         st.caption(
             ":material/help: Heat maps: not checked for this bundle. "
             "`python -m training.check_maps --bundle FOLDER` checks them."
         )
         return
-    own = [one for one in found.methods if one.method not in BASELINES]
+    own = [one for one in fidelity.methods if one.method not in BASELINES]
     passed = sum(all(check.passed for check in one.checks) for one in own)
     with st.expander(
         f"Do its heat maps tell the truth? {passed} of {len(own)} methods pass every check",
         icon=":material/fact_check:",
     ):
         st.dataframe(
-            [_row(one) for one in found.methods],
+            [_row(one) for one in fidelity.methods],
             hide_index=True,
             key=f"fidelity-{key}",
             alt="Fidelity of the heat maps, by method",
@@ -59,15 +59,15 @@ def draw(here: Services, model_id: str, *, key: str) -> None:
                         f":orange[:material/warning:] **{one.title}**, {check.name.lower()}: "
                         f"{check.failing}."
                     )
-        figure = curves_figure(found, dark=ui.is_dark())
+        figure = curves_figure(fidelity, dark=ui.is_dark())
         charts.show(
             figure,
             f"curves-{key}",
             "Deletion and insertion curves by method",
             saved_as=f"fidelity-{model_id}",
         )
-        if found.convergence is not None:
-            st.markdown(_converges(found.convergence))
+        if fidelity.convergence is not None:
+            st.markdown(_converges(fidelity.convergence))
         st.caption(_HOW_MEASURED)
         st.caption(_measured_on(report))
 
@@ -100,10 +100,10 @@ def _figure(one: Measured | None, *, interval: bool = False) -> str:
 
 def _converges(shap: Convergence) -> str:
     steps = zip(shap.samples, shap.correlation, strict=True)
-    said = ", ".join(f"{samples} samples {value:.2f}" for samples, value in steps)
+    correlations = ", ".join(f"{samples} samples {value:.2f}" for samples, value in steps)
     return (
         f"**SHAP by number of samples**, rank correlation with {shap.reference:,} others "
-        f"(n = {shap.n}): {said}."
+        f"(n = {shap.n}): {correlations}."
     )
 
 

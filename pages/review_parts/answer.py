@@ -217,10 +217,10 @@ def _try_to_save(here: Services, asked: Question, draft: Draft) -> None:
         return
     except Exception as error:
         _log.exception("A review could not be saved")
-        said = f"{error} " if isinstance(error, StoreError) else ""
+        reason = f"{error} " if isinstance(error, StoreError) else ""
         st.session_state["save_problem"] = (
             draft.token,
-            f"Not saved. {said}Your answer is kept here; save it again in a moment.",
+            f"Not saved. {reason}Your answer is kept here; save it again in a moment.",
         )
         return
     discard(here, sha256, saved=True)
@@ -245,7 +245,7 @@ def _agreement(draft: Draft, patch: Patch, verdict: Verdict, kept: Callable[[], 
     place = list(ARCHITECTURES).index(name)
     agree, disagree = _KEYS[place] if place < len(_KEYS) else (None, None)
     given = draft.agrees(patch.square, [verdict]).get(name)
-    yes, no = (Judged(said, patch.square, verdict.model_id) for said in (True, False))
+    yes, no = (Judged(agrees, patch.square, verdict.model_id) for agrees in (True, False))
     choose(
         model_name(name),
         [
@@ -271,12 +271,12 @@ def _set(draft: Draft, **changed: Any) -> None:
     draft.change(**changed)
 
 
-def _judge(draft: Draft, architecture: str, said: Judged) -> None:
+def _judge(draft: Draft, architecture: str, judgement: Judged) -> None:
     _drop_problem()
-    if draft.judged.get(architecture) == said:
+    if draft.judged.get(architecture) == judgement:
         del draft.judged[architecture]
     else:
-        draft.judged[architecture] = said
+        draft.judged[architecture] = judgement
 
 
 def _drop_problem() -> None:

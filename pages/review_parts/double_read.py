@@ -31,11 +31,11 @@ def draw(desk: Desk, sha256: str, sight: Sight) -> None:
     if finished is None or finished.sealed or desk.identity.name not in finished.readers:
         return
     other = next(name for name in finished.readers if name != desk.identity.name)
-    told = f"{markdown_text(other)} answered {finished.answers[other].score.label}"
+    answer = f"{markdown_text(other)} answered {finished.answers[other].score.label}"
     if finished.stage == "agreed":
-        st.caption(f":material/group: {told}, as you did.")
+        st.caption(f":material/group: {answer}, as you did.")
     elif finished.decision is None:
-        st.caption(f":material/group: {told}. A third is going to decide.")
+        st.caption(f":material/group: {answer}. A third is going to decide.")
     else:
         decided = ui.score_text(finished.decision.score)
-        st.caption(f":material/balance: {told}. Adjudicated: {decided}.")
+        st.caption(f":material/balance: {answer}. Adjudicated: {decided}.")

@@ -212,9 +212,9 @@ def _of(review: Review) -> Draft:
     return Draft(
         answer=answer_of(review),
         judged={
-            verdict.architecture: Judged(said, review.square, verdict.model_id)
+            verdict.architecture: Judged(agrees, review.square, verdict.model_id)
             for verdict in review.verdicts
-            if (said := review.agrees.get(verdict.architecture)) is not None
+            if (agrees := review.agrees.get(verdict.architecture)) is not None
         },
         square=review.square,
         correcting=review.id,

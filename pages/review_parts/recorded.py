@@ -73,11 +73,11 @@ def correct_button(review: Review) -> None:
 
 def further_lines(review: Review) -> list[str]:
     """One line of Markdown for each answer beside score, confidence and comment."""
-    said = answer_texts(review)
+    answers = answer_texts(review)
     return [
-        f"{column.title}: {markdown_text(said[column.name])}"
+        f"{column.title}: {markdown_text(answers[column.name])}"
         for column in ANSWER
-        if column.name not in ("own_score", "confidence", "comment") and said[column.name]
+        if column.name not in ("own_score", "confidence", "comment") and answers[column.name]
     ]
 
 
@@ -95,6 +95,6 @@ def _line(review: Review, architecture: str) -> str:
     if verdict is None:
         return f":gray[No verdict by {model_name(architecture)} was recorded]"
     agrees = review.agrees.get(architecture)
-    said = "" if agrees is None else f" :gray[· you {'agreed' if agrees else 'disagreed'}]"
+    agreement = "" if agrees is None else f" :gray[· you {'agreed' if agrees else 'disagreed'}]"
     name = model_name(architecture)
-    return compared(review.own_score, name, verdict.score) + said
+    return compared(review.own_score, name, verdict.score) + agreement

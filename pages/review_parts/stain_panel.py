@@ -72,9 +72,9 @@ def far_apart(verdicts: Sequence[Verdict], reading: StainReading) -> None:
     gap = reader_gap(verdicts, reading)
     if gap is None or gap < FAR_APART or reading.score is None:
         return
-    said = ", ".join(f"{model_name(v.architecture)} {v.score.label}" for v in verdicts)
+    scores = ", ".join(f"{model_name(v.architecture)} {v.score.label}" for v in verdicts)
     st.markdown(
-        f":red-badge[:material/priority_high: Three readers, {gap} grades apart: {said}, "
+        f":red-badge[:material/priority_high: Three readers, {gap} grades apart: {scores}, "
         f"stain {reading.score.label}]"
     )
 

@@ -74,42 +74,42 @@ def agreement_line(verdicts: Sequence[Verdict], *, doubtful: bool = False) -> No
     if gap is None:
         st.markdown(":gray-badge[:material/looks_one: Only one model has read this patch]")
         return
-    said = ", ".join(f"{model_name(v.architecture)} {v.score.label}" for v in verdicts)
+    scores = ", ".join(f"{model_name(v.architecture)} {v.score.label}" for v in verdicts)
     agreed = f"The models agree on {verdicts[0].score.label}"
     if gap == 0 and doubtful:
         text = f":gray-badge[:material/report: {agreed}, but see the warning above]"
     elif gap == 0:
         text = f":green-badge[:material/check_circle: {agreed}]"
     elif gap == 1:
-        text = f":orange-badge[:material/swap_vert: The models differ by one grade: {said}]"
+        text = f":orange-badge[:material/swap_vert: The models differ by one grade: {scores}]"
     else:
-        text = f":red-badge[:material/priority_high: The models differ by {gap} grades: {said}]"
+        text = f":red-badge[:material/priority_high: The models differ by {gap} grades: {scores}]"
     st.markdown(text)
 
 
 def _is_unlike(verdicts: Sequence[Verdict]) -> bool:
-    found = familiarity(verdicts)
-    return found is not None and found.band == UNLIKE
+    known = familiarity(verdicts)
+    return known is not None and known.band == UNLIKE
 
 
 def _familiarity_line(
     verdicts: Sequence[Verdict], external: Path | None, *, doubtful: bool
 ) -> None:
     """How unlike what is known the patch is, in colour, sign and words."""
-    found = familiarity(verdicts)
-    if found is None:
+    known = familiarity(verdicts)
+    if known is None:
         return
-    badge = _FAMILIARITY[found.band]
-    if doubtful and found.band == FAMILIAR:  # of its look, which confirms no verdict
+    badge = _FAMILIARITY[known.band]
+    if doubtful and known.band == FAMILIAR:  # of its look, which confirms no verdict
         st.markdown(
-            f":gray-badge[:material/near_me: Familiar look, {found.distance:.1f} times the limit]",
+            f":gray-badge[:material/near_me: Familiar look, {known.distance:.1f} times the limit]",
             help=_DISTANCE,
         )
         return
     measured = charts.external(external) if external and not doubtful else None
-    right = right_at(measured, found.band, [v.model_id for v in verdicts])
+    right = right_at(measured, known.band, [v.model_id for v in verdicts])
     st.markdown(
-        f":{badge}: {found.band.capitalize()}, {found.distance:.1f} times the limit]"
+        f":{badge}: {known.band.capitalize()}, {known.distance:.1f} times the limit]"
         + (f"  \n:gray[:small[{right}]]" if right else ""),
         help=_DISTANCE,
     )
@@ -127,13 +127,13 @@ def compared(
         words: Markdown, where it says more than the score.
         same: what to write where both are equal.
     """
-    said = f"{reader} says {words or score.label}"
+    statement = f"{reader} says {words or score.label}"
     gap = grade_gap(score, own)
     if gap == 0:
-        return f":green[:material/check:] {said}, {same}"
+        return f":green[:material/check:] {statement}, {same}"
     grades = "one grade" if gap == 1 else f"{gap} grades"
     where, sign = ("higher", "arrow_upward") if score > own else ("lower", "arrow_downward")
-    return f":{'orange' if gap == 1 else 'red'}[:material/{sign}:] {said}, {grades} {where}"
+    return f":{'orange' if gap == 1 else 'red'}[:material/{sign}:] {statement}, {grades} {where}"
 
 
 def _card(verdict: Verdict, tumour: Assessability) -> None:

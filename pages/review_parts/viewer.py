@@ -27,7 +27,7 @@ from pages.review_parts import map_choices
 from pages.review_parts.draft import draft_of
 from pages.review_parts.map_choices import MapQuestion
 from pages.viewer import layers
-from pages.viewer.component import SMALLEST_SQUARE, PartLabel, Scene, show
+from pages.viewer.component import SMALLEST_SQUARE, PartLabel, show
 
 _log = logging.getLogger(__name__)
 # what stands under a map's title at most: two remarks, reading
@@ -75,14 +75,14 @@ def draw(
         if explanation is not None
         for layer in layers.of_map(patch, name, explanation, _title(explanation), side)
     ]
-    scene = Scene(
+    moved = show(
+        "viewer",
         patch,
         [*over, *(layers.of_stain(patch) if shown and stain else ())],
         [model_name(name) for name in maps] if len(maps) == 2 else (),
         _parts_read(here, patch, verdicts) if shown else (),
-        movable,
+        movable=movable,
     )
-    moved = show("viewer", scene)
     if moved is not None and moved != patch.square:
         draft_of(patch.sha256).square = moved
         st.rerun()
@@ -136,11 +136,11 @@ def _typed(patch: Patch, keys: Sequence[str]) -> None:
 def _parts_read(here: Services, patch: Patch, verdicts: Sequence[Verdict]) -> Sequence[PartLabel]:
     """The parts in which the square was read, with what the models of the verdicts say of each."""
     read = here.workbench.parts(patch)
-    said: dict[Square, list[tuple[str, PartRead]]] = {}
+    by_square: dict[Square, list[tuple[str, PartRead]]] = {}
     for verdict in verdicts:
         for part in read.get(verdict.model_id, ()):
-            said.setdefault(part.square, []).append((model_name(verdict.architecture), part))
-    return [_part_label(square, patch.square, parts) for square, parts in said.items()]
+            by_square.setdefault(part.square, []).append((model_name(verdict.architecture), part))
+    return [_part_label(square, patch.square, parts) for square, parts in by_square.items()]
 
 
 def _part_label(square: Square, whole: Square, parts: Sequence[tuple[str, PartRead]]) -> PartLabel:
@@ -193,8 +193,8 @@ def _captions(
 
 def _title(explanation: Explanation) -> str:
     """E.g. "Grad-CAM for 2+" or "Grad-CAM for 2+, not 3+"."""
-    said = f"{METHODS[explanation.method].title} for {explanation.target.label}"
-    return said if explanation.against is None else f"{said}, not {explanation.against.label}"
+    title = f"{METHODS[explanation.method].title} for {explanation.target.label}"
+    return title if explanation.against is None else f"{title}, not {explanation.against.label}"
 
 
 def _reading(name: str, explanation: Explanation, checked: FidelityReport) -> None:
@@ -207,11 +207,11 @@ def _reading(name: str, explanation: Explanation, checked: FidelityReport) -> No
 
 def _where(here: Services, patch: Patch, explanation: Explanation) -> str:
     """Which tissue holds the heat, measured without the network, as a second line."""
-    seen = patch if explanation.part is None else patch.with_square(explanation.part)
-    found = whereabouts(explanation, _tissue(seen.key, here.settings.stain, seen))
-    if found is None:
+    part = patch if explanation.part is None else patch.with_square(explanation.part)
+    heat = whereabouts(explanation, _tissue(part.key, here.settings.stain, part))
+    if heat is None:
         return ""
-    words = in_words(found, "patch" if explanation.part is None else "part")
+    words = in_words(heat, "patch" if explanation.part is None else "part")
     # in the narrow column no line may begin with the sign alone
     return "  \n" + markdown_text(words).replace(" \\%", "\N{NO-BREAK SPACE}%")
 

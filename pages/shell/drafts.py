@@ -101,10 +101,10 @@ class Draft:
         Another bundle or another square gives another verdict, which nobody has judged yet.
         """
         return {
-            verdict.architecture: said.agrees
+            verdict.architecture: judgement.agrees
             for verdict in verdicts
-            if (said := self.judged.get(verdict.architecture)) is not None
-            and (said.square, said.model_id) == (square, verdict.model_id)
+            if (judgement := self.judged.get(verdict.architecture)) is not None
+            and (judgement.square, judgement.model_id) == (square, verdict.model_id)
         }
 
     def left_behind(self, square: Square, verdicts: Sequence[Verdict]) -> list[str]:

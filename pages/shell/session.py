@@ -62,8 +62,8 @@ def address() -> str | None:
 
 def elsewhere() -> str:
     """`address`, empty for this machine: there it tells nobody from anybody."""
-    told = address()
-    return "" if told is None or is_loopback(told) else told
+    client = address()
+    return "" if client is None or is_loopback(client) else client
 
 
 def signed(path: str) -> str:

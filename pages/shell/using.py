@@ -39,6 +39,6 @@ def use(here: Services, card: ModelCard, folder: Path, *, why: str = "model chos
 
 def message() -> None:
     """What was put in use by the click before."""
-    said = st.container()  # there with and without a message: what lies below stays as it is
+    place = st.container()  # there with and without a message: what lies below stays as it is
     if sentence := st.session_state.pop(_MESSAGE, None):
-        said.success(sentence, icon=":material/check_circle:")
+        place.success(sentence, icon=":material/check_circle:")

@@ -25,7 +25,7 @@ from her2core.slides.slide import SlideError
 from her2core.slides.tables import region_shapes, review_shapes, score_row, slide_columns
 from pages.review_parts import navigation
 from pages.shell import exposure, session
-from pages.viewer.component import Layer, Legend, SlideScene, show_slide
+from pages.viewer.component import Layer, Legend, show_slide
 
 _OPACITY = 45
 
@@ -86,7 +86,7 @@ def draw_slide(
     except SlideError as error:
         st.error(markdown_text(str(error)), icon=":material/error:")
         return
-    um, layers = facts.um_per_pixel if plausible(facts.um_per_pixel) else None, []
+    layers: list[Layer] = []
     shown = reading if reading is not None and reading.regions and not hidden else None
     if shown is not None:
         kind = st.segmented_control(
@@ -99,15 +99,11 @@ def draw_slide(
             label_visibility="collapsed",
         )
         layers = [_layer(slide, shown, kind)]
-    scene = SlideScene(
-        slide.key,
-        facts.width,
-        facts.height,
-        um if reading is None else reading.um_per_pixel,
-        reading is not None and reading.scale_source == "nuclei",
-        layers,
-    )
-    corner = show_slide(f"slide-{slide.key}", scene)
+    um = facts.um_per_pixel if plausible(facts.um_per_pixel) else None
+    if reading is not None:
+        um = reading.um_per_pixel
+    estimated = reading is not None and reading.scale_source == "nuclei"
+    corner = show_slide(slide.key, facts, um, layers, estimated=estimated)
     if shown is None:
         return
     st.caption("A click opens a region on the Review page.")

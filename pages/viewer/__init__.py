@@ -1,5 +1,6 @@
 """The image viewer: zoom, layers over the image, and the square that is read, moved on the image.
 
-In: a `Scene`. Out: the square that was let go of. Open `component` for what a page hands over,
-`viewer.js` for what the browser does with it (Leaflet draws), `routes` for what it asks for.
+In: a patch or a slide, and layers. Out: the square that was let go of, or the region clicked on.
+Open `component` for what a page hands over, `viewer.js` for what the browser does with it (Leaflet
+draws), `routes` for what it asks for.
 """

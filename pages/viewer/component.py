@@ -10,6 +10,7 @@ from her2core.preprocessing.patches import Patch, Square
 from her2core.serving import pictures
 from her2core.serving.slide_pictures import coarsest_level
 from her2core.serving.stain_service import LARGEST_SIDE
+from her2core.slides.slide import SlideFacts
 from pages.shell import protocol, session
 from pages.viewer.routes import CODE, SLIDE_CODE
 
@@ -50,7 +51,7 @@ class Layer:
         path: of the picture, as her2core.serving.pictures names it.
         square: where it lies; None: all over a slide.
         legend: what its colours mean.
-        pane: beside which title of `Scene.beside` it stands; None: in every one.
+        pane: in which of the two views beside each other it stands; None: in both.
         shown: from the start.
         opacity: from the start, 0 to 100 %.
         grey: the image turns grey under it.
@@ -84,93 +85,27 @@ class PartLabel:
     decides: bool
 
 
-@dataclass(frozen=True)
-class Scene:
-    """All that the viewer shows.
+def show(
+    key: str,
+    patch: Patch,
+    layers: Sequence[Layer] = (),
+    beside: Sequence[str] = (),
+    parts: Sequence[PartLabel] = (),
+    *,
+    movable: bool = False,
+) -> Square | None:
+    """Draw the viewer; the square that the reviewer has just let go of, or None.
 
-    Attributes:
+    Args:
+        key: of the element.
         patch: the image, with the square that is read.
         layers: over it, the first at the bottom.
         beside: titles of the two views that can stand side by side; empty: one view alone.
         parts: where the square is read in parts.
         movable: whether the square can be moved.
     """
-
-    patch: Patch
-    layers: Sequence[Layer] = ()
-    beside: Sequence[str] = ()
-    parts: Sequence[PartLabel] = ()
-    movable: bool = False
-
-
-@dataclass(frozen=True)
-class SlideScene:
-    """A slide, with the map of its regions.
-
-    Attributes:
-        key: of the slide, by which the server knows it.
-        width, height: of its full resolution.
-        um_per_pixel: of that; None where it is not known.
-        estimated: the scale was told by nuclei.
-        layers: over it; one map at most.
-    """
-
-    key: str
-    width: int
-    height: int
-    um_per_pixel: float | None
-    estimated: bool = False
-    layers: Sequence[Layer] = ()
-
-
-def show(key: str, scene: Scene) -> Square | None:
-    """Draw the viewer; the square that the reviewer has just let go of, or None."""
-    result = _component(
-        key=key,
-        data=_data(scene),
-        on_square_change=nothing,
-        on_renew_change=nothing,  # the addresses have expired: being drawn anew is all it takes
-    )
-    return _square(result.square, scene.patch) if scene.movable else None
-
-
-def show_slide(key: str, scene: SlideScene) -> tuple[int, int] | None:
-    """Draw the viewer of a slide; the corner (x, y) of the region that was clicked on, or None."""
-    result = _component(
-        key=key,
-        data=_slide_data(scene),
-        on_region_change=nothing,
-        on_renew_change=nothing,
-    )
-    corner = _numbers(result.region, ("x", "y"))
-    return None if corner is None else (corner[0], corner[1])
-
-
-def _slide_data(scene: SlideScene) -> dict[str, Any]:
-    um = scene.um_per_pixel
-    return {
-        "code": protocol.base_path() + SLIDE_CODE,
-        "patch": scene.key,
-        "width": scene.width,
-        "height": scene.height,
-        "tiles": session.signed(pictures.tiles_path(scene.key)),
-        "coarsest": coarsest_level(scene.width, scene.height),
-        "um": None if um is None else {"perPixel": um, "about": scene.estimated},
-        "movable": False,
-        "beside": [],
-        "parts": [],
-        "layers": _layers(scene.layers),
-    }
-
-
-def _layers(layers: Sequence[Layer]) -> list[dict[str, Any]]:
-    return [asdict(layer) | {"address": session.signed(layer.path)} for layer in layers]
-
-
-def _data(scene: Scene) -> dict[str, Any]:
-    patch = scene.patch
     measured = patch.square.size <= LARGEST_SIDE
-    return {
+    data = {
         "code": protocol.base_path() + CODE,
         "patch": patch.sha256,
         "width": patch.width,
@@ -179,25 +114,74 @@ def _data(scene: Scene) -> dict[str, Any]:
         "scale": session.signed(pictures.stain_path(patch, "scale")) if measured else None,
         "square": asdict(patch.square),
         "least": min(SMALLEST_SQUARE, patch.width, patch.height),
-        "movable": scene.movable,
-        "beside": list(scene.beside),
-        "parts": [asdict(part) for part in scene.parts],
-        "layers": _layers(scene.layers),
+        "movable": movable,
+        "beside": list(beside),
+        "parts": [asdict(part) for part in parts],
+        "layers": _layers(layers),
     }
-
-
-def _square(said: object, patch: Patch) -> Square | None:
-    """What a browser says, which may be anything, as a square of the image."""
-    found = _numbers(said, ("x", "y", "size"))
-    return (
-        None if found is None else Square(*found).within(patch.width, patch.height, SMALLEST_SQUARE)
+    result = _component(
+        key=key,
+        data=data,
+        on_square_change=nothing,
+        on_renew_change=nothing,  # the addresses have expired: being drawn anew is all it takes
     )
+    return _square(result.square, patch) if movable else None
 
 
-def _numbers(said: object, names: Sequence[str]) -> list[int] | None:
+def show_slide(
+    slide: str,
+    facts: SlideFacts,
+    um_per_pixel: float | None,
+    layers: Sequence[Layer],
+    *,
+    estimated: bool,
+) -> tuple[int, int] | None:
+    """Draw the viewer of a slide; the corner (x, y) of the region that was clicked on, or None.
+
+    Args:
+        slide: its id.
+        facts: what its file says of itself.
+        um_per_pixel: of its full resolution; None where it is not known.
+        layers: over it; one map at most.
+        estimated: the scale comes from the nuclei.
+    """
+    scale = None if um_per_pixel is None else {"perPixel": um_per_pixel, "about": estimated}
+    data = {
+        "code": protocol.base_path() + SLIDE_CODE,
+        "patch": slide,
+        "width": facts.width,
+        "height": facts.height,
+        "tiles": session.signed(pictures.tiles_path(slide)),
+        "coarsest": coarsest_level(facts.width, facts.height),
+        "um": scale,
+        "movable": False,
+        "beside": [],
+        "parts": [],
+        "layers": _layers(layers),
+    }
+    result = _component(
+        key=f"slide-{slide}", data=data, on_region_change=nothing, on_renew_change=nothing
+    )
+    corner = _numbers(result.region, ("x", "y"))
+    return None if corner is None else (corner[0], corner[1])
+
+
+def _layers(layers: Sequence[Layer]) -> list[dict[str, Any]]:
+    return [asdict(layer) | {"address": session.signed(layer.path)} for layer in layers]
+
+
+def _square(answer: object, patch: Patch) -> Square | None:
+    """What a browser says, which may be anything, as a square of the image."""
+    numbers = _numbers(answer, ("x", "y", "size"))
+    if numbers is None:
+        return None
+    return Square(*numbers).within(patch.width, patch.height, SMALLEST_SQUARE)
+
+
+def _numbers(answer: object, names: Sequence[str]) -> list[int] | None:
     """The whole numbers of these names, where a browser says them."""
-    found = [said.get(name) for name in names] if isinstance(said, dict) else [None]
-    numbers = [number for number in found if isinstance(number, int)]
+    values = [answer.get(name) for name in names] if isinstance(answer, dict) else [None]
+    numbers = [number for number in values if isinstance(number, int)]
     return numbers if len(numbers) == len(names) else None
 
 

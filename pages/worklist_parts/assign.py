@@ -32,9 +32,9 @@ _STAGES = {
 
 def draw(desk: Desk) -> None:
     """Two folded parts above the worklist: giving out, and progress with the audit."""
-    said = st.container()  # there with and without a message: what lies below stays as it is
+    place = st.container()  # there with and without a message: what lies below stays as it is
     if message := st.session_state.pop("assigned", None):
-        said.success(message, icon=":material/assignment_ind:")
+        place.success(message, icon=":material/assignment_ind:")
     whole = desk.overview()
     with st.expander("Give patches to readers", icon=":material/assignment_ind:"):
         _form(desk, whole.free)
@@ -167,9 +167,9 @@ def _progress(whole: Overview) -> None:
     for line in whole.progress:
         done = f"{line.done} of {line.assigned}"
         st.progress(line.done / line.assigned, f"{markdown_text(line.name)}: {done} read")
-    told = [f"{whole.stages[key]} {text}" for key, text in _STAGES.items() if key in whole.stages]
-    if told:
-        st.markdown(f"Double reads: {', '.join(told)}.")
+    stages = [f"{whole.stages[key]} {text}" for key, text in _STAGES.items() if key in whole.stages]
+    if stages:
+        st.markdown(f"Double reads: {', '.join(stages)}.")
 
 
 def _table_button(desk: Desk, double_reads: int) -> None:

@@ -73,7 +73,7 @@ def _card(row: Row) -> dict[str, Any]:
     }
 
 
-def _among(said: object, keys: Sequence[str]) -> list[str]:
+def _among(answer: object, keys: Sequence[str]) -> list[str]:
     """What a browser says, which may be anything, as patches of this screenful."""
-    told = [one for one in said if isinstance(one, str)] if isinstance(said, list) else []
-    return [key for key in keys if key in told]
+    names = [one for one in answer if isinstance(one, str)] if isinstance(answer, list) else []
+    return [key for key in keys if key in names]
