@@ -1,4 +1,4 @@
-// What the components share: elements, their style sheet, and children that stay where they are.
+// What the components share: elements, their style sheet, what they ask the server for.
 
 export function element(name, kind = "", text = "") {
   const made = document.createElement(name);
@@ -23,4 +23,11 @@ export function setChildren(parent, elements) {
   if (before.length !== elements.length || before.some((one, at) => one !== elements[at])) {
     parent.replaceChildren(...elements);
   }
+}
+
+// The server's answer; throws its status where it is no.
+export async function ask(address) {
+  const answer = await fetch(address, { cache: "no-store" });
+  if (!answer.ok) { throw answer.status; }
+  return answer;
 }

@@ -1,6 +1,6 @@
 // The layers over the image: their pictures, and the rows by which they are shown and faded.
 
-import { element, setChildren } from "./dom.js";
+import { ask, element, setChildren } from "./dom.js";
 
 const remembered = new Map(); // name of a layer -> {shown, opacity}, while this page lasts
 
@@ -104,9 +104,7 @@ export class Layers {
 }
 
 async function fetchPicture(address) {
-  const answer = await fetch(address, { cache: "no-store" });
-  if (!answer.ok) { throw answer.status; }
-  return URL.createObjectURL(await answer.blob());
+  return URL.createObjectURL(await (await ask(address)).blob());
 }
 
 function legend({ stops, low, high, swatches }) {

@@ -1,6 +1,6 @@
 // The viewer of a slide: tiles instead of one image, the regions that were read, and a mini map.
 import * as L from "./leaflet.js";
-import { element } from "./dom.js";
+import { ask, element } from "./dom.js";
 import { Viewer, drawWith } from "./viewer.js";
 import { bounds, words } from "./square.js";
 
@@ -98,7 +98,7 @@ class SlideViewer extends Viewer {
       return;
     }
     pane.asked = layer.path;
-    fetchRegions(layer.address).then((found) => {
+    ask(layer.address).then((answer) => answer.json()).then((found) => {
       if (pane.asked !== layer.path || !this.panes.includes(pane)) { return; }
       pane.regions?.remove();
       pane.renderer ??= L.canvas({ pane: "regions", padding: 0.5 });
@@ -117,12 +117,6 @@ class SlideViewer extends Viewer {
 }
 
 export const draw = (component) => drawWith(SlideViewer, component);
-
-async function fetchRegions(address) {
-  const answer = await fetch(address, { cache: "no-store" });
-  if (!answer.ok) { throw answer.status; }
-  return answer.json();
-}
 
 function rectangle(region, renderer) {
   const { x, y, size, colour } = region;

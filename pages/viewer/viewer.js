@@ -1,7 +1,7 @@
 // The viewer in the browser: one or two views of the same image, which move together.
 // Pixels of the image are Leaflet's coordinates, with y pointing down: [-y, x].
 import * as L from "./leaflet.js";
-import { element, stylesheet } from "./dom.js";
+import { ask, element, stylesheet } from "./dom.js";
 import { Layers } from "./layers.js";
 import { SquareTool, bounds } from "./square.js";
 
@@ -294,9 +294,7 @@ export class Viewer {
     this.um = null;
     if (!address) { return; }
     try {
-      const answer = await fetch(address, { cache: "no-store" });
-      if (!answer.ok) { return; }
-      const { umPerPixel, source } = await answer.json();
+      const { umPerPixel, source } = await (await ask(address)).json();
       if (this.measured !== key || source === "assumed") { return; }
       this.um = { perPixel: umPerPixel, about: source !== "given" };
       this.panes.forEach((pane) => this.drawScale(pane));

@@ -149,7 +149,7 @@ def test_the_other_methods_are_an_option_and_contrast_where_they_can(
 ):
     app = opened(here, a_patch(1), overlay="grad_cam", activation=activation)
     assert f"CNN, {title} for" in captions(app)
-    assert any(one.key == "against" for one in app.button_group) == contrasts
+    assert control(app, "against").disabled != contrasts
     assert app.radio[0].value == activation
 
 
@@ -163,6 +163,16 @@ def test_a_failed_check_is_told_beside_the_map_and_a_passed_one_is_not(here):
     said = captions(opened(here, patch, overlay="grad_cam"))
     assert "failed a check on this bundle" in said
     assert "random weights" in said
+
+
+def test_without_an_overlay_there_is_nothing_to_ask_but_the_image_has_its_place(here):
+    """The controls above the image are there whatever is chosen, so that it never moves."""
+    app = opened(here, a_patch(1))
+    assert control(app, "target").disabled
+    assert control(app, "against").disabled
+    app = opened(here, a_patch(1), overlay="grad_cam")
+    assert not control(app, "target").disabled
+    assert not control(app, "against").disabled
 
 
 def test_blind_there_is_no_way_to_a_map(here):
