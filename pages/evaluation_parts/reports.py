@@ -8,7 +8,10 @@ from pathlib import Path
 
 import streamlit as st
 
+from her2core.charts.external_table import readme_lines
+from her2core.charts.headline import source_plots
 from her2core.charts.words import count_of, not_assessable_lines, pair_line
+from her2core.common.interval_level import LEVEL_TEXT
 from her2core.common.text import markdown_text, printable
 from her2core.evaluation.across import across
 from her2core.evaluation.assessment import RowFilter
@@ -16,9 +19,9 @@ from her2core.evaluation.blinding import exposed_by
 from her2core.evaluation.report_folders import find_reports
 from her2core.scores import HER2Score
 from her2core.serving.services import Services
-from pages.evaluation_parts import downloads, figures, gallery, real_tissue, third_reader
-from pages.evaluation_parts.sources import UNTIL, Shown, Source, load, model_name, narrowed
-from pages.shell import exposure
+from pages.evaluation_parts import downloads, figures, gallery, third_reader
+from pages.evaluation_parts.sources import UNTIL, Shown, Source, load, narrowed, report_title
+from pages.shell import charts, exposure
 
 QUALITY = {"All patches": "any", "Without warning": "clean", "With warning": "warned"}
 NOTHING = "No other report"
@@ -26,7 +29,7 @@ NOTHING = "No other report"
 
 def draw(here: Services) -> None:
     """The whole section."""
-    real_tissue.draw(here)
+    _real_tissue(here)
     paths = find_reports(here.settings.report_dirs)
     if not paths:
         _how_to_make_one(here)
@@ -55,6 +58,29 @@ def draw(here: Services) -> None:
         downloads.draw(here, one)
 
 
+def _real_tissue(here: Services) -> None:
+    """How right the readers are on real breast tissue, source by source."""
+    results = charts.external(here.settings.external_file)
+    if results is None:
+        return
+    st.markdown("##### On real breast tissue that no network was trained on")
+    for column, plot in zip(st.columns(2), source_plots(results), strict=True):
+        with column:
+            figures.chart(f"external-{plot.title}", "", plot)
+    in_use = {card.model_id for card in here.workbench.cards().values()}
+    others = bool(in_use) and not in_use <= set(results["models"])
+    st.caption(
+        "Of the fields that got a score, source by source; a hollow marker is of fewer than all, "
+        f"of so many as stand at its left. Lines are {LEVEL_TEXT} intervals with whole patients, "
+        "slides or fields resampled. Read by "
+        f"{markdown_text(', '.join(results['models']))}."
+        + (" **Other models are in use now.**" if others else "")
+    )
+    with st.expander("All figures on real breast tissue"):
+        st.markdown("\n".join(readme_lines(results)))
+        st.caption("*Unfamiliar* is the share called unlike what the network knows.")
+
+
 def _how_to_make_one(here: Services) -> None:
     st.info(
         "No evaluation report was found. Evaluate model bundles on your own labelled patches "
@@ -76,7 +102,7 @@ def _choose(paths: dict[str, Path]) -> list[str]:
     """One report, or two to compare."""
     left, right = st.columns(2)
     names = list(paths)
-    titles = {name: model_name(name, path) for name, path in paths.items()}
+    titles = {name: report_title(name, path) for name, path in paths.items()}
     often = Counter(titles.values())
 
     def shown(name: str) -> str:

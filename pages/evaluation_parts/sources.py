@@ -71,7 +71,7 @@ class Shown:
         return not self.source.left_out
 
 
-def model_name(name: str, path: Path) -> str:
+def report_title(name: str, path: Path) -> str:
     """A report's title; its folder's name where it cannot be read."""
     try:
         return printable(_stored_title(str(path), path.stat().st_mtime_ns))
