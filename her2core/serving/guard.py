@@ -11,6 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from her2core.serving.browsers import browser_of, cookie_name, new_browser, verify_address
@@ -42,35 +43,25 @@ class Wire(Protocol):
     def base_path(self) -> str: ...
 
 
+@dataclass(frozen=True)
 class Guard:
-    """The ASGI application around `app`."""
+    """The ASGI application around `app`.
 
-    def __init__(
-        self,
-        app: Application,
-        *,
-        wire: Wire,
-        visits: Visits,
-        key: Callable[[], bytes],
-        headers: Headers,
-        metrics: Callable[[], bool],
-    ) -> None:
-        """Nothing is read yet.
+    Attributes:
+        app: Streamlit's.
+        wire: its messages.
+        visits: who is connected.
+        key: the installation's key for signatures; asked once the server has started.
+        headers: of every answer.
+        metrics: whether Streamlit's figures may be asked for.
+    """
 
-        Args:
-            app: Streamlit's.
-            wire: its messages.
-            visits: who is connected.
-            key: the installation's key for signatures; asked once the server has started.
-            headers: of every answer.
-            metrics: whether Streamlit's figures may be asked for.
-        """
-        self._app = app
-        self._wire = wire
-        self._visits = visits
-        self._key = key
-        self._headers = headers
-        self._metrics = metrics
+    app: Application
+    wire: Wire
+    visits: Visits
+    key: Callable[[], bytes]
+    headers: Headers
+    metrics: Callable[[], bool]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, one connection, or the life of the server."""
@@ -79,10 +70,10 @@ class Guard:
         elif scope["type"] == "websocket":
             await self._connect(scope, receive, send)
         else:
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        key = self._key()
+        key = self.key()
         browser = browser_of(key, _cookie(scope, cookie_name(key)))
         area, rest = self._place(scope)
 
@@ -92,7 +83,7 @@ class Guard:
                 greets = browser is None and (_is_page(given) or (area, rest[:1]) == _HEALTH)
                 message["headers"] = dressed(
                     given,
-                    self._headers,
+                    self.headers,
                     secure=scope.get("scheme") == "https",
                     private=area in ("media", "pictures"),
                     cookie=f"{cookie_name(key)}={new_browser(key)}" if greets else None,
@@ -104,7 +95,7 @@ class Guard:
             if area in _OWN:
                 root = scope.get("root_path", "").rstrip("/")
                 scope = {**scope, "path": "/".join((root, area, *rest))}
-            await self._app(scope, receive, outgoing)
+            await self.app(scope, receive, outgoing)
             return
         status, sentence = refused
         start = [(b"content-type", b"text/plain; charset=utf-8")]
@@ -115,7 +106,7 @@ class Guard:
         """The first part of an address below the application's own, and the other parts."""
         path: str = scope["path"]
         # what the server itself was told to lie under is taken off, as Starlette does it
-        for above in (scope.get("root_path", "").rstrip("/"), self._wire.base_path()):
+        for above in (scope.get("root_path", "").rstrip("/"), self.wire.base_path()):
             if path.startswith(f"{above}/"):
                 path = path[len(above) :]
         area, *rest = path[1:].split("/")
@@ -126,34 +117,34 @@ class Guard:
     ) -> tuple[int, str] | None:
         """Status and sentence where the answer is no."""
         if area in ("media", "pictures"):
-            sessions = self._visits.sessions(browser)
+            sessions = self.visits.sessions(browser)
             if not sessions:
                 return 403, "Sign in at this browser to see pictures and files."
             if area == "media":
                 return None
             path = _signed_part("/".join(("", area, *rest)))
             query = scope.get("query_string", b"").decode("latin-1")
-            key, now = self._key(), time.time()
+            key, now = self.key(), time.time()
             if any(verify_address(key, path, query, session, now) for session in sessions):
                 return None
             return 403, "This address is of another session or has expired; reload the page."
         if area != "_stcore":
             return None
         name = rest[0] if rest else ""
-        if name not in _OPEN and not (name == "metrics" and self._metrics()):
+        if name not in _OPEN and not (name == "metrics" and self.metrics()):
             return 404, "Nothing is here."
         session = rest[1] if len(rest) > 1 else ""
-        if name == "upload_file" and not self._visits.may_send(browser, session):
+        if name == "upload_file" and not self.visits.may_send(browser, session):
             return 403, "Sign in at this browser to send files."
         return None
 
     async def _connect(self, scope: Scope, receive: Receive, send: Send) -> None:
-        key = self._key()
+        key = self.key()
         browser = browser_of(key, _cookie(scope, cookie_name(key)))
         wanted = _wanted_session(scope)
         client = scope.get("client") or ("", 0)
         try:
-            visit = self._visits.open(browser, str(client[0]), wanted)
+            visit = self.visits.open(browser, str(client[0]), wanted)
         except TooManyError:
             _log.warning("A connection was refused: there are too many")
             await receive()
@@ -163,12 +154,12 @@ class Guard:
             _log.info("A connection named a session that is not of its browser; it gets a new one")
             _drop_session(scope)
         _tell(scope, visit.token)
-        line = _Line(self._wire, self._visits, visit, receive, send)
+        line = _Line(self.wire, self.visits, visit, receive, send)
         try:
-            await self._app(scope, line.receive, line.send)
+            await self.app(scope, line.receive, line.send)
         finally:
-            if self._visits.close(visit) and visit.session is not None:
-                self._wire.end_session(visit.session)
+            if self.visits.close(visit) and visit.session is not None:
+                self.wire.end_session(visit.session)
 
 
 class _Line:

@@ -34,13 +34,10 @@ def draw(
     """
     kept = review.stain if review is not None else None
     reading = kept or reader.reading(patch)
-    far_apart(verdicts, reading)
-    with st.expander(_title(reading), icon=":material/biotech:"):
-        _table(reading)
-        if not reading.cells:
-            return
-        report = reader.report(patch) if reading == reader.known(patch) else None
-        st.caption(_in_words(reading, report))
+    report = None
+    if reading.cells and reading == reader.known(patch):
+        report = reader.report(patch)
+    _panel(verdicts, reading, _in_words(reading, report))
 
 
 def recorded(review: Review) -> None:
@@ -49,11 +46,8 @@ def recorded(review: Review) -> None:
     if reading is None:
         st.caption("No stain measurement was recorded with this review.")
         return
-    far_apart(review.verdicts, reading)
-    with st.expander(_title(reading), icon=":material/biotech:"):
-        _table(reading)
-        words = f"{_in_words(reading, None)} " if reading.cells else ""
-        st.caption(f"{words}Recorded then, by {markdown_text(reading.method)}.")
+    words = f"{_in_words(reading, None)} Recorded then, by {markdown_text(reading.method)}."
+    _panel(review.verdicts, reading, words.strip())
 
 
 def compared_line(review: Review, *, same: str = "as you do") -> str:
@@ -67,7 +61,16 @@ def compared_line(review: Review, *, same: str = "as you do") -> str:
     return compared(review.own_score, "The stain measurement", reading.score, words, same=same)
 
 
-def far_apart(verdicts: Sequence[Verdict], reading: StainReading) -> None:
+def _panel(verdicts: Sequence[Verdict], reading: StainReading, words: str) -> None:
+    _far_apart(verdicts, reading)
+    title = f"Stain measurement (no network): **{markdown_text(reading.verdict)}**"
+    with st.expander(title, icon=":material/biotech:"):
+        _table(reading)
+        if words:
+            st.caption(words)
+
+
+def _far_apart(verdicts: Sequence[Verdict], reading: StainReading) -> None:
     """A red line where the three readers contradict each other."""
     gap = reader_gap(verdicts, reading)
     if gap is None or gap < FAR_APART or reading.score is None:
@@ -77,10 +80,6 @@ def far_apart(verdicts: Sequence[Verdict], reading: StainReading) -> None:
         f":red-badge[:material/priority_high: Three readers, {gap} grades apart: {scores}, "
         f"stain {reading.score.label}]"
     )
-
-
-def _title(reading: StainReading) -> str:
-    return f"Stain measurement (no network): **{markdown_text(reading.verdict)}**"
 
 
 def _table(reading: StainReading) -> None:
@@ -102,6 +101,9 @@ def _table(reading: StainReading) -> None:
 
 
 def _in_words(reading: StainReading, report: MembraneReport | None) -> str:
+    """What was measured; empty where no cell was found."""
+    if not reading.cells:
+        return ""
     parts = []
     if reading.completeness is not None and reading.intensity is not None:
         parts.append(
