@@ -110,7 +110,7 @@ def _in_a_row(reports: Titled, name: str, plot: OfReader) -> None:
     """The plot of every reader of a report beside each other, a row for each report."""
     for number, (title, found) in enumerate(reports):
         above = title if len(reports) == 2 else ""
-        grid = st.grid(len(found.readers))
+        grid = st.grid(len(found.readers), min_column_width=240)  # what a legend needs
         for reader in found.readers:
             with grid.cell():
                 chart(f"{name}-{number}-{reader.key}", above, plot(reader))

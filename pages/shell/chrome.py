@@ -43,8 +43,8 @@ low for both, Save alone stays. */
 /* What was just done is said for some seconds. */
 @keyframes her2-gone-0 { to { visibility: hidden; } }
 @keyframes her2-gone-1 { to { visibility: hidden; } }
-.st-key-done-0 { animation: her2-gone-0 0s 8s forwards; }
-.st-key-done-1 { animation: her2-gone-1 0s 8s forwards; }
+.st-key-done-0 * { animation: her2-gone-0 0s 8s forwards; }
+.st-key-done-1 * { animation: her2-gone-1 0s 8s forwards; }
 /* A warning is read whole, in two lines where one is too short. */
 span.stMarkdownBadge { white-space: normal !important; }
 /* Words of a chart without a ground of its own follow the page when it turns dark. */
