@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from her2core.models.architectures import model_name
 from her2core.common.text import markdown_text
+from her2core.models.architectures import model_name
 from her2core.models.bundles.card import BundleError
 from her2core.models.bundles.registry import chosen, find_bundles
 from her2core.serving.services import Services

@@ -123,7 +123,7 @@ def test_from_upload_to_export(server, page, real_patches, tmp_path):
     page.wait_for_function(CHART_LEGIBLE)
     page.emulate_media(color_scheme="light")
     page.wait_for_function(CHART_LEGIBLE)
-    # on a narrow screen the answer stays in sight, whatever stands before it; on a low one Save does
+    # on a narrow screen the answer stays in sight, whatever stands before it; on a low one, Save
     page.set_viewport_size(NARROW)
     page.wait_for_function(ON_SCREEN, arg=".st-key-answer")
     page.set_viewport_size(NARROW | {"height": 600})
