@@ -1,4 +1,7 @@
-"""Brings a database to the schema this version of the code knows; run from the package itself."""
+"""Brings a database to the schema this version of the code knows; run from the package itself.
+
+Reviews are never thrown away, so that no migration has a way back; there is one by a backup alone.
+"""
 
 from pathlib import Path
 

@@ -6,6 +6,8 @@ A migration is history: it spells its tables out instead of importing today's sc
 import sqlalchemy as sa
 from alembic import op
 
+from her2core.reviews.migrations.triggers import refuse
+
 revision: str = "0001"
 down_revision: str | None = None
 
@@ -81,12 +83,13 @@ def upgrade() -> None:
         sa.CheckConstraint("id = 1", name=op.f("ck_log_head_single_row")),
     )
     op.bulk_insert(head, [{"id": 1, "last_id": 0, "last_hash": "0" * 64}])
-    _refuse_changes()
-
-
-def downgrade() -> None:
-    """Reviews are never thrown away: there is no way back but a backup."""
-    raise NotImplementedError("Restore a backup to go back to an older schema.")
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute(
+            "CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN RAISE EXCEPTION '%', TG_ARGV[0]; END $$"
+        )
+    for table, message in APPEND_ONLY.items():
+        refuse(table, message, "UPDATE", "DELETE", spelled="")
 
 
 def _square_columns() -> list[sa.Column[int]]:
@@ -132,23 +135,3 @@ def _create_review() -> None:
     op.create_index("ix_review_patch_id", "review", ["patch_id"])
     op.create_index("ix_review_recorded_at", "review", ["recorded_at"])
     op.create_index("ix_review_reviewer_id_patch_id", "review", ["reviewer_id", "patch_id"])
-
-
-def _refuse_changes() -> None:
-    if op.get_bind().dialect.name == "postgresql":
-        op.execute(
-            "CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS "
-            "$$ BEGIN RAISE EXCEPTION '%', TG_ARGV[0]; END $$"
-        )
-        template = (
-            "CREATE TRIGGER {table}_no_{verb} BEFORE {VERB} ON {table} "
-            "FOR EACH ROW EXECUTE FUNCTION refuse_change('{message}')"
-        )
-    else:
-        template = (
-            "CREATE TRIGGER {table}_no_{verb} BEFORE {VERB} ON {table} "
-            "BEGIN SELECT RAISE(ABORT, '{message}'); END"
-        )
-    for table, message in APPEND_ONLY.items():
-        for verb in ("update", "delete"):
-            op.execute(template.format(table=table, verb=verb, VERB=verb.upper(), message=message))

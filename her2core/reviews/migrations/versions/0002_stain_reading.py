@@ -6,6 +6,8 @@ Existing entries keep their hashes: they have no reading, and their verdicts no 
 import sqlalchemy as sa
 from alembic import op
 
+from her2core.reviews.migrations.triggers import refuse
+
 revision: str = "0002"
 down_revision: str | None = "0001"
 
@@ -61,25 +63,5 @@ def upgrade() -> None:
             name="fk_review_stain_stain_reading_id_stain_reading",
         ),
     )
-    _refuse_changes()
-
-
-def downgrade() -> None:
-    """Reviews are never thrown away: there is no way back but a backup."""
-    raise NotImplementedError("Restore a backup to go back to an older schema.")
-
-
-def _refuse_changes() -> None:
-    if op.get_bind().dialect.name == "postgresql":
-        template = (  # the function is that of the first migration
-            "CREATE TRIGGER {table}_no_{verb} BEFORE {VERB} ON {table} "
-            "FOR EACH ROW EXECUTE FUNCTION refuse_change('{message}')"
-        )
-    else:
-        template = (
-            "CREATE TRIGGER {table}_no_{verb} BEFORE {VERB} ON {table} "
-            "BEGIN SELECT RAISE(ABORT, '{message}'); END"
-        )
     for table, message in APPEND_ONLY.items():
-        for verb in ("update", "delete"):
-            op.execute(template.format(table=table, verb=verb, VERB=verb.upper(), message=message))
+        refuse(table, message, "UPDATE", "DELETE", spelled="")

@@ -3,7 +3,7 @@
 SQLite has no TRUNCATE.
 """
 
-from alembic import op
+from her2core.reviews.migrations.triggers import refuse
 
 revision: str = "0003"
 down_revision: str | None = "0002"
@@ -19,15 +19,5 @@ APPEND_ONLY = {
 
 def upgrade() -> None:
     """Create the triggers where the database is PostgreSQL."""
-    if op.get_bind().dialect.name != "postgresql":
-        return
     for table, message in APPEND_ONLY.items():
-        op.execute(  # the function is that of the first migration
-            f"CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table} "
-            f"FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('{message}')"
-        )
-
-
-def downgrade() -> None:
-    """Reviews are never thrown away: there is no way back but a backup."""
-    raise NotImplementedError("Restore a backup to go back to an older schema.")
+        refuse(table, message, "TRUNCATE")

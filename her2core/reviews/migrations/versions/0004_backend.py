@@ -13,8 +13,3 @@ down_revision: str | None = "0003"
 def upgrade() -> None:
     """Add the column."""
     op.add_column("verdict", sa.Column("backend", sa.String(80), nullable=True))
-
-
-def downgrade() -> None:
-    """Reviews are never thrown away: there is no way back but a backup."""
-    raise NotImplementedError("Restore a backup to go back to an older schema.")

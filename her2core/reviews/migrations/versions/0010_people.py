@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from her2core.reviews.migrations.triggers import ANY_CHANGE, refuse
+
 revision: str = "0010"
 down_revision: str | None = "0004"
 
@@ -49,21 +51,4 @@ def upgrade() -> None:
     )
     op.create_index("ix_audit_happened_at", "audit", ["happened_at"])
     op.create_index("ix_audit_action", "audit", ["action"])
-    postgresql = op.get_bind().dialect.name == "postgresql"
-    for verb in ("UPDATE", "DELETE"):
-        begin = f"CREATE TRIGGER audit_no_{verb.lower()} BEFORE {verb} ON audit "
-        op.execute(
-            f"{begin}FOR EACH ROW EXECUTE FUNCTION refuse_change('{_MESSAGE}')"
-            if postgresql
-            else f"{begin}BEGIN SELECT RAISE(ABORT, '{_MESSAGE}'); END"
-        )
-    if postgresql:
-        op.execute(
-            "CREATE TRIGGER audit_no_truncate BEFORE TRUNCATE ON audit "
-            f"FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('{_MESSAGE}')"
-        )
-
-
-def downgrade() -> None:
-    """An audit is never thrown away: there is no way back but a backup."""
-    raise NotImplementedError("Restore a backup to go back to an older schema.")
+    refuse("audit", _MESSAGE, *ANY_CHANGE, spelled="")

@@ -45,8 +45,3 @@ def upgrade() -> None:
     )
     for column in ("patch_id", "account_id", "double_read_id"):
         op.create_index(f"ix_assignment_{column}", "assignment", [column])
-
-
-def downgrade() -> None:
-    """Double reads are part of the record: there is no way back but a backup."""
-    raise NotImplementedError("Restore a backup to go back to an older schema.")

@@ -8,6 +8,8 @@ not known; their unblinded reviews tell a part of it.
 import sqlalchemy as sa
 from alembic import op
 
+from her2core.reviews.migrations.triggers import ANY_CHANGE, refuse
+
 revision: str = "0013"
 down_revision: str | None = "0012"
 
@@ -23,20 +25,4 @@ def upgrade() -> None:
         sa.Column("shown_at", sa.String(32), nullable=False),
         sa.PrimaryKeyConstraint("reviewer", "patch_sha256", name="pk_shown_verdicts"),
     )
-    postgresql = op.get_bind().dialect.name == "postgresql"
-    refuse = (  # the function is that of the first migration
-        f"EXECUTE FUNCTION refuse_change('{_MESSAGE}')"
-        if postgresql
-        else f"BEGIN SELECT RAISE(ABORT, '{_MESSAGE}'); END"
-    )
-    for verb in ("UPDATE", "DELETE", "TRUNCATE") if postgresql else ("UPDATE", "DELETE"):
-        each = "STATEMENT" if verb == "TRUNCATE" else "ROW"
-        op.execute(
-            f"CREATE TRIGGER shown_verdicts_no_{verb.lower()} BEFORE {verb} ON shown_verdicts "
-            f"FOR EACH {each} {refuse}"
-        )
-
-
-def downgrade() -> None:
-    """What is recorded as blind rests on it: there is no way back but a backup."""
-    raise NotImplementedError("Restore a backup to go back to an older schema.")
+    refuse("shown_verdicts", _MESSAGE, *ANY_CHANGE)

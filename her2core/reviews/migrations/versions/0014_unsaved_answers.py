@@ -23,8 +23,3 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("reviewer", "patch_sha256", name="pk_unsaved_answer"),
     )
     op.create_index("ix_unsaved_answer_changed_at", "unsaved_answer", ["changed_at"])
-
-
-def downgrade() -> None:
-    """What is recorded rests on later tables, too: there is no way back but a backup."""
-    raise NotImplementedError("Restore a backup to go back to an older schema.")

@@ -12,6 +12,8 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
+from her2core.reviews.migrations.triggers import ANY_CHANGE, refuse, refuse_replacing
+
 revision: str = "0015"
 down_revision: str | None = "0014"
 
@@ -57,7 +59,6 @@ _SUBJECTS = (
 
 def upgrade() -> None:
     """Make the register of what is there, and the triggers."""
-    postgresql = op.get_bind().dialect.name == "postgresql"
     _failures_by_address()
     op.create_table(
         "register",
@@ -76,19 +77,11 @@ def upgrade() -> None:
         sa.Column("register_hash", sa.String(64), nullable=False, server_default="0" * 64),
     )
     _register_all()
-    for verb in ("UPDATE", "DELETE", "TRUNCATE") if postgresql else ("UPDATE", "DELETE"):
-        _refuse("register", verb, _REGISTER)
-    _refuse("log_head", "UPDATE", _HEAD, f"WHEN ({_GOES_BACK}) ")
-    for verb in ("DELETE", "TRUNCATE") if postgresql else ("DELETE",):
-        _refuse("log_head", verb, _HEAD)
-    if not postgresql:  # which has no REPLACE, and asks the triggers on UPDATE in its place
-        for table, keys in _KEYS.items():
-            _refuse_replacing(table, keys)
-
-
-def downgrade() -> None:
-    """Reviews are never thrown away: there is no way back but a backup."""
-    raise NotImplementedError("Restore a backup to go back to an older schema.")
+    refuse("register", _REGISTER, *ANY_CHANGE)
+    refuse("log_head", _HEAD, "UPDATE", when=f"WHEN ({_GOES_BACK}) ")
+    refuse("log_head", _HEAD, "DELETE", "TRUNCATE")
+    for table, keys in _KEYS.items():
+        refuse_replacing(table, *keys)
 
 
 def _failures_by_address() -> None:
@@ -107,31 +100,6 @@ def _failures_by_address() -> None:
         sa.ForeignKeyConstraint(
             ["account_id"], ["account.id"], name="fk_known_address_account_id_account"
         ),
-    )
-
-
-def _refuse(table: str, verb: str, message: str, when: str = "") -> None:
-    each = "STATEMENT" if verb == "TRUNCATE" else "ROW"
-    refuse = (  # the function is that of the first migration
-        f"EXECUTE FUNCTION refuse_change('{message}')"
-        if op.get_bind().dialect.name == "postgresql"
-        else f"BEGIN SELECT RAISE(ABORT, '{message}'); END"
-    )
-    op.execute(
-        f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
-        f"FOR EACH {each} {when}{refuse}"
-    )
-
-
-def _refuse_replacing(table: str, keys: tuple[tuple[str, ...], ...]) -> None:
-    # a rowid that SQLite is still to choose reads as -1 here; ours begin with 1
-    taken = [f"NEW.rowid > 0 AND EXISTS (SELECT 1 FROM {table} WHERE rowid = NEW.rowid)"]
-    for key in keys:
-        same = " AND ".join(f"{column} = NEW.{column}" for column in key)
-        taken.append(f"EXISTS (SELECT 1 FROM {table} WHERE {same})")
-    op.execute(
-        f"CREATE TRIGGER {table}_no_replace BEFORE INSERT ON {table} WHEN {' OR '.join(taken)} "
-        "BEGIN SELECT RAISE(ABORT, 'What is recorded is never replaced.'); END"
     )
 
 

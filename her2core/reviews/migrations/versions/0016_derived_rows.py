@@ -9,10 +9,10 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from her2core.reviews.migrations.triggers import ANY_CHANGE, refuse, refuse_replacing
+
 revision: str = "0016"
 down_revision: str | None = "0015"
-branch_labels = None
-depends_on = None
 
 _MESSAGE = "What was shown stays shown; it is never changed or deleted."
 _ORDER = ("given", "stage", "patch_id")
@@ -27,8 +27,7 @@ _INDEXES = {
 
 def upgrade() -> None:
     """Create the tables, and the triggers on what is never changed; see 0012 and 0015."""
-    postgresql = op.get_bind().dialect.name == "postgresql"
-    collation = "C" if postgresql else None
+    collation = "C" if op.get_bind().dialect.name == "postgresql" else None
     op.create_table(
         "derived",
         sa.Column("id", sa.Integer, nullable=False),
@@ -86,29 +85,5 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_shown_figures"),
     )
     op.create_index("ix_shown_figures_reviewer", "shown_figures", ["reviewer"])
-    for verb in ("UPDATE", "DELETE", "TRUNCATE") if postgresql else ("UPDATE", "DELETE"):
-        _refuse(verb)
-    if not postgresql:
-        op.execute(
-            "CREATE TRIGGER shown_figures_no_replace BEFORE INSERT ON shown_figures "
-            "WHEN NEW.rowid > 0 AND EXISTS (SELECT 1 FROM shown_figures WHERE rowid = NEW.rowid) "
-            "BEGIN SELECT RAISE(ABORT, 'What is recorded is never replaced.'); END"
-        )
-
-
-def downgrade() -> None:
-    """What is recorded as blind rests on it: there is no way back but a backup."""
-    raise NotImplementedError("Restore a backup to go back to an older schema.")
-
-
-def _refuse(verb: str) -> None:
-    each = "STATEMENT" if verb == "TRUNCATE" else "ROW"
-    refuse = (  # the function is that of the first migration
-        f"EXECUTE FUNCTION refuse_change('{_MESSAGE}')"
-        if op.get_bind().dialect.name == "postgresql"
-        else f"BEGIN SELECT RAISE(ABORT, '{_MESSAGE}'); END"
-    )
-    op.execute(
-        f"CREATE TRIGGER shown_figures_no_{verb.lower()} BEFORE {verb} ON shown_figures "
-        f"FOR EACH {each} {refuse}"
-    )
+    refuse("shown_figures", _MESSAGE, *ANY_CHANGE)
+    refuse_replacing("shown_figures")

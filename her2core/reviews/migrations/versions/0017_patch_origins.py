@@ -7,15 +7,8 @@ from alembic import op
 
 revision: str = "0017"
 down_revision: str | None = "0016"
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:
     """Add the column."""
     op.add_column("patch", sa.Column("origin", sa.JSON(), nullable=True))
-
-
-def downgrade() -> None:
-    """Reviews are never thrown away: there is no way back but a backup."""
-    raise NotImplementedError("Restore a backup to go back to an older schema.")

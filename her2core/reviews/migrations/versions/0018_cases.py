@@ -11,8 +11,6 @@ from alembic import op
 
 revision: str = "0018"
 down_revision: str | None = "0017"
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:
@@ -33,8 +31,3 @@ def upgrade() -> None:
     for name in ("said", "case_name"):
         op.add_column("patch_state", sa.Column(name, plain, nullable=False, server_default=""))
     op.create_index("ix_patch_state_case", "patch_state", ["derived_id", "case_name"])
-
-
-def downgrade() -> None:
-    """Reviews are never thrown away: there is no way back but a backup."""
-    raise NotImplementedError("Restore a backup to go back to an older schema.")
