@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from her2core.accounts.records import Permission
 from her2core.common.text import markdown_text
 from her2core.models.architectures import ARCHITECTURES
 from her2core.scores import RESEARCH_NOTICE
@@ -50,13 +51,13 @@ def _upload(here: Services) -> None:
         "Slide, core or microarray",
         type=sorted(SLIDE_ENDINGS),
         key=f"slide-upload-{round_no}",
-        help=f"Up to {here.settings.limits.max_bytes // 2**20} MB (HER2_MAX_BYTES), as the server "
+        help=f"Up to {here.settings.limits.max_bytes // 2**20} MiB (HER2_MAX_BYTES), as the server "
         "holds a file in memory while it is sent. Larger slides are read from its folder of slides "
         "(HER2_SLIDES), where they lie already, and so are formats of several files (MRXS, VMS).",
     )
     if file is None:
         return
-    session.desk(here.store).require_take_in()
+    session.desk(here.store).require(Permission.TAKE_IN)
     try:
         kept = here.slides.keep(file, file.name)
     except OSError:

@@ -204,7 +204,7 @@ def _read(name: str, path: Path, limits: UploadLimits) -> tuple[Entry, Patch | N
     try:
         if path.stat().st_size > limits.max_bytes:
             raise PatchError(
-                f"“{safe_name(path.name)}” is larger than {limits.max_bytes / 2**20:,.6g} MB; "
+                f"“{safe_name(path.name)}” is larger than {limits.max_bytes / 2**20:,.6g} MiB; "
                 "use a smaller region."
             )
         data = path.read_bytes()

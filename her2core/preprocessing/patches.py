@@ -157,7 +157,8 @@ def decode(data: bytes, name: str, limits: UploadLimits, reader: Reader = read_i
         raise PatchError(f"“{shown}” is empty; copy or export the file again.")
     if len(data) > limits.max_bytes:
         raise PatchError(
-            f"“{shown}” is larger than {limits.max_bytes / 2**20:,.6g} MB; upload a smaller region."
+            f"“{shown}” is larger than {limits.max_bytes / 2**20:,.6g} MiB; "
+            "upload a smaller region."
         )
     try:
         image = reader(data, limits.max_pixels, limits.min_side)

@@ -91,7 +91,7 @@ def _reader(
             )
         if info.file_size > max_bytes:
             raise ArchiveError(
-                f"{shown} is larger than {max_bytes / 2**20:,.6g} MB; upload a smaller region."
+                f"{shown} is larger than {max_bytes / 2**20:,.6g} MiB; upload a smaller region."
             )
         left[0] -= info.file_size
         if left[0] < 0:

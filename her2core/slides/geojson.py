@@ -78,7 +78,7 @@ def read_areas(data: bytes, width: int, height: int) -> tuple[Area, ...]:
     """
     if len(data) > MOST_BYTES:
         raise AnnotationError(
-            f"is larger than {MOST_BYTES / 2**20:.0f} MB; export annotations without detections."
+            f"is larger than {MOST_BYTES / 2**20:.0f} MiB; export annotations without detections."
         )
     try:
         found = parse(data.decode("utf-8-sig"))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from her2core.accounts.records import Permission
 from her2core.common.text import markdown_text
 from her2core.preprocessing.image_formats import format_names
 from her2core.serving.services import Services
@@ -41,7 +42,7 @@ def uploader(here: Services) -> None:
         type=None,
         accept_multiple_files=True,
         key=f"upload-{round_no}",
-        help=f"Up to {limits.max_files} files at once, {limits.max_bytes // 2**20} MB each. A CSV "
+        help=f"Up to {limits.max_files} files at once, {limits.max_bytes // 2**20} MiB each. A CSV "
         "with the columns file, group and label names slide or case of each patch and the score it "
         "is known by.",
     )
@@ -79,7 +80,7 @@ def sample_button(here: Services) -> None:
 
 def _send(here: Services, files: Sequence[SentFile]) -> None:
     """Hand the files over, and bring the first patch to the front as soon as it is there."""
-    session.desk(here.store).require_take_in()
+    session.desk(here.store).require(Permission.TAKE_IN)
     owner = session.owner()
     here.uploads.add(owner, files)
     # A new field: the browser's list is emptied and the server lets go of the bytes.

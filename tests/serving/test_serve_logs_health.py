@@ -24,7 +24,14 @@ from her2core.accounts.store import AccountStore
 from her2core.reviews.store import ReviewStore
 from her2core.serving import logs
 from her2core.serving.start import RefusedError, check
-from her2core.settings import PROJECT_ROOT, SHIPPED_DATA, Settings, SignInSettings, load_settings
+from her2core.settings import (
+    PROJECT_ROOT,
+    SHIPPED_DATA,
+    Settings,
+    SignInSettings,
+    UploadLimits,
+    load_settings,
+)
 from tests.browser.server import Server
 from tests.wire_client import Client
 
@@ -126,8 +133,16 @@ def test_a_session_waits_for_its_browser_for_longer_than_it_may_idle(
         monkeypatch.setenv("HER2_IDLE_MINUTES", str(minutes))
     command = serve.streamlit_options("127.0.0.1")
     assert ("--server.disconnectedSessionTTL", seconds) in pairwise(command)
-    config = tomllib.loads((serve.ROOT / ".streamlit" / "config.toml").read_text())
-    assert config["server"]["disconnectedSessionTTL"] == 60 * (SignInSettings.idle_minutes + 1)
+
+
+def test_files_beside_the_settings_have_the_limits_of_the_settings():
+    largest = UploadLimits.max_bytes // 2**20
+    server = tomllib.loads((serve.ROOT / ".streamlit" / "config.toml").read_text())["server"]
+    assert server["maxUploadSize"] == largest
+    assert server["disconnectedSessionTTL"] == 60 * (SignInSettings.idle_minutes + 1)
+    # a file and the form around it
+    proxy = (serve.ROOT / "deploy" / "nginx.conf").read_text()
+    assert f"client_max_body_size {largest + 1}m;" in proxy
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,7 @@ def test_a_table_that_comes_later_finds_its_patches_and_nothing_known_is_written
         ({"/etc/out.png": b"x"}, "leads outside"),
         ({"C:\\out.png": b"x"}, "leads outside"),
         ({"inner.zip": packed({"a.png": b"x"})}, "is an archive itself"),
-        ({"bomb.png": bytes(3 * 2**20)}, "is larger than 1 MB"),
+        ({"bomb.png": bytes(3 * 2**20)}, "is larger than 1 MiB"),
         ({"notes.png": b"no picture"}, "notes.png"),
     ],
 )

@@ -96,7 +96,7 @@ def test_other_objects_and_older_forms_are_no_hindrance(data):
         (collection(feature(polygon([["a", "b"]] * 4))), "outline that is none"),
         (collection(feature(polygon([[1e9, 5], [2e9, 5], [1e9, 9]]))), "another slide"),
         (collection(feature(polygon([[-500, 5], [2, 5], [1, 9]]))), "another slide"),
-        (b" " * (MOST_BYTES + 1), "larger than 50 MB"),
+        (b" " * (MOST_BYTES + 1), "larger than 50 MiB"),
     ],
 )
 def test_what_cannot_be_used_gets_a_sentence(data, said):
