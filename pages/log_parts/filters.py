@@ -6,17 +6,15 @@ from typing import Any, Literal
 import streamlit as st
 
 from her2core.reviews.records import ReviewFilter
-from her2core.scores import HER2Score
 from pages.log_parts import times
+from pages.shell import filter_controls
 
 _AGREEMENT: dict[str, Literal["any", "agrees", "disagrees"]] = {
     "Any": "any",
     "Same as every model": "agrees",
     "Differs from a model": "disagrees",
 }
-_GAPS = {0: "none", 1: "1 grade", 2: "2 grades", 3: "3 grades"}
 _KEYS = ("text", "reviewers", "scores", "agreement", "gaps", "days", "corrected")
-_ROUND = "log_round"  # how often the filters were cleared in this session
 
 
 def ask(names: list[str]) -> ReviewFilter:
@@ -54,14 +52,10 @@ def ask(names: list[str]) -> ReviewFilter:
 
 
 def clear() -> None:
-    """Forget every filter; for a button's on_click.
-
-    The browser keeps the values of a closed popover's widgets and sends them again with the next
-    click. So the next run has new widgets, which begin blank.
-    """
+    """Forget every filter; for a button's on_click."""
     for name in _KEYS:
         st.session_state.pop(_key(name), None)
-    st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1
+    filter_controls.begin_anew("log")
 
 
 def _details(names: list[str]) -> dict[str, Any]:
@@ -72,14 +66,7 @@ def _details(names: list[str]) -> dict[str, Any]:
         placeholder="All reviewers",
         persist_state="session",
     )
-    scores = st.pills(
-        "Own score",
-        list(HER2Score),
-        selection_mode="multi",
-        format_func=lambda score: score.label,
-        key=_key("scores"),
-        persist_state="session",
-    )
+    scores = filter_controls.scores("Own score", key=_key("scores"))
     agreement = st.segmented_control(
         "Own score and the models",
         list(_AGREEMENT),
@@ -88,14 +75,7 @@ def _details(names: list[str]) -> dict[str, Any]:
         key=_key("agreement"),
         persist_state="session",
     )
-    gaps = st.pills(
-        "Gap between the models",
-        list(_GAPS),
-        selection_mode="multi",
-        format_func=_GAPS.__getitem__,
-        key=_key("gaps"),
-        persist_state="session",
-    )
+    gaps = filter_controls.gaps("Gap between the models", key=_key("gaps"))
     nothing: Any = ()  # makes it a range; the signature knows only ranges that have begun
     days = st.date_input(
         "Recorded from, to", value=nothing, key=_key("days"), persist_state="session"
@@ -104,9 +84,9 @@ def _details(names: list[str]) -> dict[str, Any]:
     st.button("Clear filters", icon=":material/filter_alt_off:", on_click=clear)
     return {
         "reviewers": tuple(reviewers),
-        "scores": tuple(scores),
+        "scores": scores,
         "agreement": _AGREEMENT[agreement],
-        "model_gap": tuple(gaps),
+        "model_gap": gaps,
         "since": None if first is None else times.first_moment(first),
         "until": None if last is None else times.last_moment(last),
     }
@@ -119,4 +99,4 @@ def _bounds(days: object) -> tuple[date | None, date | None]:
 
 
 def _key(name: str) -> str:
-    return f"log_{name}-{st.session_state.get(_ROUND, 0)}"
+    return filter_controls.key("log", name)

@@ -20,15 +20,13 @@ from her2core.reviews.worklist_filter import (
     from_address,
     to_address,
 )
-from her2core.scores import HER2Score
-from pages.shell import session, ui
+from pages.shell import filter_controls, session, ui
 
 _READERS = {name: network.title for name, network in ARCHITECTURES.items()} | {STAIN: "Stain"}
 _STATES: dict[State, str] = {"open": "To review", "reviewed": "Reviewed"}
 _GIVEN: dict[Given, str] = {"me": "You", "nobody": "Nobody"}
-_GAPS = {0: "none", 1: "1 grade", 2: "2 grades", 3: "3 grades"}
 _COUNTED = ("state", "scores", "gap", "unfamiliar", "not_assessable", "case", "given")
-_FILTER, _ROUND, _WRONG = "worklist_filter", "worklist_filter_round", "worklist_filter_wrong"
+_FILTER, _WRONG = "worklist_filter", "worklist_filter_wrong"
 
 
 def ask(whole: Worklist, changed: Callable[[], None]) -> WorklistFilter:
@@ -79,30 +77,17 @@ def say_what_was_wrong() -> None:
 
 
 def _details(cases: list[str], text: str, turn: Callable[[], None]) -> WorklistFilter:
-    keep: dict[str, Any] = {"persist_state": "session", "on_change": turn}
+    change: dict[str, Any] = {"on_change": turn}
+    keep = {"persist_state": "session", **change}
     state = st.segmented_control(
         "State", list(_STATES), format_func=_STATES.__getitem__, key=_key("state"), **keep
     )
-    scores = st.pills(
-        "Score",
-        list(HER2Score),
-        selection_mode="multi",
-        format_func=lambda score: score.label,
-        key=_key("scores"),
-        **keep,
-    )
+    scores = filter_controls.scores("Score", key=_key("scores"), **change)
     reader = st.segmented_control(
         "Score of", list(_READERS), format_func=_READERS.__getitem__, key=_key("reader"), **keep,
         help="Without a choice: of any of them.",
     )  # fmt: skip
-    gap = st.pills(
-        "Gap between the readers",
-        list(_GAPS),
-        selection_mode="multi",
-        format_func=_GAPS.__getitem__,
-        key=_key("gap"),
-        **keep,
-    )
+    gap = filter_controls.gaps("Gap between the readers", key=_key("gap"), **change)
     unfamiliar = st.checkbox("Unfamiliar to a model", key=_key("unfamiliar"), **keep)
     not_assessable = st.checkbox("Not assessable", key=_key("not_assessable"), **keep)
     if ui.blind_mode():
@@ -136,7 +121,7 @@ def _details(cases: list[str], text: str, turn: Callable[[], None]) -> WorklistF
 def _set(wanted: WorklistFilter) -> None:
     """Let the controls, which are not drawn yet, begin with this filter."""
     st.session_state[_FILTER] = wanted
-    st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1
+    filter_controls.begin_anew("worklist")
     for name, value in vars(wanted).items():
         if name != "among":
             listed = isinstance(value, tuple)
@@ -149,11 +134,7 @@ def _blank(name: str) -> object:
 
 
 def _clear(changed: Callable[[], None]) -> None:
-    """Forget every filter; for a button's on_click.
-
-    The browser keeps the values of a closed popover's widgets and sends them again with the next
-    click. So the next run has new widgets.
-    """
+    """Forget every filter; for a button's on_click."""
     _set(EVERYTHING)
     _turn(changed)
 
@@ -164,4 +145,4 @@ def _turn(changed: Callable[[], None]) -> None:
 
 
 def _key(name: str) -> str:
-    return f"worklist_{name}-{st.session_state.get(_ROUND, 0)}"
+    return filter_controls.key("worklist", name)
