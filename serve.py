@@ -54,10 +54,13 @@ def streamlit_options(
         port: to listen to; None for the configured one.
         names: by which browsers may ask for the server; empty for any.
     """
+    settings = load_settings()
     # A limit of Streamlit's own, in MiB, would stop a file that the settings let in.
-    largest = -(-load_settings().limits.max_bytes // 2**20)
+    largest = -(-settings.limits.max_bytes // 2**20)
+    # a session waits for a browser that lost its connection for longer than it may idle
+    patience = 60 * (settings.sign_in.idle_minutes + 1)
     options = ["--server.address", address, "--server.maxUploadSize", str(largest)]
-    options += ["--server.disconnectedSessionTTL", str(session_seconds())]
+    options += ["--server.disconnectedSessionTTL", str(patience)]
     if port is not None:
         options += ["--server.port", str(port)]
     for name in names:
@@ -66,11 +69,6 @@ def streamlit_options(
         # Streamlit's sign-in has to read the same file
         options += ["--secrets.files", str(secrets_path())]
     return options
-
-
-def session_seconds() -> int:
-    """How long a session waits for a browser that lost its connection: longer than it may idle."""
-    return 60 * (load_settings().sign_in.idle_minutes + 1)
 
 
 def configured_address() -> str:

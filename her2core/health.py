@@ -14,7 +14,9 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
 from her2core.accounts.store import AccountStore
 from her2core.models.bundles.card import BundleError
@@ -83,31 +85,30 @@ def _database(settings: Settings) -> tuple[bool, str]:
             "There is no review database yet; the server makes it when it starts. If it was "
             "started, check HER2_HOME and DATABASE_URL."
         )
-    store = ReviewStore(settings.database_url)
-    try:
+    with closing(ReviewStore(settings.database_url)) as store:
         head = store.head()
         accounts = len(AccountStore(store).accounts())
-    finally:
-        store.close()
     if head is None:
         return False, "The review log does not say where it ends; restore a backup."
     return True, f"Opens; {head.last_id} reviews, {accounts} accounts."
 
 
 def _images(settings: Settings) -> tuple[bool, str]:
-    folder = settings.image_dir
-    existing = next(path for path in (folder, *folder.parents) if path.exists())
-    if not os.access(existing, os.W_OK | os.X_OK):
-        return False, f"The folder {existing} cannot be written to."
+    folder = _existing(settings.image_dir)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return False, f"The folder {folder} cannot be written to."
     return True, "The folder can be written to."
 
 
 def _disk(settings: Settings) -> tuple[bool, str]:
-    home = settings.home
-    existing = next(path for path in (home, *home.parents) if path.exists())
-    free = shutil.disk_usage(existing).free
-    said = f"{free / 2**30:.1f} GiB free."
-    return free >= ENOUGH_BYTES, said if free >= ENOUGH_BYTES else f"Only {said}"
+    free = shutil.disk_usage(_existing(settings.home)).free
+    text = f"{free / 2**30:.1f} GiB free."
+    return free >= ENOUGH_BYTES, text if free >= ENOUGH_BYTES else f"Only {text}"
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest one above it that is there."""
+    return next(path for path in (folder, *folder.parents) if path.exists())
 
 
 def _models(settings: Settings) -> tuple[bool, str]:

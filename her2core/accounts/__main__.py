@@ -14,9 +14,10 @@ import argparse
 import getpass
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 
 from her2core.accounts.records import ROLES, AccountError
-from her2core.accounts.store import COMMAND_LINE, AccountStore
+from her2core.accounts.store import AccountStore
 from her2core.common.text import printable
 from her2core.reviews.store import ReviewStore, StoreError
 from her2core.settings import load_settings
@@ -26,20 +27,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status."""
     options = _parser().parse_args(arguments)
     try:
-        store = ReviewStore(options.database or load_settings().database_url)
-    except (StoreError, ValueError) as error:
-        print(error, file=sys.stderr)
-        return 2
-    try:
-        _run(AccountStore(store), options)
+        with closing(ReviewStore(options.database or load_settings().database_url)) as store:
+            _run(AccountStore(store), options)
     except AccountError as error:
         print(error, file=sys.stderr)
         return 1
-    except StoreError as error:
+    except (StoreError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2
-    finally:
-        store.close()
     return 0
 
 
@@ -88,7 +83,6 @@ def _run(accounts: AccountStore, options: argparse.Namespace) -> None:
                 options.role,
                 password=_password(options.password_stdin) if wants_password else None,
                 login=options.login,
-                by=COMMAND_LINE,
             )
             print(f"{made.name} may sign in as {made.role}.")
         case "set-password":

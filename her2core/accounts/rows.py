@@ -72,26 +72,20 @@ def key_hash(key: str) -> str:
     return hashlib.sha256(key.encode("utf-8")).hexdigest()
 
 
-def address_key(address: str) -> str:
-    """What counts as one address: IPv4 as it is, of IPv6 the network a provider gives out.
+def address_hash(address: str) -> str:
+    """SHA-256 of what counts as one address: IPv4 as it is, of IPv6 the network that is given out.
 
     Returns:
-        Empty for this machine itself and for what is no address: behind a proxy whose word is not
-        taken everybody comes from there, so that it tells nobody from anybody.
+        Hexadecimal. Empty for this machine itself and for what is no address: behind a proxy whose
+        word is not taken everybody comes from there, so that it tells nobody from anybody.
     """
     try:
         parsed = ipaddress.ip_address(address.strip().strip("[]").split("%")[0])
     except ValueError:
         return ""
     if isinstance(parsed, ipaddress.IPv6Address):
-        if parsed.ipv4_mapped is None:
-            network = ipaddress.ip_network((parsed, 64), strict=False)
-            return "" if parsed.is_loopback else str(network)
-        parsed = parsed.ipv4_mapped
-    return "" if parsed.is_loopback else str(parsed)
-
-
-def address_hash(address: str) -> str:
-    """SHA-256 of an address's key, hexadecimal; empty where it tells nobody from anybody."""
-    key = address_key(address)
-    return key_hash(key) if key else ""
+        parsed = parsed.ipv4_mapped or parsed
+    if parsed.is_loopback:
+        return ""
+    one = parsed if parsed.version == 4 else ipaddress.ip_network((parsed, 64), strict=False)
+    return key_hash(str(one))

@@ -74,7 +74,6 @@ class AccountStore:
         *,
         password: str | None = None,
         login: str | None = None,
-        by: str = COMMAND_LINE,
     ) -> Account:
         """Create an account.
 
@@ -83,7 +82,6 @@ class AccountStore:
             role: one of ROLES.
             password: for local sign-in; None where only OIDC signs in.
             login: e-mail address or subject at the OIDC provider.
-            by: who does it, for the audit.
 
         Raises:
             AccountError: the name or login is taken, or something about them is not valid.
@@ -102,21 +100,11 @@ class AccountStore:
                 raise AccountError(f"There is an account “{name}” already.")
             if login and session.scalar(select(AccountRow.id).where(AccountRow.login == login)):
                 raise AccountError(f"The login “{login}” belongs to another account already.")
-            row = AccountRow(
-                name=name,
-                name_key=name_key(name),
-                role=known_role,
-                password_hash=stored,
-                login=login,
-                disabled=False,
-                created_at=self._clock(),
-            )
-            session.add(row)
-            session.flush()
-            self._note(session, by, "account added", f"{name} as {known_role}")
+            row = AccountRow(name=name, role=known_role, password_hash=stored, login=login)
+            self._insert(session, row, f"{name} as {known_role}")
             return account_of(row)
 
-    def set_role(self, name: str, role: str, *, by: str = COMMAND_LINE) -> Account:
+    def set_role(self, name: str, role: str) -> Account:
         """Give a person another role; it counts from their next click on.
 
         Raises:
@@ -126,10 +114,10 @@ class AccountStore:
         with self._store.writing() as session:
             row = known_row(session, name)
             before, row.role = row.role, known_role
-            self._note(session, by, "role changed", f"{row.name}: {before} to {known_role}")
+            self._note(session, "role changed", f"{row.name}: {before} to {known_role}")
             return account_of(row)
 
-    def set_password(self, name: str, password: str, *, by: str = COMMAND_LINE) -> Account:
+    def set_password(self, name: str, password: str) -> None:
         """Give a person another password, and a fresh number of attempts.
 
         Raises:
@@ -140,10 +128,9 @@ class AccountStore:
             row = known_row(session, name)
             row.password_hash = stored
             limits.unlock_account(session, self._clock(), row)
-            self._note(session, by, "password changed", row.name)
-            return account_of(row)
+            self._note(session, "password changed", row.name)
 
-    def set_disabled(self, name: str, disabled: bool, *, by: str = COMMAND_LINE) -> Account:
+    def set_disabled(self, name: str, disabled: bool) -> None:
         """Keep a person out from their next click on, or let them in again.
 
         Raises:
@@ -152,10 +139,9 @@ class AccountStore:
         with self._store.writing() as session:
             row = known_row(session, name)
             row.disabled = disabled
-            self._note(session, by, "account disabled" if disabled else "account enabled", row.name)
-            return account_of(row)
+            self._note(session, f"account {'disabled' if disabled else 'enabled'}", row.name)
 
-    def unlock(self, name: str, *, by: str = COMMAND_LINE) -> None:
+    def unlock(self, name: str) -> None:
         """Let a person try again at once, after too many failed sign-ins, from any address.
 
         Raises:
@@ -164,9 +150,9 @@ class AccountStore:
         with self._store.writing() as session:
             row = known_row(session, name)
             limits.unlock_account(session, self._clock(), row)
-            self._note(session, by, "sign-in unlocked", row.name)
+            self._note(session, "sign-in unlocked", row.name)
 
-    def unlock_address(self, address: str, *, by: str = COMMAND_LINE) -> None:
+    def unlock_address(self, address: str) -> None:
         """Let an address try again at once.
 
         Raises:
@@ -175,13 +161,13 @@ class AccountStore:
         with self._store.writing() as session:
             if not limits.unlock_address(session, address):
                 raise AccountError(f"“{address}” is no address of another machine.")
-            self._note(session, by, "sign-in unlocked", "an address")
+            self._note(session, "sign-in unlocked", "an address")
 
-    def unlock_all(self, *, by: str = COMMAND_LINE) -> None:
+    def unlock_all(self) -> None:
         """Let everybody try again at once."""
         with self._store.writing() as session:
             limits.unlock_all(session)
-            self._note(session, by, "sign-in unlocked", "everybody")
+            self._note(session, "sign-in unlocked", "everybody")
 
     # sign-in -------------------------------------------------------------------------------------
 
@@ -210,12 +196,12 @@ class AccountStore:
         with self._store.writing() as session:
             row = account_row(session, name)
             if not fits or row is None:
-                self._note(session, row.name if row else "unknown name", "sign-in failed", "")
+                self._note(session, "sign-in failed", "", row.name if row else "unknown name")
             else:
                 if stored is not None and passwords.is_outdated(stored):
                     row.password_hash = passwords.rehashed(password)
                 limits.forget_attempts(session, self._clock(), key, address, row)
-                self._note(session, row.name, "signed in", "account")
+                self._note(session, "signed in", "account", row.name)
                 return account_of(row).identity("account")
         raise SignInError(_WRONG)
 
@@ -239,7 +225,7 @@ class AccountStore:
                 row = self._first_visit(session, logins[0], checked_role(default_role))
             refused = row is None or row.disabled
             named = row.name if row else "unknown name"
-            self._note(session, named, "sign-in failed" if refused else "signed in", "OIDC")
+            self._note(session, "sign-in failed" if refused else "signed in", "OIDC", named)
             account = None if row is None or refused else account_of(row)
         if account is None:
             raise SignInError(
@@ -267,7 +253,7 @@ class AccountStore:
     def note(self, actor: str, action: str, detail: str) -> None:
         """Add an audit entry; `detail` must hold neither file names nor comments."""
         with self._store.writing() as session:
-            self._note(session, actor, action, detail)
+            self._note(session, action, detail, actor)
 
     def audit(self, limit: int = 500, action: str = "", about: str = "") -> list[AuditEntry]:
         """The last entries, newest first: all, or of one action whose detail begins so."""
@@ -280,21 +266,23 @@ class AccountStore:
 
     # ---------------------------------------------------------------------------------------------
 
-    def _note(self, session: Session, actor: str, action: str, detail: str) -> None:
+    def _note(self, session: Session, action: str, detail: str, actor: str = COMMAND_LINE) -> None:
         add_audit(session, self._clock(), actor, action, detail)
 
     def _first_visit(self, session: Session, login: str, role: Role) -> AccountRow:
         if account_row(session, login) is not None:
             raise SignInError("Another account has your name; ask who runs this server.")
-        row = AccountRow(
-            name=login[:80],
-            name_key=name_key(login[:80]),
-            role=role,
-            login=login,
-            disabled=False,
-            created_at=self._clock(),
-        )
+        name = login[:80]
+        row = AccountRow(name=name, role=role, login=login)
+        self._insert(session, row, f"{name} as {role}, at first visit", name)
+        return row
+
+    def _insert(
+        self, session: Session, row: AccountRow, detail: str, by: str = COMMAND_LINE
+    ) -> None:
+        row.name_key = name_key(row.name)
+        row.disabled = False
+        row.created_at = self._clock()
         session.add(row)
         session.flush()
-        self._note(session, login[:80], "account added", f"{login[:80]} as {role}, at first visit")
-        return row
+        self._note(session, "account added", detail, by)

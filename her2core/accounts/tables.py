@@ -5,11 +5,11 @@ One backup holds everything. A person's name is the reviewer's name in the log.
 
 from datetime import datetime
 
-from sqlalchemy import Boolean, CheckConstraint, ForeignKey, String, Text
+from sqlalchemy import CheckConstraint, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from her2core.accounts.records import ROLES
-from her2core.reviews.schema import Base, UtcText
+from her2core.reviews.schema import Base
 
 
 class AccountRow(Base):
@@ -28,9 +28,9 @@ class AccountRow(Base):
     role: Mapped[str] = mapped_column(String(20))
     password_hash: Mapped[str | None] = mapped_column(String(255))
     login: Mapped[str | None] = mapped_column(String(255), unique=True)
-    disabled: Mapped[bool] = mapped_column(Boolean)
-    created_at: Mapped[datetime] = mapped_column(UtcText)
-    unlocked_at: Mapped[datetime | None] = mapped_column(UtcText)
+    disabled: Mapped[bool]
+    created_at: Mapped[datetime]
+    unlocked_at: Mapped[datetime | None]
 
 
 class KnownAddressRow(Base):
@@ -40,7 +40,7 @@ class KnownAddressRow(Base):
 
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), primary_key=True)
     address_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
-    signed_in_at: Mapped[datetime] = mapped_column(UtcText)
+    signed_in_at: Mapped[datetime]
 
 
 class SignInFailureRow(Base):
@@ -55,7 +55,7 @@ class SignInFailureRow(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     name_hash: Mapped[str] = mapped_column(String(64), index=True)
     address_hash: Mapped[str] = mapped_column(String(64), index=True, server_default="")
-    failed_at: Mapped[datetime] = mapped_column(UtcText, index=True)
+    failed_at: Mapped[datetime] = mapped_column(index=True)
 
 
 class AuditRow(Base):
@@ -64,7 +64,7 @@ class AuditRow(Base):
     __tablename__ = "audit"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    happened_at: Mapped[datetime] = mapped_column(UtcText, index=True)
+    happened_at: Mapped[datetime] = mapped_column(index=True)
     actor: Mapped[str] = mapped_column(String(80))
     action: Mapped[str] = mapped_column(String(40), index=True)
-    detail: Mapped[str] = mapped_column(Text)
+    detail: Mapped[str]
