@@ -165,7 +165,7 @@ def _readings(here: Services, patch: Patch, review: Review | None) -> tuple[Verd
         readings = here.workbench.verdicts(patch)
         recorded_key = (patch.key, *(reading.model_id for reading in readings))
         if recorded_key not in here.recorded:
-            session.desk(here.store).record_verdicts(patch.sha256, patch.square, readings)
+            here.store.record_verdicts(patch.sha256, patch.square, readings)
             here.recorded.add(recorded_key)
     except StoreError:
         raise  # the database is away, the models are not: main.py says so

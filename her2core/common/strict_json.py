@@ -10,6 +10,7 @@ import json
 import math
 import types
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from datetime import UTC, datetime
 from enum import IntEnum
 from functools import cache
 from pathlib import Path
@@ -87,8 +88,9 @@ def read(kind: type[T], data: Any, where: str) -> T:
     """An instance of a dataclass from a JSON object.
 
     Known kinds of fields: str, bool, int (whole, not negative), float (finite), Literal of texts,
-    an IntEnum by its number, `X | Y | None` (the first that fits), `tuple[X, ...]`, tuples of fixed
-    length, dict[str, X] and dataclasses. Only a field whose default is None may be missing.
+    an IntEnum by its number, datetime (ISO 8601 in UTC, with microseconds), `X | Y | None` (the
+    first that fits), `tuple[X, ...]`, tuples of fixed length, dict[str, X] and dataclasses. Only a
+    field whose default is None may be missing.
 
     Args:
         kind: the dataclass.
@@ -193,7 +195,20 @@ def _number(value: Any, where: str) -> float:
     return number
 
 
-_PLAIN: dict[Any, _Reader] = {str: _text, bool: _flag, int: _whole, float: _number}
+def _moment(value: Any, where: str) -> datetime:
+    text = _text(value, where)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ShapeError(f"{where} is no time") from None
+    if moment.tzinfo is None or moment.astimezone(UTC).isoformat(timespec="microseconds") != text:
+        raise ShapeError(f"{where} is not spelled in UTC")
+    return moment
+
+
+_PLAIN: dict[Any, _Reader] = {
+    str: _text, bool: _flag, int: _whole, float: _number, datetime: _moment,
+}  # fmt: skip
 
 
 def _one_of(value: Any, where: str, allowed: tuple[Any, ...]) -> Any:

@@ -12,19 +12,17 @@ from sqlalchemy.orm import Session
 
 from her2core.accounts.records import Account, AuditEntry, Identity, NotAllowedError, Permission
 from her2core.accounts.store import AccountStore
-from her2core.models.verdict import Verdict
-from her2core.people.assignment_plan import read_plan
 from her2core.people.assignments import AssignmentError, Assignments
-from her2core.people.double_reading import Plan
 from her2core.people.overview import Overview, free_patches, overview, unread_patches
 from her2core.people.review_log import ReviewLog
 from her2core.people.sight import Sight, is_theirs, sight_of, to_adjudicate
 from her2core.people.worklist import Worklist
-from her2core.preprocessing.patches import Square
 from her2core.reviews import corrections
+from her2core.reviews.assignment_plan import read_plan
 from her2core.reviews.derived import patches_by
+from her2core.reviews.double_reads import Plan
 from her2core.reviews.errors import ReviewRefusedError
-from her2core.reviews.records import PatchRecord, Review, ReviewDraft, ReviewFilter
+from her2core.reviews.records import Review, ReviewDraft
 from her2core.reviews.store import ReviewStore
 from her2core.reviews.worklist import Order
 from her2core.reviews.worklist_filter import EVERYTHING, WorklistFilter
@@ -87,7 +85,7 @@ class Desk:
         """Whether any patch was given to somebody."""
         return self.identity.way != "open" and self._assignments.any()
 
-    def to_give_out(self, limit: int | None = None) -> dict[str, str]:
+    def to_give_out(self) -> dict[str, str]:
         """sha256 -> name of the patches that were given to nobody, by arrival.
 
         Raises:
@@ -96,7 +94,7 @@ class Desk:
         self.require(Permission.ASSIGN)
         number = self._store.derived(patches_by({}))
         with self._store.reading() as session:
-            return free_patches(session, number, limit)
+            return free_patches(session, number)
 
     def to_take_back(self, name: str, limit: int | None = None) -> dict[str, str]:
         """sha256 -> name of what was given to this reader alone and is not read yet.
@@ -125,10 +123,6 @@ class Desk:
         ):
             raise NotAllowedError(_SEALED)
         return review
-
-    def reviews(self, wanted: ReviewFilter | None = None) -> tuple[list[Review], int]:
-        """All reviews that pass the filter, newest first, and how many entries are sealed."""
-        return self.log().everything(wanted or ReviewFilter())
 
     def log(self, *, blind: bool = False, seen: Collection[str] = ()) -> ReviewLog:
         """The log as this person may see it; see there."""
@@ -214,22 +208,6 @@ class Desk:
         return self._store.save_review(
             draft, token=token, admit=lambda session: self._admit(session, draft)
         )
-
-    def require_take_in(self) -> None:
-        """Go on only if this person may bring patches.
-
-        Raises:
-            NotAllowedError: they may not.
-        """
-        self.require(Permission.TAKE_IN)
-
-    def record_verdicts(self, sha256: str, square: Square, verdicts: Iterable[Verdict]) -> None:
-        """Record what the models said; the same as the store's, open to all who may read."""
-        self._store.record_verdicts(sha256, square, verdicts)
-
-    def patch(self, sha256: str) -> PatchRecord | None:
-        """The patch with this sha256, if known."""
-        return self._store.patch(sha256)
 
     def note_export(self, what: str, entries: int) -> None:
         """Put an export into the audit, before the file is handed out.

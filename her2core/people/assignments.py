@@ -12,13 +12,12 @@ from datetime import UTC, datetime
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from her2core.accounts.records import AccountError, Permission
-from her2core.accounts.rows import account_of, account_row, add_audit
+from her2core.accounts.records import Permission
+from her2core.accounts.rows import account_of, account_row, add_audit, known_row
 from her2core.accounts.tables import AccountRow
-from her2core.people.assignment_plan import read_plan, reviewed
-from her2core.people.double_reading import DoubleRead, Kind, Plan
-from her2core.people.tables import AssignmentRow, DoubleReadRow
+from her2core.reviews.assignment_plan import AssignmentRow, DoubleReadRow, read_plan, reviewed
 from her2core.reviews.derived import touch
+from her2core.reviews.double_reads import DoubleRead, Kind, Plan
 from her2core.reviews.schema import PatchRow, ReviewerRow, ReviewRow
 from her2core.reviews.store import ReviewStore
 
@@ -112,7 +111,7 @@ class Assignments:
             How many were taken back.
         """
         with self._store.writing() as session:
-            reader = _known(session, name)
+            reader = known_row(session, name)
             chosen = _patches(session, patches)
             among = PatchRow.id.in_([patch.id for patch in chosen])
             answered = {patch for who, patch in reviewed(session, among) if who == reader.name}
@@ -246,13 +245,6 @@ def _patches(session: Session, keys: Iterable[str]) -> list[PatchRow]:
 
 def _count(number: int) -> str:
     return "1 patch" if number == 1 else f"{number} patches"
-
-
-def _known(session: Session, name: str) -> AccountRow:
-    row = account_row(session, name)
-    if row is None:
-        raise AccountError(f"There is no account “{name}”.")
-    return row
 
 
 def _reader(session: Session, name: str) -> AccountRow:

@@ -1,7 +1,7 @@
 """Double reads as a CSV table: both answers, and what the double read came to."""
 
 from her2core.common.csv_table import csv_table
-from her2core.people.double_reading import DoubleRead, Plan
+from her2core.reviews.double_reads import DoubleRead, Plan
 
 COLUMNS = (
     "patch_sha256",

@@ -9,8 +9,7 @@ from sqlalchemy import case, func, not_, select
 from sqlalchemy.orm import Session
 
 from her2core.accounts.tables import AccountRow
-from her2core.people.double_reading import Progress
-from her2core.people.tables import AssignmentRow
+from her2core.reviews.assignment_plan import AssignmentRow
 from her2core.reviews.schema import PatchRow, ReviewerRow, ReviewRow
 from her2core.reviews.state_tables import PatchStateRow
 
@@ -22,6 +21,20 @@ _READ = (
     .correlate(AccountRow, AssignmentRow)
     .exists()
 )
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far one reader is with what was given to them."""
+
+    name: str
+    assigned: int
+    done: int
+
+    @property
+    def left(self) -> int:
+        """Patches still to be read."""
+        return self.assigned - self.done
 
 
 @dataclass(frozen=True)
@@ -62,7 +75,7 @@ def overview(session: Session, derived_id: int) -> Overview:
     )
 
 
-def free_patches(session: Session, derived_id: int, limit: int | None = None) -> dict[str, str]:
+def free_patches(session: Session, derived_id: int) -> dict[str, str]:
     """sha256 -> name of the patches that were given to nobody, by arrival."""
     wanted = (
         select(PatchRow.sha256, PatchRow.name)
@@ -70,7 +83,7 @@ def free_patches(session: Session, derived_id: int, limit: int | None = None) ->
         .where(PatchStateRow.derived_id == derived_id, not_(PatchStateRow.given))
         .order_by(PatchStateRow.received_at, PatchStateRow.sha256)
     )
-    return dict(session.execute(wanted.limit(limit)).all())
+    return dict(session.execute(wanted).all())
 
 
 def unread_patches(session: Session, name: str, limit: int | None = None) -> dict[str, str]:

@@ -11,9 +11,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from her2core.people.double_reading import Plan
 from her2core.preprocessing.image_store import Images
 from her2core.preprocessing.patches import Patch, Square
+from her2core.reviews.double_reads import Plan
 from her2core.reviews.records import Review
 from her2core.scores import HER2Score
 from her2core.training.own_patches import AdaptError, OwnPatch

@@ -22,8 +22,8 @@ from her2core.reviews import log_queries
 from her2core.reviews.derived import patches_by
 from her2core.reviews.log_columns import LogColumns
 from her2core.reviews.records import Review, ReviewFilter
-from her2core.reviews.schema import PatchRow, ReviewerRow, ReviewRow, ShownVerdictsRow
-from her2core.reviews.showings import UNNAMED, seen_in_figures
+from her2core.reviews.schema import PatchRow, ReviewerRow, ReviewRow
+from her2core.reviews.showings import UNNAMED, ShownVerdictsRow, seen_in_figures
 from her2core.reviews.state_tables import ReviewStateRow
 from her2core.reviews.store import ReviewStore
 from her2core.reviews.validation import recorded_name

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from her2core.accounts.records import Identity, Permission
-from her2core.people.double_reading import DoubleRead, Plan
+from her2core.reviews.double_reads import DoubleRead, Plan
 
 
 @dataclass(frozen=True)

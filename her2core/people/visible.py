@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from her2core.accounts.records import Identity, Permission
 from her2core.accounts.tables import AccountRow
-from her2core.people.tables import AssignmentRow, DoubleReadRow
+from her2core.reviews.assignment_plan import AssignmentRow, DoubleReadRow
 from her2core.reviews.state_tables import PatchStateRow, ReviewStateRow
 from her2core.reviews.worklist_filter import WorklistFilter
 

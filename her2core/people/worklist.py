@@ -14,12 +14,12 @@ from sqlalchemy import and_, not_
 from sqlalchemy.orm import Session
 
 from her2core.accounts.records import Identity
-from her2core.people.assignment_plan import read_plan
-from her2core.people.double_reading import Plan
 from her2core.people.sight import sight_of
 from her2core.people.visible import given, theirs, veiled
 from her2core.reviews import queries, worklist_queries
+from her2core.reviews.assignment_plan import read_plan
 from her2core.reviews.derived import patches_by
+from her2core.reviews.double_reads import Plan
 from her2core.reviews.patch_names import distinct_names, look
 from her2core.reviews.records import WorklistItem
 from her2core.reviews.store import ReviewStore

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from her2core.preprocessing.image_store import ImageStore
@@ -128,12 +128,9 @@ def _export(url: str, settings: Settings, options: argparse.Namespace) -> int:
 
 
 def _import(url: str, settings: Settings, options: argparse.Namespace) -> int:
-    store = ReviewStore(url)
-    try:
-        images = ImageStore(settings.image_dir) if settings.store_images else None
+    images = ImageStore(settings.image_dir) if settings.store_images else None
+    with closing(ReviewStore(url)) as store:
         done = import_study(store, images, options.file, settings.limits)
-    finally:
-        store.close()
     print(
         f"Imported {done.entries} log entries, {done.patches} patches and {done.images} images; "
         "what was known already stayed as it was."
@@ -161,17 +158,12 @@ def _ends(head: ChainHead, line: ChainHead) -> str:
     )
 
 
-@contextmanager
-def _existing(url: str) -> Iterator[ReviewStore]:
+def _existing(url: str) -> closing[ReviewStore]:
     """The store of a database that is there: a mistyped name must not make an empty one."""
     file = sqlite_file(url)
     if file is not None and not file.is_file():
         raise StoreError(f"There is no review database at '{file}'.")
-    store = ReviewStore(url)
-    try:
-        yield store
-    finally:
-        store.close()
+    return closing(ReviewStore(url))
 
 
 if __name__ == "__main__":

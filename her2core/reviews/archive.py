@@ -21,8 +21,8 @@ from PIL import Image
 from her2core import __version__
 from her2core.common.zip_files import ZippedFile, add_file
 from her2core.preprocessing.patches import Patch
+from her2core.reviews.columns import ExportOptions
 from her2core.reviews.export import FORMATS
-from her2core.reviews.export_column import ExportOptions
 from her2core.reviews.records import Review, ReviewFilter
 from her2core.reviews.schema import utc_text
 from her2core.scores import RESEARCH_NOTICE

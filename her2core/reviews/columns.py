@@ -1,19 +1,62 @@
-"""The columns of the exported review log: stable names, what each one means, and its value."""
+"""The columns of the exported review log: stable names, kinds, what each one means, its value."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 from her2core.models.architectures import ARCHITECTURES
-from her2core.reviews.export_column import Column, ExportOptions, Value
+from her2core.models.verdict import Verdict
 from her2core.reviews.records import Review
 from her2core.reviews.schema import utc_text
 from her2core.reviews.worklist import model_gap, reader_gap
 from her2core.scores import RESEARCH_NOTICE, RULE_TEXT, HER2Score
 from her2core.stain.cells import Pattern
-from her2core.stain.reading import StainReading
+
+Value = str | bool | int | float | None
 
 
-def _yes_no(answer: bool | None) -> str | None:
-    return None if answer is None else ("yes" if answer else "no")
+@dataclass(frozen=True)
+class ExportOptions:
+    """What goes into an export.
+
+    Attributes:
+        include_names: also export the names of files, which may identify patients.
+    """
+
+    include_names: bool = False
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the export; another one is an entry here and nothing else.
+
+    Attributes:
+        kind: what its values are, also where all are missing.
+        name: stable, in lower case.
+        description: what it means.
+        read: how its value is read; None is an empty cell.
+        width: in characters, of a spreadsheet; None: as its name needs.
+        names_files: empty unless names of files are asked for.
+    """
+
+    kind: type[str] | type[bool] | type[int] | type[float]
+    name: str
+    description: str
+    read: Callable[[Review], Value]
+    width: int | None = None
+    names_files: bool = False
+
+    @property
+    def title(self) -> str:
+        """Its name in words, as a page heads it."""
+        return self.name.replace("_", " ").capitalize()
+
+    def value(self, review: Review, options: ExportOptions) -> Value:
+        """Its value, of its kind; None where there is none, or it is not asked for."""
+        return None if self.names_files and not options.include_names else self.read(review)
+
+
+_text, _flag, _whole, _number = (partial(Column, kind) for kind in (str, bool, int, float))
 
 
 def utc_iso(review: Review) -> str:
@@ -21,232 +64,214 @@ def utc_iso(review: Review) -> str:
     return utc_text(review.recorded_at)
 
 
+def _key(score: HER2Score | None) -> str | None:
+    return None if score is None else score.key
+
+
 _ENTRY = (
-    Column("review_id", "Number of the entry in the review log.", lambda r, _: r.id),
-    Column("recorded_at", "When it was recorded: ISO 8601, UTC.", lambda r, _: utc_iso(r)),
-    Column("reviewer", "Name of the reviewer.", lambda r, _: r.reviewer),
-    Column("patch_sha256", "sha256 of the uploaded file.", lambda r, _: r.patch.sha256, 20),
-    Column(
+    _whole("review_id", "Number of the entry in the review log.", lambda r: r.id),
+    _text("recorded_at", "When it was recorded: ISO 8601, UTC.", utc_iso),
+    _text("reviewer", "Name of the reviewer.", lambda r: r.reviewer),
+    _text("patch_sha256", "sha256 of the uploaded file.", lambda r: r.patch.sha256, 20),
+    _text(
         "file_name",
         "Name of the uploaded file; empty unless asked for, as it may identify a patient.",
-        lambda r, options: r.patch.name if options.include_names else None,
+        lambda r: r.patch.name,
         30,
+        names_files=True,
     ),
-    Column("square_x", "Left edge of the reviewed square, in pixels.", lambda r, _: r.square.x),
-    Column("square_y", "Upper edge of the reviewed square, in pixels.", lambda r, _: r.square.y),
-    Column("square_size", "Side of the reviewed square, in pixels.", lambda r, _: r.square.size),
+    _whole("square_x", "Left edge of the reviewed square, in pixels.", lambda r: r.square.x),
+    _whole("square_y", "Upper edge of the reviewed square, in pixels.", lambda r: r.square.y),
+    _whole("square_size", "Side of the reviewed square, in pixels.", lambda r: r.square.size),
 )
 
 
-def _of_origin(name: str, description: str) -> Column:
-    def value(review: Review, options: ExportOptions) -> Value:
-        if name == "slide" and not options.include_names:
-            return None
-        found = getattr(review.patch.origin, name, None)
-        return _yes_no(found) if isinstance(found, bool) else found
-
-    return Column(name if name == "slide" else f"slide_{name}", description, value)
+def _origin(name: str) -> Callable[[Review], Value]:
+    return lambda review: getattr(review.patch.origin, name, None)
 
 
 _ORIGIN = (
-    _of_origin("slide", "Slide that the patch was taken from; given as file_name is."),
-    _of_origin("x", "Left edge of the patch in pixels of the slide's full resolution."),
-    _of_origin("y", "Upper edge of it, likewise."),
-    _of_origin("size", "Side of it, likewise."),
-    _of_origin("um_per_pixel", "How large these pixels are, in micrometres."),
-    _of_origin("core", "Core of a tissue microarray that it lies in, row and column as B3."),
-    _of_origin("whole", "yes: the whole slide or core was reviewed; no: a region of it."),
-    Column(
+    _text(
+        "slide",
+        "Slide that the patch was taken from; given as file_name is.",
+        _origin("slide"),
+        names_files=True,
+    ),
+    _whole(
+        "slide_x", "Left edge of the patch in pixels of the slide's full resolution.", _origin("x")
+    ),
+    _whole("slide_y", "Upper edge of it, likewise.", _origin("y")),
+    _whole("slide_size", "Side of it, likewise.", _origin("size")),
+    _number(
+        "slide_um_per_pixel", "How large these pixels are, in micrometres.", _origin("um_per_pixel")
+    ),
+    _text(
+        "slide_core",
+        "Core of a tissue microarray that it lies in, row and column as B3.",
+        _origin("core"),
+    ),
+    _flag(
+        "slide_whole",
+        "yes: the whole slide or core was reviewed; no: a region of it.",
+        _origin("whole"),
+    ),
+    _text(
         "case",
         "Slide or case that a table beside the upload named; given as file_name is.",
-        lambda r, options: r.patch.case or None if options.include_names else None,
+        lambda r: r.patch.case or None,
         20,
+        names_files=True,
     ),
-    Column(
+    _text(
         "given_label",
         "Score that a table beside the upload named; empty where there was none.",
-        lambda r, _: None if r.patch.label is None else r.patch.label.key,
+        lambda r: _key(r.patch.label),
     ),
 )
 
 
-def _of_stain(read: Callable[[StainReading], Value]) -> Callable[[Review, ExportOptions], Value]:
-    return lambda review, _: None if review.stain is None else read(review.stain)
+def _stain(name: str) -> Callable[[Review], Value]:
+    return lambda review: getattr(review.stain, name, None)
 
 
 def _share_of(pattern: Pattern) -> Column:
-    return Column(
+    return _number(
         f"stain_share_{pattern.name.lower()}",
         f"Share of the cells whose membrane staining is {pattern.label}, 0 to 1.",
-        _of_stain(lambda reading: None if (s := reading.shares) is None else s[pattern]),
+        lambda r: r.stain.shares[pattern] if r.stain and r.stain.shares else None,
     )
 
 
 _STAIN = (
-    Column(
+    _text(
         "stain_method",
         "Version of the stain measurement (no network) and its thresholds; empty: none was made.",
-        _of_stain(lambda reading: reading.method),
+        _stain("method"),
     ),
-    Column(
+    _text(
         "stain_score",
         "Score of the stain measurement; empty where it cannot be told, see stain_reason.",
-        _of_stain(lambda reading: None if reading.score is None else reading.score.key),
+        lambda r: _key(r.stain.score if r.stain else None),
     ),
-    Column(
-        "stain_reason",
-        "Why the stain measurement gave no score.",
-        _of_stain(lambda reading: reading.reason),
-        40,
-    ),
-    Column(
+    _text("stain_reason", "Why the stain measurement gave no score.", _stain("reason"), 40),
+    _flag(
         "stain_ultralow",
         f"yes: a 0 with membrane staining in some cells, {RULE_TEXT} at most (HER2-ultralow).",
-        _of_stain(lambda reading: _yes_no(reading.ultralow)),
+        _stain("ultralow"),
     ),
-    Column(
-        "stain_cells",
-        "Tumour-like cells the stain measurement counted.",
-        _of_stain(lambda reading: reading.cells),
-    ),
+    _whole("stain_cells", "Tumour-like cells the stain measurement counted.", _stain("cells")),
     *(_share_of(pattern) for pattern in Pattern),
-    Column(
+    _number(
         "stain_completeness",
         "Median share of the rim that is stained, over stained cells, 0 to 1.",
-        _of_stain(lambda reading: reading.completeness),
+        _stain("completeness"),
     ),
-    Column(
-        "stain_intensity",
-        "Median DAB optical density of the stained rims.",
-        _of_stain(lambda reading: reading.intensity),
+    _number(
+        "stain_intensity", "Median DAB optical density of the stained rims.", _stain("intensity")
     ),
-    Column(
+    _number(
         "stain_um_per_pixel",
         "Scale the stain measurement went by, in micrometres per pixel.",
-        _of_stain(lambda reading: reading.um_per_pixel),
+        _stain("um_per_pixel"),
     ),
 )
 _GAPS = (
-    Column(
+    _whole(
         "model_gap",
         "Grades (0 to 3) between the models' scores; empty with fewer than two models.",
-        lambda r, _: model_gap(r.verdicts),
+        lambda r: model_gap(r.verdicts),
     ),
-    Column(
+    _whole(
         "reader_gap",
         "Grades (0 to 3) between models and stain measurement; empty with fewer than two scores.",
-        lambda r, _: reader_gap(r.verdicts, r.stain),
+        lambda r: reader_gap(r.verdicts, r.stain),
     ),
-    Column(
+    _text(
         "not_assessable",
         "Why the models see hardly any staining and the stain measurement too few tumour cells for "
         "a score; empty where it has enough, or cannot be told.",
-        lambda r, _: r.assessability().reason,
+        lambda r: r.assessability().reason,
         width=40,
     ),
 )
 # the fields of an answer, in exports and on the pages of the log
 ANSWER = (
-    Column("own_score", "The reviewer's own score.", lambda r, _: r.own_score.key),
-    Column(
-        "confidence", "How sure the reviewer was: low, medium, high.", lambda r, _: r.confidence
-    ),
-    Column(
+    _text("own_score", "The reviewer's own score.", lambda r: r.own_score.key),
+    _text("confidence", "How sure the reviewer was: low, medium, high.", lambda r: r.confidence),
+    _text(
         "comment",
         "The reviewer's comment; JSON has it to the letter, CSV with an apostrophe before whatever "
         "a spreadsheet might take for a formula.",
-        lambda r, _: r.comment,
+        lambda r: r.comment,
         60,
     ),
 )
 _RECORD = (
-    Column("seconds", "Time spent on the patch, in seconds.", lambda r, _: r.seconds),
-    Column(
+    _number("seconds", "Time spent on the patch, in seconds.", lambda r: r.seconds),
+    _flag(
         "blind",
         "yes: until the score was saved, the models' verdicts had not been shown to this reviewer "
         "by any server of this database, as far as it was recorded (before schema 0013: by this "
         "server since it started).",
-        lambda r, _: _yes_no(r.blind),
+        lambda r: r.blind,
     ),
-    Column(
-        "supersedes",
-        "Number of the earlier entry which this one corrects.",
-        lambda r, _: r.supersedes,
+    _whole(
+        "supersedes", "Number of the earlier entry which this one corrects.", lambda r: r.supersedes
     ),
-    Column(
+    _whole(
         "superseded_by",
         "Number of the later entry which corrects this one.",
-        lambda r, _: r.superseded_by,
+        lambda r: r.superseded_by,
     ),
-    Column(
+    _text(
         "entry_hash",
         "sha256 over this entry and the hash of the one before it; shows a changed log.",
-        lambda r, _: r.entry_hash,
+        lambda r: r.entry_hash,
         20,
     ),
-    Column("notice", "What the log may be used for.", lambda _, __: RESEARCH_NOTICE, 30),
+    _text("notice", "What the log may be used for.", lambda _: RESEARCH_NOTICE, 30),
 )
 
 
-def _of_model(architecture: str) -> tuple[Column, ...]:
-    def probability(score: HER2Score) -> Column:
-        def value(review: Review, _: ExportOptions) -> Value:
-            verdict = review.verdict(architecture)
-            return None if verdict is None else verdict.probabilities[score]
+def _of_model(name: str) -> tuple[Column, ...]:
+    def of(read: Callable[[Verdict], Value]) -> Callable[[Review], Value]:
+        def value(review: Review) -> Value:
+            verdict = review.verdict(name)
+            return None if verdict is None else read(verdict)
 
-        return Column(
-            f"{architecture}_p_{score.column}",
-            f"Probability of {score.label} given by {architecture}, 0 to 1.",
-            value,
+        return value
+
+    def probability(score: HER2Score) -> Column:
+        return _number(
+            f"{name}_p_{score.column}",
+            f"Probability of {score.label} given by {name}, 0 to 1.",
+            of(lambda v: v.probabilities[score]),
         )
 
-    def model_id(review: Review, _: ExportOptions) -> Value:
-        verdict = review.verdict(architecture)
-        return None if verdict is None else verdict.model_id
-
-    def score(review: Review, _: ExportOptions) -> Value:
-        verdict = review.verdict(architecture)
-        return None if verdict is None else verdict.score.key
-
-    def agrees(review: Review, _: ExportOptions) -> Value:
-        return _yes_no(review.agrees.get(architecture))
-
-    def demo(review: Review, _: ExportOptions) -> Value:
-        verdict = review.verdict(architecture)
-        return None if verdict is None else _yes_no(verdict.demo)
-
-    def novelty(review: Review, _: ExportOptions) -> Value:
-        verdict = review.verdict(architecture)
-        return None if verdict is None else verdict.novelty
-
-    def backend(review: Review, _: ExportOptions) -> Value:
-        verdict = review.verdict(architecture)
-        return None if verdict is None else verdict.backend or None
-
     return (
-        Column(
-            f"{architecture}_model_id",
-            f"Which {architecture} weights: name and start of their sha256; empty: no verdict.",
-            model_id,
+        _text(
+            f"{name}_model_id",
+            f"Which {name} weights: name and start of their sha256; empty: no verdict.",
+            of(lambda v: v.model_id),
         ),
-        *(probability(grade) for grade in HER2Score),
-        Column(f"{architecture}_score", f"Most probable score of {architecture}.", score),
-        Column(
-            f"{architecture}_agrees",
-            f"Whether the reviewer agreed with {architecture}; empty: not answered, or blind.",
-            agrees,
+        *map(probability, HER2Score),
+        _text(f"{name}_score", f"Most probable score of {name}.", of(lambda v: v.score.key)),
+        _flag(
+            f"{name}_agrees",
+            f"Whether the reviewer agreed with {name}; empty: not answered, or blind.",
+            lambda r: r.agrees.get(name),
         ),
-        Column(f"{architecture}_demo", f"yes: {architecture} was a demonstration model.", demo),
-        Column(
-            f"{architecture}_novelty",
-            f"How unlike the patches known to {architecture} this one is; above 1 it is "
+        _flag(f"{name}_demo", f"yes: {name} was a demonstration model.", of(lambda v: v.demo)),
+        _number(
+            f"{name}_novelty",
+            f"How unlike the patches known to {name} this one is; above 1 it is "
             "unfamiliar; empty: not told.",
-            novelty,
+            of(lambda v: v.novelty),
         ),
-        Column(
-            f"{architecture}_backend",
-            f"What ran {architecture}, with its version; empty: not recorded.",
-            backend,
+        _text(
+            f"{name}_backend",
+            f"What ran {name}, with its version; empty: not recorded.",
+            of(lambda v: v.backend or None),
         ),
     )
 
@@ -262,8 +287,7 @@ COLUMNS = columns_for(tuple(ARCHITECTURES))
 
 def answer_texts(review: Review) -> dict[str, str]:
     """Field of the answer -> its value as people read it; "" where it was not answered."""
-    options = ExportOptions()
-    values = {column.name: column.value(review, options) for column in ANSWER}
+    values = {column.name: column.read(review) for column in ANSWER}
     values["own_score"] = review.own_score.label
     return {name: "" if value is None else str(value) for name, value in values.items()}
 

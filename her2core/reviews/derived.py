@@ -16,7 +16,8 @@ from sqlalchemy.orm import Session, UOWTransaction
 
 from her2core.models import assessable
 from her2core.models.verdict import UNFAMILIAR
-from her2core.reviews import patch_state, review_state
+from her2core.reviews.derived_rows import patch_rows, review_rows
+from her2core.reviews.queries import in_parts
 from her2core.reviews.register import RegisteringSession
 from her2core.reviews.schema import Base, PatchRow, ReviewRow
 from her2core.reviews.state_tables import DerivedRow, PatchStateRow, ReviewStateRow
@@ -28,8 +29,6 @@ _PATCHES = f"{_RULES} patches "
 # choices of models whose rows are kept
 _CHOICES = 5
 _PART = 1000
-# an SQL statement takes no more names than this in every database
-_AT_ONCE = 500
 # table -> column of the patch that a new row is about
 _ABOUT = {
     "patch": "id", "verdict": "patch_id", "stain_reading": "patch_id", "review": "patch_id",
@@ -85,13 +84,13 @@ def check(session: Session) -> list[str]:
     patches: list[int] = []
     for kept in session.scalars(select(DerivedRow).where(DerivedRow.complete)):
         if kept.name == REVIEWS:
-            for part in _parts(session.scalars(select(ReviewRow.id)).all()):
-                rows = review_state.rows(session, part)
+            for part in in_parts(session.scalars(select(ReviewRow.id)).all()):
+                rows = review_rows(session, part)
                 entries += _differing(session, ReviewStateRow, "review_id", rows)
             continue
         of_choice = PatchStateRow.derived_id == kept.id
-        for part in _parts(session.scalars(select(PatchRow.id)).all()):
-            rows = patch_state.rows(session, part, {kept.id: _models(kept.name)})
+        for part in in_parts(session.scalars(select(PatchRow.id)).all()):
+            rows = patch_rows(session, part, {kept.id: _models(kept.name)})
             patches += _differing(session, PatchStateRow, "patch_id", rows, of_choice)
     return [
         f"What the log's filters know of entry {number} is not what the log says."
@@ -152,20 +151,20 @@ def _forget_old(session: Session) -> None:
 def _put_patches(
     session: Session, ids: Sequence[int], choices: Mapping[int, Mapping[str, str]]
 ) -> None:
-    for part in _parts(ids):
+    for part in in_parts(ids):
         session.execute(
             delete(PatchStateRow).where(
                 PatchStateRow.derived_id.in_(list(choices)), PatchStateRow.patch_id.in_(part)
             )
         )
-        if rows := patch_state.rows(session, part, choices):
+        if rows := patch_rows(session, part, choices):
             session.execute(insert(PatchStateRow), rows)
 
 
 def _put_reviews(session: Session, ids: Sequence[int]) -> None:
-    for part in _parts(ids):
+    for part in in_parts(ids):
         session.execute(delete(ReviewStateRow).where(ReviewStateRow.review_id.in_(part)))
-        session.execute(insert(ReviewStateRow), review_state.rows(session, part))
+        session.execute(insert(ReviewStateRow), review_rows(session, part))
         corrected = select(ReviewRow.supersedes).where(
             ReviewRow.id.in_(part), ReviewRow.supersedes.is_not(None)
         )
@@ -195,7 +194,3 @@ def _differing(
         if row[key] not in kept
         or any(getattr(kept[row[key]], name) != value for name, value in row.items())
     ]
-
-
-def _parts(ids: Sequence[int]) -> list[Sequence[int]]:
-    return [ids[start : start + _AT_ONCE] for start in range(0, len(ids), _AT_ONCE)]

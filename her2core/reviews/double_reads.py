@@ -1,4 +1,4 @@
-"""What a double read has come to: both answers in, agreement, or a third to decide. Pure functions.
+"""Who is to read what, and what a double read has come to. Pure functions.
 
 Two readers answer without seeing each other's answer, in a blind read without the models'
 verdicts either. Where their scores differ, an adjudicator who has read neither decides.
@@ -7,11 +7,12 @@ verdicts either. Where their scores differ, an adjudicator who has read neither 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from her2core.scores import HER2Score
 
+Kind = Literal["single", "double", "adjudication"]
 Stage = Literal["reading", "agreed", "disagreed", "adjudicated"]
 
 
@@ -65,6 +66,34 @@ class DoubleRead:
         if self.stage == "agreed":
             return next(iter(self.answers.values())).score
         return self.decision.score if self.decision is not None else None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All assignments as they stand; what the desk is made of.
+
+    Attributes:
+        kinds: sha256 -> name -> what the patch was given to them as.
+        double_reads: sha256 -> the double read.
+        reviewed: (name, sha256) of every recorded review.
+    """
+
+    kinds: dict[str, dict[str, Kind]] = field(default_factory=dict)
+    double_reads: dict[str, DoubleRead] = field(default_factory=dict)
+    reviewed: frozenset[tuple[str, str]] = frozenset()
+
+    def kind(self, sha256: str, name: str) -> Kind | None:
+        """As what this patch was given to this person, None where it was not."""
+        return self.kinds.get(sha256, {}).get(name)
+
+    def is_free(self, sha256: str) -> bool:
+        """Given to nobody, hence everybody's."""
+        return sha256 not in self.kinds
+
+    def is_sealed(self, sha256: str) -> bool:
+        """An answer of its double read is missing: the answers given are shown to nobody else."""
+        read = self.double_reads.get(sha256)
+        return read is not None and read.sealed
 
 
 def blinded_answers(readers: Sequence[str], log: Sequence[GivenScore]) -> dict[str, GivenScore]:

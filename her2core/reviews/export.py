@@ -8,8 +8,9 @@ text with apostrophes. XLSX stores it as text, and what XML cannot hold as Excel
 import io
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any
 
 from xlsxwriter import Workbook
@@ -19,14 +20,11 @@ from her2core.common.csv_table import csv_table
 from her2core.common.text import encodable, spreadsheet_text
 from her2core.models.verdict import Verdict
 from her2core.reviews.answer import values_of
-from her2core.reviews.columns import COLUMNS, columns_of, utc_iso
-from her2core.reviews.export_column import Column, ExportOptions, Value
+from her2core.reviews.columns import Column, ExportOptions, Value, columns_of, utc_iso
 from her2core.reviews.records import Review
 from her2core.scores import RESEARCH_NOTICE
 from her2core.stain.cells import Pattern
 from her2core.stain.reading import StainReading
-
-__all__ = ["COLUMNS", "FORMATS", "Column", "ExportOptions", "to_csv", "to_json", "to_xlsx"]
 
 JSON_SCHEMA_VERSION = 2
 _XLSX_MAX_TEXT = 32_767
@@ -42,8 +40,7 @@ def to_csv(reviews: Sequence[Review], options: ExportOptions = _DEFAULT_OPTIONS)
     """
     columns = columns_of(reviews)
     head = [column.name for column in columns]
-    rows = ([column.value(review, options) for column in columns] for review in reviews)
-    return csv_table([head, *rows])
+    return csv_table([head, *_cells(columns, reviews, options)])
 
 
 def to_xlsx(reviews: Sequence[Review], options: ExportOptions = _DEFAULT_OPTIONS) -> bytes:
@@ -55,22 +52,19 @@ def to_xlsx(reviews: Sequence[Review], options: ExportOptions = _DEFAULT_OPTIONS
     output = io.BytesIO()
     # in memory: nothing stays on disk of an export that was cut off
     book = Workbook(output, {"in_memory": True})
-    sheet = _Sheet(book, "Reviews")
-    sheet.page.freeze_panes(1, 1)
+    head = [column.name for column in columns]
+    sheet = _sheet(book, "Reviews", [head, *_cells(columns, reviews, options)], bold_rows=1)
+    sheet.freeze_panes(1, 1)
     for number, column in enumerate(columns):
-        sheet.page.set_column(number, number, column.width or max(12, len(column.name) + 2))
-    sheet.append([column.name for column in columns], bold=True)
-    for review in reviews:
-        sheet.append([column.value(review, options) for column in columns])
-    sheet.page.autofilter(0, 0, len(reviews), len(columns) - 1)
+        sheet.set_column(number, number, column.width or max(12, len(column.name) + 2))
+    sheet.autofilter(0, 0, len(reviews), len(columns) - 1)
 
-    about = _Sheet(book, "Columns")
-    about.page.set_column(0, 0, 28)
-    about.page.set_column(1, 1, 100)
-    about.append([RESEARCH_NOTICE], bold=True)
-    about.append(["Column", "Meaning"], bold=True)
-    for column in columns:
-        about.append([column.name, column.description])
+    meanings = [(column.name, column.description) for column in columns]
+    about = _sheet(
+        book, "Columns", [(RESEARCH_NOTICE,), ("Column", "Meaning"), *meanings], bold_rows=2
+    )
+    about.set_column(0, 0, 28)
+    about.set_column(1, 1, 100)
     book.close()
     return output.getvalue()
 
@@ -88,49 +82,44 @@ def to_json(reviews: Sequence[Review], options: ExportOptions = _DEFAULT_OPTIONS
     return json.dumps(document, indent=2, allow_nan=False).encode("ascii")
 
 
-class _Sheet:
-    """A sheet that is filled row by row; text is written as text, whatever it begins with."""
+def _cells(
+    columns: Sequence[Column], reviews: Sequence[Review], options: ExportOptions
+) -> Iterator[list[str | int | float | None]]:
+    """A row for each review, as people read it: yes and no."""
+    for review in reviews:
+        yield [_spelled(column.value(review, options)) for column in columns]
 
-    def __init__(self, book: Any, title: str) -> None:
-        self.page = book.add_worksheet(title)
-        self._book = book
-        self._rows = 0
-        self._formats: dict[tuple[bool, bool, bool], Any] = {}
 
-    def append(self, values: Sequence[Value], *, bold: bool = False) -> None:
-        """One more row."""
-        for number, value in enumerate(values):
-            self._write(number, value, bold)
-        self._rows += 1
+def _spelled(value: Value) -> str | int | float | None:
+    return ("yes" if value else "no") if isinstance(value, bool) else value
 
-    def _write(self, number: int, value: Value, bold: bool) -> None:
-        if value is None or value == "":
-            return
-        if isinstance(value, bool):
-            self.page.write_boolean(self._rows, number, value)
-        elif isinstance(value, str):
-            self._write_text(number, value, bold)
-        else:
-            self.page.write_number(self._rows, number, value)
 
-    def _write_text(self, number: int, value: str, bold: bool) -> None:
-        # XML readers turn every line break into a line feed; doing it here keeps what is written
-        unbroken = value.replace("\r\n", "\n").replace("\r", "\n")
-        text = _kept_as_text(unbroken)[:_XLSX_MAX_TEXT]
+def _sheet(book: Any, title: str, rows: Iterable[Sequence[Any]], bold_rows: int) -> Any:
+    """A new sheet with these rows; text is written as text, whatever it begins with."""
+    page = book.add_worksheet(title)
+
+    @cache
+    def look(wrapped: bool, quoted: bool) -> Any:
+        wrap = {"text_wrap": True, "valign": "top"} if wrapped else {}
         # the prefix keeps it text also when someone edits the cell
-        look = self._format(bold, "\n" in text, spreadsheet_text(text) != text)
-        self.page.write_string(self._rows, number, text, look)
+        return book.add_format({"quote_prefix": quoted, **wrap}) if wrapped or quoted else None
 
-    def _format(self, bold: bool, wrapped: bool, quoted: bool) -> Any:
-        if not (bold or wrapped or quoted):
-            return None
-        key = (bold, wrapped, quoted)
-        if key not in self._formats:
-            look: dict[str, Any] = {"bold": bold, "quote_prefix": quoted}
-            if wrapped:
-                look |= {"text_wrap": True, "valign": "top"}
-            self._formats[key] = self._book.add_format(look)
-        return self._formats[key]
+    def write(_page: Any, row: int, column: int, text: str, _look: Any) -> int:
+        if not text:
+            return 0
+        # XML readers turn every line break into a line feed; doing it here keeps what is written
+        unbroken = text.replace("\r\n", "\n").replace("\r", "\n")
+        kept = _kept_as_text(unbroken)[:_XLSX_MAX_TEXT]
+        style = look("\n" in kept, spreadsheet_text(kept) != kept)
+        return int(page.write_string(row, column, kept, style))
+
+    page.add_write_handler(str, write)
+    bold = book.add_format({"bold": True})
+    for number, row in enumerate(rows):
+        if number < bold_rows:
+            page.set_row(number, None, bold)
+        page.write_row(number, 0, row)
+    return page
 
 
 def _kept_as_text(text: str) -> str:
@@ -181,30 +170,22 @@ def _origin_json(review: Review, options: ExportOptions) -> dict[str, Any] | Non
 
 def _verdict_json(verdict: Verdict, review: Review) -> dict[str, Any]:
     return {
-        "architecture": verdict.architecture,
-        "model_id": verdict.model_id,
-        "probabilities": list(verdict.probabilities),
+        **asdict(verdict),
         "score": verdict.score.key,
-        "demo": verdict.demo,
         "backend": verdict.backend or None,
         "agrees": review.agrees.get(verdict.architecture),
-        "novelty": verdict.novelty,
     }
 
 
 def _stain_json(reading: StainReading) -> dict[str, Any]:
     names = [pattern.name.lower() for pattern in Pattern]
-    shares = reading.shares
+    facts, shares = asdict(reading), reading.shares
+    del facts["counts"]
     return {
-        "method": reading.method,
+        **facts,
         "score": None if reading.score is None else reading.score.key,
-        "reason": reading.reason,
-        "ultralow": reading.ultralow,
         "cells": dict(zip(names, reading.counts, strict=True)),
         "shares": None if shares is None else dict(zip(names, shares, strict=True)),
-        "completeness": reading.completeness,
-        "intensity": reading.intensity,
-        "um_per_pixel": reading.um_per_pixel,
     }
 
 

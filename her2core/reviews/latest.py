@@ -30,7 +30,7 @@ def latest(
     squares: dict[Square, dict[str, VerdictRow]] = {}
     for row in rows:
         if models.get(row.architecture, row.model_id) == row.model_id:
-            square = square_of(row)
+            square = row.square
             readings = squares.pop(square, {})  # put back at the end: it is the one read last now
             squares[square] = {**readings, row.architecture: row}
     whole = {square: all_of for square, all_of in squares.items() if models.keys() <= all_of.keys()}
@@ -50,8 +50,8 @@ def latest_stain(
         shown: the verdicts that count now, all of one square.
         centred: the centred square of the patch.
     """
-    square = square_of(shown[-1]) if shown else centred
-    here = [row for row in rows if square_of(row) == square]
+    square = shown[-1].square if shown else centred
+    here = [row for row in rows if row.square == square]
     last = here or ([] if shown else rows)
     return last[-1] if last else None
 
@@ -66,8 +66,3 @@ def earlier(rows: Sequence[VerdictRow], shown: Sequence[VerdictRow]) -> frozense
         shown: those that count now.
     """
     return frozenset(row.architecture for row in rows) - {row.architecture for row in shown}
-
-
-def square_of(row: VerdictRow | StainReadingRow) -> Square:
-    """The square that was read."""
-    return Square(row.square_x, row.square_y, row.square_size)

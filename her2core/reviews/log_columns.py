@@ -17,6 +17,7 @@ import numpy.typing as npt
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from her2core.preprocessing.patches import Square
 from her2core.reviews.schema import ReviewerRow, ReviewRow, ReviewVerdictRow, VerdictRow
 from her2core.reviews.state_tables import ReviewStateRow
 
@@ -102,7 +103,7 @@ class LogColumnsKeeper:
         self._guard = threading.Lock()
         self._known = NOTHING
         self._last_hash = ""
-        self._places: dict[tuple[int, int, int, int], int] = {}
+        self._places: dict[tuple[int, Square], int] = {}
 
     def now(self) -> LogColumns:
         """All entries, those recorded since the last call among them.
@@ -123,9 +124,7 @@ class LogColumnsKeeper:
             select(
                 ReviewRow.id,
                 ReviewRow.patch_id,
-                ReviewRow.square_x,
-                ReviewRow.square_y,
-                ReviewRow.square_size,
+                ReviewRow.square,
                 ReviewerRow.name,
                 ReviewRow.own_score,
                 ReviewRow.blind,
@@ -203,8 +202,7 @@ class LogColumnsKeeper:
         return joined
 
     def _place(self, row: Any) -> int:
-        key = (row.patch_id, row.square_x, row.square_y, row.square_size)
-        return self._places.setdefault(key, len(self._places))
+        return self._places.setdefault((row.patch_id, row.square), len(self._places))
 
 
 def _ints(values: Any) -> Ints:

@@ -17,7 +17,6 @@ from her2core.reviews.schema import ReviewerRow, ReviewRow
 from her2core.reviews.state_tables import ReviewStateRow
 
 _State = ReviewStateRow
-_AT_ONCE = 500
 
 CURRENT = ReviewStateRow.superseded.is_(False)
 
@@ -76,8 +75,6 @@ def load(session: Session, entries: Sequence[int]) -> list[Review]:
     """These entries, newest first."""
     return [
         review
-        for start in range(0, len(entries), _AT_ONCE)
-        for review in queries.reviews_where(
-            session, ReviewRow.id.in_(entries[start : start + _AT_ONCE])
-        )
+        for part in queries.in_parts(entries)
+        for review in queries.reviews_where(session, ReviewRow.id.in_(part))
     ]

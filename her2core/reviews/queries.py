@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import astuple
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, Row, String, select, type_coerce
+from sqlalchemy import ColumnElement, Row, Select, String, select, type_coerce
 from sqlalchemy.orm import Session, aliased
 
 from her2core.models.verdict import Verdict
@@ -32,6 +33,7 @@ from her2core.scores import HER2Score
 _AT_ONCE = 500
 _Successor = aliased(ReviewRow)
 _Loaded = Row[ReviewRow, PatchRow, str, int | None]
+_Answered = tuple[VerdictRow, bool | None]
 _Kept = TypeVar("_Kept", VerdictRow, StainReadingRow)
 
 
@@ -50,22 +52,28 @@ def reviews_where(session: Session, *conditions: ColumnElement[bool]) -> list[Re
         .join(ReviewerRow, ReviewRow.reviewer_id == ReviewerRow.id)
         .where(*conditions)
     )
-    answers: dict[int, list[tuple[VerdictRow, bool | None]]] = defaultdict(list)
+    answers, measured = read_in(session, wanted)
+    return [_review(row, answers[row[0].id], measured.get(row[0].id)) for row in rows]
+
+
+def read_in(
+    session: Session, entries: Select[int] | Collection[int]
+) -> tuple[defaultdict[int, list[_Answered]], dict[int, StainReadingRow]]:
+    """Number of an entry -> its verdicts, each with the answer to it; and its stain reading."""
+    answers: defaultdict[int, list[_Answered]] = defaultdict(list)
     for review_id, verdict, agrees in session.execute(
         select(ReviewVerdictRow.review_id, VerdictRow, ReviewVerdictRow.agrees)
         .join(VerdictRow, ReviewVerdictRow.verdict_id == VerdictRow.id)
-        .where(ReviewVerdictRow.review_id.in_(wanted))
+        .where(ReviewVerdictRow.review_id.in_(entries))
         .order_by(VerdictRow.architecture, VerdictRow.id)
     ):
         answers[review_id].append((verdict, agrees))
-    measured: dict[int, StainReadingRow] = {}
-    for review_id, reading in session.execute(
+    measured = session.execute(
         select(ReviewStainRow.review_id, StainReadingRow)
         .join(StainReadingRow, ReviewStainRow.stain_reading_id == StainReadingRow.id)
-        .where(ReviewStainRow.review_id.in_(wanted))
-    ):
-        measured[review_id] = reading
-    return [_review(row, answers[row[0].id], measured.get(row[0].id)) for row in rows]
+        .where(ReviewStainRow.review_id.in_(entries))
+    )
+    return answers, dict(measured.all())
 
 
 def review_with_id(session: Session, review_id: int) -> Review:
@@ -123,8 +131,11 @@ def worklist_items(
         models: architecture -> id of the model in use, see `latest`.
     """
     if len(patch_ids) > _AT_ONCE:
-        parts = [patch_ids[at : at + _AT_ONCE] for at in range(0, len(patch_ids), _AT_ONCE)]
-        return [item for p in parts for item in worklist_items(session, p, reviewer, models)]
+        return [
+            item
+            for part in in_parts(patch_ids)
+            for item in worklist_items(session, part, reviewer, models)
+        ]
     own = current_reviews(session, reviewer, ReviewRow.patch_id.in_(patch_ids))
     readings = by_patch(session, VerdictRow, patch_ids)
     measured = by_patch(session, StainReadingRow, patch_ids)
@@ -151,38 +162,12 @@ def chain_entries(session: Session, after: int = 0, to: int = 2**31 - 1) -> list
         after: number of an entry; those that follow it are read,
         to: and up to this one.
     """
-    verdicts: dict[int, list[VerdictFacts]] = defaultdict(list)
-    answers = session.execute(
-        select(ReviewVerdictRow.review_id, ReviewVerdictRow.agrees, VerdictRow)
-        .outerjoin(VerdictRow, ReviewVerdictRow.verdict_id == VerdictRow.id)
-        .where(ReviewVerdictRow.review_id.between(after + 1, to))
-    )
-    for review_id, agrees, row in answers:
-        if row is not None:
-            verdicts[review_id].append(
-                VerdictFacts(
-                    row.architecture,
-                    row.model_id,
-                    _probabilities(row),
-                    row.demo,
-                    agrees,
-                    row.novelty,
-                )
-            )
-    measured = {
-        review_id: stain_rows.raw_facts(row)
-        for review_id, row in session.execute(
-            select(ReviewStainRow.review_id, StainReadingRow)
-            .join(StainReadingRow, ReviewStainRow.stain_reading_id == StainReadingRow.id)
-            .where(ReviewStainRow.review_id.between(after + 1, to))
-        )
-    }
+    here = ReviewRow.id.between(after + 1, to)
+    answers, measured = read_in(session, select(ReviewRow.id).where(here))
     rows = session.execute(
         select(
             ReviewRow.id,
-            ReviewRow.square_x,
-            ReviewRow.square_y,
-            ReviewRow.square_size,
+            ReviewRow.square,
             *(getattr(ReviewRow, name) for name in answer.FIELDS),
             ReviewRow.seconds,
             ReviewRow.blind,
@@ -195,7 +180,7 @@ def chain_entries(session: Session, after: int = 0, to: int = 2**31 - 1) -> list
         )
         .outerjoin(PatchRow, ReviewRow.patch_id == PatchRow.id)
         .outerjoin(ReviewerRow, ReviewRow.reviewer_id == ReviewerRow.id)
-        .where(ReviewRow.id.between(after + 1, to))
+        .where(here)
         .order_by(ReviewRow.id)
     )
     return [
@@ -203,21 +188,26 @@ def chain_entries(session: Session, after: int = 0, to: int = 2**31 - 1) -> list
             id=row.id,
             facts=EntryFacts(
                 patch_sha256=row.sha256,
-                square=(row.square_x, row.square_y, row.square_size),
+                square=astuple(row.square),
                 reviewer=row.name,
                 **answer.values_of(row),
                 seconds=row.seconds,
                 blind=row.blind,
                 supersedes=row.supersedes,
                 recorded_at=row.recorded_text,
-                verdicts=tuple(verdicts[row.id]),
-                stain=measured.get(row.id),
+                verdicts=tuple(verdict_facts(*answered) for answered in answers[row.id]),
+                stain=stain_rows.raw_facts(measured[row.id]) if row.id in measured else None,
             ),
             previous_hash=row.previous_hash,
             entry_hash=row.entry_hash,
         )
         for row in rows
     ]
+
+
+def in_parts(ids: Sequence[int]) -> list[Sequence[int]]:
+    """The numbers, as many at once as a statement may name."""
+    return [ids[start : start + _AT_ONCE] for start in range(0, len(ids), _AT_ONCE)]
 
 
 def chain_head(session: Session) -> ChainHead | None:
@@ -242,19 +232,27 @@ def to_patch(row: PatchRow) -> PatchRecord:
 
 def to_verdict(row: VerdictRow) -> Verdict:
     """A verdict row as the model gave it."""
+    chances = row.probabilities
     return Verdict(
-        row.architecture,
-        row.model_id,
-        _probabilities(row),
-        row.demo,
-        row.novelty,
-        row.backend or "",
+        row.architecture, row.model_id, chances, row.demo, row.novelty, row.backend or ""
+    )
+
+
+def verdict_facts(verdict: Verdict | VerdictRow, agrees: bool | None) -> VerdictFacts:
+    """What an entry's hash covers of a verdict and the answer to it."""
+    return VerdictFacts(
+        verdict.architecture,
+        verdict.model_id,
+        verdict.probabilities,
+        verdict.demo,
+        agrees,
+        verdict.novelty,
     )
 
 
 def _review(
     row: _Loaded,
-    answers: Sequence[tuple[VerdictRow, bool | None]],
+    answers: Sequence[_Answered],
     measured: StainReadingRow | None,
 ) -> Review:
     entry, patch, reviewer, superseded_by = row
@@ -262,7 +260,7 @@ def _review(
         id=entry.id,
         recorded_at=entry.recorded_at,
         patch=to_patch(patch),
-        square=_square(entry),
+        square=entry.square,
         reviewer=reviewer,
         verdicts=tuple(to_verdict(verdict) for verdict, _ in answers),
         agrees={verdict.architecture: agrees for verdict, agrees in answers},
@@ -275,11 +273,3 @@ def _review(
         entry_hash=entry.entry_hash,
         stain=None if measured is None else stain_rows.to_reading(measured),
     )
-
-
-def _square(row: ReviewRow) -> Square:
-    return Square(row.square_x, row.square_y, row.square_size)
-
-
-def _probabilities(row: VerdictRow) -> tuple[float, float, float, float]:
-    return (row.p_0, row.p_1plus, row.p_2plus, row.p_3plus)

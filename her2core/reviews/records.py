@@ -1,7 +1,7 @@
 """The typed records that pass between pages and the review store. No SQL here."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
@@ -161,7 +161,7 @@ class WorklistItem:
     """
 
     patch: PatchRecord
-    verdicts: tuple[Verdict, ...] = field(default=())
+    verdicts: tuple[Verdict, ...] = ()
     review_id: int | None = None
     stain: StainReading | None = None
     earlier: frozenset[str] = frozenset()

@@ -6,11 +6,10 @@ Changes go through a new file in migrations/versions; a test compares both.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import (
     JSON,
-    Boolean,
     CheckConstraint,
     Dialect,
     Double,
@@ -22,8 +21,18 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy.orm import (
+    Composite,
+    DeclarativeBase,
+    Mapped,
+    composite,
+    mapped_column,
+    relationship,
+)
 from sqlalchemy.types import TypeDecorator
+
+from her2core.preprocessing.patches import Square
+from her2core.stain.reading import Counts
 
 HEAD_ID = 1
 
@@ -55,6 +64,7 @@ class UtcText(TypeDecorator[datetime]):
 class Base(DeclarativeBase):
     """Names every constraint, so that later migrations can address it on any database."""
 
+    type_annotation_map: ClassVar = {datetime: UtcText, float: Double, str: Text}
     metadata = MetaData(
         naming_convention={
             "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -64,6 +74,12 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
+
+
+def _square() -> Composite[Square]:
+    """Three columns that are one square of a patch, in pixels."""
+    names = ("square_x", "square_y", "square_size")
+    return composite(Square, *(mapped_column(name, Integer) for name in names))
 
 
 class ReviewerRow(Base):
@@ -82,10 +98,10 @@ class PatchRow(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     sha256: Mapped[str] = mapped_column(String(64), unique=True)
-    name: Mapped[str] = mapped_column(Text)
-    width: Mapped[int] = mapped_column(Integer)
-    height: Mapped[int] = mapped_column(Integer)
-    received_at: Mapped[datetime] = mapped_column(UtcText)
+    name: Mapped[str]
+    width: Mapped[int]
+    height: Mapped[int]
+    received_at: Mapped[datetime]
     warnings: Mapped[list[str]] = mapped_column(JSON)
     origin: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     case: Mapped[PatchCaseRow | None] = relationship(lazy="joined", viewonly=True)
@@ -103,8 +119,8 @@ class PatchCaseRow(Base):
     patch_id: Mapped[int] = mapped_column(
         ForeignKey("patch.id"), primary_key=True, autoincrement=False
     )
-    name: Mapped[str] = mapped_column(Text)
-    label: Mapped[int | None] = mapped_column(Integer)
+    name: Mapped[str]
+    label: Mapped[int | None]
 
 
 class VerdictRow(Base):
@@ -125,19 +141,26 @@ class VerdictRow(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     patch_id: Mapped[int] = mapped_column(ForeignKey("patch.id"))
-    square_x: Mapped[int] = mapped_column(Integer)
-    square_y: Mapped[int] = mapped_column(Integer)
-    square_size: Mapped[int] = mapped_column(Integer)
+    square: Mapped[Square] = _square()
     architecture: Mapped[str] = mapped_column(String(40))
     model_id: Mapped[str] = mapped_column(String(200))
-    reading: Mapped[int] = mapped_column(Integer)
-    p_0: Mapped[float] = mapped_column(Double)
-    p_1plus: Mapped[float] = mapped_column(Double)
-    p_2plus: Mapped[float] = mapped_column(Double)
-    p_3plus: Mapped[float] = mapped_column(Double)
-    demo: Mapped[bool] = mapped_column(Boolean)
-    novelty: Mapped[float | None] = mapped_column(Double)
+    reading: Mapped[int]
+    p_0: Mapped[float]
+    p_1plus: Mapped[float]
+    p_2plus: Mapped[float]
+    p_3plus: Mapped[float]
+    demo: Mapped[bool]
+    novelty: Mapped[float | None]
     backend: Mapped[str | None] = mapped_column(String(80))
+
+    @property
+    def probabilities(self) -> tuple[float, float, float, float]:
+        """Of the four scores, in clinical order."""
+        return self.p_0, self.p_1plus, self.p_2plus, self.p_3plus
+
+    @probabilities.setter
+    def probabilities(self, values: tuple[float, float, float, float]) -> None:
+        self.p_0, self.p_1plus, self.p_2plus, self.p_3plus = values
 
 
 class StainReadingRow(Base):
@@ -158,21 +181,28 @@ class StainReadingRow(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     patch_id: Mapped[int] = mapped_column(ForeignKey("patch.id"))
-    square_x: Mapped[int] = mapped_column(Integer)
-    square_y: Mapped[int] = mapped_column(Integer)
-    square_size: Mapped[int] = mapped_column(Integer)
+    square: Mapped[Square] = _square()
     method: Mapped[str] = mapped_column(String(200))
-    reading: Mapped[int] = mapped_column(Integer)
-    score: Mapped[int | None] = mapped_column(Integer)
-    reason: Mapped[str | None] = mapped_column(Text)
-    ultralow: Mapped[bool] = mapped_column(Boolean)
-    cells_none: Mapped[int] = mapped_column(Integer)
-    cells_faint: Mapped[int] = mapped_column(Integer)
-    cells_moderate: Mapped[int] = mapped_column(Integer)
-    cells_intense: Mapped[int] = mapped_column(Integer)
-    completeness: Mapped[float | None] = mapped_column(Double)
-    intensity: Mapped[float | None] = mapped_column(Double)
-    um_per_pixel: Mapped[float | None] = mapped_column(Double)
+    reading: Mapped[int]
+    score: Mapped[int | None]
+    reason: Mapped[str | None]
+    ultralow: Mapped[bool]
+    cells_none: Mapped[int]
+    cells_faint: Mapped[int]
+    cells_moderate: Mapped[int]
+    cells_intense: Mapped[int]
+    completeness: Mapped[float | None]
+    intensity: Mapped[float | None]
+    um_per_pixel: Mapped[float | None]
+
+    @property
+    def counts(self) -> Counts:
+        """Cells of the four patterns, from none to intense."""
+        return self.cells_none, self.cells_faint, self.cells_moderate, self.cells_intense
+
+    @counts.setter
+    def counts(self, values: Counts) -> None:
+        self.cells_none, self.cells_faint, self.cells_moderate, self.cells_intense = values
 
 
 class ReviewRow(Base):
@@ -194,17 +224,15 @@ class ReviewRow(Base):
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     token: Mapped[str | None] = mapped_column(String(64), unique=True)
     patch_id: Mapped[int] = mapped_column(ForeignKey("patch.id"), index=True)
-    square_x: Mapped[int] = mapped_column(Integer)
-    square_y: Mapped[int] = mapped_column(Integer)
-    square_size: Mapped[int] = mapped_column(Integer)
+    square: Mapped[Square] = _square()
     reviewer_id: Mapped[int] = mapped_column(ForeignKey("reviewer.id"))
-    own_score: Mapped[int] = mapped_column(Integer)
+    own_score: Mapped[int]
     confidence: Mapped[str] = mapped_column(String(10))
-    comment: Mapped[str] = mapped_column(Text)
-    seconds: Mapped[float] = mapped_column(Double)
-    blind: Mapped[bool] = mapped_column(Boolean)
+    comment: Mapped[str]
+    seconds: Mapped[float]
+    blind: Mapped[bool]
     supersedes: Mapped[int | None] = mapped_column(ForeignKey("review.id"), unique=True)
-    recorded_at: Mapped[datetime] = mapped_column(UtcText, index=True)
+    recorded_at: Mapped[datetime] = mapped_column(index=True)
     previous_hash: Mapped[str] = mapped_column(String(64))
     entry_hash: Mapped[str] = mapped_column(String(64), unique=True)
 
@@ -216,7 +244,7 @@ class ReviewVerdictRow(Base):
 
     review_id: Mapped[int] = mapped_column(ForeignKey("review.id"), primary_key=True)
     verdict_id: Mapped[int] = mapped_column(ForeignKey("verdict.id"), primary_key=True)
-    agrees: Mapped[bool | None] = mapped_column(Boolean)
+    agrees: Mapped[bool | None]
 
 
 class ReviewStainRow(Base):
@@ -238,24 +266,10 @@ class LogHeadRow(Base):
     __table_args__ = (CheckConstraint(f"id = {HEAD_ID}", name="single_row"),)
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    last_id: Mapped[int] = mapped_column(Integer)
+    last_id: Mapped[int]
     last_hash: Mapped[str] = mapped_column(String(64))
-    register_id: Mapped[int] = mapped_column(Integer, server_default="0")
+    register_id: Mapped[int] = mapped_column(server_default="0")
     register_hash: Mapped[str] = mapped_column(String(64), server_default="0" * 64)
-
-
-class ShownVerdictsRow(Base):
-    """A patch whose verdicts one person's screen showed, and when for the first time; append-only.
-
-    `reviewer` is a name as reviews are recorded under, or empty where none was given; the patch
-    need not be in the store: evaluation reports show verdicts of others, too.
-    """
-
-    __tablename__ = "shown_verdicts"
-
-    reviewer: Mapped[str] = mapped_column(String(80), primary_key=True)
-    patch_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
-    shown_at: Mapped[datetime] = mapped_column(UtcText)
 
 
 class RegisterRow(Base):
@@ -265,22 +279,6 @@ class RegisterRow(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     subject: Mapped[str] = mapped_column(String(20))
-    key: Mapped[str] = mapped_column(Text)
+    key: Mapped[str]
     row_hash: Mapped[str] = mapped_column(String(64))
     line_hash: Mapped[str] = mapped_column(String(64))
-
-
-class UnsavedAnswerRow(Base):
-    """What one person has begun to answer to a patch; written over, and gone once it is saved.
-
-    `content` is JSON (her2core.reviews.unsaved) and may name a patient. Where `patch_sha256` is
-    empty it holds where the person was when their session was ended.
-    """
-
-    __tablename__ = "unsaved_answer"
-
-    reviewer: Mapped[str] = mapped_column(String(80), primary_key=True)
-    patch_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
-    token: Mapped[str] = mapped_column(String(64))
-    content: Mapped[str] = mapped_column(Text)
-    changed_at: Mapped[datetime] = mapped_column(UtcText, index=True)

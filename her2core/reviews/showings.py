@@ -1,15 +1,13 @@
 """Whose screen showed the verdicts of which patches: what a review recorded as blind rests on.
 
 A showing is in the database before the verdicts are drawn, so that a crash between the two leaves
-"recorded, not shown" and never the reverse. All servers at one database share it. What was once
-seen stays seen, so that a server may remember a yes; a no is asked for anew each time.
+"recorded, not shown" and never the reverse. All servers at one database share it.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
@@ -24,15 +22,13 @@ from sqlalchemy import (
     or_,
     select,
     true,
-    type_coerce,
 )
-from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
+from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, aliased, mapped_column
 
 from her2core.reviews import validation
-from her2core.reviews.assignment_names import ACCOUNT, ASSIGNMENT, DOUBLE_READ
+from her2core.reviews.assignment_plan import ACCOUNT, AssignmentRow, DoubleReadRow
 from her2core.reviews.errors import StoreError
-from her2core.reviews.schema import PatchRow, ReviewerRow, ReviewRow, ShownVerdictsRow
-from her2core.reviews.state_tables import ShownFiguresRow
+from her2core.reviews.schema import Base, PatchRow, ReviewerRow, ReviewRow
 
 # the name of whoever has not given one: it may be anybody, so what they saw counts for everybody
 UNNAMED = ""
@@ -42,6 +38,35 @@ _FEW = 100
 Transaction = Callable[[], AbstractContextManager[Session]]
 Pair = tuple[str, str]
 _log = logging.getLogger(__name__)
+
+
+class ShownVerdictsRow(Base):
+    """A patch whose verdicts one person's screen showed, and when for the first time; append-only.
+
+    `reviewer` is a name as reviews are recorded under, or empty where none was given; the patch
+    need not be in the store: evaluation reports show verdicts of others, too.
+    """
+
+    __tablename__ = "shown_verdicts"
+
+    reviewer: Mapped[str] = mapped_column(String(80), primary_key=True)
+    patch_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    shown_at: Mapped[datetime]
+
+
+class ShownFiguresRow(Base):
+    """Figures over the log, up to an entry, that one person's screen showed; append-only.
+
+    They tell of the verdicts of every patch with an entry up to there, but those of double reads
+    which were not finished by then; see `seen_in_figures`.
+    """
+
+    __tablename__ = "shown_figures"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    reviewer: Mapped[str] = mapped_column(String(80), index=True)
+    last_review_id: Mapped[int]
+    shown_at: Mapped[datetime]
 
 
 class Showings:
@@ -59,10 +84,7 @@ class Showings:
         self._writing = writing
         self._clock = clock
         self._guard = threading.Lock()
-        self._recorded: dict[str, set[str]] = defaultdict(set)
-        self._reviewed: dict[str, set[str]] = defaultdict(set)
-        self._owed: dict[Pair, datetime] = {}
-        self._figures: dict[str, int] = {}
+        self._owed: dict[Pair, datetime] = {}  # what the database has not taken yet
 
     def seen(self, reviewer: str, patches: Iterable[str]) -> frozenset[str]:
         """Those of the patches whose verdicts this reviewer was shown, as far as is known.
@@ -77,17 +99,28 @@ class Showings:
         Raises:
             StoreError: the database cannot be read.
         """
-        name, asked = validation.recorded_name(reviewer), _patches(patches)
-        if asked - self._remembered(name):
-            with self._reading() as session:
-                self._look(session, name, asked - self._remembered(name))
-        return asked & self._remembered(name)
+        with self._reading() as session:
+            return self.seen_in(session, reviewer, patches)
 
     def seen_in(self, session: Session, reviewer: str, patches: Iterable[str]) -> frozenset[str]:
         """The same, as the caller's transaction sees it."""
         name, asked = validation.recorded_name(reviewer), _patches(patches)
-        self._look(session, name, asked - self._remembered(name))
-        return asked & self._remembered(name)
+        if not asked:
+            return asked
+        names = (name, UNNAMED)
+        with self._guard:
+            seen = {sha256 for who, sha256 in self._owed if who in names}
+        seen |= {sha256 for _, sha256 in _recorded(session, names, asked)}
+        of_them = select(PatchRow.sha256).where(_among(PatchRow.sha256, asked))
+        unblinded = (
+            select(ReviewRow.id)
+            .join(ReviewerRow, ReviewRow.reviewer_id == ReviewerRow.id)
+            .where(ReviewRow.patch_id == PatchRow.id, ReviewerRow.name == name, ~ReviewRow.blind)
+        )
+        in_figures = seen_in_figures(session, name, PatchRow.id)
+        return asked & seen.union(
+            session.scalars(of_them.where(or_(unblinded.exists(), in_figures)))
+        )
 
     def record(self, reviewer: str, patches: Iterable[str], *, insist: bool = True) -> None:
         """Record that verdicts are going to be shown; to be called before they are.
@@ -101,21 +134,25 @@ class Showings:
         Raises:
             StoreError: the database cannot be written, and this was insisted on.
         """
-        name, now = validation.recorded_name(reviewer), self._clock()
-        new = self._new(name, patches)
+        name, asked, now = validation.recorded_name(reviewer), _patches(patches), self._clock()
+        new = {(name, sha256): now for sha256 in asked}
         try:
-            if new:
-                # what another server or an earlier run has recorded needs no turn at writing
-                with self._reading() as session:
-                    self._keep(_recorded(session, [name], new))
-                new = self._new(name, new)
-            self._write({(name, sha256): now for sha256 in new})
+            with self._reading() as session:  # what is recorded needs no turn at writing
+                for pair in _recorded(session, [name], asked):
+                    new.pop(pair, None)
+            with self._guard:
+                due = {**new, **self._owed}
+            if due:
+                with self._writing() as session:
+                    _insert(session, due)
+            with self._guard:
+                self._owed = {pair: at for pair, at in self._owed.items() if pair not in due}
         except StoreError:
             if insist and new:
                 raise
             _log.exception("What was shown could not be recorded yet")
             with self._guard:
-                self._owed = {**{(name, sha256): now for sha256 in new}, **self._owed}
+                self._owed = {**new, **self._owed}
 
     def reviewed(self, reviewer: str, patches: Collection[str]) -> frozenset[str]:
         """Those of the patches that this reviewer has an entry of."""
@@ -153,68 +190,21 @@ class Showings:
             StoreError: the database cannot be written, and this was insisted on.
         """
         name = validation.recorded_name(reviewer)
-        with self._guard:
-            if self._figures.get(name, 0) >= last_review_id:
-                return
+        last = select(func.max(ShownFiguresRow.last_review_id)).where(
+            ShownFiguresRow.reviewer == name
+        )
         try:
+            with self._reading() as session:
+                if (session.scalar(last) or 0) >= last_review_id:
+                    return
             with self._writing() as session:
-                known = session.scalar(
-                    select(func.max(ShownFiguresRow.last_review_id)).where(
-                        ShownFiguresRow.reviewer == name
-                    )
-                )
-                if (known or 0) < last_review_id:
+                if (session.scalar(last) or 0) < last_review_id:
                     row = {"reviewer": name, "last_review_id": last_review_id}
                     session.add(ShownFiguresRow(**row, shown_at=self._clock()))
         except StoreError:
             if insist:
                 raise
             _log.exception("That figures were shown could not be recorded yet")
-            return
-        with self._guard:
-            self._figures[name] = last_review_id
-
-    # ---------------------------------------------------------------------------------------------
-
-    def _new(self, name: str, patches: Iterable[str]) -> frozenset[str]:
-        with self._guard:
-            return _patches(patches) - self._recorded[name]
-
-    def _remembered(self, name: str) -> frozenset[str]:
-        """What is known without asking the database."""
-        with self._guard:
-            owed = {sha256 for who, sha256 in self._owed if who in (name, UNNAMED)}
-            return frozenset[str]().union(
-                self._recorded[name], self._recorded[UNNAMED], self._reviewed[name], owed
-            )
-
-    def _look(self, session: Session, name: str, patches: Collection[str]) -> None:
-        if not patches:
-            return
-        self._keep(_recorded(session, [name, UNNAMED], patches))
-        reviewed = _reviewed_unblinded(session, name, patches)
-        told = seen_in_figures(session, name, PatchRow.id)
-        here = _among(PatchRow.sha256, patches)
-        reviewed |= set(session.scalars(select(PatchRow.sha256).where(here, told)))
-        with self._guard:
-            self._reviewed[name] |= reviewed
-
-    def _keep(self, pairs: Iterable[Pair]) -> None:
-        with self._guard:
-            for name, sha256 in pairs:
-                self._recorded[name].add(sha256)
-
-    def _write(self, new: Mapping[Pair, datetime]) -> None:
-        with self._guard:
-            due = {**new, **self._owed}
-        if not due:
-            return
-        with self._writing() as session:
-            _insert(session, due)
-        with self._guard:
-            for pair in due:
-                self._owed.pop(pair, None)
-        self._keep(due)
 
 
 def _recorded(session: Session, names: Iterable[str], patches: Collection[str]) -> set[Pair]:
@@ -224,18 +214,6 @@ def _recorded(session: Session, names: Iterable[str], patches: Collection[str]) 
         )
     )
     return {(name, sha256) for name, sha256 in rows}
-
-
-def _reviewed_unblinded(session: Session, name: str, patches: Collection[str]) -> set[str]:
-    return set(
-        session.scalars(
-            select(PatchRow.sha256)
-            .select_from(ReviewRow)
-            .join(PatchRow, ReviewRow.patch_id == PatchRow.id)
-            .join(ReviewerRow, ReviewRow.reviewer_id == ReviewerRow.id)
-            .where(ReviewerRow.name == name, ~ReviewRow.blind, _among(PatchRow.sha256, patches))
-        )
-    )
 
 
 def seen_in_figures(
@@ -256,20 +234,20 @@ def seen_in_figures(
         return false()
     entry, reviewer = aliased(ReviewRow), aliased(ReviewerRow)
     by_then = (entry.patch_id == patch_id, entry.id <= last)
-    double = select(DOUBLE_READ.c.id).where(DOUBLE_READ.c.patch_id == patch_id)
+    double = select(DoubleReadRow.id).where(DoubleReadRow.patch_id == patch_id)
     answers = (
         select(func.count(entry.reviewer_id.distinct()))
         .join(reviewer, entry.reviewer_id == reviewer.id)
         .join(ACCOUNT, ACCOUNT.c.name == reviewer.name)
-        .join(ASSIGNMENT, ASSIGNMENT.c.account_id == ACCOUNT.c.id)
-        .where(*by_then, ASSIGNMENT.c.patch_id == patch_id, ASSIGNMENT.c.kind == "double")
+        .join(AssignmentRow, AssignmentRow.account_id == ACCOUNT.c.id)
+        .where(*by_then, AssignmentRow.patch_id == patch_id, AssignmentRow.kind == "double")
     )
     before_it = (
         select(ShownFiguresRow.id)
-        .join(DOUBLE_READ, DOUBLE_READ.c.created_at > type_coerce(ShownFiguresRow.shown_at, String))
+        .join(DoubleReadRow, DoubleReadRow.created_at > ShownFiguresRow.shown_at)
         .where(
             shown,
-            DOUBLE_READ.c.patch_id == patch_id,
+            DoubleReadRow.patch_id == patch_id,
             select(entry.id)
             .where(entry.patch_id == patch_id, entry.id <= ShownFiguresRow.last_review_id)
             .exists(),

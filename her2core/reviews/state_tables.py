@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Boolean, Double, Index, Integer, String, Text
+from sqlalchemy import Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from her2core.reviews.schema import Base, UtcText
+from her2core.reviews.schema import Base
 
 # compared character by character on both databases, as Python compares
 _PLAIN = Text().with_variant(Text(collation="C"), "postgresql")
@@ -29,8 +29,8 @@ class DerivedRow(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(Text, unique=True)
-    filled_to: Mapped[int] = mapped_column(Integer)
-    complete: Mapped[bool] = mapped_column(Boolean)
+    filled_to: Mapped[int]
+    complete: Mapped[bool]
 
 
 class PatchStateRow(Base):
@@ -73,22 +73,22 @@ class PatchStateRow(Base):
     derived_id: Mapped[int] = mapped_column(primary_key=True)
     patch_id: Mapped[int] = mapped_column(primary_key=True)
     sha256: Mapped[str] = mapped_column(_PLAIN_SHA256)
-    received_at: Mapped[datetime] = mapped_column(UtcText)
+    received_at: Mapped[datetime]
     name_key: Mapped[str] = mapped_column(_PLAIN)
     look: Mapped[str] = mapped_column(_PLAIN)
     search: Mapped[str] = mapped_column(_PLAIN)
-    given: Mapped[bool] = mapped_column(Boolean)
+    given: Mapped[bool]
     stage: Mapped[str | None] = mapped_column(String(12))
-    readiness: Mapped[int] = mapped_column(Integer)
-    unread: Mapped[bool] = mapped_column(Boolean)
+    readiness: Mapped[int]
+    unread: Mapped[bool]
     said: Mapped[str] = mapped_column(_PLAIN, server_default="")
     case_name: Mapped[str] = mapped_column(_PLAIN, server_default="")
-    gap: Mapped[int | None] = mapped_column(Integer)
-    reader_gap: Mapped[int | None] = mapped_column(Integer)
-    unfamiliar: Mapped[bool] = mapped_column(Boolean)
-    assessable: Mapped[bool] = mapped_column(Boolean)
-    doubt: Mapped[int] = mapped_column(Integer)
-    certainty: Mapped[float] = mapped_column(Double)
+    gap: Mapped[int | None]
+    reader_gap: Mapped[int | None]
+    unfamiliar: Mapped[bool]
+    assessable: Mapped[bool]
+    doubt: Mapped[int]
+    certainty: Mapped[float]
 
 
 class ReviewStateRow(Base):
@@ -109,25 +109,10 @@ class ReviewStateRow(Base):
     )
 
     review_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    patch_id: Mapped[int] = mapped_column(Integer)
-    reviewer_id: Mapped[int] = mapped_column(Integer)
-    superseded: Mapped[bool] = mapped_column(Boolean)
-    gap: Mapped[int | None] = mapped_column(Integer)
-    same: Mapped[bool | None] = mapped_column(Boolean)
-    assessable: Mapped[bool] = mapped_column(Boolean)
+    patch_id: Mapped[int]
+    reviewer_id: Mapped[int]
+    superseded: Mapped[bool]
+    gap: Mapped[int | None]
+    same: Mapped[bool | None]
+    assessable: Mapped[bool]
     search: Mapped[str] = mapped_column(_PLAIN)
-
-
-class ShownFiguresRow(Base):
-    """Figures over the log, up to an entry, that one person's screen showed; append-only.
-
-    They tell of the verdicts of every patch with an entry up to there, but those of double reads
-    which were not finished by then; see `showings`.
-    """
-
-    __tablename__ = "shown_figures"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    reviewer: Mapped[str] = mapped_column(String(80), index=True)
-    last_review_id: Mapped[int] = mapped_column(Integer)
-    shown_at: Mapped[datetime] = mapped_column(UtcText)

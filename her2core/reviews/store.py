@@ -40,7 +40,7 @@ from her2core.reviews.log_watch import LogWatch
 from her2core.reviews.records import PatchRecord, Review, ReviewDraft, ReviewFilter
 from her2core.reviews.schema import PatchRow, ReviewerRow, ReviewRow
 from her2core.reviews.showings import Showings
-from her2core.reviews.study import Adopted, Study, check_study
+from her2core.reviews.study import Imported, Study, check_study
 from her2core.reviews.study_rows import adopt_study, read_study
 from her2core.reviews.transactions import Transactions
 from her2core.reviews.unsaved import UnsavedAnswers, drop_saved
@@ -159,7 +159,7 @@ class ReviewStore:
         with self.writing() as session:
             patch = writing.known_patch(session, sha256)
             validation.check_square(square, queries.to_patch(patch))
-            stain_rows.row_of(session, patch.id, square, stain)
+            stain_rows.row_of(session, patch.id, square, stain_rows.facts_of(stain))
 
     # reviews -------------------------------------------------------------------------------------
 
@@ -256,7 +256,7 @@ class ReviewStore:
         with self.reading() as session:
             return read_study(session)
 
-    def adopt(self, study: Study) -> Adopted:
+    def adopt(self, study: Study) -> Imported:
         """Take over what another installation's study has in addition: all of it or nothing.
 
         Raises:

@@ -22,7 +22,6 @@ from her2core.reviews.answer import values_of
 from her2core.reviews.chain import (
     ChainEntry,
     ChainHead,
-    EntryFacts,
     StainFacts,
     VerdictFacts,
     verify,
@@ -30,8 +29,8 @@ from her2core.reviews.chain import (
 from her2core.reviews.errors import ReviewRefusedError, StoreError
 from her2core.reviews.records import PatchRecord, ReviewDraft
 from her2core.reviews.schema import utc_text
+from her2core.reviews.stain_rows import to_reading
 from her2core.scores import HER2Score
-from her2core.stain.reading import StainReading
 
 _NAMED = 5  # conflicts spelt out; the rest is counted
 _LARGEST = 2**31 - 1  # what a whole number may be in every database
@@ -63,23 +62,15 @@ class StudyStain:
 
 
 @dataclass(frozen=True)
-class StudyEntry:
-    """One entry of the review log: its facts as hashed, its place in the chain, its token.
+class StudyEntry(ChainEntry):
+    """One entry of the review log, with its token.
 
     `readings` are the places (from 0) of its verdicts among the study's readings, in their order:
     a reading holds more than is hashed.
     """
 
-    id: int
-    facts: EntryFacts
     readings: tuple[int, ...]
-    previous_hash: str
-    entry_hash: str
     token: str | None = None
-
-    def chain_entry(self) -> ChainEntry:
-        """As the check of the chain takes it."""
-        return ChainEntry(self.id, self.facts, self.previous_hash, self.entry_hash)
 
 
 @dataclass(frozen=True)
@@ -94,11 +85,12 @@ class Study:
 
 
 @dataclass(frozen=True)
-class Adopted:
-    """What was new here: numbers of patches and of log entries."""
+class Imported:
+    """What was new here: numbers of patches, log entries and images."""
 
     patches: int
     entries: int
+    images: int = 0
 
 
 def check_study(study: Study) -> None:
@@ -107,8 +99,7 @@ def check_study(study: Study) -> None:
     Raises:
         StudyError: the first few things that are wrong.
     """
-    entries = [entry.chain_entry() for entry in study.entries]
-    refuse_broken("The study's review log is not intact:", entries, study.head)
+    refuse_broken("The study's review log is not intact:", study.entries, study.head)
     patches = {patch.sha256: patch for patch in study.patches}
     if len(patches) != len(study.patches):
         raise StudyError("The study lists a patch twice. Nothing was imported.")
@@ -119,7 +110,7 @@ def check_study(study: Study) -> None:
         for reading in study.readings:
             _check_reading(reading, patches)
         for stain in study.stains:
-            validation.check_stain(stain_reading(stain.facts))
+            validation.check_stain(to_reading(stain.facts))
             validation.check_square(Square(*stain.square), patches[stain.patch_sha256])
         for entry in study.entries:
             _check_entry(entry, patches)
@@ -167,8 +158,7 @@ def refuse_conflicts(ours: Study, theirs: Study) -> None:
     Raises:
         StudyError: there is a conflict, or the log here is itself broken.
     """
-    entries = [entry.chain_entry() for entry in ours.entries]
-    refuse_broken("The review log here is not intact:", entries, ours.head)
+    refuse_broken("The review log here is not intact:", ours.entries, ours.head)
     sentences = conflicts(ours, theirs)
     if sentences:
         raise StudyError(_few(sentences))
@@ -183,16 +173,6 @@ def refuse_broken(opening: str, entries: Sequence[ChainEntry], head: ChainHead |
     broken = verify(entries, head)
     if broken:
         raise StudyError(_few([opening, *broken]))
-
-
-def stain_reading(facts: StainFacts) -> StainReading:
-    """The hashed facts of a stain reading as the store takes them.
-
-    Raises:
-        ValueError: the score is none.
-    """
-    score = None if facts.score is None else HER2Score(facts.score)
-    return StainReading(**{**vars(facts), "score": score})
 
 
 def _few(sentences: Sequence[str]) -> str:
@@ -285,6 +265,6 @@ def _check_entry(entry: StudyEntry, patches: Mapping[str, PatchRecord]) -> None:
             seconds=facts.seconds,
             blind=facts.blind,
             supersedes=facts.supersedes,
-            stain=None if facts.stain is None else stain_reading(facts.stain),
+            stain=None if facts.stain is None else to_reading(facts.stain),
         )
     )

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from her2core import __version__
 from her2core.common.strict_json import parse, read
@@ -32,10 +32,9 @@ from her2core.common.zip_files import (
     unpack,
 )
 from her2core.reviews.chain import ChainHead
-from her2core.reviews.records import Origin, PatchRecord
+from her2core.reviews.records import PatchRecord
 from her2core.reviews.schema import utc_text
 from her2core.reviews.study import Study, StudyEntry, StudyError, StudyReading, StudyStain
-from her2core.scores import HER2Score
 
 FORMAT = "HER2 Review study"
 FORMAT_VERSION = 1
@@ -47,21 +46,6 @@ _MAX_TABLE = 512 * 2**20
 _MAX_FILES = 200_000
 
 Record = TypeVar("Record")
-
-
-@dataclass(frozen=True)
-class _Patch:
-    """A `PatchRecord` with its time as text, as JSON holds it."""
-
-    sha256: str
-    name: str
-    width: int
-    height: int
-    received_at: str
-    warnings: tuple[str, ...]
-    origin: Origin | None = None
-    case: str = ""
-    label: int | None = None
 
 
 @dataclass(frozen=True)
@@ -96,8 +80,8 @@ def write_study(file: BinaryIO, study: Study, image: Callable[[str], bytes | Non
     files: list[ZippedFile] = []
     missing: list[str] = []
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        tables: tuple[Iterable[object], ...] = (
-            map(_patch_facts, study.patches),
+        tables: tuple[Iterable[Any], ...] = (
+            study.patches,
             study.readings,
             study.stains,
             study.entries,
@@ -141,10 +125,11 @@ class StudyReader:
         with _calm_refusals():
             self._zip = zipfile.ZipFile(file)
             self._infos = _contents(self._zip)
-            manifest = read(_Manifest, parse(self._text(MANIFEST, _MAX_MANIFEST)), "the study")
+            contents = unpack(self._zip, self._infos[MANIFEST], _MAX_MANIFEST)
+            manifest = read(_Manifest, parse(contents.decode("utf-8")), "the study")
             self._files = _listed(manifest, self._infos)
             self.study = Study(
-                patches=tuple(map(_patch_record, self._records(_TABLES[0], _Patch))),
+                patches=tuple(self._records(_TABLES[0], PatchRecord)),
                 readings=tuple(self._records(_TABLES[1], StudyReading)),
                 stains=tuple(self._records(_TABLES[2], StudyStain)),
                 entries=tuple(self._records(_TABLES[3], StudyEntry)),
@@ -173,18 +158,12 @@ class StudyReader:
         for line in text.splitlines():
             yield read(kind, parse(line), f"a line of {name}")
 
-    def _text(self, name: str, limit: int) -> str:
-        return self._bytes(name, limit).decode("utf-8")
-
     def _checked(self, name: str, limit: int) -> bytes:
         listed = self._files[name]
-        data = self._bytes(name, limit)
+        data = unpack(self._zip, self._infos[name], limit)
         if len(data) != listed.bytes or hashlib.sha256(data).hexdigest() != listed.sha256:
             raise ValueError("a file in it is not the one that was written")
         return data
-
-    def _bytes(self, name: str, limit: int) -> bytes:
-        return unpack(self._zip, self._infos[name], limit)
 
 
 @contextmanager
@@ -244,21 +223,8 @@ def _listed(manifest: _Manifest, infos: Mapping[str, object]) -> dict[str, Zippe
     return files
 
 
-def _patch_facts(patch: PatchRecord) -> _Patch:
-    return _Patch(**{**vars(patch), "received_at": utc_text(patch.received_at)})
-
-
-def _patch_record(facts: _Patch) -> PatchRecord:
-    received_at = datetime.fromisoformat(facts.received_at)
-    if utc_text(received_at) != facts.received_at:
-        raise ValueError("a time in it is not spelled in UTC")
-    label = None if facts.label is None else HER2Score(facts.label)
-    return PatchRecord(**{**vars(facts), "received_at": received_at, "label": label})
-
-
-def _lines(records: Iterable[object]) -> bytes:
+def _lines(records: Iterable[Any]) -> bytes:
     # ASCII: a line ends at \n only, whatever a comment holds
     return b"".join(
-        json.dumps(asdict(record)).encode("ascii") + b"\n"  # type: ignore[call-overload]
-        for record in records
+        json.dumps(asdict(record), default=utc_text).encode("ascii") + b"\n" for record in records
     )

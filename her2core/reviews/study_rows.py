@@ -3,32 +3,30 @@
 Works inside the caller's transaction: what is not committed was never there.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import astuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from her2core.preprocessing.patches import Square
 from her2core.reviews import cases, queries, stain_rows, writing
-from her2core.reviews.answer import values_of
 from her2core.reviews.schema import (
     PatchRow,
     ReviewRow,
-    ReviewStainRow,
     ReviewVerdictRow,
     StainReadingRow,
     VerdictRow,
 )
 from her2core.reviews.study import (
-    Adopted,
+    Imported,
     Study,
     StudyEntry,
     StudyReading,
     StudyStain,
     refuse_broken,
     refuse_conflicts,
-    stain_reading,
 )
 
 
@@ -36,31 +34,28 @@ def read_study(session: Session) -> Study:
     """Everything the store holds, as one transaction sees it."""
     tokens = {row.id: row.token for row in session.execute(select(ReviewRow.id, ReviewRow.token))}
     patches = list(session.scalars(select(PatchRow).order_by(PatchRow.id)))
-    sha256 = {row.id: row.sha256 for row in patches}
+    # a patch is gone only where somebody tampered
+    sha256 = defaultdict(str, {row.id: row.sha256 for row in patches})
     readings = list(session.scalars(select(VerdictRow).order_by(VerdictRow.id)))
     places = _places(session, readings)
     stains = session.scalars(select(StainReadingRow).order_by(StainReadingRow.id))
     return Study(
         patches=tuple(queries.to_patch(row) for row in patches),
-        readings=tuple(_reading(row, sha256.get(row.patch_id, "")) for row in readings),
+        readings=tuple(
+            StudyReading(sha256[row.patch_id], astuple(row.square), queries.to_verdict(row))
+            for row in readings
+        ),
         stains=tuple(
-            StudyStain(
-                sha256.get(row.patch_id, ""),  # gone only where somebody tampered
-                (row.square_x, row.square_y, row.square_size),
-                stain_rows.raw_facts(row),
-            )
+            StudyStain(sha256[row.patch_id], astuple(row.square), stain_rows.raw_facts(row))
             for row in stains
         ),
         entries=tuple(
             StudyEntry(
-                id=entry.id,
-                facts=entry.facts,
+                **vars(entry),
                 readings=tuple(
                     places[entry.id, verdict.architecture, verdict.model_id]
                     for verdict in entry.facts.verdicts
                 ),
-                previous_hash=entry.previous_hash,
-                entry_hash=entry.entry_hash,
                 token=tokens.get(entry.id),
             )
             for entry in queries.chain_entries(session)
@@ -69,7 +64,7 @@ def read_study(session: Session) -> Study:
     )
 
 
-def adopt_study(session: Session, study: Study) -> Adopted:
+def adopt_study(session: Session, study: Study) -> Imported:
     """Add what is new in a checked study; the write lock is held.
 
     Entries keep their numbers, times and hashes, so that the chain goes on unbroken. A patch
@@ -94,53 +89,18 @@ def adopt_study(session: Session, study: Study) -> Adopted:
         rows.append(writing.verdict_row(session, patch_row.id, square, verdict, 0.0))
     for stain in study.stains:
         patch_row = writing.known_patch(session, stain.patch_sha256)
-        square, measured = Square(*stain.square), stain_reading(stain.facts)
-        stain_rows.row_of(session, patch_row.id, square, measured)
+        stain_rows.row_of(session, patch_row.id, Square(*stain.square), stain.facts)
     added = study.entries[len(ours.entries) :]
     for entry in added:
-        _append(session, entry, [rows[place] for place in entry.readings])
-    if added:
-        head = writing.locked_head(session)
-        head.last_id, head.last_hash = added[-1].id, added[-1].entry_hash
-    session.flush()
+        readings = [rows[place] for place in entry.readings]
+        writing.add_entry(session, entry, entry.token, readings)
     session.expire_all()  # so that rows come from the database, not from memory
     refuse_broken(
         "The study's review log would not be intact here:",
         queries.chain_entries(session),
         queries.chain_head(session),
     )
-    return Adopted(len(new), len(added))
-
-
-def _append(session: Session, entry: StudyEntry, readings: Sequence[VerdictRow]) -> None:
-    facts = entry.facts
-    patch = writing.known_patch(session, facts.patch_sha256)
-    square = Square(*facts.square)
-    session.add(
-        ReviewRow(
-            id=entry.id,
-            token=entry.token,
-            patch_id=patch.id,
-            square_x=square.x,
-            square_y=square.y,
-            square_size=square.size,
-            reviewer_id=writing.reviewer_row(session, facts.reviewer).id,
-            **values_of(facts),
-            seconds=facts.seconds,
-            blind=facts.blind,
-            supersedes=facts.supersedes,
-            recorded_at=datetime.fromisoformat(facts.recorded_at),
-            previous_hash=entry.previous_hash,
-            entry_hash=entry.entry_hash,
-        )
-    )
-    session.flush()
-    for verdict, row in zip(facts.verdicts, readings, strict=True):
-        session.add(ReviewVerdictRow(review_id=entry.id, verdict_id=row.id, agrees=verdict.agrees))
-    if facts.stain is not None:
-        measured = stain_rows.row_of(session, patch.id, square, stain_reading(facts.stain))
-        session.add(ReviewStainRow(review_id=entry.id, stain_reading_id=measured.id))
-    session.flush()
+    return Imported(len(new), len(added))
 
 
 def _places(session: Session, readings: Sequence[VerdictRow]) -> dict[tuple[int, str, str], int]:
@@ -155,8 +115,3 @@ def _places(session: Session, readings: Sequence[VerdictRow]) -> dict[tuple[int,
         for link in session.scalars(select(ReviewVerdictRow))
         if link.verdict_id in place
     }
-
-
-def _reading(row: VerdictRow, sha256: str) -> StudyReading:
-    square = (row.square_x, row.square_y, row.square_size)
-    return StudyReading(sha256, square, queries.to_verdict(row))

@@ -12,7 +12,7 @@ from her2core.preprocessing.image_store import ImageStore
 from her2core.preprocessing.patches import Patch, PatchError, Square
 from her2core.reviews.errors import StoreError
 from her2core.reviews.store import ReviewStore
-from her2core.reviews.study import StudyError, check_study, refuse_conflicts
+from her2core.reviews.study import Imported, StudyError, check_study, refuse_conflicts
 from her2core.reviews.study_archive import StudyReader, write_study
 from her2core.settings import UploadLimits
 
@@ -27,15 +27,6 @@ class Exported:
     patches: int
     entries: int
     missing_images: int
-
-
-@dataclass(frozen=True)
-class Imported:
-    """What was new here."""
-
-    patches: int
-    entries: int
-    images: int
 
 
 def export_study(store: ReviewStore, images: ImageStore, target: Path) -> Exported:
@@ -76,8 +67,7 @@ def import_study(
         check_study(reader.study)
         refuse_conflicts(store.study(), reader.study)
         if images is None:
-            adopted = store.adopt(reader.study)
-            return Imported(adopted.patches, adopted.entries, 0)
+            return store.adopt(reader.study)
         for _ in _pictures(reader, images, limits):
             pass  # every picture can be read before the first is kept
         kept: dict[str, datetime] = {}
@@ -93,7 +83,7 @@ def import_study(
             if isinstance(error, PatchError):
                 raise StudyError(f"{error} Nothing was imported.") from error
             raise
-    return Imported(adopted.patches, adopted.entries, len(kept))
+    return replace(adopted, images=len(kept))
 
 
 def _recorded(store: ReviewStore, otherwise: Iterable[str]) -> set[str]:

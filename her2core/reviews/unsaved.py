@@ -16,16 +16,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from sqlalchemy import Table, delete, inspect
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import Session
+from sqlalchemy import String, delete
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from her2core.common import strict_json
 from her2core.preprocessing.patches import Square
 from her2core.reviews import validation
 from her2core.reviews.answer import Answer, trimmed
 from her2core.reviews.records import ReviewDraft
-from her2core.reviews.schema import UnsavedAnswerRow
+from her2core.reviews.schema import Base
 
 Transaction = Callable[[], AbstractContextManager[Session]]
 Kind = TypeVar("Kind", "UnsavedAnswer", "Place")
@@ -86,6 +85,22 @@ class Place:
     last_patch: str | None = None
     order: str | None = None
     blind: bool = False
+
+
+class UnsavedAnswerRow(Base):
+    """What one person has begun to answer to a patch; written over, and gone once it is saved.
+
+    `content` is JSON and may name a patient. Where `patch_sha256` is
+    empty it holds where the person was when their session was ended.
+    """
+
+    __tablename__ = "unsaved_answer"
+
+    reviewer: Mapped[str] = mapped_column(String(80), primary_key=True)
+    patch_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    token: Mapped[str] = mapped_column(String(64))
+    content: Mapped[str]
+    changed_at: Mapped[datetime] = mapped_column(index=True)
 
 
 class UnsavedAnswers:
@@ -163,18 +178,14 @@ class UnsavedAnswers:
     def _put(
         self, session: Session, name: str, sha256: str, token: str, what: UnsavedAnswer | Place
     ) -> None:
-        on_postgresql = session.get_bind().dialect.name == "postgresql"
-        table = inspect(UnsavedAnswerRow).local_table
-        assert isinstance(table, Table)
-        values = {
-            "token": token,
-            "content": json.dumps(dataclasses.asdict(what)),
-            "changed_at": self._clock(),
-        }
-        insert = postgresql.insert(table) if on_postgresql else sqlite.insert(table)
-        session.execute(
-            insert.values(reviewer=name, patch_sha256=sha256, **values).on_conflict_do_update(
-                index_elements=["reviewer", "patch_sha256"], set_=values
+        content = json.dumps(dataclasses.asdict(what))
+        session.merge(
+            UnsavedAnswerRow(
+                reviewer=name,
+                patch_sha256=sha256,
+                token=token,
+                content=content,
+                changed_at=self._clock(),
             )
         )
 

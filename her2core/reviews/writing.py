@@ -1,17 +1,17 @@
 """Writing the store: what becomes of a draft inside the transaction that holds the write lock."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from her2core.models.verdict import Verdict
 from her2core.preprocessing.patches import Square
 from her2core.reviews import corrections, queries, stain_rows, validation
 from her2core.reviews.answer import answer_of, values_of
-from her2core.reviews.chain import EntryFacts, VerdictFacts, entry_hash
+from her2core.reviews.chain import ChainEntry, EntryFacts, entry_hash
 from her2core.reviews.errors import ReviewRefusedError, StoreError
 from her2core.reviews.records import PatchRecord, Review, ReviewDraft
 from her2core.reviews.schema import (
@@ -47,61 +47,67 @@ def append_review(
     reviewer = reviewer_row(session, validation.reviewer_name(draft.reviewer))
     corrections.check_supersedes(session, draft, patch.id, reviewer.id)
     head = locked_head(session)
-    facts = _facts(draft, patch.sha256, reviewer.name, recorded_at)
-    row = ReviewRow(
-        id=head.last_id + 1,
-        token=token,
-        patch_id=patch.id,
-        square_x=facts.square[0],
-        square_y=facts.square[1],
-        square_size=facts.square[2],
-        reviewer_id=reviewer.id,
-        **values_of(facts),
-        seconds=facts.seconds,
-        blind=facts.blind,
-        supersedes=facts.supersedes,
-        recorded_at=recorded_at,
-        previous_hash=head.last_hash,
-        entry_hash=entry_hash(facts, head.last_hash),
-    )
-    session.add(row)
-    session.flush()
-    for verdict in draft.verdicts:
-        # exactly what the reviewer saw, not a reading that is merely close to it
-        seen = verdict_row(session, patch.id, draft.square, verdict, 0.0)
-        answer = draft.agrees.get(verdict.architecture)
-        session.add(ReviewVerdictRow(review_id=row.id, verdict_id=seen.id, agrees=answer))
-    if draft.stain is not None:
-        measured = stain_rows.row_of(session, patch.id, draft.square, draft.stain)
-        session.add(ReviewStainRow(review_id=row.id, stain_reading_id=measured.id))
-    head.last_id, head.last_hash = row.id, row.entry_hash
-    session.flush()
-    return row.id
-
-
-def _facts(draft: ReviewDraft, sha256: str, reviewer: str, recorded_at: datetime) -> EntryFacts:
-    return EntryFacts(
-        patch_sha256=sha256,
+    verdicts = tuple(map(_plain, draft.verdicts))
+    facts = EntryFacts(
+        patch_sha256=patch.sha256,
         square=(int(draft.square.x), int(draft.square.y), int(draft.square.size)),
-        reviewer=reviewer,
+        reviewer=reviewer.name,
         **values_of(draft),
         seconds=stain_rows.plain_float(draft.seconds),
         blind=bool(draft.blind),
         supersedes=draft.supersedes,
         recorded_at=utc_text(recorded_at),
         verdicts=tuple(
-            VerdictFacts(
-                verdict.architecture,
-                verdict.model_id,
-                _floats(verdict),
-                bool(verdict.demo),
-                draft.agrees.get(verdict.architecture),
-                _novelty(verdict),
-            )
-            for verdict in draft.verdicts
+            queries.verdict_facts(verdict, draft.agrees.get(verdict.architecture))
+            for verdict in verdicts
         ),
         stain=None if draft.stain is None else stain_rows.facts_of(draft.stain),
     )
+    entry = ChainEntry(head.last_id + 1, facts, head.last_hash, entry_hash(facts, head.last_hash))
+    # exactly what the reviewer saw, not a reading that is merely close to it
+    readings = [verdict_row(session, patch.id, draft.square, one, 0.0) for one in verdicts]
+    add_entry(session, entry, token, readings)
+    return entry.id
+
+
+def add_entry(
+    session: Session, entry: ChainEntry, token: str | None, readings: Sequence[VerdictRow]
+) -> None:
+    """Put an entry at the end of the log.
+
+    Args:
+        session: of the transaction.
+        entry: with the number and hash that follow the end.
+        token: the client's own number of the answer.
+        readings: the rows of its verdicts, in their order.
+    """
+    facts, square = entry.facts, Square(*entry.facts.square)
+    patch = known_patch(session, facts.patch_sha256)
+    session.add(
+        ReviewRow(
+            id=entry.id,
+            token=token,
+            patch_id=patch.id,
+            square=square,
+            reviewer_id=reviewer_row(session, facts.reviewer).id,
+            **values_of(facts),
+            seconds=facts.seconds,
+            blind=facts.blind,
+            supersedes=facts.supersedes,
+            recorded_at=datetime.fromisoformat(facts.recorded_at),
+            previous_hash=entry.previous_hash,
+            entry_hash=entry.entry_hash,
+        )
+    )
+    session.flush()
+    for verdict, row in zip(facts.verdicts, readings, strict=True):
+        session.add(ReviewVerdictRow(review_id=entry.id, verdict_id=row.id, agrees=verdict.agrees))
+    if facts.stain is not None:
+        measured = stain_rows.row_of(session, patch.id, square, facts.stain)
+        session.add(ReviewStainRow(review_id=entry.id, stain_reading_id=measured.id))
+    head = locked_head(session)
+    head.last_id, head.last_hash = entry.id, entry.entry_hash
+    session.flush()
 
 
 def verdict_row(
@@ -111,48 +117,34 @@ def verdict_row(
 
     Without a tolerance it must have come from the same backend too.
     """
-    values = _floats(verdict)
-    same_input = (
-        VerdictRow.patch_id == patch_id,
-        VerdictRow.square_x == square.x,
-        VerdictRow.square_y == square.y,
-        VerdictRow.square_size == square.size,
-        VerdictRow.model_id == verdict.model_id,
-    )
-    # the last reading first: it is the one most likely meant
-    for row in session.scalars(
-        select(VerdictRow).where(*same_input).order_by(VerdictRow.reading.desc())
-    ):
-        known = queries.to_verdict(row)
-        if (
-            known.score == verdict.score
-            and (known.architecture, known.demo) == (verdict.architecture, verdict.demo)
-            and max(abs(a - b) for a, b in zip(known.probabilities, values, strict=True))
-            <= tolerance
-            and _same_novelty(known.novelty, verdict.novelty, tolerance)
-            and (tolerance > 0 or known.backend == verdict.backend)
-        ):
+    verdict = _plain(verdict)
+    known = session.scalars(
+        select(VerdictRow)
+        .where(
+            VerdictRow.patch_id == patch_id,
+            VerdictRow.square == square,
+            VerdictRow.model_id == verdict.model_id,
+        )
+        .order_by(VerdictRow.reading.desc())  # the last one first: it is the one most likely meant
+    ).all()
+    for row in known:
+        if _is_same(queries.to_verdict(row), verdict, tolerance):
             return row
-    readings = session.scalar(select(func.count()).select_from(VerdictRow).where(*same_input))
-    row = VerdictRow(
-        patch_id=patch_id,
-        square_x=int(square.x),
-        square_y=int(square.y),
-        square_size=int(square.size),
-        architecture=verdict.architecture,
-        model_id=verdict.model_id,
-        reading=(readings or 0) + 1,
-        p_0=values[0],
-        p_1plus=values[1],
-        p_2plus=values[2],
-        p_3plus=values[3],
-        demo=bool(verdict.demo),
-        novelty=_novelty(verdict),
-        backend=verdict.backend or None,
-    )
+    values = {**vars(verdict), "backend": verdict.backend or None}
+    row = VerdictRow(patch_id=patch_id, square=square, reading=len(known) + 1, **values)
     session.add(row)
     session.flush()
     return row
+
+
+def _is_same(known: Verdict, new: Verdict, tolerance: float) -> bool:
+    pairs = zip(known.probabilities, new.probabilities, strict=True)
+    return (
+        (known.architecture, known.demo, known.score) == (new.architecture, new.demo, new.score)
+        and max(abs(a - b) for a, b in pairs) <= tolerance
+        and _same_novelty(known.novelty, new.novelty, tolerance)
+        and (tolerance > 0 or known.backend == new.backend)
+    )
 
 
 def _same_novelty(known: float | None, new: float | None, tolerance: float) -> bool:
@@ -162,14 +154,15 @@ def _same_novelty(known: float | None, new: float | None, tolerance: float) -> b
     return abs(known - new) <= 100 * tolerance * max(1.0, abs(known))
 
 
-def _floats(verdict: Verdict) -> tuple[float, float, float, float]:
-    """The probabilities as the database holds them."""
+def _plain(verdict: Verdict) -> Verdict:
+    """The same in plain Python numbers, as the database holds them."""
     first, second, third, fourth = map(stain_rows.plain_float, verdict.probabilities)
-    return (first, second, third, fourth)
-
-
-def _novelty(verdict: Verdict) -> float | None:
-    return None if verdict.novelty is None else stain_rows.plain_float(verdict.novelty)
+    return replace(
+        verdict,
+        probabilities=(first, second, third, fourth),
+        demo=bool(verdict.demo),
+        novelty=None if verdict.novelty is None else stain_rows.plain_float(verdict.novelty),
+    )
 
 
 def locked_head(session: Session) -> LogHeadRow:

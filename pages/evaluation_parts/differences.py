@@ -8,7 +8,7 @@ from her2core.charts.differences import decided_figure, differences_figure
 from her2core.evaluation.adjudicated import decided
 from her2core.evaluation.agreement import AgreementReport
 from her2core.models.architectures import model_name
-from her2core.people.double_reading import Plan
+from her2core.reviews.double_reads import Plan
 from her2core.reviews.log_columns import LogColumns
 from pages.shell import charts, ui
 

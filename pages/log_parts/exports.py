@@ -14,7 +14,8 @@ from her2core.models.bundles.registry import find_bundles
 from her2core.people.access import Desk
 from her2core.people.review_log import ReviewLog
 from her2core.reviews.archive import to_zip
-from her2core.reviews.export import FORMATS, ExportFormat, ExportOptions
+from her2core.reviews.columns import ExportOptions
+from her2core.reviews.export import FORMATS, ExportFormat
 from her2core.reviews.records import ReviewFilter
 from her2core.serving.recorded_maps import exported_overlays
 from her2core.serving.services import Services
@@ -70,7 +71,7 @@ def _zip(here: Services, log: ReviewLog, wanted: ReviewFilter, options: ExportOp
     ready = st.session_state.get("log_zip")
     if ready is not None and ready[0] == asked_for:
         st.download_button(
-            f"Download ZIP ({_megabytes(len(ready[1]))})",
+            f"Download ZIP ({_size(len(ready[1]))})",
             data=ready[1],
             file_name=f"{_NAME}.zip",
             mime="application/zip",
@@ -153,5 +154,5 @@ def _handed_out(
     return wanted_format.make(reviews, options)
 
 
-def _megabytes(count: int) -> str:
-    return f"{count / 2**20:.1f} MB" if count >= 2**20 else f"{max(1, count // 1024)} kB"
+def _size(count: int) -> str:
+    return f"{count / 2**20:.1f} MiB" if count >= 2**20 else f"{max(1, count // 1024)} KiB"

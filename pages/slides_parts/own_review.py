@@ -66,7 +66,7 @@ def draw(here: Services, slide: ShelfSlide, reading: SlideReading, shown: bool) 
 def _recorded(here: Services, sha256: str) -> Review | None:
     """This person's current review."""
     wanted = ReviewFilter(reviewers=(ui.reviewer(),), text=sha256)
-    found, _ = session.desk(here.store).reviews(wanted)
+    found, _ = session.desk(here.store).log().everything(wanted)
     return next((one for one in found if one.patch.sha256 == sha256), None)
 
 

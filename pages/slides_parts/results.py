@@ -151,7 +151,7 @@ def draw_hottest(
 
 def _open(here: Services, slide: ShelfSlide, reading: SlideReading, one: RegionReading) -> None:
     """Take a region into the worklist as a patch and open it; its verdicts were shown here."""
-    session.desk(here.store).require_take_in()
+    session.desk(here.store).require(Permission.TAKE_IN)
     try:
         file = here.slides.pictures.region_file(slide.path, reading, one.region)
     except SlideError as error:

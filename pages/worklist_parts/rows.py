@@ -10,8 +10,8 @@ from her2core.models.architectures import ARCHITECTURES
 from her2core.models.assessable import assess_tumour
 from her2core.models.verdict import Verdict
 from her2core.people.access import Desk
-from her2core.people.double_reading import Plan
 from her2core.preprocessing.patches import is_remark
+from her2core.reviews.double_reads import Plan
 from her2core.reviews.records import WorklistItem
 from her2core.reviews.worklist import model_gap, reader_gap, unfamiliar
 from her2core.stain.reading import StainReading

@@ -8,7 +8,7 @@ from her2core.models.assessable import ASSESSABLE, asks_for_cells, assess_tumour
 from her2core.models.verdict import Verdict
 from her2core.preprocessing.patches import Square
 from her2core.reviews.columns import COLUMNS as EXPORTED
-from her2core.reviews.export_column import ExportOptions
+from her2core.reviews.columns import ExportOptions
 from her2core.stain.reading import StainReading
 from tests.review_samples import review
 from training.score_table import COLUMNS, Entry, scored_row

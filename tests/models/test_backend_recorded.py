@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from her2core.reviews.chain import VerdictFacts
+from her2core.reviews.columns import ExportOptions
 from her2core.reviews.errors import ReviewRefusedError
-from her2core.reviews.export import ExportOptions, to_csv, to_json
+from her2core.reviews.export import to_csv, to_json
 from her2core.reviews.store import ReviewStore
 from tests.review_samples import SHA, SQUARE, VERDICTS, draft, patch
 from tests.whole_worklist import whole_worklist

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from her2core.accounts.records import Identity
 from her2core.people.assignments import Assignments
-from her2core.people.double_reading import Plan
 from her2core.people.sight import is_theirs, sight_of
+from her2core.reviews.double_reads import Plan
 from her2core.reviews.records import WorklistItem
 from her2core.reviews.store import ReviewStore
 from her2core.reviews.worklist import FAR_APART, Order, entropy, model_gap, reader_gap, unfamiliar

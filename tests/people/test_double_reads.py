@@ -19,9 +19,9 @@ from her2core.accounts.store import AccountStore
 from her2core.people.access import Desk
 from her2core.people.assignments import AssignmentError, Assignments
 from her2core.people.double_read_table import to_csv
-from her2core.people.double_reading import DoubleRead, GivenScore, blinded_answers
 from her2core.preprocessing.patches import Square
 from her2core.reviews.database import parse_url
+from her2core.reviews.double_reads import DoubleRead, GivenScore, blinded_answers
 from her2core.reviews.errors import ReviewRefusedError
 from her2core.reviews.records import ReviewFilter
 from her2core.reviews.store import ReviewStore
@@ -122,7 +122,7 @@ def test_two_disagree_blind_and_a_third_decides(store):
 
     first = answer(store, "Ada", 1)
     for name in PEOPLE:
-        shown, sealed = desk(store, name).reviews(ReviewFilter(include_superseded=True))
+        shown, sealed = desk(store, name).log().everything(ReviewFilter(include_superseded=True))
         assert (shown, sealed) == ([], 1)
     with pytest.raises(NotAllowedError, match="when both answers are in"):
         desk(store, "Ben").review(first.id)
@@ -130,7 +130,7 @@ def test_two_disagree_blind_and_a_third_decides(store):
     assert "when the other reader has answered" in ada.sight(SHA).sentence
 
     answer(store, "Ben", 3)
-    assert len(desk(store, "Ben").reviews()[0]) == 2
+    assert len(desk(store, "Ben").log().everything(ReviewFilter())[0]) == 2
     assert desk(store, "Ada").sight(SHA).verdicts
     assert listed(store, "Dee") == [SHA, OTHER]
     read = desk(store, "Dee").sight(SHA).adjudicates
@@ -160,7 +160,6 @@ def test_no_filter_tells_what_a_sealed_entry_holds(store, blind):
     first = answer(store, "Ada", 3, comment="rings all round", blind=blind)
     answer(store, "Ada", 2, comment="rings all round", blind=blind, supersedes=first.id)
     for wanted in (
-        None,
         ReviewFilter(),
         ReviewFilter(include_superseded=True),
         *(ReviewFilter(scores=(score,)) for score in HER2Score),
@@ -172,7 +171,7 @@ def test_no_filter_tells_what_a_sealed_entry_holds(store, blind):
         ReviewFilter(until=first.recorded_at),
     ):
         for name in PEOPLE:
-            shown, sealed = desk(store, name).reviews(wanted)
+            shown, sealed = desk(store, name).log().everything(wanted)
             assert sealed == 1, wanted
             assert {review.patch.sha256 for review in shown} <= {OTHER}
 
@@ -190,7 +189,7 @@ def test_an_answer_given_while_the_log_is_read_is_not_shown(store, monkeypatch):
         return plan
 
     monkeypatch.setattr(Assignments, "plan", late)
-    assert desk(store, "Ben").reviews()[0] == []
+    assert desk(store, "Ben").log().everything(ReviewFilter())[0] == []
 
 
 def table(store: ReviewStore) -> list[dict[str, str]]:
@@ -228,7 +227,7 @@ def test_a_read_that_is_not_blind_shows_verdicts_but_no_answers(store):
     sight = desk(store, "Ada").sight(SHA)
     assert sight.verdicts
     answer(store, "Ada", 3, blind=False, agrees={"cnn": True, "densenet121": False})
-    assert desk(store, "Ben").reviews() == ([], 1)
+    assert desk(store, "Ben").log().everything(ReviewFilter()) == ([], 1)
 
 
 def test_the_adjudicator_may_correct_the_decision_and_nobody_else_takes_it(store):
@@ -492,7 +491,7 @@ def test_alone_on_a_machine_everything_goes_that_one_can_do(store_url):
     alone_at = open_store(store_url)
     alone = Desk(alone_at, Identity("Ada", "reviewer", "open"))
     saved = alone.save_review(draft(reviewer="Ada"))
-    assert alone.reviews() == ([saved], 0)
+    assert alone.log().everything(ReviewFilter()) == ([saved], 0)
     alone.note_export("CSV", 1)
     assert [entry.action for entry in alone.audit()] == ["exported"]
     alone_at.close()

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from her2core.people.double_reading import DoubleRead, GivenScore, Plan
 from her2core.people.own_labels import own_patches, reviewed_patches
 from her2core.preprocessing.image_store import MemoryImages
+from her2core.reviews.double_reads import DoubleRead, GivenScore, Plan
 from her2core.reviews.records import Origin, Review
 from her2core.scores import HER2Score
 from her2core.training.own_patches import AdaptError

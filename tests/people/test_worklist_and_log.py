@@ -21,9 +21,9 @@ from her2core.accounts.store import AccountStore
 from her2core.models.assessable import assess_tumour
 from her2core.people.access import Desk
 from her2core.people.assignments import AssignmentError, Assignments
-from her2core.people.double_reading import Plan
 from her2core.preprocessing.patches import Square
 from her2core.reviews import derived
+from her2core.reviews.double_reads import Plan
 from her2core.reviews.errors import ReviewRefusedError, SeenBeforeError
 from her2core.reviews.records import Origin, Review, ReviewFilter, WorklistItem
 from her2core.reviews.store import ReviewStore

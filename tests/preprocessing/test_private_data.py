@@ -23,8 +23,8 @@ from her2core.charts.words import rows_csv
 from her2core.evaluation.report import PatchRow
 from her2core.preprocessing.image_store import ImageStore
 from her2core.reviews.archive import to_zip
+from her2core.reviews.columns import ExportOptions
 from her2core.reviews.export import to_csv, to_xlsx
-from her2core.reviews.export_column import ExportOptions
 from her2core.reviews.records import ReviewFilter
 from her2core.reviews.store import ReviewStore
 from her2core.serving.intake import take_in

@@ -14,6 +14,8 @@ from xml.etree import ElementTree
 
 import numpy as np
 import openpyxl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -23,8 +25,9 @@ from her2core import __version__
 from her2core.common.text import spreadsheet_text
 from her2core.preprocessing.patches import Patch, Square
 from her2core.reviews.archive import ExportStopped, to_zip
-from her2core.reviews.export import COLUMNS, ExportOptions, to_csv, to_json, to_xlsx
-from her2core.reviews.records import ReviewFilter
+from her2core.reviews.columns import COLUMNS, ExportOptions, columns_of
+from her2core.reviews.export import FORMATS, ExportFormat, to_csv, to_json, to_xlsx
+from her2core.reviews.records import Origin, ReviewFilter
 from her2core.scores import RESEARCH_NOTICE, HER2Score
 from tests.review_samples import SHA, SQUARE, STAIN, VERDICTS, patch, review, verdict
 
@@ -276,6 +279,42 @@ class TestJson:
         named = patch(name="Doe.png", warnings=("“Doe.png” is in fact a JPEG.",))
         assert b"Doe" not in to_json([review(patch=named)])
         assert b"Doe.png" in to_json([review(patch=named)], WITH_NAMES)
+
+
+class TestAnotherFormat:
+    def test_every_value_is_of_the_kind_of_its_column(self):
+        slide = Origin("a.svs", 1, 2, 3, 0.25, "B3", whole=True)
+        full = review(
+            stain=STAIN, supersedes=4, superseded_by=9,
+            patch=replace(patch(), origin=slide, case="S 7", label=HER2Score.ONE_PLUS),
+        )  # fmt: skip
+        for column in COLUMNS:
+            assert isinstance(column.value(full, WITH_NAMES), column.kind | None), column.name
+            assert isinstance(column.value(review(), ExportOptions()), column.kind | None)
+
+    def test_a_typed_one_is_a_function_and_an_entry(self, monkeypatch):
+        kinds = {str: pa.string(), bool: pa.bool_(), int: pa.int64(), float: pa.float64()}
+
+        def to_parquet(reviews, options):
+            columns = {
+                column.name: pa.array(
+                    [column.value(one, options) for one in reviews], kinds[column.kind]
+                )
+                for column in columns_of(reviews)
+            }
+            pq.write_table(pa.table(columns), file := io.BytesIO())
+            return file.getvalue()
+
+        one_more = ExportFormat("Parquet", "parquet", "application/vnd.apache.parquet", to_parquet)
+        monkeypatch.setattr("her2core.reviews.archive.FORMATS", (*FORMATS, one_more))
+        tables = []
+        for reviews in ([review(verdicts=VERDICTS[:1])], []):
+            with to_zip(reviews, _images, _overlays) as file:
+                tables.append(pq.read_table(io.BytesIO(_unzip(file)["log.parquet"])))
+        assert tables[0].schema == tables[1].schema
+        (row,) = tables[0].to_pylist()
+        assert (row["review_id"], row["cnn_agrees"], row["blind"]) == (1, True, False)
+        assert (row["cnn_p_0"], row["densenet121_p_0"]) == (VERDICTS[0].probabilities[0], None)
 
 
 class TestArchive:

@@ -11,10 +11,10 @@ from sqlalchemy import text
 
 from her2core.preprocessing.patches import Square
 from her2core.reviews import derived, worklist_queries
+from her2core.reviews.columns import ExportOptions
 from her2core.reviews.database import for_writing, open_engine
 from her2core.reviews.derived import patches_by
 from her2core.reviews.export import to_csv, to_json
-from her2core.reviews.export_column import ExportOptions
 from her2core.reviews.migrations import alembic_config
 from her2core.reviews.records import Origin, PatchRecord, ReviewDraft
 from her2core.reviews.store import ReviewStore

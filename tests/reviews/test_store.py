@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine, event
 from sqlalchemy.exc import DatabaseError, IntegrityError
 
-import her2core.people.tables  # noqa: F401  the schema is compared with all tables
+import her2core.accounts.tables  # noqa: F401  the schema is compared with all tables
 from her2core.preprocessing.patches import Square
 from her2core.reviews.database import parse_url
 from her2core.reviews.records import ReviewFilter

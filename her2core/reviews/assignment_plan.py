@@ -1,19 +1,29 @@
-"""Reading which patch is whose, and how far it is, from the database. What is written: assignments.
+"""Which patch is whose, and how far it is: the tables, and reading them.
 
-Every function works inside the caller's transaction.
+What is written into them, and who may, is `her2core.people`'s. Every function works inside the
+caller's transaction.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import cast
 
-from sqlalchemy import ColumnElement, select
-from sqlalchemy.orm import Session
+from sqlalchemy import (
+    CheckConstraint,
+    ColumnElement,
+    ForeignKey,
+    String,
+    UniqueConstraint,
+    column,
+    select,
+    table,
+)
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from her2core.accounts.tables import AccountRow
-from her2core.people.double_reading import (
+from her2core.reviews.double_reads import (
     DoubleRead,
     GivenScore,
     Kind,
@@ -21,9 +31,40 @@ from her2core.people.double_reading import (
     blinded_answers,
     latest,
 )
-from her2core.people.tables import AssignmentRow, DoubleReadRow
-from her2core.reviews.schema import PatchRow, ReviewerRow, ReviewRow
+from her2core.reviews.schema import Base, PatchRow, ReviewerRow, ReviewRow
 from her2core.scores import HER2Score
+
+# by name: accounts are `her2core.accounts`', and only asked here
+ACCOUNT = table("account", column("id"), column("name"))
+
+
+class DoubleReadRow(Base):
+    """A patch given to two readers who do not see each other's answer until both are in."""
+
+    __tablename__ = "double_read"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    patch_id: Mapped[int] = mapped_column(ForeignKey("patch.id"), unique=True)
+    blind: Mapped[bool]
+    created_at: Mapped[datetime]
+
+
+class AssignmentRow(Base):
+    """A patch that one person is to read, alone, as one of two, or as adjudicator."""
+
+    __tablename__ = "assignment"
+    __table_args__ = (
+        CheckConstraint("kind IN ('single', 'double', 'adjudication')", name="kind"),
+        UniqueConstraint("patch_id", "account_id", name="uq_assignment_patch_id_account_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    patch_id: Mapped[int] = mapped_column(ForeignKey("patch.id"), index=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
+    double_read_id: Mapped[int | None] = mapped_column(ForeignKey("double_read.id"), index=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    assigned_by: Mapped[str] = mapped_column(String(80))
+    assigned_at: Mapped[datetime]
 
 
 def read_plan(session: Session, patches: Collection[str] | None = None) -> Plan:
@@ -36,9 +77,9 @@ def read_plan(session: Session, patches: Collection[str] | None = None) -> Plan:
     only = () if patches is None else (PatchRow.sha256.in_(patches),)
     kinds: dict[str, dict[str, Kind]] = defaultdict(dict)
     for patch, name, kind in session.execute(
-        select(PatchRow.sha256, AccountRow.name, AssignmentRow.kind)
+        select(PatchRow.sha256, ACCOUNT.c.name, AssignmentRow.kind)
         .join(PatchRow, AssignmentRow.patch_id == PatchRow.id)
-        .join(AccountRow, AssignmentRow.account_id == AccountRow.id)
+        .join(ACCOUNT, AssignmentRow.account_id == ACCOUNT.c.id)
         .where(*only)
         .order_by(AssignmentRow.id)
     ):

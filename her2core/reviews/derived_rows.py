@@ -1,28 +1,24 @@
-"""A patch as the worklist orders, filters and counts it; computed of the patch's own rows."""
+"""What the worklist asks of a patch and the log of an entry, computed of their own rows alone."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from her2core.models.assessable import assess_tumour
 from her2core.preprocessing.patches import Square
 from her2core.reviews import latest, stain_rows, worklist
-from her2core.reviews.assignment_names import ACCOUNT, ASSIGNMENT, DOUBLE_READ
-from her2core.reviews.double_reads import DoubleRead, GivenScore, blinded_answers
-from her2core.reviews.double_reads import latest as last_answer
+from her2core.reviews.assignment_plan import read_plan
 from her2core.reviews.patch_names import look
-from her2core.reviews.queries import by_patch, to_patch, to_verdict
-from her2core.reviews.schema import PatchRow, ReviewerRow, ReviewRow, StainReadingRow, VerdictRow
+from her2core.reviews.queries import by_patch, read_in, to_patch, to_verdict
+from her2core.reviews.schema import PatchRow, ReviewRow, StainReadingRow, VerdictRow
 from her2core.reviews.worklist_filter import STAIN
-from her2core.scores import HER2Score
 
 
-def rows(
+def patch_rows(
     session: Session, ids: Collection[int], choices: Mapping[int, Mapping[str, str]]
 ) -> list[dict[str, Any]]:
     """The rows of `PatchStateRow` for these patches.
@@ -34,11 +30,13 @@ def rows(
     """
     readings = by_patch(session, VerdictRow, ids)
     measured = by_patch(session, StainReadingRow, ids)
-    given, stages = _assignments(session, ids)
+    patches = session.scalars(select(PatchRow).where(PatchRow.id.in_(ids))).all()
+    plan = read_plan(session, [patch.sha256 for patch in patches])
     made = []
-    for patch in session.scalars(select(PatchRow).where(PatchRow.id.in_(ids))):
+    for patch in patches:
         if (patch.origin or {}).get("whole"):
             continue  # stands for a slide in the log, and is read by nobody
+        read = plan.double_reads.get(patch.sha256)
         of_itself = {
             "patch_id": patch.id,
             "sha256": patch.sha256,
@@ -47,8 +45,8 @@ def rows(
             "look": look(patch.name),
             "search": f"{patch.name}\n{patch.sha256}".casefold(),
             "case_name": to_patch(patch).slide_or_case.casefold(),
-            "given": patch.id in given,
-            "stage": stages.get(patch.id),
+            "given": not plan.is_free(patch.sha256),
+            "stage": None if read is None else read.stage,
         }
         for number, models in choices.items():
             facts = _facts(patch, readings[patch.id], measured[patch.id], models)
@@ -92,31 +90,32 @@ def _facts(
     }
 
 
-def _assignments(session: Session, ids: Collection[int]) -> tuple[set[int], dict[int, str]]:
-    """Which of the patches were given to somebody, and the stage of those in a double read."""
-    kinds: dict[int, dict[str, str]] = defaultdict(dict)
-    for patch_id, name, kind in session.execute(
-        select(ASSIGNMENT.c.patch_id, ACCOUNT.c.name, ASSIGNMENT.c.kind)
-        .join(ACCOUNT, ASSIGNMENT.c.account_id == ACCOUNT.c.id)
-        .where(ASSIGNMENT.c.patch_id.in_(ids))
-        .order_by(ASSIGNMENT.c.id)
-    ):
-        kinds[patch_id][name] = kind
-    double = set(
-        session.scalars(select(DOUBLE_READ.c.patch_id).where(DOUBLE_READ.c.patch_id.in_(ids)))
+def review_rows(session: Session, ids: Collection[int]) -> list[dict[str, Any]]:
+    """The rows of `ReviewStateRow` for these entries."""
+    answers, measured = read_in(session, ids)
+    verdicts = {entry: [to_verdict(row) for row, _ in answers[entry]] for entry in ids}
+    stains = {entry: stain_rows.to_reading(row) for entry, row in measured.items()}
+    later = aliased(ReviewRow)
+    entries = session.execute(
+        select(ReviewRow, PatchRow.name, PatchRow.sha256, later.id)
+        .join(PatchRow, ReviewRow.patch_id == PatchRow.id)
+        .outerjoin(later, later.supersedes == ReviewRow.id)
+        .where(ReviewRow.id.in_(ids))
     )
-    log: dict[int, list[GivenScore]] = defaultdict(list)
-    for patch_id, review_id, name, score in session.execute(
-        select(ReviewRow.patch_id, ReviewRow.id, ReviewerRow.name, ReviewRow.own_score)
-        .join(ReviewerRow, ReviewRow.reviewer_id == ReviewerRow.id)
-        .where(ReviewRow.patch_id.in_(double))
-    ):
-        log[patch_id].append(GivenScore(review_id, name, HER2Score(score)))
-    stages: dict[int, str] = {}
-    for patch_id in double:
-        readers = tuple(name for name, kind in kinds[patch_id].items() if kind == "double")
-        third = next((n for n, kind in kinds[patch_id].items() if kind == "adjudication"), None)
-        answers = blinded_answers(readers, log[patch_id])
-        decision = last_answer(third, log[patch_id])
-        stages[patch_id] = DoubleRead("", readers, True, answers, third, decision).stage
-    return set(kinds), stages
+    return [
+        {
+            "review_id": entry.id,
+            "patch_id": entry.patch_id,
+            "reviewer_id": entry.reviewer_id,
+            "superseded": later_id is not None,
+            "gap": worklist.model_gap(verdicts[entry.id]),
+            "same": all(one.score == entry.own_score for one in verdicts[entry.id])
+            if verdicts[entry.id]
+            else None,
+            "assessable": assess_tumour(
+                verdicts[entry.id], stains.get(entry.id), entry.square.size
+            ).assessable,
+            "search": f"{entry.comment}\n{name}\n{sha256}".casefold(),
+        }
+        for entry, name, sha256, later_id in entries
+    ]
