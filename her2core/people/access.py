@@ -29,7 +29,10 @@ from her2core.reviews.worklist_filter import EVERYTHING, WorklistFilter
 
 
 class Desk:
-    """One person at the review store. Cheap to make; every method may raise StoreError."""
+    """One person at the review store. Cheap to make; every method may raise StoreError.
+
+    What gives patches out, or is asked for that, raises NotAllowedError for who does not assign.
+    """
 
     def __init__(self, store: ReviewStore, identity: Identity) -> None:
         self._store = store
@@ -70,41 +73,9 @@ class Desk:
         """The patches that are this person's to read, to be asked for a screenful at a time."""
         return Worklist(self._store, self.identity, models, order, blind=blind, wanted=wanted)
 
-    def overview(self) -> Overview:
-        """How far everybody is with what was given out.
-
-        Raises:
-            NotAllowedError: this person does not assign.
-        """
-        self.require(Permission.ASSIGN)
-        number = self._store.derived(patches_by({}))
-        with self._store.reading() as session:
-            return overview(session, number)
-
     def any_given(self) -> bool:
         """Whether any patch was given to somebody."""
         return self.identity.way != "open" and self._assignments.any()
-
-    def to_give_out(self) -> dict[str, str]:
-        """sha256 -> name of the patches that were given to nobody, by arrival.
-
-        Raises:
-            NotAllowedError: this person does not assign.
-        """
-        self.require(Permission.ASSIGN)
-        number = self._store.derived(patches_by({}))
-        with self._store.reading() as session:
-            return free_patches(session, number)
-
-    def to_take_back(self, name: str, limit: int | None = None) -> dict[str, str]:
-        """sha256 -> name of what was given to this reader alone and is not read yet.
-
-        Raises:
-            NotAllowedError: this person does not assign.
-        """
-        self.require(Permission.ASSIGN)
-        with self._store.reading() as session:
-            return unread_patches(session, name, limit)
 
     def sight(self, sha256: str, plan: Plan | None = None) -> Sight:
         """What this person may see of the patch; pass the plan to ask for many patches."""
@@ -156,15 +127,6 @@ class Desk:
         """
         self.require(Permission.SEE_AUDIT)
         return self._accounts.audit(limit, action, about)
-
-    def people(self) -> list[Account]:
-        """Who can be given patches: all accounts that may sign in.
-
-        Raises:
-            NotAllowedError: this person does not assign.
-        """
-        self.require(Permission.ASSIGN)
-        return [account for account in self._accounts.accounts() if not account.disabled]
 
     def seen(self, patches: Iterable[str]) -> frozenset[str]:
         """Those whose verdicts this person was shown before, by whatever server of this database.
@@ -222,11 +184,37 @@ class Desk:
         """Put something this person did into the audit; neither file names nor comments."""
         self._accounts.note(self.identity.name, action, detail)
 
+    # giving patches out --------------------------------------------------------------------------
+
+    def overview(self) -> Overview:
+        """How far everybody is with what was given out."""
+        self.require(Permission.ASSIGN)
+        number = self._store.derived(patches_by({}))
+        with self._store.reading() as session:
+            return overview(session, number)
+
+    def to_give_out(self) -> dict[str, str]:
+        """sha256 -> name of the patches that were given to nobody, by arrival."""
+        self.require(Permission.ASSIGN)
+        number = self._store.derived(patches_by({}))
+        with self._store.reading() as session:
+            return free_patches(session, number)
+
+    def to_take_back(self, name: str, limit: int | None = None) -> dict[str, str]:
+        """sha256 -> name of what was given to this reader alone and is not read yet."""
+        self.require(Permission.ASSIGN)
+        with self._store.reading() as session:
+            return unread_patches(session, name, limit)
+
+    def people(self) -> list[Account]:
+        """Who can be given patches: all accounts that may sign in."""
+        self.require(Permission.ASSIGN)
+        return [account for account in self._accounts.accounts() if not account.disabled]
+
     def assign(self, patches: Sequence[str], name: str) -> int:
         """Give patches to one reader; returns how many were newly given.
 
         Raises:
-            NotAllowedError: this person does not assign.
             AssignmentError: it cannot be done; the sentence says why.
         """
         self.require(Permission.ASSIGN)
@@ -236,7 +224,6 @@ class Desk:
         """Give patches to two readers; returns how many double reads were made.
 
         Raises:
-            NotAllowedError: this person does not assign.
             AssignmentError: it cannot be done; the sentence says why.
         """
         self.require(Permission.ASSIGN)
@@ -246,7 +233,6 @@ class Desk:
         """Take back what was not read yet; returns how many.
 
         Raises:
-            NotAllowedError: this person does not assign.
             AssignmentError: no patch was named.
         """
         self.require(Permission.ASSIGN)

@@ -58,7 +58,7 @@ def reviewed_patches(
     )
     for review in sorted(current, key=lambda review: review.id):
         by_patch[review.patch.sha256].append(review)
-    found = []
+    settled = []
     for sha256, own in by_patch.items():
         read = plan.double_reads.get(sha256)
         if read is not None:
@@ -68,10 +68,10 @@ def reviewed_patches(
             score = scores.pop() if len(scores) == 1 else None
         if score is not None:
             last = own[-1]
-            found.append(
+            settled.append(
                 ReviewedPatch(sha256, last.patch.name, last.square, score, last.patch.slide_or_case)
             )
-    return found, len(by_patch) - len(found)
+    return settled, len(by_patch) - len(settled)
 
 
 def own_patches(

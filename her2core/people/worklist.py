@@ -196,8 +196,8 @@ class Worklist:
         reviewer = worklist_queries.reviewer_id(session, recorded_name(self._person.name))
         reviewed = worklist_queries.reviewed_by(reviewer)
         hidden = veiled(session, self._person)
-        told = and_(not_(hidden), reviewed) if self._blind else not_(hidden)
-        wanted = conditions(self._wanted, number, reviewed, told)
+        may_know = and_(not_(hidden), reviewed) if self._blind else not_(hidden)
+        wanted = conditions(self._wanted, number, reviewed, may_know)
         return View(
             number,
             self._order,

@@ -56,8 +56,8 @@ def note(session: Session, sha256: str, name: str, label: HER2Score | None) -> l
 
 def named(session: Session, names: Collection[str]) -> dict[str, list[str]]:
     """Name of a file -> sha256 of the patches that are called so."""
-    found: dict[str, list[str]] = {}
+    patches: dict[str, list[str]] = {}
     wanted = select(PatchRow.name, PatchRow.sha256).where(PatchRow.name.in_(names))
     for name, sha256 in session.execute(wanted):
-        found.setdefault(name, []).append(sha256)
-    return found
+        patches.setdefault(name, []).append(sha256)
+    return patches

@@ -158,7 +158,7 @@ def verify(
     before = after
     explained = False  # the entry before this one is known to be changed or missing
     for entry in entries:
-        gap = _missing(before.last_id + 1, entry.id - 1)
+        gap = missing(before.last_id + 1, entry.id - 1)
         sentences += gap
         explained = explained or bool(gap)
         changed = entry_hash(entry.facts, entry.previous_hash) != entry.entry_hash
@@ -174,12 +174,15 @@ def verify(
     return sentences + _end(before, head, explained=explained)
 
 
-def _missing(first: int, last: int) -> list[str]:
+def missing(
+    first: int, last: int, one: str = "Entry {}", more: str = "Entries {} to {}"
+) -> list[str]:
+    """A sentence on numbers that a chain should have; none where there is no such number."""
     if first > last:
         return []
     if first == last:
-        return [f"Entry {first} is missing."]
-    return [f"Entries {first} to {last} are missing."]
+        return [f"{one.format(first)} is missing."]
+    return [f"{more.format(first, last)} are missing."]
 
 
 def _broken_link(
@@ -203,7 +206,7 @@ def _end(last: ChainHead, head: ChainHead | None, *, explained: bool) -> list[st
     if head is None:
         return ["The record of where the log ends is missing."]
     if head.last_id > last.last_id:
-        return _missing(last.last_id + 1, head.last_id)
+        return missing(last.last_id + 1, head.last_id)
     if head != last and not explained:
         return [
             f"Entry {last.last_id} is not the one recorded last: it was replaced, "

@@ -9,11 +9,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, aliased
 
 from her2core.models.assessable import assess_tumour
-from her2core.preprocessing.patches import Square
-from her2core.reviews import latest, stain_rows, worklist
+from her2core.reviews import stain_rows, worklist
 from her2core.reviews.assignment_plan import read_plan
 from her2core.reviews.patch_names import look
-from her2core.reviews.queries import by_patch, read_in, to_patch, to_verdict
+from her2core.reviews.queries import by_patch, counting, read_in, to_patch, to_verdict
 from her2core.reviews.schema import PatchRow, ReviewRow, StainReadingRow, VerdictRow
 from her2core.reviews.worklist_filter import STAIN
 
@@ -61,26 +60,21 @@ def _facts(
     models: Mapping[str, str],
 ) -> dict[str, Any]:
     """What follows from the readings that count now."""
-    centred = Square.centred(patch.width, patch.height)
-    shown = latest.latest(readings, models, centred)
-    verdicts = tuple(map(to_verdict, shown))
-    stain_row = latest.latest_stain(measured, shown, centred)
-    stain = None if stain_row is None else stain_rows.to_reading(stain_row)
-    said = {verdict.architecture: verdict.score for verdict in verdicts}
+    verdicts, stain, earlier = counting(patch, readings, measured, models)
+    scores = {verdict.architecture: verdict.score for verdict in verdicts}
     if stain is not None and stain.score is not None:
-        said[STAIN] = stain.score
+        scores[STAIN] = stain.score
     doubt, certainty = worklist.doubt(verdicts, stain)
-    if latest.earlier(readings, shown):
+    readiness = worklist.READY if verdicts else worklist.WAITING
+    if earlier:
         readiness = worklist.EARLIER
-    else:
-        readiness = worklist.READY if verdicts else worklist.WAITING
     side = min(patch.width, patch.height)
     return {
         "readiness": readiness,
         "unread": stain is None
         or not verdicts
         or bool(models.keys() - {verdict.architecture for verdict in verdicts}),
-        "said": "".join(f" {reader}={score:d} " for reader, score in said.items()),
+        "said": "".join(f" {reader}={score:d} " for reader, score in scores.items()),
         "gap": worklist.model_gap(verdicts),
         "reader_gap": worklist.reader_gap(verdicts, stain),
         "unfamiliar": worklist.unfamiliar(verdicts),

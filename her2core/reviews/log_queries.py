@@ -26,10 +26,10 @@ def conditions(wanted: ReviewFilter) -> list[ColumnElement[bool]]:
 
     A review without verdicts neither agrees nor disagrees, and one with fewer than two has no gap.
     """
-    found: list[ColumnElement[bool]] = []
+    needed: list[ColumnElement[bool]] = []
     if wanted.reviewers:
         names = ReviewerRow.name.in_(wanted.reviewers)
-        found.append(_State.reviewer_id.in_(select(ReviewerRow.id).where(names)))
+        needed.append(_State.reviewer_id.in_(select(ReviewerRow.id).where(names)))
     of_entry: list[ColumnElement[bool]] = []
     if wanted.scores:
         of_entry.append(ReviewRow.own_score.in_([int(score) for score in wanted.scores]))
@@ -38,16 +38,16 @@ def conditions(wanted: ReviewFilter) -> list[ColumnElement[bool]]:
     if wanted.until is not None:
         of_entry.append(ReviewRow.recorded_at <= wanted.until)
     if of_entry:
-        found.append(_State.review_id.in_(select(ReviewRow.id).where(*of_entry)))
+        needed.append(_State.review_id.in_(select(ReviewRow.id).where(*of_entry)))
     if wanted.model_gap:
-        found.append(_State.gap.in_(wanted.model_gap))
+        needed.append(_State.gap.in_(wanted.model_gap))
     if wanted.agreement != "any":
-        found.append(_State.same.is_(wanted.agreement == "agrees"))
+        needed.append(_State.same.is_(wanted.agreement == "agrees"))
     if needle := wanted.text.strip().casefold():
-        found.append(_State.search.contains(needle, autoescape=True))
+        needed.append(_State.search.contains(needle, autoescape=True))
     if not wanted.include_superseded:
-        found.append(CURRENT)
-    return found
+        needed.append(CURRENT)
+    return needed
 
 
 def count(session: Session, *only: ColumnElement[bool]) -> int:

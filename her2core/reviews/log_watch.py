@@ -77,13 +77,15 @@ class LogWatch:
                 self._begin_anew()
                 return Checked((), 0, last, finished=False)
             known = verify(entries[:1], self._entry, ChainHead(before, entries[0].previous_hash))
-            found = known + verify(entries[1:], self._end_of(entries, head, to, last), self._entry)
+            sentences = known + verify(
+                entries[1:], self._end_of(entries, head, to, last), self._entry
+            )
         else:
-            found = verify(entries, self._end_of(entries, head, to, last))
+            sentences = verify(entries, self._end_of(entries, head, to, last))
         if entries:
             self._entry = ChainHead(entries[-1].id, entries[-1].entry_hash)
         lines, self._line = register.check_lines(session, self._line, _AT_ONCE)
-        self._sentences |= dict.fromkeys([*found, *lines])
+        self._sentences |= dict.fromkeys([*sentences, *lines])
         done = to >= last and (line_head is None or self._line.last_id >= line_head.last_id)
         return Checked(tuple(self._sentences), min(self._entry.last_id, last), last, done)
 

@@ -28,6 +28,7 @@ from her2core.reviews.schema import (
     VerdictRow,
 )
 from her2core.scores import HER2Score
+from her2core.stain.reading import StainReading
 
 # an SQL statement takes no more names than this in every database
 _AT_ONCE = 500
@@ -38,7 +39,7 @@ _Kept = TypeVar("_Kept", VerdictRow, StainReadingRow)
 
 
 def reviews_where(session: Session, *conditions: ColumnElement[bool]) -> list[Review]:
-    """All reviews that meet the conditions on ReviewRow and ReviewerRow, newest first."""
+    """Reviews that meet the conditions on ReviewRow, newest first; a few hundred at most."""
     rows = session.execute(
         select(ReviewRow, PatchRow, ReviewerRow.name, _Successor.id)
         .join(PatchRow, ReviewRow.patch_id == PatchRow.id)
@@ -47,12 +48,7 @@ def reviews_where(session: Session, *conditions: ColumnElement[bool]) -> list[Re
         .where(*conditions)
         .order_by(ReviewRow.id.desc())
     ).all()
-    wanted = (
-        select(ReviewRow.id)
-        .join(ReviewerRow, ReviewRow.reviewer_id == ReviewerRow.id)
-        .where(*conditions)
-    )
-    answers, measured = read_in(session, wanted)
+    answers, measured = read_in(session, [row[0].id for row in rows])
     return [_review(row, answers[row[0].id], measured.get(row[0].id)) for row in rows]
 
 
@@ -141,16 +137,9 @@ def worklist_items(
     measured = by_patch(session, StainReadingRow, patch_ids)
     items = {}
     for patch in session.scalars(select(PatchRow).where(PatchRow.id.in_(patch_ids))):
-        centred = Square.centred(patch.width, patch.height)
-        shown = latest.latest(readings[patch.id], models, centred)
-        stain_row = latest.latest_stain(measured[patch.id], shown, centred)
-        items[patch.id] = WorklistItem(
-            to_patch(patch),
-            tuple(map(to_verdict, shown)),
-            own[patch.id][0] if patch.id in own else None,
-            None if stain_row is None else stain_rows.to_reading(stain_row),
-            latest.earlier(readings[patch.id], shown),
-        )
+        counts = counting(patch, readings[patch.id], measured[patch.id], models)
+        number = own[patch.id][0] if patch.id in own else None
+        items[patch.id] = WorklistItem(to_patch(patch), counts[0], number, *counts[1:])
     return [items[patch_id] for patch_id in patch_ids]
 
 
@@ -203,6 +192,27 @@ def chain_entries(session: Session, after: int = 0, to: int = 2**31 - 1) -> list
         )
         for row in rows
     ]
+
+
+def counting(
+    patch: PatchRow,
+    readings: Sequence[VerdictRow],
+    measured: Sequence[StainReadingRow],
+    models: Mapping[str, str],
+) -> tuple[tuple[Verdict, ...], StainReading | None, frozenset[str]]:
+    """The verdicts and the stain reading of a patch that count now; see `latest`.
+
+    Returns:
+        Both, and the architectures with readings none of which counts now.
+    """
+    centred = Square.centred(patch.width, patch.height)
+    shown = latest.latest(readings, models, centred)
+    stain = latest.latest_stain(measured, shown, centred)
+    return (
+        tuple(map(to_verdict, shown)),
+        None if stain is None else stain_rows.to_reading(stain),
+        latest.earlier(readings, shown),
+    )
 
 
 def in_parts(ids: Sequence[int]) -> list[Sequence[int]]:

@@ -17,10 +17,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, column, event, insert, select, table, update
 from sqlalchemy.orm import Session, UOWTransaction
 
-from her2core.reviews.chain import GENESIS, ChainHead
+from her2core.reviews.chain import GENESIS, ChainHead, missing
 from her2core.reviews.schema import Base, LogHeadRow, RegisterRow, utc_text
 
 _VERSION = 1
+_LINES = ("Line {} of the register", "Lines {} to {} of the register")
 Row = tuple[str, str]  # subject and key
 
 
@@ -204,7 +205,7 @@ def _line_sentences(
     line: RegisterRow, number: int, previous: str, rows: Mapping[Row, str]
 ) -> list[str]:
     """What is wrong with a line that should follow this number and hash, and with its row."""
-    sentences = _missing_lines(number + 1, line.id - 1)
+    sentences = missing(number + 1, line.id - 1, *_LINES)
     own_hash = _line_hash(previous, line.id, line.subject, line.key, line.row_hash)
     if line.line_hash != own_hash and line.id == number + 1:
         sentences.append(
@@ -279,18 +280,10 @@ def _words(row: Row) -> str:
     return "A row of an unknown kind" if subject is None else subject.words.format(key=key)
 
 
-def _missing_lines(first: int, last: int) -> list[str]:
-    if first > last:
-        return []
-    if first == last:
-        return [f"Line {first} of the register is missing."]
-    return [f"Lines {first} to {last} of the register are missing."]
-
-
 def _end(session: Session, number: int, line_hash: str) -> list[str]:
     end = head(session)
     if end is None or end == ChainHead(number, line_hash):
         return []  # a missing end has its own sentence
     if end.last_id > number:
-        return _missing_lines(number + 1, end.last_id)
+        return missing(number + 1, end.last_id, *_LINES)
     return ["The register does not end where the log says: lines were added or replaced."]

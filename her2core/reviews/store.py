@@ -60,7 +60,7 @@ BUSY_SECONDS = 10.0
 SAME_READING = 1e-5
 
 
-class ReviewStore:
+class ReviewStore(Transactions):
     """All reviews, patches and verdicts of one installation. Safe to share between threads.
 
     Every method raises StoreError where the database cannot be used.
@@ -83,11 +83,8 @@ class ReviewStore:
         Raises:
             StoreError: it cannot be opened, or was written by a newer version.
         """
+        super().__init__(url, busy_seconds)
         self._clock = clock
-        self._database = Transactions(url, busy_seconds)
-        # for what else lives in this database: accounts, assignments, what is derived of the log
-        self.reading, self.writing = self._database.reading, self._database.writing
-        self.derived, self.rebuild = self._database.derived, self._database.rebuild
         for name in (derived.REVIEWS, patches_by({})):
             self.derived(name)  # of a log from before they were kept
         self.showings = Showings(self.reading, self.writing, clock)
@@ -99,7 +96,7 @@ class ReviewStore:
     def close(self) -> None:
         """Let go of the database."""
         self._note_end("closed")
-        self._database.close()
+        super().close()
 
     # patches and verdicts ------------------------------------------------------------------------
 

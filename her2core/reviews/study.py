@@ -122,11 +122,15 @@ def check_study(study: Study) -> None:
         ) from error
 
 
-def conflicts(ours: Study, theirs: Study) -> list[str]:
-    """Why a study cannot be taken over here; empty where it can.
+def refuse_conflicts(ours: Study, theirs: Study) -> None:
+    """Refuse a study that cannot be taken over here.
 
     Either log has to begin with all of the other; a patch both know has to have one size.
+
+    Raises:
+        StudyError: there is a conflict, or the log here is itself broken.
     """
+    refuse_broken("The review log here is not intact:", ours.entries, ours.head)
     sentences: list[str] = []
     pairs = list(zip(ours.entries, theirs.entries, strict=False))
     same = sum(1 for _ in takewhile(lambda pair: pair[0].entry_hash == pair[1].entry_hash, pairs))
@@ -149,17 +153,6 @@ def conflicts(ours: Study, theirs: Study) -> list[str]:
                 f"Patch {patch.sha256[:12]} is {here.width} x {here.height} pixels here and "
                 f"{patch.width} x {patch.height} in the study."
             )
-    return sentences
-
-
-def refuse_conflicts(ours: Study, theirs: Study) -> None:
-    """Raise what `conflicts` finds.
-
-    Raises:
-        StudyError: there is a conflict, or the log here is itself broken.
-    """
-    refuse_broken("The review log here is not intact:", ours.entries, ours.head)
-    sentences = conflicts(ours, theirs)
     if sentences:
         raise StudyError(_few(sentences))
 

@@ -1,4 +1,7 @@
-"""Transactions of the review store: a writing one holds the lock from start to end."""
+"""Transactions of the review store: a writing one holds the lock from start to end.
+
+Also for what else lives in its database: accounts, assignments, what is derived of the log.
+"""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def conditions(
     wanted: WorklistFilter,
     derived_id: int,
     reviewed: ColumnElement[bool],
-    told: ColumnElement[bool],
+    may_know: ColumnElement[bool],
 ) -> list[ColumnElement[bool]]:
     """What a row must meet to pass; `given` is for who knows of accounts.
 
@@ -67,37 +67,37 @@ def conditions(
         wanted: the filter.
         derived_id: of the models in use.
         reviewed: whether the person has reviewed the patch.
-        told: whether they may know what second readers say of it. A patch of which they may not
+        may_know: whether they may know what second readers say of it. A patch of which they may not
             passes no filter by scores, gap, unfamiliar or not assessable, whatever it holds.
     """
     row = aliased(PatchStateRow)
-    found: list[ColumnElement[bool]] = []
+    needed: list[ColumnElement[bool]] = []
     if wanted.state:
-        found.append(reviewed if wanted.state == "reviewed" else not_(reviewed))
+        needed.append(reviewed if wanted.state == "reviewed" else not_(reviewed))
     if wanted.among:
-        found.append(PatchStateRow.sha256.in_(wanted.among))
+        needed.append(PatchStateRow.sha256.in_(wanted.among))
     its_own: list[ColumnElement[bool]] = []
     if wanted.case:
         its_own.append(row.case_name == wanted.case.casefold())
     if needle := wanted.text.strip().casefold():
         its_own.append(row.search.contains(needle, autoescape=True))
-    said: list[ColumnElement[bool]] = []
+    by_readers: list[ColumnElement[bool]] = []
     if wanted.scores:
         who = f" {wanted.reader}" if wanted.reader else ""
         spoken = [f"{who}={score:d} " for score in wanted.scores]
-        said.append(or_(*(row.said.contains(one, autoescape=True) for one in spoken)))
+        by_readers.append(or_(*(row.said.contains(one, autoescape=True) for one in spoken)))
     if wanted.gap:
-        said.append(row.reader_gap.in_(wanted.gap))
+        by_readers.append(row.reader_gap.in_(wanted.gap))
     if wanted.unfamiliar:
-        said.append(row.unfamiliar.is_(True))
+        by_readers.append(row.unfamiliar.is_(True))
     if wanted.not_assessable:
-        said.append(not_(row.assessable))
-    if said:
-        found.append(told)
-    if its_own or said:
-        passing = select(row.patch_id).where(row.derived_id == derived_id, *its_own, *said)
-        found.append(PatchStateRow.patch_id.in_(passing))
-    return found
+        by_readers.append(not_(row.assessable))
+    if by_readers:
+        needed.append(may_know)
+    if its_own or by_readers:
+        passing = select(row.patch_id).where(row.derived_id == derived_id, *its_own, *by_readers)
+        needed.append(PatchStateRow.patch_id.in_(passing))
+    return needed
 
 
 # in an address -----------------------------------------------------------------------------------
@@ -130,18 +130,18 @@ def from_address(
     wrong: list[str] = []
 
     def read(name: str, known: Callable[[str], bool]) -> str:
-        said = printable(query.get(name, ""))[:_LONGEST]
-        if known(said) or not said:
-            return said
-        wrong.append(f"“{name}={said[:40]}” in the address is no filter and was left out.")
+        text = printable(query.get(name, ""))[:_LONGEST]
+        if known(text) or not text:
+            return text
+        wrong.append(f"“{name}={text[:40]}” in the address is no filter and was left out.")
         return ""
 
     def one_of(name: str, *values: str) -> str:
         return read(name, values.__contains__)
 
     def grades(name: str) -> tuple[int, ...]:
-        said = read(name, lambda said: set(said.split(",")) <= set("0123"))
-        return tuple(sorted({int(part) for part in said.split(",") if part}))
+        text = read(name, lambda text: set(text.split(",")) <= set("0123"))
+        return tuple(sorted({int(part) for part in text.split(",") if part}))
 
     def anything(_said: str) -> bool:
         return True

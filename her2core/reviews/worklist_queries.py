@@ -171,10 +171,10 @@ def place(session: Session, view: View, patch_id: int) -> int:
 def next_to_review(session: Session, view: View, patch_id: int | None) -> int | None:
     """The first patch after this one that the person has not reviewed, going round at the end."""
     to_do = replace(view, filtered=(*view.filtered, not_(view.reviewed)))
-    found = [] if patch_id is None else after(session, to_do, patch_id, 1)
-    if not found:
-        found = [i for i in from_here(session, to_do, None, 2) if i != patch_id]
-    return found[0] if found else None
+    following = [] if patch_id is None else after(session, to_do, patch_id, 1)
+    if not following:
+        following = [i for i in from_here(session, to_do, None, 2) if i != patch_id]
+    return following[0] if following else None
 
 
 def unread(session: Session, derived_id: int) -> list[tuple[str, str]]:
@@ -265,16 +265,16 @@ def _collect(
     forward: bool = True,
     inclusive: bool = False,
 ) -> list[int]:
-    found: list[int] = []
+    ids: list[int] = []
     for conditions, keys in _stretches(
         session, view, patch_id, forward=forward, inclusive=inclusive
     ):
         order = keys if forward else tuple(key.desc() for key in keys)
         wanted = select(_State.patch_id).where(*conditions).order_by(*order)
-        found += session.scalars(wanted.limit(limit - len(found)))
-        if len(found) >= limit:
+        ids += session.scalars(wanted.limit(limit - len(ids)))
+        if len(ids) >= limit:
             break
-    return found
+    return ids
 
 
 def _bound(key: InstrumentedAttribute[Any], value: object) -> ColumnElement[Any]:

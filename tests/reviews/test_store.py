@@ -522,7 +522,7 @@ class TestSqlite:
             assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
 
     def test_commits_wait_for_the_disk(self, store):
-        with store._database.engine.connect() as connection:
+        with store.engine.connect() as connection:
             settings = {
                 name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
                 for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
@@ -553,9 +553,9 @@ class TestSqlite:
     def test_a_full_disk_keeps_the_log_as_it_was(self, tmp_path):
         store = open_store(tmp_path)
         store.save_review(draft())
-        store._database.engine.dispose()
+        store.engine.dispose()
 
-        @event.listens_for(store._database.engine, "connect")
+        @event.listens_for(store.engine, "connect")
         def no_room(connection, _record):
             connection.execute("PRAGMA max_page_count = 1")  # SQLite: no page beyond today's
 
