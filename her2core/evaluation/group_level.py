@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from her2core.evaluation.intervals import Interval, interval_of, resample, weight_blocks
+from her2core.preprocessing.quality.findings import BLANK, LITTLE_TISSUE
 from her2core.scores import HER2Score, highest_reached
 
-NO_TISSUE = frozenset({"blank", "little_tissue"})
+NO_TISSUE = frozenset({BLANK.code, LITTLE_TISSUE})
 
 
 @dataclass(frozen=True)

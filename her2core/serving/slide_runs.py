@@ -31,8 +31,7 @@ from her2core.slides.readings import (
     Part,
     RegionReading,
     SlideReading,
-    part_from_json,
-    slide_from_json,
+    from_json,
     to_json,
 )
 from her2core.stain.reading import method_id
@@ -124,7 +123,7 @@ def key_of(job: SlideJob, options: SlideOptions) -> str:
 def known_reading(job: SlideJob, options: SlideOptions, kept: Path) -> SlideReading | None:
     """The reading of a slide that was finished before."""
     try:
-        return slide_from_json((kept / f"{key_of(job, options)}.json").read_bytes())
+        return from_json(SlideReading, (kept / f"{key_of(job, options)}.json").read_bytes())
     except OSError:
         return None
 
@@ -218,7 +217,7 @@ def _tasks(run: _Run) -> list[tuple[_Run, int]]:
     run.tasks = len(parts)
     for number, regions in enumerate(parts):
         try:
-            part = part_from_json(_part_file(run, number).read_bytes())
+            part = from_json(Part, _part_file(run, number).read_bytes())
         except OSError:
             continue
         if part is not None and [one.region for one in part.regions] == regions:

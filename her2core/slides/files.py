@@ -49,17 +49,10 @@ class SlideFile(Protocol):
         notes: sentences on what a person should know.
     """
 
-    @property
-    def format(self) -> str: ...
-
-    @property
-    def levels(self) -> Sequence[tuple[int, int]]: ...
-
-    @property
-    def um_per_pixel(self) -> float | None: ...
-
-    @property
-    def notes(self) -> Sequence[str]: ...
+    format: str
+    levels: tuple[tuple[int, int], ...]
+    um_per_pixel: float | None
+    notes: Sequence[str]
 
     def part(self, level: int, x: int, y: int, width: int, height: int) -> RGB:
         """A part of a level, uint8 (height, width, 3), all in pixels of that level."""

@@ -10,6 +10,7 @@ from her2core.models.verdict import Verdict
 from her2core.preprocessing.glass import Colour, balanced
 from her2core.preprocessing.patches import MODEL_SIDE, Patch, Square
 from her2core.preprocessing.quality.assessment import assess
+from her2core.preprocessing.quality.findings import BLANK, BLURRED, PEN
 from her2core.slides.readings import RegionReading
 from her2core.slides.regions import Region
 from her2core.slides.slide import Slide
@@ -20,7 +21,7 @@ from her2core.stain.thresholds import StainThresholds
 Networks = Callable[[Sequence[Patch]], Sequence[tuple[Verdict, ...]]]
 
 # findings with which nothing of a region counts
-_LEFT_OUT = ("blank", "pen", "blurred")
+_LEFT_OUT = (BLANK.code, PEN, BLURRED.code)
 # 0.25 µm a pixel in a region of 200 µm; the stain measurement works at 0.4
 MOST_PIXELS = 800
 # regions in memory at once

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from typing import TypeVar
 
 from her2core.common.strict_json import ShapeError, read_text
 from her2core.models.verdict import Verdict
 from her2core.preprocessing.glass import Colour
+from her2core.preprocessing.quality.findings import EOSIN, GREY, NOT_IHC
 from her2core.slides.regions import Region
 from her2core.slides.slide import SlideFacts
 from her2core.stain.reading import StainReading
 
-# findings (codes of `preprocessing.quality`) with which a region is no HER2 in brown DAB
-OTHER_STAIN = frozenset({"h_and_e", "not_ihc", "grey"})
+# codes of findings with which a region is no HER2 in brown DAB
+OTHER_STAIN = frozenset({EOSIN.code, NOT_IHC.code, GREY.code})
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,9 @@ class Part:
     regions: tuple[RegionReading, ...]
 
 
+Kept = TypeVar("Kept", SlideReading, Part)
+
+
 def expected_grade(verdict: Verdict) -> float:
     """Mean of the grades 0 to 3 under the verdict's probabilities."""
     return sum(grade * chance for grade, chance in enumerate(verdict.probabilities))
@@ -109,17 +114,9 @@ def to_json(kept: SlideReading | Part) -> bytes:
     return json.dumps(asdict(kept), separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def slide_from_json(data: bytes) -> SlideReading | None:
-    """What `to_json` wrote; None where it is anything else."""
+def from_json(kind: type[Kept], data: bytes) -> Kept | None:
+    """What `to_json` wrote of this kind; None where it is anything else."""
     try:
-        return read_text(SlideReading, data.decode(), "the slide", "the file")
-    except (ShapeError, UnicodeDecodeError):
-        return None
-
-
-def part_from_json(data: bytes) -> Part | None:
-    """What `to_json` wrote; None where it is anything else."""
-    try:
-        return read_text(Part, data.decode(), "the part", "the file")
+        return read_text(kind, data.decode(), "what was read", "the file")
     except (ShapeError, UnicodeDecodeError):
         return None

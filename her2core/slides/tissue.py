@@ -16,11 +16,10 @@ import numpy.typing as npt
 from her2core.common.optics import optical_density
 from her2core.preprocessing.glass import Colour, find_glass
 from her2core.preprocessing.quality.pen_marks import ink_mask
+from her2core.preprocessing.quality.tissue import TISSUE_DENSITY, TISSUE_TEXTURE
 
 Mask = npt.NDArray[np.bool_]
 
-# as in preprocessing.quality.assessment: density summed over the channels, and grey levels
-_TISSUE_DENSITY, _TISSUE_TEXTURE = 0.12, 2.0
 _CLOSED_UM, _LEAST_AREA_UM2 = 30.0, 20_000.0
 # bare tissue seen by its texture: scratches and dust on the glass are narrower
 _OPENED_UM = 25.0
@@ -64,7 +63,7 @@ def find_tissue(overview: npt.NDArray[np.uint8], um_per_pixel: float) -> Tissue:
     size = _odd(_OPENED_UM / um_per_pixel)
     mean = cv2.blur(grey, (size, size))
     texture = np.sqrt(np.maximum(cv2.blur(grey * grey, (size, size)) - mean * mean, 0))
-    found = (cv2.blur(density.sum(axis=2), (3, 3)) > _TISSUE_DENSITY) | (texture > _TISSUE_TEXTURE)
+    found = (cv2.blur(density.sum(axis=2), (3, 3)) > TISSUE_DENSITY) | (texture > TISSUE_TEXTURE)
     found &= ~pen & (overview.max(axis=2) > _BLACK)
     mask = _cleaned(found, um_per_pixel)
     return Tissue(mask & ~pen, pen, glass, um_per_pixel)
@@ -97,7 +96,7 @@ def _pen(density: npt.NDArray[np.float32], um_per_pixel: float) -> Mask:
                 size = (part.shape[1], part.shape[0])
                 way = cv2.INTER_NEAREST
                 pen[y : y + side, x : x + side] = cv2.resize(ink, size, interpolation=way) > 0
-    stained = density.sum(axis=2) > _TISSUE_DENSITY
+    stained = density.sum(axis=2) > TISSUE_DENSITY
     # ink over a third of all that absorbs is a stain that is not HER2's
     if not pen.any() or pen.sum() > _MOST_INK * (stained | pen).sum():
         return np.zeros_like(pen)

@@ -16,8 +16,7 @@ from her2core.slides.readings import (
     Part,
     RegionReading,
     SlideReading,
-    part_from_json,
-    slide_from_json,
+    from_json,
     to_json,
 )
 from her2core.slides.region_map import KINDS, colour_of, legend
@@ -129,10 +128,10 @@ def test_each_core_of_a_microarray_has_its_row():
 
 def test_readings_survive_their_file():
     reading = slide(region(0, 2), region(1, 1, left_out="pen", findings=("pen",)))
-    assert slide_from_json(to_json(reading)) == reading
-    assert part_from_json(to_json(Part(reading.regions))) == Part(reading.regions)
-    assert slide_from_json(b"{}") is None
-    assert slide_from_json(to_json(reading)[:-5]) is None
+    assert from_json(SlideReading, to_json(reading)) == reading
+    assert from_json(Part, to_json(Part(reading.regions))) == Part(reading.regions)
+    assert from_json(SlideReading, b"{}") is None
+    assert from_json(SlideReading, to_json(reading)[:-5]) is None
 
 
 def test_tables_and_shapes_tell_the_same():

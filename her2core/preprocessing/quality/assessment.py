@@ -28,14 +28,14 @@ from her2core.preprocessing.quality.findings import (
     EOSIN,
     FOLD,
     GREY,
+    LITTLE_TISSUE,
     NOT_IHC,
-    PALE_COUNTERSTAIN,
     PEN,
     Finding,
 )
 from her2core.preprocessing.quality.mixture_line import Colours, colours_of, summed
 from her2core.preprocessing.quality.pen_marks import ink_mask, is_of_many_colours
-from her2core.preprocessing.quality.stain_range import stain_range
+from her2core.preprocessing.quality.stain_range import stain_out_of_range
 from her2core.preprocessing.quality.tissue import focus_of, tissue_share
 from her2core.preprocessing.quality.tissue_folds import fold_contrast
 from her2core.stain.nuclear_brown import brown_lies_on_nuclei
@@ -152,7 +152,7 @@ def _subject(
             return DENSE_DAB if colours.are_brown else NOT_IHC
     if tissue < _LITTLE_TISSUE_SHARE:
         return Finding(
-            "little_tissue",
+            LITTLE_TISSUE,
             f"The square shows mostly background ({percent_text(tissue)} tissue); move it onto "
             "tumour.",
         )
@@ -161,7 +161,7 @@ def _subject(
 
 def _spoilt(overview: FloatArray, ink: npt.NDArray[np.bool_], *, may_fold: bool) -> Finding | None:
     """What lies on a patch that is IHC and well exposed, or how its stains are; one is enough."""
-    stains = _stains(overview[~ink])
+    stains = stain_out_of_range(overview[~ink])
     # A counterstain that dense everywhere looks like blue ink.
     if ink.any() and stains is not DENSE_COUNTERSTAIN:
         return Finding(
@@ -177,16 +177,6 @@ def _is_no_ink(overview: FloatArray, ink: npt.NDArray[np.bool_], colours: Colour
     if ink.mean() < _CLEAR_INK or colours is None:
         return False
     return colours.scatter_beside_ink or is_of_many_colours(overview, ink)
-
-
-def _stains(density: FloatArray) -> Finding | None:
-    """Which stain is out of range, of pixels (n, 3)."""
-    stains = stain_range(density)
-    if stains.dab_is_dense:
-        return DENSE_DAB
-    if stains.counterstain_is_dense:
-        return DENSE_COUNTERSTAIN
-    return PALE_COUNTERSTAIN if stains.counterstain_is_pale else None
 
 
 def _exposure(rgb: npt.NDArray[np.uint8], colours: Colours | None) -> Finding | None:

@@ -19,8 +19,8 @@ class Finding:
     confirmable: bool = False
 
 
-# Code of the finding that tells how much of the square is under ink.
-PEN = "pen"
+# Codes of the findings that tell how much of the square is under ink, or is tissue.
+PEN, LITTLE_TISSUE = "pen", "little_tissue"
 _DISREGARD = "the models know HER2 IHC only, so disregard their verdicts."
 BLANK = Finding(
     "blank", "The square shows hardly any tissue; move it onto tumour or choose another patch."

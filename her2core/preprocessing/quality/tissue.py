@@ -9,9 +9,9 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float32]
 
 # Optical density summed over the three channels.
-_TISSUE_DENSITY = 0.12
+TISSUE_DENSITY = 0.12
 # Grey levels of local variation: glass has 0.7 to 1.1, the palest unstained stroma more than 2.
-_TISSUE_TEXTURE = 2.0
+TISSUE_TEXTURE = 2.0
 
 
 def tissue_share(fine: FloatArray, density: FloatArray, sigma: float) -> float:
@@ -24,8 +24,8 @@ def tissue_share(fine: FloatArray, density: FloatArray, sigma: float) -> float:
     """
     detail = fine - _like(_wide(fine, 4.0), fine)
     texture = np.sqrt(np.maximum(_wide(detail * detail, 6.0), 0))
-    coloured = _like(_wide(density, sigma), texture) > _TISSUE_DENSITY
-    return float(np.mean(coloured | (texture > _TISSUE_TEXTURE)))
+    coloured = _like(_wide(density, sigma), texture) > TISSUE_DENSITY
+    return float(np.mean(coloured | (texture > TISSUE_TEXTURE)))
 
 
 def focus_of(fine: FloatArray) -> float:

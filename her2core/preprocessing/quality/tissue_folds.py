@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from her2core.preprocessing.quality.mixture_line import stain_amounts
 from her2core.preprocessing.quality.pen_marks import opened
+from her2core.preprocessing.quality.tissue import TISSUE_DENSITY
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -26,7 +27,7 @@ _PIXELS = 64
 _OPENING = 0.055
 # Density of empty glass, below which differences mean nothing.
 _NOISE = np.float32(0.03)
-_TISSUE, _LEAST_TISSUE = 0.12, 0.05
+_LEAST_TISSUE = 0.05
 _TYPICAL = 20
 _DIRECTIONS = 12
 # As parts of the picture's side: length of the window, widths of the band, width at either side.
@@ -48,7 +49,7 @@ def fold_contrast(density: FloatArray) -> float:
     if density.shape[0] > _PIXELS:
         density = cv2.resize(density, (_PIXELS, _PIXELS), interpolation=cv2.INTER_AREA)
     both = np.dstack([stain_amounts(density)[..., 0], density.sum(axis=2)])
-    tissue = both[..., 1] > _TISSUE
+    tissue = both[..., 1] > TISSUE_DENSITY
     if tissue.mean() < _LEAST_TISSUE:
         return 0.0
     floor = opened(both, _OPENING)
