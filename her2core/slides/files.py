@@ -52,7 +52,7 @@ class SlideFile(Protocol):
     format: str
     levels: tuple[tuple[int, int], ...]
     um_per_pixel: float | None
-    notes: Sequence[str]
+    notes: list[str]
 
     def part(self, level: int, x: int, y: int, width: int, height: int) -> RGB:
         """A part of a level, uint8 (height, width, 3), all in pixels of that level."""
@@ -225,9 +225,9 @@ class _Plain:
         scale = _UM_PER_UNIT["inch"] / dots if dots else COARSEST_DOT_UM
         self._rgb = image.rgb
         self.format = image.format
-        self.levels = ((image.rgb.shape[1], image.rgb.shape[0]),)
+        self.levels: tuple[tuple[int, int], ...] = ((image.rgb.shape[1], image.rgb.shape[0]),)
         self.um_per_pixel = scale if scale < COARSEST_DOT_UM else None
-        self.notes = image.notes
+        self.notes = list(image.notes)
 
     def part(self, level: int, x: int, y: int, width: int, height: int) -> RGB:
         return self._rgb[y : y + height, x : x + width]

@@ -17,7 +17,7 @@ from her2core.preprocessing.formats.decoded_image import (
     refused,
 )
 from her2core.preprocessing.formats.pillow_images import declared_icc, finished, opened
-from her2core.preprocessing.formats.samples import Meaning, picture_of
+from her2core.preprocessing.formats.samples import Meaning, picture_in_memory
 
 # what a JPEG decoder fills in, and the same as ink
 _FILLED_IN = (128, 127)
@@ -153,7 +153,7 @@ def read_jpeg_2000(file: BinaryIO, limits: SizeLimits, allocate: Allocate) -> Pi
     meaning = Meaning(
         "grey" if grey else "rgb", stream.bits, alpha="straight" if stream.opacity else "none"
     )
-    return picture_of(samples, meaning, 1, stream.icc, notes, allocate)
+    return picture_in_memory(samples, meaning, 1, stream.icc, notes, allocate)
 
 
 def _codestream(file: BinaryIO) -> _Codestream:

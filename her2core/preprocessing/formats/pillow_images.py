@@ -1,6 +1,6 @@
 """What Pillow has opened, as an upright 8-bit sRGB picture.
 
-Pixels are converted in strips, so that a file costs its decoded size and one RGB copy.
+Pixels are taken out in strips, so that a file costs its decoded size and one RGB copy.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,25 +10,24 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, ImageFile
 
-from her2core.preprocessing.formats.colour_profiles import ToSRGB, adobe_rgb, way_to_srgb
-from her2core.preprocessing.formats.decoded_image import (
-    ON_WHITE,
-    PRINT_COLOURS,
-    TURNED,
-    Allocate,
-    Picture,
-    SizeLimits,
-    is_turned,
-    refused,
-    upright_and_stored,
-)
+from her2core.preprocessing.formats.colour_profiles import adobe_rgb
+from her2core.preprocessing.formats.decoded_image import Allocate, Picture, SizeLimits, refused
+from her2core.preprocessing.formats.samples import Meaning, Samples, picture_of
 
-_STRIP_PIXELS = 4_000_000
 _ORIENTATION, _EXIF, _INTEROP, _COLOUR_SPACE = 0x0112, 0x8769, 0xA005, 0xA001
 _ADOBE_RGB, _UNCALIBRATED = 2, 0xFFFF
-_GREY_MODES = frozenset({"1", "L", "LA", "La"})
-_PLAIN_MODES = frozenset({"1", "L", "P", "RGB", "RGBX", "YCbCr", "CMYK"})
-_ALPHA_MODES = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})
+# Pillow's modes, and what those become that say what their values are in another way
+_MEANINGS = {
+    "L": Meaning("grey", 8),
+    "LA": Meaning("grey", 8, alpha="straight"),
+    "La": Meaning("grey", 8, alpha="premultiplied"),
+    "RGB": Meaning("rgb", 8),
+    "RGBX": Meaning("rgb", 8),
+    "RGBA": Meaning("rgb", 8, alpha="straight"),
+    "RGBa": Meaning("rgb", 8, alpha="premultiplied"),
+    "CMYK": Meaning("cmyk", 8),
+}
+_CONVERTED = {"1": "L", "P": "RGB", "PA": "RGBA", "YCbCr": "RGB"}
 SEVERAL = "The file holds several pictures or pages; the first one is shown."
 
 
@@ -127,52 +126,14 @@ def finished(
         notes.insert(0, SEVERAL)
     orientation = orientation_of(image)
     image.load()
-    convert = _converter(image, icc, notes)
-    if is_turned(orientation):
-        notes.append(TURNED)
+    mode = "RGBA" if "transparency" in image.info else _CONVERTED.get(image.mode, image.mode)
+    if mode not in _MEANINGS:
+        raise refused(f"stores its pixels in a way without defined brightness (mode {image.mode})")
     width, height = image.size
-    upright, stored = upright_and_stored(width, height, orientation, allocate)
-    rows = max(1, _STRIP_PIXELS // width)
-    for top in range(0, height, rows):
-        bottom = min(height, top + rows)
-        stored[top:bottom] = np.asarray(convert(image.crop((0, top, width, bottom))))
-    return Picture(upright, tuple(notes))
 
+    def rows(top: int, bottom: int) -> Samples:
+        strip = np.asarray(image.crop((0, top, width, bottom)).convert(mode))
+        return strip.reshape(bottom - top, width, -1)
 
-def _converter(
-    image: Image.Image, icc: bytes | None, notes: list[str]
-) -> Callable[[Image.Image], Image.Image]:
-    """Choose how a strip of this image becomes 8-bit RGB; append what the reviewer should know."""
-    mode = image.mode
-    see_through = mode in _ALPHA_MODES or "transparency" in image.info
-    if mode not in _PLAIN_MODES | _ALPHA_MODES:
-        raise refused(f"stores its pixels in a way without defined brightness (mode {mode})")
-    channels = "CMYK" if mode == "CMYK" else "L" if mode in _GREY_MODES else "RGB"
-    way = way_to_srgb(icc, channels, notes)
-    if mode == "CMYK":
-        notes.append(PRINT_COLOURS)
-    if see_through:
-        if _is_translucent(image):
-            notes.append(ON_WHITE)
-        return lambda strip: _in_srgb(way, _on_white(strip))
-    return lambda strip: _in_srgb(way, strip)
-
-
-def _in_srgb(way: ToSRGB | None, strip: Image.Image) -> Image.Image:
-    if way is not None:
-        return way.image(strip)
-    return strip if strip.mode == "RGB" else strip.convert("RGB")
-
-
-def _is_translucent(image: Image.Image) -> bool:
-    if "transparency" in image.info:
-        return True
-    low, _ = image.getchannel("A" if "A" in image.getbands() else "a").getextrema()
-    return isinstance(low, int | float) and low < 255
-
-
-def _on_white(strip: Image.Image) -> Image.Image:
-    straight = {"La": "LA", "RGBa": "RGBA"}.get(strip.mode, strip.mode)
-    layer = strip.convert(straight).convert("RGBA")
-    white = Image.new("RGBA", layer.size, "white")
-    return Image.alpha_composite(white, layer).convert("RGB")
+    how = orientation, icc, notes, allocate
+    return picture_of(rows, (width, height), _MEANINGS[mode], *how)

@@ -16,7 +16,7 @@ from her2core.preprocessing.formats.pillow_images import (
     opened,
     orientation_of,
 )
-from her2core.preprocessing.formats.samples import Meaning, picture_of
+from her2core.preprocessing.formats.samples import Meaning, picture_in_memory
 
 _SIGNATURE = 8
 _BIT_DEPTH = 8
@@ -117,4 +117,4 @@ def _sixteen_bits(
     meaning = Meaning(
         "grey" if channels < 3 else "rgb", 16, alpha="none" if channels % 2 else "straight"
     )
-    return picture_of(samples, meaning, orientation, icc, notes, allocate)
+    return picture_in_memory(samples, meaning, orientation, icc, notes, allocate)

@@ -1,5 +1,6 @@
 """From the samples a file stores, 1 to 16 bits each, to 8-bit sRGB."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -26,7 +27,7 @@ _CHANNELS = {"grey": 1, "rgb": 3, "cmyk": 4, "palette": 1, "ycbcr": 3}
 # Cameras of fewer bits store their values in 16 without stretching them.
 _CAMERA_BITS = (10, 12, 14)
 DARK = 2**14
-_BAND_PIXELS = 4_000_000
+_BAND_PIXELS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,40 @@ class Meaning:
 
 
 def picture_of(
+    rows: Callable[[int, int], Samples],
+    size: tuple[int, int],
+    meaning: Meaning,
+    orientation: int,
+    icc: bytes | None,
+    notes: list[str],
+    allocate: Allocate,
+) -> Picture:
+    """The upright picture of samples.
+
+    Args:
+        rows: gives those from one row to before another, uint8 or uint16 (n, width, channels).
+        size: width and height as stored.
+        meaning: of the samples.
+        orientation: EXIF orientation.
+        icc: the profile of the colours; None for sRGB.
+        notes: those there are already.
+        allocate: makes the array the picture is written into.
+    """
+    width, height = size
+    way = way_to_srgb(icc, meaning.profile_channels, notes)
+    upright, stored = upright_and_stored(width, height, orientation, allocate)
+    step = max(1, _BAND_PIXELS // width)
+    translucent = False
+    for top in range(0, height, step):
+        bottom = min(height, top + step)
+        samples = rows(top, bottom)
+        translucent |= is_translucent(samples, meaning)
+        stored[top:bottom] = to_srgb(samples, meaning, way)
+    notes += notes_on(meaning, translucent, orientation)
+    return Picture(upright, tuple(notes))
+
+
+def picture_in_memory(
     samples: Samples,
     meaning: Meaning,
     orientation: int,
@@ -76,7 +111,7 @@ def picture_of(
     notes: list[str],
     allocate: Allocate,
 ) -> Picture:
-    """The upright picture of samples that are all there: uint8 or uint16 (H, W, channels).
+    """`picture_of` samples that are all there, uint8 or uint16 (H, W, channels).
 
     Raises:
         UnreadableImageError: its brightness cannot be told.
@@ -84,13 +119,8 @@ def picture_of(
     height, width = samples.shape[:2]
     highest = max(int(samples[..., channel].max()) for channel in range(meaning.colours))
     meaning = meaning_in_use(meaning, highest, 0, notes)
-    way = way_to_srgb(icc, meaning.profile_channels, notes)
-    notes += notes_on(meaning, is_translucent(samples, meaning), orientation)
-    upright, stored = upright_and_stored(width, height, orientation, allocate)
-    rows = max(1, _BAND_PIXELS // width)
-    for top in range(0, height, rows):
-        stored[top : top + rows] = to_srgb(samples[top : top + rows], meaning, way)
-    return Picture(upright, tuple(notes))
+    how = meaning, orientation, icc, notes, allocate
+    return picture_of(lambda top, bottom: samples[top:bottom], (width, height), *how)
 
 
 def notes_on(meaning: Meaning, translucent: bool, orientation: int) -> list[str]:
@@ -190,12 +220,13 @@ def _on_white(levels: Samples, alpha: Samples, meaning: Meaning) -> Samples:
     """Laid on white; for inks, on no ink."""
     full = int(np.iinfo(levels.dtype).max)
     top = 2**meaning.bits - 1
-    opacity = alpha[..., None].astype(np.uint64) * full // top
-    colour = levels.astype(np.uint64)
+    wide = np.dtype(np.uint16 if full == 255 else np.uint32)  # holds the product of two
+    opacity: Samples = alpha[..., None].astype(wide) * full // top
+    colour: Samples = levels.astype(wide)
     if meaning.alpha == "straight":
         colour = (colour * opacity + full // 2) // full
     background = 0 if meaning.colour == "cmyk" else full - opacity
-    return np.minimum(colour + background, full).astype(levels.dtype)
+    return np.asarray(np.minimum(colour + background, full), levels.dtype)
 
 
 def _from_inks(inks: Samples, way: ToSRGB | None) -> RGBArray:
