@@ -18,8 +18,7 @@ from her2core.charts.words import METHOD, count_of, figure_text, pair_lines, thi
 from her2core.common.commands import command_parser
 from her2core.common.text import interval_text, markdown_cell, markdown_table
 from her2core.evaluation.names import CUT_OFFS, TITLES
-from her2core.evaluation.report import Report, ReportError
-from her2core.evaluation.report_folders import find_reports
+from her2core.evaluation.report import Report, ReportError, find_reports
 from her2core.models.bundles.card import CARD_FILE, BundleError, ModelCard
 from her2core.scores import RULE_TEXT
 from her2core.settings import PROJECT_ROOT

@@ -100,11 +100,6 @@ def read(kind: type[T], data: Any, where: str) -> T:
     Raises:
         ShapeError: data is not exactly of this kind.
     """
-    instance: T = _object(kind, data, where)
-    return instance
-
-
-def _object(kind: type[Any], data: Any, where: str) -> Any:
     if not isinstance(data, dict):
         raise ShapeError(f"{where} is not an object")
     readers, may_lack = _fields(cast(Hashable, kind))
@@ -152,7 +147,7 @@ def _reader(hint: Any) -> _Reader:
     if isinstance(hint, type) and issubclass(hint, IntEnum):
         return lambda value, where: _member(value, where, hint)
     if isinstance(hint, type) and dataclasses.is_dataclass(hint):
-        return lambda value, where: _object(hint, value, where)
+        return lambda value, where: read(hint, value, where)
     raise TypeError(f"{hint} cannot be read from JSON.")
 
 

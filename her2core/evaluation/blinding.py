@@ -6,10 +6,12 @@ it. A figure that counted the patch would tell what was said of it: in a report 
 once, in a large one by the difference between two filters or between two reports.
 """
 
+import hashlib
 from collections.abc import Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
+from pathlib import Path
 
-from her2core.evaluation.report import PatchRow
+from her2core.evaluation.report import PATCH_FOLDER, PatchRow, Report
 
 
 def to_leave_out(
@@ -41,6 +43,19 @@ def to_leave_out(
             }
         )
     )
+
+
+def stored_copies(report: Report, folder: Path) -> dict[str, str]:
+    """sha256 of the report's own picture of a patch -> sha256 of the patch.
+
+    Whoever takes such a picture in reads the same patch under another sha256.
+    """
+    copies = {}
+    for entry in report.gallery:
+        path = folder / PATCH_FOLDER / f"{entry.sha256}.png"
+        if path.is_file():
+            copies[hashlib.sha256(path.read_bytes()).hexdigest()] = entry.sha256
+    return copies
 
 
 def exposed_by(rows: Iterable[PatchRow], copies: Mapping[str, str]) -> AbstractSet[str]:

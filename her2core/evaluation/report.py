@@ -218,6 +218,19 @@ class Report:
         return f'{{\n{others},\n"rows": [\n{rows}\n]\n}}\n'
 
 
+def find_reports(folders: tuple[Path, ...]) -> dict[str, Path]:
+    """Readable name -> report.json of every report below these folders, own ones first.
+
+    A name met twice (an own report called like a shipped one) gets its folder's parent in front.
+    """
+    reports: dict[str, Path] = {}
+    for root in folders:
+        for path in sorted(root.glob(f"*/{REPORT_FILE}")):
+            name = path.parent.name
+            reports[name if name not in reports else f"{root.parent.name}/{name}"] = path
+    return reports
+
+
 def _check(report: Report) -> None:
     """What each field may hold beyond its type."""
     keys = {model.key for model in report.models}

@@ -7,7 +7,7 @@ that was never checked is offered with just that said.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -82,42 +82,40 @@ class MethodFidelity:
     @property
     def checks(self) -> tuple[Check, ...]:
         """What the figures say; only checks whose figures were measured."""
-        checks = []
-        if (gain := self.figures.get("gain_over_random")) is not None:
-            checks.append(
-                Check(
-                    "Faithful",
-                    gain.low > 0,
-                    "removing what it marks does not change the verdict more than removing "
-                    "pixels at random",
-                )
-            )
-        if (randomised := self.figures.get("randomised")) is not None:
-            checks.append(
-                Check(
-                    "Depends on the weights",
-                    abs(randomised.value) <= UNRELATED,
-                    "it looks much the same for a network with random weights",
-                )
-            )
-        steady = [self.figures[name] for name in ("shift", "jpeg") if name in self.figures]
-        if steady:
-            checks.append(
-                Check(
-                    "Stable",
-                    min(one.value for one in steady) >= STABLE,
-                    "it changes with a small shift or JPEG compression of the same tissue",
-                )
-            )
-        if (mass := self.figures.get("mass_over_area")) is not None:
-            checks.append(
-                Check(
-                    "On stained membranes",
-                    mass.low > 1,
-                    "it marks stained membranes no more than chance would",
-                )
-            )
-        return tuple(checks)
+        return tuple(
+            Check(name, all(map(passes, known)), failing)
+            for name, asked, passes, failing in _CHECKS
+            if (known := [self.figures[one] for one in asked if one in self.figures])
+        )
+
+
+# name, figures it asks for, what each has to be, what it means where one is not
+_CHECKS: tuple[tuple[str, tuple[str, ...], Callable[[Measured], bool], str], ...] = (
+    (
+        "Faithful",
+        ("gain_over_random",),
+        lambda gain: gain.low > 0,
+        "removing what it marks does not change the verdict more than removing pixels at random",
+    ),
+    (
+        "Depends on the weights",
+        ("randomised",),
+        lambda correlation: abs(correlation.value) <= UNRELATED,
+        "it looks much the same for a network with random weights",
+    ),
+    (
+        "Stable",
+        ("shift", "jpeg"),
+        lambda correlation: correlation.value >= STABLE,
+        "it changes with a small shift or JPEG compression of the same tissue",
+    ),
+    (
+        "On stained membranes",
+        ("mass_over_area",),
+        lambda mass: mass.low > 1,
+        "it marks stained membranes no more than chance would",
+    ),
+)
 
 
 @dataclass(frozen=True)

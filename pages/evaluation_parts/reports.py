@@ -16,7 +16,7 @@ from her2core.common.text import markdown_text, printable
 from her2core.evaluation.across import across
 from her2core.evaluation.assessment import RowFilter
 from her2core.evaluation.blinding import exposed_by
-from her2core.evaluation.report_folders import find_reports
+from her2core.evaluation.report import find_reports
 from her2core.scores import HER2Score
 from her2core.serving.services import Services
 from pages.evaluation_parts import downloads, figures, gallery, third_reader

@@ -9,9 +9,8 @@ import streamlit as st
 
 from her2core.common.text import markdown_text, printable
 from her2core.evaluation.assessment import RowFilter, evaluate, scored, without
-from her2core.evaluation.blinding import exposed_by, to_leave_out
+from her2core.evaluation.blinding import exposed_by, stored_copies, to_leave_out
 from her2core.evaluation.report import Evaluation, PatchRow, Report, ReportError
-from her2core.evaluation.report_folders import stored_copies
 from her2core.serving.services import Services
 from pages.shell import exposure, session, ui
 

@@ -17,8 +17,7 @@ from her2core.charts.plotly_figures import plotly_figure
 from her2core.charts.plots import confusion_plot, report_plots
 from her2core.charts.report_page import report_html
 from her2core.charts.words import pair_lines, rows_csv
-from her2core.evaluation.report import REPORT_FILE, ReportError
-from her2core.evaluation.report_folders import find_reports
+from her2core.evaluation.report import REPORT_FILE, ReportError, find_reports
 from tests.report_samples import MODELS, a_model, a_report, read_back, some_rows
 
 REPORT = a_report("A report", some_rows(10), n_boot=100)
