@@ -25,26 +25,24 @@ class WeightsUnavailableError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class _Plain:
-    """A layer without settings."""
+class _Named:
+    """A layer with nothing but a name."""
 
     name: str
 
 
 @dataclass(frozen=True)
-class Scaling:
+class Scaling(_Named):
     """(x - mean) / deviation, per colour channel."""
 
-    name: str
     mean: tuple[float, float, float]
     deviation: tuple[float, float, float]
 
 
 @dataclass(frozen=True)
-class Conv:
+class Conv(_Named):
     """A convolution with square kernels; `pad` zeros are put on each side first."""
 
-    name: str
     filters: int
     size: int
     stride: int = 1
@@ -54,70 +52,65 @@ class Conv:
 
 
 @dataclass(frozen=True)
-class BatchNorm:
+class BatchNorm(_Named):
     """Batch normalisation with the epsilon of keras.applications."""
 
-    name: str
     epsilon: float = 1.001e-5
 
 
-class Relu(_Plain):
+class Relu(_Named):
     """max(x, 0)."""
 
 
-class Identity(_Plain):
+class Identity(_Named):
     """Nothing but a name for what comes before."""
 
 
 @dataclass(frozen=True)
-class MaxPool:
+class MaxPool(_Named):
     """The largest value of each window; `pad` zeros on each side, so behind a ReLU only."""
 
-    name: str
     size: int = 2
     stride: int = 2
     pad: int = 0
 
 
-class AveragePool(_Plain):
+class AveragePool(_Named):
     """The mean of each 2 x 2 window."""
 
 
 @dataclass(frozen=True)
-class Concat:
+class Concat(_Named):
     """The channels of the layer named `earlier`, then those of the layer before."""
 
-    name: str
     earlier: str
 
 
-class Flatten(_Plain):
+class Flatten(_Named):
     """(h, w, c) to (h * w * c,), channels fastest."""
 
 
-class GlobalAverage(_Plain):
+class GlobalAverage(_Named):
     """(h, w, c) to (c,)."""
 
 
 @dataclass(frozen=True)
-class Dropout:
+class Dropout(_Named):
     """Dropout in training, by this share of the recipe's rate."""
 
-    name: str
     share: float = 1.0
 
 
 @dataclass(frozen=True)
-class Dense:
+class Dense(_Named):
     """A fully connected layer with bias."""
 
-    name: str
     units: int
     relu: bool = False
 
 
 @dataclass(frozen=True)
-class Softmax:
+class Softmax(_Named):
     """Softmax over the four classes, without any temperature."""
 
     name: str = PROBABILITIES
