@@ -23,6 +23,7 @@ _CLEAR_LINE = 0.12
 # a nucleus is compared with what lies about this far round it and is no nucleus
 _SURROUNDINGS_UM = 2.0
 _LEAST_AREA_UM2 = 9.0
+_LARGEST_HOLE_UM2 = 30.0
 _MOST_AREA_UM2 = 260.0
 
 
@@ -93,7 +94,7 @@ def nuclear_mask(
     threshold = max(_LEAST_CONTRAST, 0.4 * float(np.percentile(above, 75)))
     mask = (contrast > threshold).astype(np.uint8)
     mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, disc(0.8))
-    mask = _fill_holes(mask, 30.0)
+    mask = _fill_holes(mask)
     mask[membrane] = 0
     mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, disc(0.9))
     return np.asarray(mask.astype(bool))
@@ -104,9 +105,9 @@ def disc(radius_um: float) -> npt.NDArray[np.uint8]:
     return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)), np.uint8)
 
 
-def _fill_holes(mask: npt.NDArray[np.uint8], largest_um2: float) -> npt.NDArray[np.uint8]:
+def _fill_holes(mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     _, labels, stats, _ = cv2.connectedComponentsWithStats(1 - mask, connectivity=4)
-    small = stats[:, cv2.CC_STAT_AREA] * WORKING_UM**2 <= largest_um2
+    small = stats[:, cv2.CC_STAT_AREA] * WORKING_UM**2 <= _LARGEST_HOLE_UM2
     small[0] = False
     filled: npt.NDArray[np.uint8] = mask | small[labels].astype(np.uint8)
     return filled

@@ -92,26 +92,26 @@ def rank_correlation(one: Floats | Doubles, other: Floats | Doubles) -> float:
     return float(spearmanr(one.ravel(), other.ravel()).statistic)
 
 
-def shifted(pixels: Floats, by: tuple[int, int] = SHIFT) -> Floats:
-    """The patch moved down and right by so many pixels, its edges mirrored."""
-    down, right = by
+def shifted(pixels: Floats) -> Floats:
+    """The patch moved down and right by `SHIFT` pixels, its edges mirrored."""
+    down, right = SHIFT
     padded = np.pad(pixels, ((down, 0), (right, 0), (0, 0)), mode="reflect")
     return padded[: pixels.shape[0], : pixels.shape[1]]
 
 
-def shift_correlation(heat: Floats, of_shifted: Floats, by: tuple[int, int] = SHIFT) -> float:
+def shift_correlation(heat: Floats, of_shifted: Floats) -> float:
     """How alike a map and that of the shifted patch are, where both show the same tissue."""
-    down, right = by
+    down, right = SHIFT
     return rank_correlation(
         heat[: heat.shape[0] - down, : heat.shape[1] - right], of_shifted[down:, right:]
     )
 
 
-def recompressed(pixels: Floats, quality: int = _JPEG_QUALITY) -> Floats:
+def recompressed(pixels: Floats) -> Floats:
     """The patch after JPEG compression, float32 (h, w, 3) in [0, 1]."""
     rgb = np.rint(pixels * 255).astype(np.uint8)
     done, coded = cv2.imencode(
-        ".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality]
+        ".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
     )
     if not done:
         raise ValueError("The patch could not be compressed.")

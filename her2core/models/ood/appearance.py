@@ -48,8 +48,8 @@ def _figures(whole: Floats) -> npt.NDArray[np.float64]:
         [
             _colours(image, density.reshape(-1, 3)[absorbing]),
             _stains(amounts, total, absorbing),
-            _quantiles(amounts[:, 0], 0.2),
-            _quantiles(amounts[:, 1], 0.2),
+            _quantiles(amounts[:, 0]),
+            _quantiles(amounts[:, 1]),
             _together(amounts[:, :2].reshape(*image.shape[:2], 2)),
             _texture(np.maximum(amounts[:, :2], 0).reshape(*image.shape[:2], 2)),
             _grain(summed(whole) / np.float32(3)),
@@ -100,8 +100,8 @@ def _stains(
     )
 
 
-def _quantiles(amounts: Floats, least: float) -> npt.NDArray[np.float64]:
-    return np.log10(np.maximum(_percentiles(amounts, _QUANTILES), 0) + least)
+def _quantiles(amounts: Floats) -> npt.NDArray[np.float64]:
+    return np.log10(np.maximum(_percentiles(amounts, _QUANTILES), 0) + 0.2)
 
 
 def _percentiles(values: Floats, percents: Sequence[float]) -> npt.NDArray[np.float64]:
