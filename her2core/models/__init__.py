@@ -5,3 +5,8 @@ Open `architectures` for the networks' layers, `bundles` for weights and cards o
 for running them, `ood` for inputs unlike the training patches, `conformal` for prediction sets,
 `verdict` for what a network says.
 """
+
+import os
+
+# TensorFlow, which is imported later if at all, otherwise greets every start with its build flags.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

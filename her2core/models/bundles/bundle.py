@@ -5,19 +5,14 @@ What the files hold, and how they are verified, is in `bundle_files`.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
+import keras
 import numpy as np
 import numpy.typing as npt
-
-# Before keras brings TensorFlow in, which otherwise greets every server start with its build flags.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
-import keras
 
 from her2core.models.architectures import ARCHITECTURES
 from her2core.models.architectures.keras_model import build
