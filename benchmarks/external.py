@@ -27,6 +27,7 @@ from her2core.charts.external_table import (
 )
 from her2core.common.commands import command_parser
 from her2core.common.files import write_atomically
+from her2core.common.refusal import RefusalError
 from her2core.evaluation.fields import ExternalDataError, Field, read_fields
 from her2core.evaluation.figures import Sample, measure
 from her2core.evaluation.intervals import Interval, group_codes, weight_blocks
@@ -34,11 +35,11 @@ from her2core.models.assessable import assess_tumour
 from her2core.models.ood.novelty import BANDS, familiarity
 from her2core.models.verdict import Verdict
 from her2core.preprocessing.patches import Patch, PatchError, decode_file
-from her2core.serving.workbench import NoModelError, Workbench
+from her2core.serving.workbench import Workbench
 from her2core.settings import load_settings
 from her2core.stain.reading import StainReading
 from her2core.stain.report import measure_membranes
-from training.figures import FiguresError, with_block
+from training.figures import with_block
 
 ALL, FITTING = "all", "label fits the picture"
 FIGURES = ("accuracy", "within_one", "macro_f1", "kappa", "ece")
@@ -112,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         pages = ((options.page, lines), (options.readme, readme_lines(written)))
         for page, text in [(page, with_block(page, "\n".join(lines))) for page, lines in pages]:
             write_atomically(page, text.encode())
-    except (ExternalDataError, FiguresError, NoModelError) as error:
+    except RefusalError as error:
         print(error, file=sys.stderr)
         return 1
     except OSError as error:

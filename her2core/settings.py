@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from her2core.common.refusal import RefusalError
 from her2core.stain.thresholds import StainThresholds
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -23,7 +24,7 @@ _SWITCH = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(
 )
 
 
-class SettingsError(ValueError):
+class SettingsError(RefusalError, ValueError):
     """A setting cannot be used; str(error) is one sentence that names it."""
 
 

@@ -20,24 +20,19 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from her2core.accounts.records import AccountError
 from her2core.common.commands import command_parser
 from her2core.common.text import interval_text
-from her2core.models.backends.reader import BackendError
 from her2core.models.bundles.bundle_files import refuse_taken
-from her2core.models.bundles.card import BundleError, Metric
+from her2core.models.bundles.card import Metric
 from her2core.preprocessing.patches import decode_file
-from her2core.reviews.store import StoreError
 from her2core.settings import load_settings
 from her2core.training.adapt import Proposal, propose, write
-from her2core.training.data.datasets import DatasetError
-from her2core.training.own_patches import AdaptError, OwnPatch
+from her2core.training.own_patches import OwnPatch
 from training.console import run_command
 from training.options import add_data_or_reviews, add_group_pattern, recognise
 from training.reviewed import reviewed_here
 
 WRITTEN, NO_BETTER, REFUSED = 0, 1, 2
-_REFUSALS = (AccountError, AdaptError, BackendError, BundleError, DatasetError, StoreError)
 _NAMED = 10
 
 
@@ -68,9 +63,8 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command. Returns the exit status that the parser's help names."""
     args = _parser().parse_args(arguments)
-    return run_command(
-        partial(_run, args), _REFUSALS, lambda: "Stopped; nothing was written.", failed=REFUSED
-    )
+    stopped = "Stopped; nothing was written."
+    return run_command(partial(_run, args), lambda: stopped, failed=REFUSED)
 
 
 def _run(args: argparse.Namespace) -> int:

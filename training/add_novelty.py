@@ -20,8 +20,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from her2core.common.commands import command_parser
+from her2core.common.refusal import RefusalError
 from her2core.models.backends.choose import open_reader
-from her2core.models.backends.reader import BackendError
 from her2core.models.bundles.bundle_files import read_files
 from her2core.models.ood.novelty_file import save_novelty
 from her2core.settings import load_settings
@@ -31,14 +31,11 @@ from her2core.training.novelty_patches import choose_patches
 from training.console import run_command
 from training.options import folders_of
 
-_STOPPED = "Stopped."
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command. Returns 0 when the bundle was written, 1 otherwise."""
     args = _parser().parse_args(arguments)
-    # most refusals are of patches and bundles, and each of these is a ValueError
-    return run_command(lambda: _run(args), (ValueError, BackendError), lambda: _STOPPED)
+    return run_command(lambda: _run(args), lambda: "Stopped.")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -90,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(args: argparse.Namespace) -> int:
     if not 0 < args.flagged < 0.5 or args.most < 20 or args.others < 0:
-        raise ValueError(
+        raise RefusalError(
             "Use --flagged between 0 and 0.5, --most 20 or more, and --others 0 or more."
         )
     patches = choose_patches(
@@ -104,7 +101,10 @@ def _run(args: argparse.Namespace) -> int:
     files, settings = read_files(args.bundle), load_settings()
     reader = open_reader(files, settings.backend, settings.cache_dir, exact=True)
     drawing = Drawing(args.flagged, args.others, args.seed, args.microscopes)
-    novelty, facts = teach(reader, files.card.input, patches, drawing, fields)
+    try:
+        novelty, facts = teach(reader, files.card.input, patches, drawing, fields)
+    except ValueError as error:  # there are too few
+        raise RefusalError(str(error)) from error
     save_novelty(args.bundle, files.card, novelty, facts)
     print(
         f"{args.bundle.name} knows {facts.known} patches; of {facts.calibration} held-out ones it "

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from her2core.common.commands import command_parser
-from her2core.models.bundles.card import BundleError
+from her2core.common.refusal import RefusalError
 from her2core.scores import HER2Score
 from her2core.training.progress import progress_bar
 from her2core.training.synthetic import make_patch
@@ -45,14 +45,12 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command. Returns 0 when the figures were written, whatever they say; 1 otherwise."""
     args = _parser().parse_args(arguments)
-    return run_command(
-        lambda: _run(args), (BundleError,), lambda: "Stopped; the bundle is as it was."
-    )
+    return run_command(lambda: _run(args), lambda: "Stopped; the bundle is as it was.")
 
 
 def _run(args: argparse.Namespace) -> int:
     if args.number < 2 or args.samples < 1:
-        raise BundleError("Give at least two patches and one sample.")
+        raise RefusalError("Give at least two patches and one sample.")
     (model,) = check(args.bundle, args.number, args.samples).models
     for one in model.methods:
         if one.method in METHODS:

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
+from her2core.common.refusal import RefusalError
 from her2core.common.text import interval_text
 from her2core.models.bundles.card import ModelCard
-from her2core.settings import SettingsError
 
 FAILED, STOPPED = 1, 130
 _GRACE_SECONDS = 0.7
@@ -26,7 +26,6 @@ def sentence_of(error: OSError) -> str:
 
 def run_command(
     run: Callable[[], int],
-    refusals: tuple[type[Exception], ...],
     stopped: Callable[[], str],
     *,
     failed: int = FAILED,
@@ -37,7 +36,6 @@ def run_command(
 
     Args:
         run: gives the exit status.
-        refusals: errors whose text is that sentence; a setting that cannot be used is one, too.
         stopped: what is said where the user stops it.
         failed: exit status of a refusal.
         of_system: what is said of an error of the system.
@@ -47,14 +45,13 @@ def run_command(
     Returns:
         The exit status; `STOPPED` where the user stopped it.
     """
-    said: tuple[type[Exception], ...] = (*refusals, SettingsError)
     try:
         with ends_on_interrupt(stopped) if at_once else nullcontext():
             return run()
     except KeyboardInterrupt:
         print(stopped(), file=sys.stderr)
         return STOPPED
-    except said as error:
+    except RefusalError as error:
         print(error, file=sys.stderr)
     except OSError as error:
         print(of_system(error), file=sys.stderr)

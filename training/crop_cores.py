@@ -18,16 +18,17 @@ from PIL import Image
 from tqdm import tqdm
 
 from her2core.common.commands import command_parser
+from her2core.common.refusal import RefusalError
 from her2core.scores import HER2Score
 from her2core.training.data.real_crops import cut_crops
 from training.console import run_command
-from training.patch_sets import PatchSetError, add_set_options, refuse_finished, write_truth
+from training.patch_sets import add_set_options, refuse_finished, write_truth
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command. Returns 0 when crops were written, 1 otherwise."""
     args = _parser().parse_args(arguments)
-    return run_command(lambda: _run(args), (PatchSetError,), lambda: "Stopped.")
+    return run_command(lambda: _run(args), lambda: "Stopped.")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -70,17 +71,17 @@ def _cores(args: argparse.Namespace) -> list[dict[str, str]]:
     """The rows of cores.csv that are wanted.
 
     Raises:
-        PatchSetError: the table cannot be read, or lists no such core.
+        RefusalError: the table cannot be read, or lists no such core.
     """
     matches = "no" if args.contradicted else "yes"
     try:
         with (args.cores / "cores.csv").open(newline="", encoding="utf-8") as handle:
             cores = [row for row in csv.DictReader(handle) if row["stain_matches_score"] == matches]
     except OSError:
-        raise PatchSetError(f"There is no readable cores.csv in {args.cores}.") from None
+        raise RefusalError(f"There is no readable cores.csv in {args.cores}.") from None
     wanted = {name for name in args.only.split(",") if name}
     if unknown := wanted - {row["core"] for row in cores}:
-        raise PatchSetError(f"cores.csv lists no usable core {', '.join(sorted(unknown))}.")
+        raise RefusalError(f"cores.csv lists no usable core {', '.join(sorted(unknown))}.")
     return [row for row in cores if not wanted or row["core"] in wanted]
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from her2core.common.commands import command_parser
+from her2core.common.refusal import RefusalError
 from her2core.common.text import printable
 from her2core.evaluation.report import PatchRow, Report, ReportModel
 from her2core.models.bundles.card import CARD_FILE, ModelCard
@@ -22,7 +23,6 @@ from her2core.settings import Settings, load_settings
 from her2core.training.provenance import provenance_of
 from training.options import folders_of
 from training.report_command import (
-    EvaluationError,
     add_report_options,
     make_folder,
     make_report,
@@ -62,11 +62,11 @@ def crossfit_models(folds: Sequence[Sequence[ModelCard]]) -> tuple[ReportModel, 
     """The models of the report, one per architecture, from the cards of each fold.
 
     Raises:
-        EvaluationError: the folds do not hold the same architectures, each once.
+        RefusalError: the folds do not hold the same architectures, each once.
     """
     names = [[card.architecture for card in cards] for cards in folds]
     if any(sorted(found) != sorted(set(names[0])) for found in names):
-        raise EvaluationError("Every fold needs one bundle of each architecture, the same in all.")
+        raise RefusalError("Every fold needs one bundle of each architecture, the same in all.")
     return tuple(
         replace(
             model,
@@ -117,7 +117,7 @@ def run(args: argparse.Namespace) -> Report:
     """Read, evaluate and write, as the command line says.
 
     Raises:
-        EvaluationError, DatasetError, BundleError: nothing can be evaluated, or the report cannot
+        RefusalError: nothing can be evaluated, or the report cannot
             be written.
         OSError: a folder cannot be read.
     """
@@ -134,7 +134,7 @@ def run(args: argparse.Namespace) -> Report:
         rows += found
         notes += unread
     if not rows:
-        raise EvaluationError("No picture could be read.")
+        raise RefusalError("No picture could be read.")
     return write_report(args, [fold.data for fold in args.folds], models, rows, notes)
 
 

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from her2core.common.commands import command_parser
+from her2core.common.refusal import RefusalError
 from her2core.evaluation.report import Report
 from her2core.models.bundles.card import CARD_FILE, ModelCard
 from her2core.serving.loaded_model import LoadedModel
@@ -20,7 +21,6 @@ from her2core.settings import load_settings
 from her2core.training.provenance import provenance_of
 from training.options import add_group_pattern, folders_of
 from training.report_command import (
-    EvaluationError,
     add_report_options,
     make_folder,
     make_report,
@@ -64,28 +64,28 @@ def run(args: argparse.Namespace) -> Report:
     """Read, evaluate and write, as the command line says.
 
     Raises:
-        EvaluationError, DatasetError, BundleError: nothing can be evaluated, or the report cannot
+        RefusalError: nothing can be evaluated, or the report cannot
             be written.
         OSError: a folder cannot be read.
     """
     if args.gallery < 0:
-        raise EvaluationError("Use --gallery 0 or more.")
+        raise RefusalError("Use --gallery 0 or more.")
     folders, bundles = folders_of(args.data), folders_of(args.models)
     if not folders:
-        raise EvaluationError("Name at least one folder of labelled patches with --data.")
+        raise RefusalError("Name at least one folder of labelled patches with --data.")
     layouts = [read_test_part(folder, args.group_pattern) for folder in folders]
     files = [file for layout in layouts for file in layout.files]
     cards = [ModelCard.read(folder / CARD_FILE) for folder in bundles]
     if not cards:
-        raise EvaluationError("Name at least one bundle folder with --bundles.")
+        raise RefusalError("Name at least one bundle folder with --bundles.")
     if len({card.model_id for card in cards}) < len(cards):
-        raise EvaluationError("Two of the bundles hold the same weights; name each model once.")
+        raise RefusalError("Two of the bundles hold the same weights; name each model once.")
     make_folder(args.out)
     models, settings = report_models(cards), load_settings()
     provenance = {m.title: provenance_of(folder) for folder, m in zip(bundles, models, strict=True)}
     rows, prints, unread = read_rows(files, [LoadedModel(folder, settings) for folder in bundles])
     if not rows:
-        raise EvaluationError(f"No picture could be read. {unread[0]}")
+        raise RefusalError(f"No picture could be read. {unread[0]}")
     rows, notes = without_known(rows, prints, provenance)
     notes = [*file_notes(rows, unread), *notes]
     for folder, layout in zip(folders, layouts, strict=True):

@@ -16,10 +16,11 @@ from typing import Any
 
 from her2core.charts.words import METHOD, count_of, figure_text, pair_lines, third_reader_lines
 from her2core.common.commands import command_parser
+from her2core.common.refusal import RefusalError
 from her2core.common.text import interval_text, markdown_cell, markdown_table
 from her2core.evaluation.names import CUT_OFFS, TITLES
-from her2core.evaluation.report import Report, ReportError, find_reports
-from her2core.models.bundles.card import CARD_FILE, BundleError, ModelCard
+from her2core.evaluation.report import Report, find_reports
+from her2core.models.bundles.card import CARD_FILE, ModelCard
 from her2core.scores import RULE_TEXT
 from her2core.settings import PROJECT_ROOT
 from training.console import run_command
@@ -54,10 +55,6 @@ _CARD_FIGURES = (
 )
 
 
-class FiguresError(ValueError):
-    """The figures cannot be written; str(error) is one sentence."""
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command. Returns 0 when the page holds the figures, 1 otherwise."""
     parser = command_parser("training.figures", __doc__)
@@ -70,19 +67,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("docs/figures.md holds the figures of reports, cards and benchmarks.")
         return 0
 
-    return run_command(run, (FiguresError, ReportError, BundleError), lambda: "Stopped.")
+    return run_command(run, lambda: "Stopped.")
 
 
 def with_block(page: Path, text: str) -> str:
     """The page with the text between its markers.
 
     Raises:
-        FiguresError: a marker is missing, or stands in the wrong order.
+        RefusalError: a marker is missing, or stands in the wrong order.
     """
     readme = page.read_text(encoding="utf-8")
     start, end = readme.find(BEGIN), readme.find(END)
     if not 0 <= start < end:
-        raise FiguresError(
+        raise RefusalError(
             f"{page.name} needs a line “{BEGIN} ... -->” and a line “{END}” below it."
         )
     first_line = readme[start : readme.index("\n", start)]
@@ -93,7 +90,7 @@ def block(root: Path) -> str:
     """All figures of reports, cards and benchmarks, as Markdown.
 
     Raises:
-        ReportError, BundleError, FiguresError: a file is there and cannot be read.
+        RefusalError: a file is there and cannot be read.
     """
     reports = [Report.read(path) for path in find_reports((root / "data" / "reports",)).values()]
     cards = [ModelCard.read(p) for p in sorted((root / "data" / "bundles").glob(f"*/{CARD_FILE}"))]
@@ -191,7 +188,7 @@ def _figure_lines(results: Path, title: str) -> Iterator[str]:
     """Figures that have a goal at most and no peer (`benchmarks.figure`).
 
     Raises:
-        FiguresError: the file is not one of those.
+        RefusalError: the file is not one of those.
     """
     with _written_by(results, f"python -m benchmarks.{results.stem}"):
         yield f"{title}, by `python -m benchmarks.{results.stem}`:"
@@ -212,11 +209,11 @@ def _figure_lines(results: Path, title: str) -> Iterator[str]:
 
 @contextmanager
 def _written_by(results: Path, command: str) -> Iterator[None]:
-    """What cannot be read as the command's file is a FiguresError that names the command."""
+    """What cannot be read as the command's file is a RefusalError that names the command."""
     try:
         yield
     except (ValueError, KeyError, TypeError, IndexError) as error:
-        raise FiguresError(f"{results} is not what `{command}` writes; run it again.") from error
+        raise RefusalError(f"{results} is not what `{command}` writes; run it again.") from error
 
 
 def _rows(results: Path) -> list[dict[str, Any]]:

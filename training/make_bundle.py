@@ -21,7 +21,7 @@ from her2core import __version__
 from her2core.common.commands import command_parser
 from her2core.models.architectures import ARCHITECTURES
 from her2core.models.bundles.bundle_files import write_files
-from her2core.models.bundles.card import BundleError, ModelCard, ModelInput, PartReading
+from her2core.models.bundles.card import ModelCard, ModelInput, PartReading
 from her2core.models.temperature import NEUTRAL
 from her2core.preprocessing.glass import WhiteBalance
 from her2core.training.assemble import (
@@ -30,7 +30,6 @@ from her2core.training.assemble import (
     measure_cores,
     measure_set,
 )
-from her2core.training.checkpoint import CheckpointError
 from her2core.training.data.datasets import DatasetError, PatchSet, load_patches
 from her2core.training.data.duplicates import fingerprints
 from her2core.training.data.layouts import read_layout
@@ -45,14 +44,11 @@ from her2core.training.provenance import (
 from her2core.training.start import load_start
 from training.console import import_tensorflow, print_card, run_command
 
-_STOPPED = "Stopped; no bundle was written."
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command. Returns 0 when the bundle was written, 1 otherwise."""
     args = _parser().parse_args(arguments)
-    refusals = (BundleError, CheckpointError, DatasetError)
-    return run_command(lambda: _run(args), refusals, lambda: _STOPPED)
+    return run_command(lambda: _run(args), lambda: "Stopped; no bundle was written.")
 
 
 def _parser() -> argparse.ArgumentParser:

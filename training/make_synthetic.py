@@ -21,10 +21,11 @@ from PIL import Image
 from tqdm import tqdm
 
 from her2core.common.commands import command_parser
+from her2core.common.refusal import RefusalError
 from her2core.scores import HER2Score
 from her2core.training.synthetic import GeneratorConfig, SyntheticPatch, make_patch
 from training.console import run_command
-from training.patch_sets import PatchSetError, add_set_options, refuse_finished, write_truth
+from training.patch_sets import add_set_options, refuse_finished, write_truth
 
 
 @dataclass(frozen=True)
@@ -98,15 +99,15 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command. Returns 0 when all patches were written, 1 otherwise."""
     args = _parser().parse_args(arguments)
-    return run_command(lambda: _run(args), (PatchSetError,), lambda: "Stopped.", at_once=False)
+    return run_command(lambda: _run(args), lambda: "Stopped.", at_once=False)
 
 
 def _run(args: argparse.Namespace) -> int:
     low, high = args.field_um
     if args.per_class < 1 or args.seed < 0 or args.size < 32 or args.workers < 1:
-        raise PatchSetError("Use --per-class 1 or more, --seed 0 or more, --size 32 or more.")
+        raise RefusalError("Use --per-class 1 or more, --seed 0 or more, --size 32 or more.")
     if not 20 <= low <= high <= 1000:
-        raise PatchSetError("--field-um needs 20 <= MIN <= MAX <= 1000 micrometres.")
+        raise RefusalError("--field-um needs 20 <= MIN <= MAX <= 1000 micrometres.")
     refuse_finished(args.out)
     config = GeneratorConfig(size=args.size, field_um=(low, high), variety=args.variety)
     jobs = [

@@ -5,11 +5,9 @@ import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from her2core.common.refusal import RefusalError
+
 TRUTH_FILE = "truth.csv"
-
-
-class PatchSetError(ValueError):
-    """The patches cannot be made; str(error) is one sentence."""
 
 
 def add_set_options(parser: argparse.ArgumentParser) -> None:
@@ -31,21 +29,21 @@ def refuse_finished(out: Path) -> None:
     """Refuse a folder with a finished set.
 
     Raises:
-        PatchSetError: there is one.
+        RefusalError: there is one.
     """
     if (out / TRUTH_FILE).exists():
-        raise PatchSetError(f"{out} already holds a finished set; choose another folder.")
+        raise RefusalError(f"{out} already holds a finished set; choose another folder.")
 
 
 def write_truth(out: Path, rows: Sequence[Mapping[str, object]]) -> None:
     """Write the table of what is true of each patch.
 
     Raises:
-        PatchSetError: there is no patch.
+        RefusalError: there is no patch.
         OSError: it cannot be written.
     """
     if not rows:
-        raise PatchSetError("No patch could be made; nothing was written.")
+        raise RefusalError("No patch could be made; nothing was written.")
     with (out / TRUTH_FILE).open("w", newline="", encoding="utf-8") as handle:
         writer = csv.DictWriter(handle, list(rows[0]))
         writer.writeheader()

@@ -12,6 +12,7 @@ from PIL import Image
 
 from her2core import __version__
 from her2core.common.files import write_atomically
+from her2core.common.refusal import RefusalError
 from her2core.common.text import printable
 from her2core.evaluation.assessment import N_BOOT, evaluate, gallery, scored
 from her2core.evaluation.report import (
@@ -23,20 +24,16 @@ from her2core.evaluation.report import (
     ReportModel,
 )
 from her2core.models.architectures import model_name
-from her2core.models.bundles.card import BundleError, ModelCard
+from her2core.models.bundles.card import ModelCard
 from her2core.preprocessing.patches import Patch, PatchError, decode
 from her2core.settings import UploadLimits
-from her2core.training.data.datasets import DatasetError, LabelledFile
+from her2core.training.data.datasets import LabelledFile
 from training.console import run_command
 from training.report_rows import UNREAD
 
 HTML_FILE = "report.html"
 # pictures of patches on which a network and the stain measurement lie far apart
 _FAR_PICTURES = 12
-
-
-class EvaluationError(ValueError):
-    """Nothing can be evaluated; str(error) is one sentence on why and what to do."""
 
 
 def add_report_options(parser: argparse.ArgumentParser) -> None:
@@ -58,17 +55,16 @@ def make_report(make: Callable[[argparse.Namespace], Report], args: argparse.Nam
 
     def run() -> int:
         if args.bootstrap < 100 or args.seed < 0:
-            raise EvaluationError("Use --bootstrap 100 or more and --seed 0 or more.")
+            raise RefusalError("Use --bootstrap 100 or more and --seed 0 or more.")
         if (args.out / REPORT_FILE).exists():
-            raise EvaluationError(f"{args.out} already holds a report; choose another folder.")
+            raise RefusalError(f"{args.out} already holds a report; choose another folder.")
         report = make(args)
         for line in summary(report):
             print(line)
         print(f"The report is in {args.out}.")
         return 2 if any(note.startswith(UNREAD) for note in report.notes) else 0
 
-    refusals = (EvaluationError, DatasetError, BundleError)
-    return run_command(run, refusals, lambda: "Stopped; no report was written.")
+    return run_command(run, lambda: "Stopped; no report was written.")
 
 
 @contextmanager
@@ -76,12 +72,12 @@ def _writing(out: Path) -> Iterator[None]:
     """Around what writes into the report's folder.
 
     Raises:
-        EvaluationError: it cannot be written to.
+        RefusalError: it cannot be written to.
     """
     try:
         yield
     except OSError as error:
-        raise EvaluationError(
+        raise RefusalError(
             f"The report could not be written to {out}: {error.strerror or error}."
         ) from error
 
@@ -90,7 +86,7 @@ def make_folder(out: Path) -> None:
     """Make the report's folder, before all is read in vain.
 
     Raises:
-        EvaluationError: it cannot be made.
+        RefusalError: it cannot be made.
     """
     with _writing(out):
         out.mkdir(parents=True, exist_ok=True)
@@ -143,10 +139,10 @@ def write_report(
         pictures: how many of each model's errors and each pair's disagreements are shown.
 
     Raises:
-        EvaluationError: no patch got a score, or the report cannot be written.
+        RefusalError: no patch got a score, or the report cannot be written.
     """
     if not scored(rows):
-        raise EvaluationError("No picture is assessable: none holds enough tumour cells.")
+        raise RefusalError("No picture is assessable: none holds enough tumour cells.")
     report = Report(
         schema=SCHEMA,
         title=printable(args.title) or args.out.name,

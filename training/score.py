@@ -21,6 +21,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from her2core.common.parallel import cores, mapped
+from her2core.common.refusal import RefusalError
 from her2core.common.text import cell_text
 from her2core.models.assessable import NOT_ASSESSABLE, asks_for_cells, assess_tumour
 from her2core.models.ood.novelty import warning
@@ -35,7 +36,7 @@ from her2core.serving.stain_service import StainReader
 from her2core.serving.workbench import Workbench
 from her2core.settings import Settings, UploadLimits, load_settings
 from training import score_command
-from training.score_command import NothingDoneError, path_text
+from training.score_command import path_text
 from training.score_table import (
     NOT_SCORED,
     SCORED,
@@ -132,22 +133,22 @@ def _run(args: argparse.Namespace) -> int:
     target: Path = args.out
     found, root = score_command.list_inputs(walk, args, f"{format_names()} file")
     if target.is_dir() or not target.absolute().parent.is_dir():
-        raise NothingDoneError(
+        raise RefusalError(
             f"“{path_text(target)}” cannot be written: name a file in a folder that exists."
         )
     pictures = (*found.pictures, *_missed(found))
     if any(file.resolve() == target.resolve() for file in pictures):
-        raise NothingDoneError(f"“{path_text(target)}” is one of the images; name another file.")
+        raise RefusalError(f"“{path_text(target)}” is one of the images; name another file.")
     try:
         settings = load_settings()
         workbench = Workbench(settings, args.models, maps=False)
     except ValueError as error:
-        raise NothingDoneError(str(error)) from None
+        raise RefusalError(str(error)) from None
     tables = _tables(root, found, workbench, settings)
     try:
         write_table(target, (row for rows in tables for row in rows))
     except OSError as error:
-        raise NothingDoneError(
+        raise RefusalError(
             f"“{path_text(target)}” cannot be written ({error.strerror}); choose another place."
         ) from None
     return _summary(tables, root, found, target)

@@ -7,20 +7,15 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from her2core.common.refusal import RefusalError
 from her2core.common.text import printable
 from her2core.models.architectures import ARCHITECTURES
-from her2core.models.bundles.card import BundleError
 from her2core.preprocessing.picture_files import Listing, left_out_lines
-from her2core.serving.workbench import NoModelError
 from training.console import run_command
 
 ALL_SCORED, NOTHING_DONE, SOME_NOT_SCORED = 0, 1, 2
 # of the sentences on what was not scored
 _MESSAGES_SHOWN = 10
-
-
-class NothingDoneError(Exception):
-    """Why nothing can be scored; str(error) is one sentence."""
 
 
 def add_inputs(parser: argparse.ArgumentParser, what: str) -> None:
@@ -54,22 +49,22 @@ def list_inputs(
         what: is looked for.
 
     Raises:
-        NothingDoneError: it is not there, cannot be opened, or holds nothing of the kind.
+        RefusalError: it is not there, cannot be opened, or holds nothing of the kind.
     """
     source: Path = args.data or args.input
     if source.is_file():
         return Listing((), (source,), ()), source.parent
     if not source.is_dir():
-        raise NothingDoneError(f"There is no file or folder “{path_text(source)}”.")
+        raise RefusalError(f"There is no file or folder “{path_text(source)}”.")
     try:
         found = find(source)
     except OSError as error:
-        raise NothingDoneError(
+        raise RefusalError(
             f"“{path_text(source)}” cannot be opened ({error.strerror}); change its permissions."
         ) from None
     if not found.pictures:
         lines = left_out_lines(found.left_out, source)
-        raise NothingDoneError("\n- ".join([f"“{path_text(source)}” holds no {what}.", *lines]))
+        raise RefusalError("\n- ".join([f"“{path_text(source)}” holds no {what}.", *lines]))
     return found, source
 
 
@@ -83,8 +78,7 @@ def exit_status(run: Callable[[], int], stopped: str) -> int:
     Returns:
         0 all scored, 2 some not, 1 nothing could be done, 130 stopped by the user.
     """
-    refusals = (NothingDoneError, NoModelError, BundleError)
-    return run_command(run, refusals, lambda: stopped, failed=NOTHING_DONE, at_once=False)
+    return run_command(run, lambda: stopped, failed=NOTHING_DONE, at_once=False)
 
 
 def sum_up(

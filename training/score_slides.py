@@ -23,6 +23,7 @@ from tqdm import tqdm
 from her2core.charts.slide_map import slide_picture
 from her2core.common.csv_table import Cell, csv_table
 from her2core.common.files import remove_unfinished, write_atomically
+from her2core.common.refusal import RefusalError
 from her2core.common.text import cell_text
 from her2core.preprocessing.picture_files import left_out_lines
 from her2core.scores import RESEARCH_NOTICE
@@ -47,7 +48,7 @@ from her2core.slides.tables import (
     unread_row,
 )
 from training import score_command
-from training.score_command import NothingDoneError, path_text
+from training.score_command import path_text
 from training.slide_inputs import areas_of, workers_of, written_names
 
 _FINEST_REGION_UM, _WIDEST_REGION_UM = 50.0, 1000.0
@@ -112,23 +113,23 @@ def _run(args: argparse.Namespace) -> int:
     out: Path = args.out
     found, root = score_command.list_inputs(find_slides, args, "slide")
     if not _FINEST_REGION_UM <= args.um <= _WIDEST_REGION_UM:
-        raise NothingDoneError(
+        raise RefusalError(
             f"Regions are {_FINEST_REGION_UM:g} to {_WIDEST_REGION_UM:g} µm wide (--um)."
         )
     if args.workers is not None and args.workers < 1:
-        raise NothingDoneError("At least one worker is needed.")
+        raise RefusalError("At least one worker is needed.")
     try:
         known_scale(args.um_per_pixel, None)
         options = options_of(load_settings(), args.models, args.um, args.um_per_pixel)
     except ValueError as error:
-        raise NothingDoneError(str(error)) from None
+        raise RefusalError(str(error)) from None
     try:
         out.mkdir(parents=True, exist_ok=True)
         remove_unfinished(out)
         done = _read(found.pictures, root, options, args)
         _write_tables(done, [name for name, _ in options.models], out)
     except OSError as error:
-        raise NothingDoneError(
+        raise RefusalError(
             f"“{path_text(out)}” cannot be written ({error.strerror}); make room or choose another "
             "place; what was read is kept."
         ) from None

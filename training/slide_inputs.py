@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from her2core.common.parallel import cores
+from her2core.common.refusal import RefusalError
 from her2core.preprocessing.patches import safe_name
 from her2core.serving.worker_processes import WorkerProcesses
 from her2core.slides.geojson import MOST_BYTES, AnnotationError, Area, read_areas
 from her2core.slides.slide import Slide, SlideError
-from training.score_command import NothingDoneError
 
 # an annotation file is named like its slide, with or without the slide's own ending
 _ANNOTATIONS = (".geojson", ".json")
@@ -64,7 +64,7 @@ def workers_of(scheduler: str | None, wanted: int | None) -> Iterator[tuple[Exec
     """Who reads: processes of this machine, or a Dask cluster; and how many there are.
 
     Raises:
-        NothingDoneError: there is no such cluster, or Dask is not installed.
+        RefusalError: there is no such cluster, or Dask is not installed.
     """
     if scheduler is None:
         workers = wanted or cores()
@@ -78,15 +78,15 @@ def workers_of(scheduler: str | None, wanted: int | None) -> Iterator[tuple[Exec
     try:
         from distributed import Client
     except ImportError:
-        raise NothingDoneError(
+        raise RefusalError(
             "A Dask cluster needs Dask here, too: pip install -r requirements-cluster.txt."
         ) from None
     try:
         client = Client(scheduler, timeout="20s")
     except (OSError, ValueError, TimeoutError):
-        raise NothingDoneError(f"No Dask scheduler answers at “{scheduler}”.") from None
+        raise RefusalError(f"No Dask scheduler answers at “{scheduler}”.") from None
     with client:
         threads = sum(client.nthreads().values())
         if not threads:
-            raise NothingDoneError(f"The Dask cluster at “{scheduler}” has no worker yet.")
+            raise RefusalError(f"The Dask cluster at “{scheduler}” has no worker yet.")
         yield client.get_executor(pure=False, retries=2), wanted or threads

@@ -42,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command. Returns 0 when all is there, else what the failing command returned."""
     args = _parser().parse_args(arguments)
-    return run_command(lambda: _run(args), (), lambda: "Stopped; the same command goes on.")
+    return run_command(lambda: _run(args), lambda: "Stopped; the same command goes on.")
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -20,15 +20,12 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from her2core.accounts.records import AccountError
 from her2core.common.commands import command_parser
 from her2core.common.files import write_atomically
 from her2core.models.architectures import ARCHITECTURES
-from her2core.models.architectures.description import WeightsUnavailableError
 from her2core.models.bundles.bundle_files import refuse_taken
-from her2core.models.bundles.card import CARD_FILE, BundleError
+from her2core.models.bundles.card import CARD_FILE
 from her2core.models.ood.novelty import LEAST_CALIBRATION
-from her2core.reviews.store import StoreError
 from her2core.settings import load_settings
 from her2core.training.checkpoint import CheckpointError
 from her2core.training.data.datasets import DatasetError
@@ -40,7 +37,6 @@ from her2core.training.fit import Run, build, fit
 from her2core.training.loop import TrainingError
 from her2core.training.machines import device_in_words, this_machine
 from her2core.training.needs import free_disk, free_memory, needs, written_before
-from her2core.training.own_patches import AdaptError
 from her2core.training.progress import progress_bar
 from her2core.training.provenance import PROVENANCE_FILE, Provenance, provenance_of_start, to_bytes
 from her2core.training.recipe import MOST_SEED, Recipe, RecipeError, read_recipe
@@ -48,18 +44,6 @@ from her2core.training.start import provenance_here, without_known
 from training.console import import_tensorflow, print_card, run_command, sentence_of
 from training.options import add_data_or_reviews, add_group_pattern
 from training.reviewed import TABLE, reviewed_here, write_reviewed
-
-_FAULTS = (
-    AccountError,
-    AdaptError,
-    BundleError,
-    CheckpointError,
-    DatasetError,
-    RecipeError,
-    StoreError,
-    TrainingError,
-    WeightsUnavailableError,
-)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -103,7 +87,6 @@ def main(arguments: list[str] | None = None) -> int:
     folder: Path = args.run or args.out.with_name(f"{args.out.name}.run")
     return run_command(
         lambda: _train(args, folder),
-        _FAULTS,
         lambda: _stopped(folder, args.out),
         of_system=lambda error: _said(error, folder),
     )

@@ -6,12 +6,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal, get_args
 
+from her2core.common.refusal import RefusalError
+
 Role = Literal["reviewer", "adjudicator", "administrator"]
 ROLES: tuple[Role, ...] = get_args(Role)
 SignInWay = Literal["oidc", "account", "open"]
 
 
-class AccountError(ValueError):
+class AccountError(RefusalError, ValueError):
     """An account cannot be made, changed or used; str(error) is one calm sentence."""
 
 

@@ -4,6 +4,7 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
+from her2core.common.refusal import RefusalError
 from her2core.scores import HER2Score
 
 TABLE = "fields.csv"
@@ -11,7 +12,7 @@ COLUMNS = ("file", "source", "label", "label_fits_picture", "group")
 _FITS = {"yes": True, "no": False, "": None}
 
 
-class ExternalDataError(ValueError):
+class ExternalDataError(RefusalError, ValueError):
     """The folder cannot be measured; str(error) is one sentence."""
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from her2core.common import strict_json
+from her2core.common.refusal import RefusalError
 from her2core.evaluation.curves import CoveragePoint, Curve, ReliabilityBin
 from her2core.evaluation.figures import Figure
 from her2core.evaluation.gallery import GalleryEntry
@@ -33,7 +34,7 @@ _compact = partial(json.dumps, ensure_ascii=False, allow_nan=False)
 _MAX_REPORT_BYTES = 512 * 1024 * 1024
 
 
-class ReportError(ValueError):
+class ReportError(RefusalError, ValueError):
     """A report cannot be used; str(error) names it, the reason and what to do."""
 
 

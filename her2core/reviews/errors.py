@@ -1,7 +1,9 @@
 """What can go wrong with the review store. str(error) is always one calm sentence for a page."""
 
+from her2core.common.refusal import RefusalError
 
-class StoreError(RuntimeError):
+
+class StoreError(RefusalError, RuntimeError):
     """The database could not be used; nothing was recorded, and a page should keep its draft."""
 
 

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from her2core.common.refusal import RefusalError
 from her2core.models.architectures import ARCHITECTURES, model_name
 from her2core.models.bundles.card import BundleError, ModelCard
 from her2core.models.bundles.registry import choose, chosen
@@ -29,7 +30,7 @@ from her2core.xai.progress import Progress
 _log = logging.getLogger(__name__)
 
 
-class NoModelError(RuntimeError):
+class NoModelError(RefusalError, RuntimeError):
     """No model can answer; str(error) is one sentence saying why."""
 
 

@@ -20,12 +20,13 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
 from her2core.common.files import replaced_file
+from her2core.common.refusal import RefusalError
 
 _PROGRESS = "progress"
 _DAMAGE = (SafetensorError, OSError, KeyError, TypeError, json.JSONDecodeError)
 
 
-class CheckpointError(ValueError):
+class CheckpointError(RefusalError, ValueError):
     """A checkpoint cannot be used; str(error) is one sentence."""
 
 

@@ -17,7 +17,7 @@ from her2core.models.ood.appearance import appearance
 from her2core.models.ood.novelty import FEATURE_COMPONENTS, Novelty, calibrated, known_space, pooled
 from her2core.models.ood.novelty_file import from_bytes, to_bytes
 from her2core.models.ood.other_stains import fit_other_stains
-from her2core.training.data.datasets import LabelledFile, PatchSet, load_patches
+from her2core.training.data.datasets import DatasetError, LabelledFile, PatchSet, load_patches
 from her2core.training.data.restained import Image8, restained
 from her2core.training.novelty_patches import Patches, Views
 
@@ -139,7 +139,7 @@ def _look(
 
 def _images(files: Sequence[LabelledFile]) -> list[Image8]:
     if not files:
-        raise ValueError("There are no patches of these groups.")
+        raise DatasetError("There are no patches of these groups.")
     return list(load_patches(files).images)
 
 

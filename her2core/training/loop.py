@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from her2core.common.files import write_atomically
+from her2core.common.refusal import RefusalError
 from her2core.training.checkpoint import CheckpointError, Progress, load_state, save_state
 from her2core.training.data.batches import Mixture
 from her2core.training.losses import class_weights, recipe_loss
@@ -31,7 +32,7 @@ BEST_FILE = "best.weights.h5"
 HISTORY_FILE = "history.jsonl"
 
 
-class TrainingError(RuntimeError):
+class TrainingError(RefusalError, RuntimeError):
     """Training cannot go on; str(error) is one sentence."""
 
 

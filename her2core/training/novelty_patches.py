@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from her2core.preprocessing.glass import WhiteBalance, prepared
-from her2core.training.data.datasets import LabelledFile
+from her2core.training.data.datasets import DatasetError, LabelledFile
 from her2core.training.data.layouts import read_layout
 from her2core.training.data.microscopes import seen_by_another
 from her2core.training.data.restained import Image8
@@ -80,15 +80,14 @@ def choose_patches(
         seed: of the drawing.
 
     Raises:
-        DatasetError: a folder cannot be read.
-        ValueError: a named group is nowhere, or a group is among both.
+        DatasetError: a folder cannot be read, a named group is nowhere, or a group is among both.
     """
     wanted = frozenset(calibration_groups)
     of_known = [(folder, sample_files(_files(folder), most, seed)) for folder in known]
     listed = [(folder, _files(folder)) for folder in calibration]
     absent = wanted - {file.group for _, files in listed for file in files}
     if absent:
-        raise ValueError(
+        raise DatasetError(
             f"No calibration patch is of the group {min(absent)}; see --calibration-groups."
         )
     held_out = [
@@ -97,7 +96,7 @@ def choose_patches(
     ]
     both = _groups(of_known) & _groups(held_out)
     if both:
-        raise ValueError(
+        raise DatasetError(
             f"{min(both)} is among the known patches and among those to calibrate on; name other "
             "groups with --calibration-groups."
         )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from her2core.common.refusal import RefusalError
 from her2core.models.adapt import LabelledFeatures
 from her2core.models.backends.choose import open_reader
 from her2core.models.bundles.bundle_files import CHECKED_PATCHES, BundleFiles
@@ -25,7 +26,7 @@ LEAST_PATCHES = 30
 OnProgress = Callable[[float], None]
 
 
-class AdaptError(ValueError):
+class AdaptError(RefusalError, ValueError):
     """A bundle cannot be fitted to these patches; str(error) is one sentence."""
 
 

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_args
 
+from her2core.common.refusal import RefusalError
 from her2core.preprocessing.glass import WhiteBalance
 from her2core.training.data.augment import Augmentation
 
@@ -109,7 +110,7 @@ class Recipe:
         return self.fine_tune_rate if self.head_epochs else self.learning_rate
 
 
-class RecipeError(ValueError):
+class RecipeError(RefusalError, ValueError):
     """The recipe file is not usable; the message names the entry."""
 
 

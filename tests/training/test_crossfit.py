@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from her2core.charts.plots import reliability_plot
+from her2core.common.refusal import RefusalError
 from her2core.evaluation.report import REPORT_FILE, Report
 from her2core.models.architectures import ARCHITECTURES
 from her2core.models.architectures.keras_model import build
@@ -17,7 +18,6 @@ from her2core.models.bundles.bundle import write_bundle
 from her2core.models.bundles.bundle_files import read_files
 from tests.tiny_bundles import a_card, bundle_root, noise, usual_reader
 from training import crossfit
-from training.report_command import EvaluationError
 
 
 def class_folders(folder: Path, seed: int) -> Path:
@@ -76,9 +76,9 @@ def test_each_fold_is_read_by_its_own_models(tmp_path, other_cnn):
 def test_folds_of_different_architectures_are_refused():
     cnn = replace(a_card("cnn"), weights_sha256="a" * 64)
     densenet = replace(a_card("densenet121"), weights_sha256="b" * 64)
-    with pytest.raises(EvaluationError, match="one bundle of each architecture"):
+    with pytest.raises(RefusalError, match="one bundle of each architecture"):
         crossfit.crossfit_models([[cnn], [densenet]])
-    with pytest.raises(EvaluationError, match="one bundle of each architecture"):
+    with pytest.raises(RefusalError, match="one bundle of each architecture"):
         crossfit.crossfit_models([[cnn, cnn], [cnn, cnn]])
 
 

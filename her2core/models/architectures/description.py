@@ -13,6 +13,8 @@ from math import prod
 from types import MappingProxyType
 from typing import assert_never
 
+from her2core.common.refusal import RefusalError
+
 Shape = tuple[int, ...]
 SIDE = 224
 # Layers that every network has, by these names: the last feature map, the hidden layer of the head,
@@ -20,7 +22,7 @@ SIDE = 224
 FEATURES, HIDDEN, LOGITS, PROBABILITIES = "features", "hidden", "logits", "probabilities"
 
 
-class WeightsUnavailableError(RuntimeError):
+class WeightsUnavailableError(RefusalError, RuntimeError):
     """The ImageNet weights could not be downloaded or read."""
 
 

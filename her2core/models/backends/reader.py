@@ -8,6 +8,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from her2core.common.refusal import RefusalError
+
 Floats = npt.NDArray[np.float32]
 TOLERANCE = 1e-3
 
@@ -43,7 +45,7 @@ class Reader(Protocol):
         """
 
 
-class BackendError(RuntimeError):
+class BackendError(RefusalError, RuntimeError):
     """A backend cannot run this network here; str(error) is one sentence saying why."""
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 from her2core.common import strict_json
+from her2core.common.refusal import RefusalError
 from her2core.models.bundles.card_records import Adaptation, KnownPatches, ProvenanceFacts
 from her2core.models.conformal import COVERAGE, ConformalSets
 from her2core.models.temperature import Temperature, is_valid
@@ -34,7 +35,7 @@ PartReading = Literal["grid-1"]
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 
 
-class BundleError(ValueError):
+class BundleError(RefusalError, ValueError):
     """A model bundle cannot be used; str(error) names the bundle, the reason and what to do."""
 
 

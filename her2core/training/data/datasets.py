@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from her2core.common.refusal import RefusalError
 from her2core.preprocessing.glass import WhiteBalance, prepared
 from her2core.preprocessing.patches import MODEL_SIDE, Patch, PatchError, decode_file
 from her2core.preprocessing.picture_files import LeftOut
@@ -32,7 +33,7 @@ PARTS: Mapping[str, Part] = {
 }
 
 
-class DatasetError(ValueError):
+class DatasetError(RefusalError, ValueError):
     """The folder cannot be used for training; the message says why and what to do."""
 
 
