@@ -100,8 +100,8 @@ def test_what_is_transparent_is_glass(tmp_path, picture, kind, options):
 
 APERIO: dict[str, Any] = {
     "tile": (256, 256),
-    "compression": "jpeg",
-    "compressionargs": {"level": 97},
+    "compression": 33005,  # JPEG 2000 as Aperio names it
+    "compressionargs": {"level": 0},
     "description": "Aperio Image Library v12.0.16 \r\n700x500 (256x256)|AppMag = 40|MPP = 0.25",
 }
 
@@ -118,7 +118,7 @@ def test_declared_colours_are_honoured_and_the_scale_is_kept(tmp_path, picture, 
     whole, slide = shown(path)
     inside = ((picture > 40) & (picture < 215)).all(axis=2)  # what both can show
     assert np.abs(stored.astype(int) - picture)[inside].mean() > 7
-    assert np.abs(whole.astype(int) - picture)[inside].mean() < (4 if options is APERIO else 2)
+    assert np.abs(whole.astype(int) - picture)[inside].mean() < 2
     assert "converted" in slide.notes[0]
     assert slide.facts.um_per_pixel == pytest.approx(0.25)
 
