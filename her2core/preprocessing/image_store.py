@@ -11,11 +11,12 @@ import io
 import os
 import re
 import threading
+from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO
 
 from PIL import Image
 
@@ -32,28 +33,49 @@ _COMPRESSION = 3
 _MEMORY_BYTES = 2**30
 
 
-class Images(Protocol):
+class Images(ABC):
     """Where the pictures of patches are kept, on disk or in memory."""
 
+    @abstractmethod
     def put(self, patch: Patch) -> None:
-        """Keep a patch.
+        """Keep a patch, from now on where it is kept intact already.
 
         Raises:
             PatchError: there is no room for it.
+            ValueError: `patch.sha256` is not a sha256.
         """
 
-    def load(self, sha256: str, name: str) -> Patch:
-        """The patch of that upload, called `name`.
+    @abstractmethod
+    def has(self, sha256: str) -> bool:
+        """Whether the patch of that upload is kept intact; False for what is no sha256."""
+
+    @abstractmethod
+    def stored(self, sha256: str) -> bytes | None:
+        """The PNG file of a patch as it is kept; None where it is not.
 
         Raises:
-            PatchError: it is not kept.
+            OSError: it is kept but cannot be read.
         """
 
-    def has(self, sha256: str) -> bool:
-        """Whether the patch of that upload is kept intact."""
+    @abstractmethod
+    def _lost(self, name: str, state: str) -> str:
+        """The sentence on a patch that cannot be had; `state` says what became of its file."""
 
-    def stored(self, sha256: str) -> bytes | None:
-        """The PNG file of a patch as it is kept; None where it is not."""
+    def load(self, sha256: str, name: str) -> Patch:
+        """The patch as it was uploaded, pixel for pixel, with its centred square, called `name`.
+
+        Raises:
+            PatchError: it is not kept, or its file is damaged.
+        """
+        shown = safe_name(name)
+        try:
+            png = self.stored(sha256)
+            if png is None:
+                raise PatchError(self._lost(shown, "missing"))
+            rgb = read_image(png, _NO_LIMIT, 1).rgb
+        except (OSError, UnreadableImageError) as error:
+            raise PatchError(self._lost(shown, "damaged or not readable")) from error
+        return Patch(shown, sha256, rgb, Square.centred(rgb.shape[1], rgb.shape[0]))
 
 
 def open_images(settings: Settings) -> Images:
@@ -65,7 +87,7 @@ def open_images(settings: Settings) -> Images:
     return ImageStore(settings.image_dir) if settings.store_images else MemoryImages()
 
 
-class MemoryImages:
+class MemoryImages(Images):
     """Patches in the memory of this process, gone when it ends; safe to use from several threads.
 
     Beyond a total of `max_bytes` (compressed) the longest unused are let go.
@@ -96,34 +118,26 @@ class MemoryImages:
             while sum(map(len, self._kept.values())) > self._max_bytes:
                 self._kept.popitem(last=False)
 
-    def load(self, sha256: str, name: str) -> Patch:
-        """The patch as it was uploaded, pixel for pixel, with its centred square.
-
-        Raises:
-            PatchError: it came before this server was started, or had to make room.
-        """
-        shown = safe_name(name)
-        with self._lock:
-            data = self._kept.get(sha256)
-            if data is None:
-                raise PatchError(
-                    f"The picture of “{shown}” is gone, because none are stored here; upload the "
-                    "same file again to see it, its reviews are not affected."
-                )
-            self._kept.move_to_end(sha256)
-        return _patch(data, shown, sha256)
-
     def has(self, sha256: str) -> bool:
         """Whether a patch is still in memory."""
-        return self.stored(sha256) is not None
+        with self._lock:
+            return sha256 in self._kept
 
     def stored(self, sha256: str) -> bytes | None:
-        """The PNG file of a patch as it is kept; None where it is not."""
+        """The PNG of a patch; None where it came before this server, or had to make room."""
         with self._lock:
+            if sha256 in self._kept:
+                self._kept.move_to_end(sha256)
             return self._kept.get(sha256)
 
+    def _lost(self, name: str, state: str) -> str:
+        return (
+            f"The picture of “{name}” is gone, because none are stored here; upload the same file "
+            "again to see it, its reviews are not affected."
+        )
 
-class ImageStore:
+
+class ImageStore(Images):
     """A folder of patches, readable by its owner only (folder 0700, files 0600)."""
 
     def __init__(self, root: Path) -> None:
@@ -150,34 +164,12 @@ class ImageStore:
         if _is_intact(path) and _touched(path):
             return
         try:
-            _write_png(patch, path)
+            with replaced_file(path) as file:
+                _as_png(patch, file)
         except OSError as error:
             raise PatchError(
                 f"“{patch.name}” could not be kept ({error.strerror or 'write error'}); free disk "
                 "space or ask who looks after this computer, then upload it again."
-            ) from error
-
-    def load(self, sha256: str, name: str) -> Patch:
-        """The patch as it was uploaded, pixel for pixel, with its centred square.
-
-        Args:
-            sha256: of the uploaded bytes.
-            name: what to call it.
-
-        Raises:
-            PatchError: it is not kept here, or its file is damaged.
-        """
-        shown = safe_name(name)
-        path = self._path(sha256)
-        try:
-            if path is None:
-                raise FileNotFoundError
-            return _patch(path.read_bytes(), shown, sha256)
-        except (OSError, UnreadableImageError) as error:
-            state = "missing" if isinstance(error, FileNotFoundError) else "damaged or not readable"
-            raise PatchError(
-                f"The stored image of “{shown}” is {state}; upload the same file again to restore "
-                "it, its reviews are not affected."
             ) from error
 
     def has(self, sha256: str) -> bool:
@@ -196,6 +188,12 @@ class ImageStore:
             return None if path is None else path.read_bytes()
         except FileNotFoundError:
             return None
+
+    def _lost(self, name: str, state: str) -> str:
+        return (
+            f"The stored image of “{name}” is {state}; upload the same file again to restore it, "
+            "its reviews are not affected."
+        )
 
     def kept(self) -> Iterator[tuple[str, datetime, int]]:
         """sha256, time of storing (UTC) and bytes of every image here."""
@@ -233,17 +231,6 @@ class ImageStore:
 def _as_png(patch: Patch, file: IO[bytes]) -> None:
     """The pixels and nothing else."""
     Image.fromarray(patch.rgb).save(file, "PNG", compress_level=_COMPRESSION)
-
-
-def _patch(png: bytes, name: str, sha256: str) -> Patch:
-    rgb = read_image(png, _NO_LIMIT, 1).rgb
-    return Patch(name, sha256, rgb, Square.centred(rgb.shape[1], rgb.shape[0]))
-
-
-def _write_png(patch: Patch, path: Path) -> None:
-    """Never a half file under `path`."""
-    with replaced_file(path) as file:
-        _as_png(patch, file)
 
 
 def _stored_at(facts: os.stat_result) -> datetime:
