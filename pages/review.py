@@ -112,9 +112,12 @@ def _workplace(here: Services, front: Front) -> None:
                 here.workbench.cards(),
                 tumour,
                 here.settings.external_file,
+                parts=here.workbench.parts(patch),
                 doubtful=not quality.confirmable,
+                disregard=quality.disregard,
             )
-            stain_panel.draw(here.stain, patch, readings, shown_review)
+            if not quality.disregard:
+                stain_panel.draw(here.stain, patch, readings, shown_review)
         if shown_review is not None:
             recorded.draw(shown_review, front.to_review, hidden)
         elif readings is not None:
@@ -197,7 +200,9 @@ def _warnings(
     if patch.square != centred.square:
         of_centred = _assessed(centred.key, centred).warnings
         kept = [sentence for sentence in kept if sentence not in of_centred]
-    warnings = dict.fromkeys(filter(None, (strange, *quality.warnings, *kept)))
+    # what is wrong comes before that something is, and instead of it where it says all
+    vague = () if strange is None or quality.disregard else (strange,)
+    warnings = dict.fromkeys((*quality.warnings, *vague, *kept))
     serious = [sentence for sentence in warnings if not is_remark(sentence)]
     if serious:
         st.warning("  \n".join(map(markdown_text, serious)), icon=":material/report:")

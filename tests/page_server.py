@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -49,6 +50,13 @@ def cards_of(app: AppTest) -> list[dict[str, Any]]:
 def layer_titles(app: AppTest) -> list[str]:
     """The layers that can be shown over the image."""
     return [layer["title"] for layer in scene_of(app)["layers"]]
+
+
+def cards_say(app: AppTest) -> list[str]:
+    """The score on each verdict's card, also where it is to be disregarded."""
+    disregarded = r"\*\*Disregard\*\*.*said (.+): see"
+    scores = (re.search(disregarded, each.value, re.DOTALL) for each in app.markdown)
+    return [title.value for title in app.title] or [found[1] for found in scores if found]
 
 
 def text_of(app: AppTest) -> str:

@@ -109,7 +109,7 @@ def right_at(results: Mapping[str, Any] | None, band: str, models: Collection[st
     for row in results.get("distances", ()):
         if row["band"] == band and row["readings"]:
             return (
-                f"Of real breast tissue called {band}, {row['exact']} of {row['readings']} "
+                f"Of real HER2 of breast called {band}, {row['exact']} of {row['readings']} "
                 f"readings gave the label, {row['within_one']} were within one grade."
             )
     return ""

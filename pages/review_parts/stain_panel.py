@@ -64,6 +64,8 @@ def compared_line(review: Review, *, same: str = "as you do") -> str:
 def _panel(verdicts: Sequence[Verdict], reading: StainReading, words: str) -> None:
     _far_apart(verdicts, reading)
     title = f"Stain measurement (no network): **{markdown_text(reading.verdict)}**"
+    if reading.reason:  # its first words, such as "too few cells"; all of it stands inside
+        title = f"{title} – {markdown_text(reading.reason.split(':')[0].lower())}"
     with st.expander(title, icon=":material/biotech:"):
         _table(reading)
         if words:

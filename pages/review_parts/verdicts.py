@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import streamlit as st
 
@@ -12,7 +13,8 @@ from her2core.models.architectures import model_name
 from her2core.models.assessable import ASSESSABLE, Assessability
 from her2core.models.bundles.card import ModelCard
 from her2core.models.conformal import prediction_set, set_text, uncalibrated
-from her2core.models.ood.novelty import FAMILIAR, LESS, UNLIKE, familiarity
+from her2core.models.ood.novelty import FAMILIAR, LESS, UNLIKE, Familiarity, familiarity
+from her2core.models.reading_grid import PartRead
 from her2core.models.verdict import Verdict
 from her2core.reviews.worklist import model_gap
 from her2core.scores import HER2Score, grade_gap
@@ -24,9 +26,10 @@ _FAMILIARITY = {
     UNLIKE: "red-badge[:material/priority_high",
 }
 _DISTANCE = (
-    "How far the patch lies from the patches that a network learnt from. What lies far out may be "
-    "another stain; what lies near may still be read wrongly."
+    "How far the patch lies from the patches that a network learnt from: {distance:.1f} times the "
+    "limit. What lies far out may be another stain; what lies near may still be read wrongly."
 )
+_OTHER_STAINS = "Other stains in brown or red lie at such a distance too."
 
 
 def draw(
@@ -35,7 +38,9 @@ def draw(
     tumour: Assessability = ASSESSABLE,
     external: Path | None = None,
     *,
+    parts: Mapping[str, Sequence[PartRead]] = MappingProxyType({}),
     doubtful: bool = False,
+    disregard: bool = False,
 ) -> None:
     """The verdicts and everything that follows from them.
 
@@ -44,20 +49,26 @@ def draw(
         cards: architecture -> card of the bundle in use.
         tumour: whether the field holds enough tumour cells for a score.
         external: what was measured on real breast tissue.
-        doubtful: a warning says that the square may show no HER2 at all.
+        parts: model id -> what it says of each part, where it read the square in parts.
+        doubtful: beside a warning agreement confirms nothing.
+        disregard: a warning says that the square shows no HER2 that could be scored.
     """
-    no_her2 = doubtful or not tumour.assessable
-    doubtful = no_her2 or _is_unlike(verdicts)
+    known = familiarity(verdicts)
+    disregard = disregard or (known is not None and known.band == UNLIKE)
+    no_her2 = doubtful or disregard or not tumour.assessable
+    doubtful = no_her2 or (known is not None and known.band != FAMILIAR)
     if not tumour.assessable:
         st.warning(markdown_text(tumour.reason or ""), icon=":material/search_off:")
     for column, verdict in zip(st.columns(len(verdicts), gap="small"), verdicts, strict=True):
         with column.container(border=True, gap="xxsmall", key=f"verdict-{verdict.architecture}"):
-            _card(verdict, tumour)
-            if tumour.assessable:
+            _card(verdict, tumour, disregard=disregard)
+            if tumour.assessable and not disregard:
+                _parts_line(verdict, parts.get(verdict.model_id, ()))
                 _set_line(verdict, cards.get(verdict.architecture))
     if tumour.assessable:
         agreement_line(verdicts, doubtful=doubtful)
-    _familiarity_line(verdicts, external, doubtful=no_her2)
+    if known is not None:
+        _familiarity_line(known, verdicts, external, doubtful=no_her2)
     figure = probability_figure(verdicts, dark=ui.is_dark())
     figure.update_layout(height=185)
     figure.update_xaxes(title_text=None)
@@ -87,31 +98,22 @@ def agreement_line(verdicts: Sequence[Verdict], *, doubtful: bool = False) -> No
     st.markdown(text)
 
 
-def _is_unlike(verdicts: Sequence[Verdict]) -> bool:
-    known = familiarity(verdicts)
-    return known is not None and known.band == UNLIKE
-
-
 def _familiarity_line(
-    verdicts: Sequence[Verdict], external: Path | None, *, doubtful: bool
+    known: Familiarity, verdicts: Sequence[Verdict], external: Path | None, *, doubtful: bool
 ) -> None:
     """How unlike what is known the patch is, in colour, sign and words."""
-    known = familiarity(verdicts)
-    if known is None:
-        return
-    badge = _FAMILIARITY[known.band]
+    distance = _DISTANCE.format(distance=known.distance)
     if doubtful and known.band == FAMILIAR:  # of its look, which confirms no verdict
-        st.markdown(
-            f":gray-badge[:material/near_me: Familiar look, {known.distance:.1f} times the limit]",
-            help=_DISTANCE,
-        )
+        st.markdown(":gray-badge[:material/near_me: Familiar look]", help=distance)
         return
     measured = charts.external(external) if external and not doubtful else None
     right = right_at(measured, known.band, [v.model_id for v in verdicts])
+    if right and known.band != FAMILIAR:
+        right = f"{right} {_OTHER_STAINS}"
     st.markdown(
-        f":{badge}: {known.band.capitalize()}, {known.distance:.1f} times the limit]"
+        f":{_FAMILIARITY[known.band]}: {known.band.capitalize()}]"
         + (f"  \n:gray[:small[{right}]]" if right else ""),
-        help=_DISTANCE,
+        help=distance,
     )
 
 
@@ -136,7 +138,7 @@ def compared(
     return f":{'orange' if gap == 1 else 'red'}[:material/{sign}:] {statement}, {grades} {where}"
 
 
-def _card(verdict: Verdict, tumour: Assessability) -> None:
+def _card(verdict: Verdict, tumour: Assessability, *, disregard: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(
             f"**{model_name(verdict.architecture)}**",
@@ -155,11 +157,25 @@ def _card(verdict: Verdict, tumour: Assessability) -> None:
     if not tumour.assessable:
         st.markdown("**Not assessable**  \n:gray[no score; the probabilities are below]")
         return
+    if disregard:
+        st.markdown(f"**Disregard**  \n:gray[said {verdict.score.label}: see the warning above]")
+        return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.title(verdict.score.label, anchor=False, width="content")
         st.markdown(
             f"{verdict.score.status}  \n:gray[{percent(verdict.confidence)} confidence]",
             width="content",
+        )
+
+
+def _parts_line(verdict: Verdict, parts: Sequence[PartRead]) -> None:
+    """In how many parts of the square the network sees what it says of the whole."""
+    scores = [HER2Score(part.probabilities.index(max(part.probabilities))) for part in parts]
+    if 0 < scores.count(verdict.score) < len(scores):
+        st.markdown(
+            f":gray[:small[{verdict.score.label} in {scores.count(verdict.score)} of "
+            f"{len(scores)} parts]]",
+            help="A large square is read in parts, and the most strongly stained one decides.",
         )
 
 
@@ -185,10 +201,11 @@ def _set_line(verdict: Verdict, card: ModelCard | None) -> None:
         measured = f"{measured}; {absent}"
     held_out = "; what is measured here is how many it held of held-out patches" if coverage else ""
     st.markdown(
-        f"Cannot tell apart: **{set_text(members)}**  \n:gray[:small[{promised} sets; {measured}]]",
-        help=f"A conformal prediction set: the scores this model cannot rule out. On patches like "
-        f"those it was calibrated on, the set holds the true score for {promised} of the patches "
-        f"of each class{held_out}. On other scanners and stains it may hold it less often.",
+        f"Cannot tell apart: **{set_text(members)}**",
+        help=f"A conformal prediction set ({promised} sets; {measured}): the scores this model "
+        "cannot rule out. On patches like those it was calibrated on, the set holds the true score "
+        f"for {promised} of the patches of each class{held_out}. On other scanners and stains it "
+        "may hold it less often.",
     )
 
 

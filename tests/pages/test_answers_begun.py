@@ -24,7 +24,7 @@ from her2core.serving.services import Services
 from her2core.serving.workbench import Workbench
 from her2core.settings import PROJECT_ROOT, Settings
 from pages.shell import ui
-from tests.page_server import serve, services_of, text_of
+from tests.page_server import cards_say, serve, services_of, text_of
 from tests.review_samples import draft
 
 ROOT = PROJECT_ROOT
@@ -141,16 +141,16 @@ def test_blind_mode_stays_on_over_an_idle_sign_out(here, patch):
 
 def test_a_reload_shows_no_verdict_to_who_reads_blind_and_notes_none_as_seen(here, patch):
     app = opened(blind=True)
-    assert not app.title
+    assert not cards_say(app)
     app.switch_page(ui.REVIEW_LOG_PAGE).run()
     assert app.query_params["blind"] in ("1", ["1"])
     again = opened({"blind": "1"})
     assert again.toggle(key="blind").value
     assert "Blind mode: the verdicts stay hidden" in text_of(again)
-    assert not again.title
+    assert not cards_say(again)
     assert here.store.showings.seen("Dr. Ada", [patch]) == frozenset()
     again.toggle(key="blind").set_value(False).run()
-    assert again.title
+    assert cards_say(again)
     assert "blind" not in again.query_params
 
 

@@ -47,12 +47,12 @@ def shown(
 
     app = AppTest.from_function(page, args=(probabilities, cards, model_id)).run(timeout=60)
     assert not app.exception, app.exception
-    return "\n".join(element.value for element in app.markdown)
+    return "\n".join(f"{element.value} {element.help or ''}" for element in app.markdown)
 
 
 @pytest.mark.parametrize(
     ("novelty", "colour", "words"),
-    [(0.4, "green", "Familiar, 0.4"), (1.2, "orange", "Less familiar, 1.2"), (3, "red", "Unlike")],
+    [(0.4, "green", "Familiar"), (1.2, "orange", "Less familiar"), (3, "red", "Unlike")],
 )
 def test_how_unfamiliar_a_patch_is_stands_in_colour_and_words(tmp_path, novelty, colour, words):
     def page(novelty, folder):  # runs as a script of its own
@@ -72,15 +72,23 @@ def test_how_unfamiliar_a_patch_is_stands_in_colour_and_words(tmp_path, novelty,
     (tmp_path / "external.json").write_text(measured, encoding="utf-8")
     app = AppTest.from_function(page, args=(novelty, str(tmp_path))).run(timeout=60)
     assert not app.exception, app.exception
-    (line,) = (each.value for each in app.markdown if "times the limit" in each.value)
-    assert f":{colour}-badge[" in line
-    assert words in line
-    assert re.search(r"Of real breast tissue called [a-z ]+, 2[012] of 30 readings", line)
+    (line,) = (each for each in app.markdown if "-badge[" in each.value and words in each.value)
+    assert f":{colour}-badge[" in line.value
+    assert f"{novelty:.1f} times the limit" in line.help
+    if novelty < 3:  # unlike all that is known, a verdict is to be disregarded
+        assert re.search(r"Of real HER2 of breast called [a-z ]+, 2[01] of 30 readings", line.value)
+    assert ("Other stains" in line.value) == (words == "Less familiar")
 
 
 @pytest.mark.parametrize(
     ("doubtful", "assessable", "novelty"),
-    [(True, True, 0.4), (False, False, 0.4), (False, True, 3.0), (False, True, 0.4)],
+    [
+        (True, True, 0.4),
+        (False, False, 0.4),
+        (False, True, 3.0),
+        (False, True, 1.2),
+        (False, True, 0.4),
+    ],
 )
 def test_nothing_is_green_beside_a_warning_that_the_square_may_show_no_her2(
     doubtful, assessable, novelty
@@ -104,6 +112,40 @@ def test_nothing_is_green_beside_a_warning_that_the_square_may_show_no_her2(
     assert (":green-badge" not in said) == warned
     assert ("The models agree on 3+" in said) == assessable
     assert ("but see the warning above" in said) == (warned and assessable)
+
+
+def test_a_network_that_knows_no_such_thing_shows_no_score_as_its_verdict():
+    def page(disregard):  # runs as a script of its own
+        from her2core.models.verdict import Verdict
+        from pages.review_parts import verdicts
+
+        one = Verdict("cnn", "cnn-1", (0.0, 0.1, 0.1, 0.8), demo=False, novelty=0.4)
+        verdicts.draw([one], {}, disregard=disregard)
+
+    for disregard in (False, True):
+        app = AppTest.from_function(page, args=(disregard,)).run(timeout=60)
+        assert not app.exception, app.exception
+        assert ("3+" in [title.value for title in app.title]) != disregard
+        assert any("**Disregard**" in each.value for each in app.markdown) == disregard
+
+
+def test_a_large_square_says_in_how_many_parts_the_verdict_is_seen():
+    def page(grades):  # runs as a script of its own
+        from her2core.models.reading_grid import PartRead
+        from her2core.models.verdict import Verdict
+        from her2core.preprocessing.patches import Square
+        from pages.review_parts import verdicts
+
+        one = Verdict("cnn", "cnn-1", (0.0, 0.1, 0.1, 0.8), demo=False)
+        surely = {1: (0.0, 1.0, 0.0, 0.0), 2: (0.0, 0.0, 1.0, 0.0), 3: (0.0, 0.0, 0.0, 1.0)}
+        parts = [PartRead(Square(0, 0, 224), surely[grade], grade == 3) for grade in grades]
+        verdicts.draw([one], {}, parts={"cnn-1": parts})
+
+    for grades, words in (((3, 2, 2, 1), "3+ in 1 of 4 parts"), ((3, 3, 3, 3), "")):
+        app = AppTest.from_function(page, args=(grades,)).run(timeout=60)
+        assert not app.exception, app.exception
+        lines = [each.value for each in app.markdown if " parts]" in each.value]
+        assert [words in line for line in lines] == ([True] if words else [])
 
 
 def test_the_reviewer_reads_which_scores_cannot_be_told_apart():

@@ -41,7 +41,15 @@ from pages.review_parts import viewer
 from pages.shell import ui
 from pages.viewer import component
 from tests import hostile
-from tests.page_server import cards_of, layer_titles, scene_of, serve, services_of, text_of
+from tests.page_server import (
+    cards_of,
+    cards_say,
+    layer_titles,
+    scene_of,
+    serve,
+    services_of,
+    text_of,
+)
 from tests.tiny_bundles import bundle_root, classifier, noise, pixels
 from tests.whole_worklist import whole_worklist
 
@@ -276,8 +284,7 @@ def test_a_warning_kept_by_an_earlier_version_is_told_once(app, here, monkeypatc
 def test_both_verdicts_stand_side_by_side(app, three, here):
     app.run()
     verdicts = here.workbench.verdicts(here.images.load(three[0], "p1.png"))
-    titles = [title.value for title in app.title]
-    assert titles == [verdict.score.label for verdict in verdicts]
+    assert cards_say(app) == [verdict.score.label for verdict in verdicts]
     said = text_of(app)
     assert "**CNN**" in said
     assert "**DenseNet121**" in said
@@ -423,7 +430,7 @@ def test_blind_mode_hides_every_verdict_until_the_own_score_is_saved(app, three,
     sign_in(app)
     said = text_of(app)
     assert "**CNN**" not in said
-    assert not app.title
+    assert not cards_say(app)
     assert "Agree" not in labels(app)
     assert not [one for one in app.button_group if one.key == "overlay"]
     assert not layer_titles(app)
@@ -435,12 +442,12 @@ def test_blind_mode_hides_every_verdict_until_the_own_score_is_saved(app, three,
     assert set(review.agrees.values()) == {None}
     # the same patch, now with its verdicts and how they compare
     assert app.query_params["patch"] == three[0]
-    assert [title.value for title in app.title] == [v.score.label for v in review.verdicts]
+    assert cards_say(app) == [v.score.label for v in review.verdicts]
     assert "Your review: 0" in text_of(app)
     assert "Cells (stain measurement)" in layer_titles(app)
     button(app, "Next patch").click().run()
     assert app.query_params["patch"] == three[1]
-    assert not app.title
+    assert not cards_say(app)
 
 
 def test_a_patch_whose_verdicts_were_seen_cannot_be_reviewed_blind_any_more(app, three, here):
@@ -476,13 +483,13 @@ def test_what_was_seen_yesterday_is_seen_after_a_restart_too(
     again = restarted(monkeypatch, here)
     app = opened_anew("Dr. Ada")
     assert "shown before" in text_of(app)
-    assert app.title
+    assert cards_say(app)
     button(app, "1+").click().run()
     button(app, "Save").click().run()
     assert [review.blind for review in reviews(here)] == [False]
     # the next one was not shown to anybody
     assert app.query_params["patch"] == three[1]
-    assert not app.title
+    assert not cards_say(app)
     assert again.store.showings.seen("Dr. Ada", three) == {three[0]}
     again.store.close()
 
@@ -491,7 +498,7 @@ def test_what_one_reviewer_saw_another_has_not_seen(app, three, here, monkeypatc
     sign_in(app, "Dr. Ada")
     again = restarted(monkeypatch, here)
     app = opened_anew("Dr. Bo")
-    assert not app.title
+    assert not cards_say(app)
     button(app, "1+").click().run()
     button(app, "Save").click().run()
     assert [review.blind for review in reviews(here)] == [True]
@@ -512,7 +519,7 @@ def test_an_answer_that_cannot_be_blind_any_more_is_kept_and_saved_as_not_blind(
     said = text_of(app)
     assert "cannot be recorded as blind" in said
     assert "recorded as not blind" in said
-    assert app.title, "what was seen is not hidden"
+    assert cards_say(app), "what was seen is not hidden"
     assert app.text_area[0].value == "own view"
     button(app, "Save").click().run()
     (review,) = reviews(here)
@@ -539,11 +546,11 @@ def test_verdicts_come_up_unrecorded_only_for_who_does_not_read_blind(
         (review,) = reviews(here)
         assert review.blind
         # its verdicts are due now, but cannot be recorded as shown
-        assert not app.title
+        assert not cards_say(app)
         assert "The disk that holds the review database is full" in text_of(app)
         assert not app.exception
 
-        assert opened_anew("Dr. Bo", blind=False).title
+        assert cards_say(opened_anew("Dr. Bo", blind=False))
     with closing(ReviewStore(here.settings.database_url)) as other:
         assert other.showings.seen("Dr. Bo", three) == frozenset()
         # this server knows, and writes it with the next one
@@ -902,7 +909,7 @@ def test_an_image_that_is_gone_is_told_and_the_others_go_on(app, three, here):
     assert "p1" in "\n".join(one.value for one in app.warning)
     assert not app.exception
     button(app, "Next").click().run()
-    assert app.title
+    assert cards_say(app)
 
 
 def test_where_nothing_is_stored_the_page_says_so_and_the_review_is_recorded(

@@ -223,9 +223,8 @@ def warning(verdicts: Sequence[Verdict]) -> str | None:
     far = f"distance {found.distance:.1f} times the limit"
     if found.band == LESS:
         return (
-            f"This patch is less familiar to {who} ({far}). HER2 "
-            "stains of other laboratories lie as far, and were read rightly there; so do brown "
-            "nuclei and red chromogens. Make sure that it is HER2 in brown DAB."
+            f"This patch is less familiar to {who} ({far}): make sure that it is HER2 in brown "
+            "DAB, for brown nuclei and red chromogens lie as far as that of some laboratories."
         )
     return (
         f"This patch is unlike what {who} knows ({far}): it may "

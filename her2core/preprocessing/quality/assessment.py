@@ -91,6 +91,11 @@ class QualityReport:
         return tuple(each.message for each in self.findings)
 
     @property
+    def disregard(self) -> bool:
+        """Whether the square shows no HER2 that could be scored."""
+        return any(each.disregard for each in self.findings)
+
+    @property
     def confirmable(self) -> bool:
         """Whether networks that agree on this square confirm anything."""
         return all(each.confirmable for each in self.findings)

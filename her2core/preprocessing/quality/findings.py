@@ -10,6 +10,7 @@ class Finding:
     Attributes:
         code: its name in reports.
         message: what is wrong and what to do, one sentence.
+        disregard: the square shows no HER2 that could be scored, whatever the networks say.
         confirmable: networks that agreed on such squares were right as often as on others
             (docs/external.md). Where it is False, what they agree on may be no HER2 at all.
     """
@@ -17,21 +18,32 @@ class Finding:
     code: str
     message: str
     confirmable: bool = False
+    disregard: bool = False
 
 
 # Codes of the findings that tell how much of the square is under ink, or is tissue.
 PEN, LITTLE_TISSUE = "pen", "little_tissue"
 _DISREGARD = "the models know HER2 IHC only, so disregard their verdicts."
 BLANK = Finding(
-    "blank", "The square shows hardly any tissue; move it onto tumour or choose another patch."
+    "blank",
+    "The square shows hardly any tissue; move it onto tumour or choose another patch.",
+    disregard=True,
 )
 GREY = Finding(
-    "grey", "The image has no colour, so brown DAB cannot be told from blue; use the colour image."
+    "grey",
+    "The image has no colour, so brown DAB cannot be told from blue; use the colour image.",
+    disregard=True,
 )
-EOSIN = Finding("h_and_e", f"The pink looks like eosin (H&E), not IHC; {_DISREGARD}")
-NOT_IHC = Finding("not_ihc", f"The colours are not those of DAB and haematoxylin; {_DISREGARD}")
+EOSIN = Finding(
+    "h_and_e", f"The pink looks like eosin (H&E), not IHC; {_DISREGARD}", disregard=True
+)
+NOT_IHC = Finding(
+    "not_ihc", f"The colours are not those of DAB and haematoxylin; {_DISREGARD}", disregard=True
+)
 BROWN_NUCLEI = Finding(
-    "brown_nuclei", "The brown lies on nuclei, not on membranes: is this a HER2 stain?"
+    "brown_nuclei",
+    "The brown lies on nuclei, not on membranes: is this a HER2 stain?",
+    disregard=True,
 )
 BLURRED = Finding("blurred", "The square is out of focus; rescan it or choose a sharper patch.")
 DARK = Finding("dark", "The square is under-exposed; export it again with brighter settings.")
