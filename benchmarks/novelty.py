@@ -8,7 +8,7 @@ beside which agreement counts for nothing on the Review page.
 """
 
 import csv
-import os
+import hashlib
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,17 +19,17 @@ import numpy.typing as npt
 from benchmarks.figure import ROOT, Figure, add_cores, at_least, at_most, no_goal, publish, rgb_of
 from benchmarks.unfamiliar import unfamiliar
 from her2core.common.commands import command_parser
-from her2core.models.ood.novelty_file import load_novelty
 from her2core.models.verdict import UNFAMILIAR
-from her2core.preprocessing.glass import prepared
 from her2core.preprocessing.patches import MODEL_SIDE, Patch, Square
 from her2core.preprocessing.quality.assessment import assess
 from her2core.scores import HER2Score
+from her2core.serving.batches import read_in_batches
+from her2core.serving.loaded_model import LoadedModel
+from her2core.settings import load_settings
 from her2core.training.data.real_crops import cut_crops
 from her2core.training.synthetic import GeneratorConfig, make_patch
 
 SHOULD_BE_FLAGGED, MAY_BE_FLAGGED = 0.95, 0.05
-_BATCH = 16
 _WHOLE = Square.centred(MODEL_SIDE, MODEL_SIDE)
 _UNIT = "share flagged"
 SYNTHETIC = "fresh synthetic patches"
@@ -39,7 +39,6 @@ Distances = npt.NDArray[np.float32]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print and write; 0 also where goals are missed, they are in the file."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     parser = command_parser("benchmarks.novelty", __doc__)
     parser.add_argument(
         "--bundle", type=Path, default=ROOT / "data" / "bundles" / "densenet121-demo"
@@ -63,27 +62,15 @@ def measured(bundle: Path, cores: Path, number: int, seed: int) -> list[Figure]:
         ValueError: the bundle has nothing to tell unfamiliar inputs by.
         BundleError: the bundle cannot be used.
     """
-    from her2core.models.backends.tensorflow_backend import Classifier
-    from her2core.models.bundles.bundle import load_bundle
-
-    classifier = Classifier(load_bundle(bundle))
-    card = classifier.bundle.card
-    novelty = load_novelty(bundle, card)
-    if novelty is None or card.novelty is None:
+    model = LoadedModel(bundle, load_settings())
+    if model.card.novelty is None:
         raise ValueError(f"“{bundle.name}” has no novelty; add it with `training.add_novelty`.")
 
     def values(images: Sequence[Image8]) -> Distances:
-        parts = []
-        for start in range(0, len(images), _BATCH):
-            batch = [
-                prepared(image, card.input.white_balance)
-                for image in images[start : start + _BATCH]
-            ]
-            pixels = np.stack(batch).astype(np.float32) / np.float32(255)
-            parts.append(novelty.measure(pixels, classifier.read(pixels).features))
-        return np.concatenate(parts)
+        verdicts = read_in_batches([model], map(_patch, images))
+        return np.array([verdict.novelty for (verdict,) in verdicts], np.float32)
 
-    real = real_crops(cores, number, seed, set(card.novelty.groups))
+    real = real_crops(cores, number, seed, set(model.card.novelty.groups))
     rng = np.random.default_rng(seed)
     synthetic = fresh_patches(number, rng)
     rows = []
@@ -153,10 +140,14 @@ def _row(name: str, distances: Distances, note: str = "") -> Figure:
 def _warned(name: str, images: Sequence[Image8], distances: Distances) -> Figure:
     """How many are flagged or have a warning that greys the agreement of the networks."""
     warned = [
-        distance > UNFAMILIAR or not assess(Patch("a", "0" * 64, image, _WHOLE)).confirmable
+        distance > UNFAMILIAR or not assess(_patch(image)).confirmable
         for image, distance in zip(images, distances, strict=True)
     ]
     return no_goal(f"{name}: flagged or warned of", float(np.mean(warned)), "share", len(warned))
+
+
+def _patch(image: Image8) -> Patch:
+    return Patch("a", hashlib.sha256(image.tobytes()).hexdigest(), image, _WHOLE)
 
 
 def _share(distances: Distances) -> float:
