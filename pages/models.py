@@ -20,7 +20,7 @@ def main() -> None:
     here = ui.services_or_stop()
     st.title("Models", anchor=False)
     st.caption(
-        "Both networks are second readers for research. A model's card says what it was trained "
+        "The networks are second readers for research. A model's card says what it was trained "
         "on and how it did there; it cannot say how it does on your slides."
     )
     using.message()

@@ -24,7 +24,7 @@ def main() -> None:
     slides = {slide.key: slide for slide in here.slides.listing()}
     if not slides:
         st.markdown(
-            "Upload a whole slide, a core or a tissue microarray; both networks and the stain "
+            "Upload a whole slide, a core or a tissue microarray; the networks and the stain "
             "measurement read it region by region. An administrator can name a folder of slides "
             "by the setting HER2_SLIDES."
         )

@@ -19,7 +19,7 @@ GRADE, DISAGREEMENT, DOUBT = "grade", "disagreement", "doubt"
 # maps by their names: of the networks together, of each reader, of all
 KINDS: Mapping[str, str] = MappingProxyType(
     {
-        GRADE: "Both networks",
+        GRADE: "Networks together",
         **{name: network.title for name, network in ARCHITECTURES.items()},
         PREFIX: "Stain measurement",
         DISAGREEMENT: "Disagreement",

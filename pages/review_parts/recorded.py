@@ -25,10 +25,7 @@ def draw(review: Review, following: str | None, hidden: bool) -> None:
         if not hidden:
             lines = [_line(review, name) for name in ARCHITECTURES]
             st.markdown("  \n".join([*lines, stain_panel.compared_line(review)]))
-        if further := further_lines(review):
-            st.markdown("  \n".join(further))
-        if review.comment:
-            st.caption(markdown_text(review.comment))
+        further(review)
     if draft_of(review.patch.sha256).begun:
         st.info(
             "You had saved a review of this patch before. What you answered now is not saved: "
@@ -69,6 +66,14 @@ def correct_button(review: Review) -> None:
         args=(review,),
         help="The entry stays in the log; your correction is added and takes its place.",
     )
+
+
+def further(review: Review) -> None:
+    """Every other answer, and the comment."""
+    if lines := further_lines(review):
+        st.markdown("  \n".join(lines))
+    if review.comment:
+        st.caption(markdown_text(review.comment))
 
 
 def further_lines(review: Review) -> list[str]:

@@ -79,7 +79,7 @@ def draw(
         "viewer",
         patch,
         [*over, *(layers.of_stain(patch) if shown and stain else ())],
-        [model_name(name) for name in maps] if len(maps) == 2 else (),
+        [model_name(name) for name in list(maps)[:2]] if len(maps) > 1 else (),
         _parts_read(here, patch, verdicts) if shown else (),
         movable=movable,
     )

@@ -52,8 +52,7 @@ def draw(here: Services, slide: ShelfSlide, reading: SlideReading, shown: bool) 
     if review is not None and draft.correcting is None:
         with st.container(border=True, gap="xsmall"):
             recorded.heading(f"Your score of {subject}", review)
-            if review.comment:
-                st.caption(markdown_text(review.comment))
+            recorded.further(review)
         recorded.correct_button(review)
         return
     st.markdown(f"**Your score of {subject}**")

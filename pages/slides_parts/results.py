@@ -47,7 +47,7 @@ def draw_scores(scores: tuple[SlideScore, ...]) -> None:
         "Middle reader",
         _label(score.score),
         border=True,
-        help="The median of the scores of both networks and the stain measurement.",
+        help="The median of the scores of the networks and the stain measurement.",
     )
     for one in score.readers:
         counted = "cells" if one.reader == "stain" else "regions"

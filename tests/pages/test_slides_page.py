@@ -74,7 +74,7 @@ def test_a_slide_can_be_read_and_one_that_was_read_shows_its_scores(app, here):
         ("Stain measurement", "3+"),
     ]
     assert "A note" in text_of(app)
-    assert layer_titles(app) == ["Regions: Both networks"]
+    assert layer_titles(app) == ["Regions: Networks together"]
     scene = scene_of(app)
     assert (scene["width"], scene["um"]) == (3200, {"perPixel": 0.25, "about": False})
     regions = json.loads(draw(here, scene["layers"][0]["path"]).data)
