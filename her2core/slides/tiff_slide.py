@@ -11,6 +11,7 @@ import numpy as np
 
 from her2core.preprocessing.formats import tiff_pages as tag
 from her2core.preprocessing.formats.decoded_image import RGBArray, UnreadableImageError, damaged
+from her2core.preprocessing.formats.samples import notes_on
 from her2core.preprocessing.formats.tiff_choice import directories, levels_of
 from her2core.preprocessing.formats.tiff_images import TiffPicture, open_picture
 from her2core.preprocessing.formats.tiff_layout import NONE, UNKNOWN_LENGTH, Layout
@@ -27,6 +28,7 @@ _UM = dict.fromkeys(("µm", "μm", "um", "micron", "microns", r"\u00B5m"), 1.0) 
     "m": 1e6,
     "inch": 25_400.0,
 }
+_AS_STORED = 1
 # by the numbers that TIFF gives to inch and centimetre
 _UM_PER_UNIT = {2: 25_400.0, 3: 10_000.0}
 
@@ -61,6 +63,7 @@ class TiffSlide:
                 raise damaged("TIFF")
             highest = picture.highest
             pictures.insert(0, picture)
+        self.notes += notes_on(pictures[0].channels.meaning, False, _AS_STORED)
         self._pictures = tuple(pictures)
         self._held: dict[int, RGBArray] = {}
         self.levels = tuple((one.layout.width, one.layout.height) for one in pictures)

@@ -87,6 +87,13 @@ def test_planes_of_their_own_and_16_bits_are_read(tmp_path, picture):
     assert "12 bits" in slide.notes[0]
 
 
+def test_print_colours_are_converted_and_that_is_said(tmp_path, picture):
+    Image.fromarray(picture).convert("CMYK").save(tmp_path / "a.tif", compression="tiff_lzw")
+    whole, slide = shown(tmp_path / "a.tif")
+    assert np.abs(whole.astype(int) - picture).max() <= 1
+    assert "CMYK" in slide.notes[0]
+
+
 @pytest.mark.parametrize("kind", ["unassalpha", "assocalpha"])
 @pytest.mark.parametrize("options", [TILES, {"rowsperstrip": 16}], ids=["tiles", "strips"])
 def test_what_is_transparent_is_glass(tmp_path, picture, kind, options):
