@@ -39,7 +39,7 @@ from her2core.training.machines import device_in_words, this_machine
 from her2core.training.needs import free_disk, free_memory, needs, written_before
 from her2core.training.progress import progress_bar
 from her2core.training.provenance import PROVENANCE_FILE, Provenance, provenance_of_start, to_bytes
-from her2core.training.recipe import MOST_SEED, Recipe, RecipeError, read_recipe
+from her2core.training.recipe import Recipe, RecipeError, check, read_recipe
 from her2core.training.start import provenance_here, without_known
 from training.console import import_tensorflow, print_card, run_command, sentence_of
 from training.options import add_data_or_reviews, add_group_pattern
@@ -181,9 +181,8 @@ def _recipe(args: argparse.Namespace) -> Recipe:
     if args.start is not None and not args.start.exists():
         raise RecipeError(f"There is no file or bundle {args.start}.")
     if args.seed is not None:
-        if not 0 <= args.seed <= MOST_SEED:
-            raise RecipeError(f"--seed must be from 0 to {MOST_SEED}.")
         recipe = replace(recipe, seed=args.seed)
+        check(recipe)
     return recipe
 
 

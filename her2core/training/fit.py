@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -223,7 +223,7 @@ def _record(recipe: Recipe, run: Run, start: str) -> None:
     """
     run.folder.mkdir(parents=True, exist_ok=True)
     path = run.folder / RECIPE_FILE
-    wanted = json.loads(json.dumps(recipe.as_dict() | {"start": start}))
+    wanted = json.loads(json.dumps(asdict(recipe) | {"start": start}))
     if run.started:
         try:
             before = json.loads(path.read_text(encoding="utf-8"))

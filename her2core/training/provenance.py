@@ -21,7 +21,7 @@ from safetensors.numpy import load, save
 from her2core.models.bundles.bundle_files import verified_bytes
 from her2core.models.bundles.card import CARD_FILE, BundleError, ModelCard
 from her2core.models.bundles.card_records import ProvenanceFacts
-from her2core.training.data.duplicates import Fingerprints, fingerprints, joined, near_pairs
+from her2core.training.data.duplicates import Fingerprints, joined, near_pairs
 
 PROVENANCE_FILE = "provenance.safetensors"
 
@@ -97,11 +97,6 @@ class Provenance:
 def provenance_from(prints: Fingerprints, groups: Iterable[str]) -> Provenance:
     """What is learnt from patches, of groups with these names."""
     return Provenance(prints, frozenset(_sum(group) for group in groups if group), whole=True)
-
-
-def fingerprints_of(images: Iterable[npt.NDArray[np.uint8]]) -> Fingerprints:
-    """Fingerprints of pictures uint8 (224, 224, 3), one after the other."""
-    return joined([fingerprints(image[None]) for image in images])
 
 
 def nothing(whole: bool) -> Provenance:

@@ -5,9 +5,9 @@ docs/recipe.md holds the table of all entries; what goes beyond the study is off
 
 import sys
 import tomllib
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 from her2core.common.refusal import RefusalError
 from her2core.preprocessing.glass import WhiteBalance
@@ -15,7 +15,7 @@ from her2core.training.data.augment import Augmentation
 
 HEAD_EPOCHS = 20
 # keras seeds numpy's old generator too, which takes 32 bits
-MOST_SEED = 2**32 - 1
+_MOST_SEED = 2**32 - 1
 
 
 @dataclass(frozen=True)
@@ -81,10 +81,6 @@ class Recipe:
     fine_tune_rate: float = 1e-4
     white_balance: WhiteBalance | None = None
     augmentation: Augmentation = field(default_factory=Augmentation)
-
-    def as_dict(self) -> dict[str, Any]:
-        """The recipe as plain values, for run records and model cards."""
-        return asdict(self)
 
     @property
     def head_epochs(self) -> int:
@@ -158,8 +154,8 @@ def check(recipe: Recipe) -> None:
             continue
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise RecipeError(f"{name} must be a whole number, {least} or more.")
-    if recipe.seed > MOST_SEED:
-        raise RecipeError(f"seed must be at most {MOST_SEED}.")
+    if recipe.seed > _MOST_SEED:
+        raise RecipeError(f"seed must be at most {_MOST_SEED}.")
     for name in ("learning_rate", "fine_tune_rate"):
         if not _number(getattr(recipe, name)) or getattr(recipe, name) <= 0:
             raise RecipeError(f"{name} must be a number above 0.")

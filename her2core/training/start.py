@@ -16,9 +16,10 @@ from her2core.models.bundles.card import CARD_FILE, BundleError, ModelCard
 from her2core.preprocessing.patches import MODEL_SIDE
 from her2core.training.checkpoint import load_weights
 from her2core.training.data.datasets import load_patches
+from her2core.training.data.duplicates import fingerprints, joined
 from her2core.training.data.prepare import Prepared
 from her2core.training.data.splits import LEFT_OUT, TEST, TRAIN, VALIDATION
-from her2core.training.provenance import Provenance, fingerprints_of, provenance_from
+from her2core.training.provenance import Provenance, provenance_from
 
 _START = "the weights that were started from"
 
@@ -106,5 +107,5 @@ def provenance_here(prepared: Prepared, size: int) -> Provenance:
     files = [prepared.files[row] for row in rows.tolist()]
     prints = prepared.prints.of(rows)
     if size != MODEL_SIDE:
-        prints = fingerprints_of(load_patches([file]).images[0] for file in files)
+        prints = joined([fingerprints(load_patches([file]).images) for file in files])
     return provenance_from(prints, [file.group for file in files])
