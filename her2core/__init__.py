@@ -5,4 +5,4 @@ it. Nothing here imports streamlit, and nothing that the first page needs import
 tensorflow. Each package's docstring says which file to open for what.
 """
 
-__version__ = "0.4.0"
+__version__ = "0.5.0"
