@@ -40,7 +40,7 @@ from her2core.training.needs import free_disk, free_memory, needs, written_befor
 from her2core.training.progress import progress_bar
 from her2core.training.provenance import PROVENANCE_FILE, Provenance, provenance_of_start, to_bytes
 from her2core.training.recipe import Recipe, RecipeError, check, read_recipe
-from her2core.training.start import provenance_here, without_known
+from her2core.training.start import files_of_start, provenance_here, without_known
 from training.console import import_tensorflow, print_card, run_command, sentence_of
 from training.options import add_data_or_reviews, add_group_pattern
 from training.reviewed import TABLE, reviewed_here, write_reviewed
@@ -115,7 +115,11 @@ def _train(args: argparse.Namespace, folder: Path) -> int:
         )
     run.folder.mkdir(parents=True, exist_ok=True)  # better now than after the first epoch
     if args.start is not None and not run.state.is_file():
-        build(recipe, args.start)  # weights that do not fit are said before patches are read
+        # weights that do not fit are said before patches are read
+        if args.start.is_dir():
+            files_of_start(args.start, args.arch)
+        else:
+            build(recipe, args.start)
     before = provenance_of_start(args.start)
     prepared = _prepared(request, recipe, before)
     record(prepared, run.folder, run.started)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from her2core.models.bundles.bundle_files import read_files
+from her2core.models.bundles.bundle_files import BundleFiles, read_files
 from her2core.models.bundles.card import CARD_FILE, BundleError, ModelCard
 from her2core.preprocessing.patches import MODEL_SIDE
 from her2core.training.checkpoint import load_weights
@@ -40,15 +40,24 @@ def load_start(model: Any, start: Path, architecture: str) -> None:
     if not start.is_dir():
         load_weights(model, start)
         return
+    from her2core.models.bundles.bundle import put_weights
+
+    put_weights(model, files_of_start(start, architecture).tensors)
+
+
+def files_of_start(start: Path, architecture: str) -> BundleFiles:
+    """What the folder of a bundle to start from holds.
+
+    Raises:
+        BundleError: the bundle is damaged, or of another architecture.
+    """
     files = read_files(start)
     if files.card.architecture != architecture:
         raise BundleError(
             f"The bundle “{start.name}” is a {files.card.architecture}, which cannot be the start "
             f"of a {architecture}."
         )
-    from her2core.models.bundles.bundle import put_weights
-
-    put_weights(model, files.tensors)
+    return files
 
 
 def identity(start: Path | None) -> str:
