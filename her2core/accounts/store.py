@@ -244,10 +244,6 @@ class AccountStore:
         known = self.account(identity.name)
         return None if known is None or known.disabled else known.identity(identity.way)
 
-    def signed_out(self, identity: Identity, why: str) -> None:
-        """Put the end of a session into the audit."""
-        self.note(identity.name, "signed out", why)
-
     # the audit -----------------------------------------------------------------------------------
 
     def note(self, actor: str, action: str, detail: str) -> None:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO
 
 from her2core import __version__
 from her2core.common.strict_json import parse, read
@@ -39,13 +39,18 @@ from her2core.reviews.study import Study, StudyEntry, StudyError, StudyReading, 
 FORMAT = "HER2 Review study"
 FORMAT_VERSION = 1
 MANIFEST = "study.json"
-_TABLES = ("patches.jsonl", "readings.jsonl", "stains.jsonl", "entries.jsonl")
+# field of a study -> what is in it, one record a line of FIELD.jsonl
+_TABLES = {
+    "patches": PatchRecord,
+    "readings": StudyReading,
+    "stains": StudyStain,
+    "entries": StudyEntry,
+}
+_TABLE_FILES = frozenset(f"{name}.jsonl" for name in _TABLES)
 _IMAGE = re.compile(r"images/([0-9a-f]{64})\.png")
 _MAX_MANIFEST = 64 * 2**20
 _MAX_TABLE = 512 * 2**20
 _MAX_FILES = 200_000
-
-Record = TypeVar("Record")
 
 
 @dataclass(frozen=True)
@@ -80,14 +85,8 @@ def write_study(file: BinaryIO, study: Study, image: Callable[[str], bytes | Non
     files: list[ZippedFile] = []
     missing: list[str] = []
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        tables: tuple[Iterable[Any], ...] = (
-            study.patches,
-            study.readings,
-            study.stains,
-            study.entries,
-        )
-        for name, records in zip(_TABLES, tables, strict=True):
-            files.append(add_file(archive, name, _lines(records)))
+        for name in _TABLES:
+            files.append(add_file(archive, f"{name}.jsonl", _lines(getattr(study, name))))
         for patch in study.patches:
             png = image(patch.sha256)
             if png is None:
@@ -129,10 +128,7 @@ class StudyReader:
             manifest = read(_Manifest, parse(contents.decode("utf-8")), "the study")
             self._files = _listed(manifest, self._infos)
             self.study = Study(
-                patches=tuple(self._records(_TABLES[0], PatchRecord)),
-                readings=tuple(self._records(_TABLES[1], StudyReading)),
-                stains=tuple(self._records(_TABLES[2], StudyStain)),
-                entries=tuple(self._records(_TABLES[3], StudyEntry)),
+                **{name: self._records(f"{name}.jsonl", kind) for name, kind in _TABLES.items()},
                 head=ChainHead(manifest.last_id, manifest.last_hash),
             )
         strangers = set(self.images()) - {patch.sha256 for patch in self.study.patches}
@@ -153,10 +149,9 @@ class StudyReader:
         with _calm_refusals():
             return self._checked(f"images/{sha256}.png", self._max_image_bytes)
 
-    def _records(self, name: str, kind: type[Record]) -> Iterator[Record]:
+    def _records(self, name: str, kind: type[Any]) -> tuple[Any, ...]:
         text = self._checked(name, _MAX_TABLE).decode("utf-8")
-        for line in text.splitlines():
-            yield read(kind, parse(line), f"a line of {name}")
+        return tuple(read(kind, parse(line), f"a line of {name}") for line in text.splitlines())
 
     def _checked(self, name: str, limit: int) -> bytes:
         listed = self._files[name]
@@ -198,7 +193,7 @@ def _contents(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
         raise ValueError("it holds too many files")
     for info in archive.infolist():
         name = info.filename
-        if not (name in (MANIFEST, *_TABLES) or _IMAGE.fullmatch(name)):
+        if not (name in (MANIFEST, *_TABLE_FILES) or _IMAGE.fullmatch(name)):
             raise ValueError("it holds a file that no study has")
         if name in infos:
             raise ValueError("it holds a file twice")
@@ -218,7 +213,7 @@ def _listed(manifest: _Manifest, infos: Mapping[str, object]) -> dict[str, Zippe
             f"it was written by another version of this program ({manifest.version[:20]})"
         )
     files = {file.path: file for file in manifest.files}
-    if files.keys() | {MANIFEST} != set(infos) or not set(_TABLES) <= files.keys():
+    if files.keys() | {MANIFEST} != set(infos) or not files.keys() >= _TABLE_FILES:
         raise ValueError("its files are not those of its table of contents")
     return files
 

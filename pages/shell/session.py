@@ -107,7 +107,7 @@ def end(accounts: AccountStore, why: str, *, put_by: bool = False) -> None:
     """
     person: Identity | None = st.session_state.get("person")
     if person is not None:
-        accounts.signed_out(person, why)
+        accounts.note(person.name, "signed out", why)
     drafts.stop_clocks()
     if put_by and person is not None:
         state = st.session_state
