@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import pytest
 
@@ -22,6 +23,13 @@ class Scored:
     """A record with a score that may be open."""
 
     score: HER2Score | None = None
+
+
+@dataclass(frozen=True)
+class Dated:
+    """A record with a time."""
+
+    at: datetime
 
 
 @pytest.mark.parametrize("score", HER2Score)
@@ -48,3 +56,25 @@ def test_of_several_kinds_the_one_that_fits_is_read(value: object, by: object) -
 def test_what_fits_none_of_several_kinds_is_refused(value: object) -> None:
     with pytest.raises(ShapeError, match="by"):
         read(Tempered, {"by": value}, "it")
+
+
+def test_a_time_is_read_as_it_is_written() -> None:
+    moment = datetime(2026, 3, 1, 8, 30, tzinfo=UTC)
+    text = moment.isoformat(timespec="microseconds")
+    assert read(Dated, {"at": text}, "it") == Dated(moment)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "yesterday",
+        "2026-03-01T08:30:00+00:00",
+        "2026-03-01T08:30:00.000000",
+        "2026-03-01T09:30:00.000000+01:00",
+        "2026-03-01",
+        0,
+    ],
+)
+def test_another_spelling_of_a_time_is_refused(value: object) -> None:
+    with pytest.raises(ShapeError, match="at"):
+        read(Dated, {"at": value}, "it")
