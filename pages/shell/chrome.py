@@ -33,6 +33,7 @@ low for both, Save alone stays. */
 @media (min-height: 700px) {
   [data-testid="stLayoutWrapper"]:has(> div > [data-testid="stLayoutWrapper"] > .st-key-answer) {
     position: sticky; bottom: 0; z-index: 2; padding: 0.25rem 0; background: GROUND;
+    box-shadow: 0 -1px 0 rgb(128 128 128 / 30%);
   }
 }
 @media (max-height: 699px) {

@@ -353,14 +353,23 @@ def test_nothing_is_saved_without_a_name_and_the_answer_stays(app, three, here):
 
     app.query_params["patch"] = three[0]
     app.run()
-    button(app, "Save").click().run()
-    assert "name" in "\n".join(one.value for one in app.warning)
     button(app, "3+").click().run()
+    assert not led_to_the_name(app)
+    button(app, "Save").click().run()
+    assert "Give your name" in text_of(app)
+    assert led_to_the_name(app)
     app.selectbox(key="reviewer").select("Dr. Ada").run()
+    assert "Give your name" not in text_of(app)
+    assert not led_to_the_name(app)
     assert button(app, "3+").proto.type == "primary"
     button(app, "Save").click().run()
     scores = {review.patch.sha256: review.own_score for review in reviews(here)}
     assert scores == {three[0]: HER2Score.THREE_PLUS, three[1]: HER2Score.ONE_PLUS}, text_of(app)
+
+
+def led_to_the_name(app: AppTest) -> bool:
+    """Whether the browser is asked to bring the keyboard to the name field."""
+    return any(one.proto.component_name == "her2_ask_name" for one in app.get("bidi_component"))
 
 
 def test_when_the_store_fails_the_answer_is_kept_and_can_be_saved_later(
