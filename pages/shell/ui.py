@@ -25,7 +25,6 @@ from her2core.serving.services import Services, services
 from pages.shell import chrome, drafts, session
 
 ORDERS = {"arrival": "Arrival", "doubt": "Doubt", "name": "Name"}
-MAX_REVIEWER = 80
 
 REVIEW_PAGE = "review.py"
 WORKLIST_PAGE = "worklist.py"
