@@ -20,7 +20,7 @@ from her2core.training.machines import Machines, one_machine, this_machine
 from her2core.training.recipe import RecipeError
 from training import make_synthetic, train
 
-PATIENCE = 90
+PATIENCE = 240
 
 
 def free_ports(count: int) -> list[int]:
@@ -61,6 +61,7 @@ def state(run: Path) -> dict[str, np.ndarray]:
     return load(Run(run).state.read_bytes())
 
 
+@pytest.mark.timeout(600)
 def test_two_processes_end_with_the_weights_of_one(data, alone, tmp_path):
     workers = [f"127.0.0.1:{port}" for port in free_ports(2)]
     processes = []
