@@ -150,8 +150,10 @@ class StudyReader:
             return self._checked(f"images/{sha256}.png", self._max_image_bytes)
 
     def _records(self, name: str, kind: type[Any]) -> tuple[Any, ...]:
-        text = self._checked(name, _MAX_TABLE).decode("utf-8")
-        return tuple(read(kind, parse(line), f"a line of {name}") for line in text.splitlines())
+        lines = map(parse, self._checked(name, _MAX_TABLE).decode("utf-8").splitlines())
+        if kind is PatchRecord:
+            lines = map(_with_later_fields, lines)
+        return tuple(read(kind, line, f"a line of {name}") for line in lines)
 
     def _checked(self, name: str, limit: int) -> bytes:
         listed = self._files[name]
@@ -159,6 +161,16 @@ class StudyReader:
         if len(data) != listed.bytes or hashlib.sha256(data).hexdigest() != listed.sha256:
             raise ValueError("a file in it is not the one that was written")
         return data
+
+
+def _with_later_fields(patch: Any) -> Any:
+    """A patch of a study that was written before patches had cases, and origins cores."""
+    if not isinstance(patch, dict):
+        return patch
+    origin = patch.get("origin")
+    if isinstance(origin, dict):
+        origin = {"core": "", "whole": False, "estimated": False, **origin}
+    return {"case": "", **patch, "origin": origin}
 
 
 @contextmanager

@@ -371,6 +371,20 @@ def sound(tmp_path_factory):
         return {name: archive.read(name) for name in archive.namelist()}
 
 
+def test_a_study_written_before_patches_had_cases_can_be_imported(sound, there: Place, tmp_path):
+    def before(line: bytes) -> bytes:
+        patch = json.loads(line)
+        del patch["case"], patch["label"], patch["origin"]
+        return json.dumps(patch).encode() + b"\n"
+
+    lines = sound["patches.jsonl"].splitlines()
+    earlier = signed({**sound, "patches.jsonl": b"".join(map(before, lines))})
+    (tmp_path / "earlier.zip").write_bytes(zipped(earlier))
+    store, images = there
+    assert import_study(store, images, tmp_path / "earlier.zip", LIMITS).patches == len(lines)
+    assert {patch.case for patch in store.patches()} == {""}
+
+
 def test_every_fact_of_a_verdict_and_of_an_entry_is_carried():
     """A field which another change adds must not be lost on the way unnoticed."""
     assert {field.name for field in fields(StudyReading)} == {"patch_sha256", "square", "verdict"}
