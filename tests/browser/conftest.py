@@ -43,9 +43,9 @@ def server(tmp_path_factory: pytest.TempPathFactory, bundles: Path | None) -> It
         running.kill()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
-    """Debian's chromium under Playwright."""
+    """Debian's chromium under Playwright, whose event loop is not left running for other tests."""
     if not CHROMIUM.exists():
         pytest.skip(f"{CHROMIUM} is not installed")
     from playwright.sync_api import sync_playwright
