@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8501
-# What needs neither a browser, a running page, a training nor TensorFlow.
+# What needs neither a browser, a running page, a training, TensorFlow nor PostgreSQL.
 QUICK := tests/common tests/preprocessing tests/stain tests/evaluation tests/charts tests/people tests/test_scores.py tests/test_settings.py
 
 .PHONY: help run test quick lint bench explanations evaluation screenshots audit clean
@@ -33,7 +33,7 @@ test: lint
 	$(BIN)/python -m pytest $(PARALLEL)
 
 quick: lint
-	$(BIN)/python -m pytest $(PARALLEL) $(QUICK)
+	$(BIN)/python -m pytest $(PARALLEL) -k "not postgresql" $(QUICK)
 
 lint: $(VENV)/.development
 	$(BIN)/ruff check .
