@@ -56,6 +56,11 @@ class HER2Score(IntEnum):
         return f"A {self.label} tumour {_MEANING[self]}"
 
     @classmethod
+    def most_probable(cls, chances: Sequence[float]) -> HER2Score:
+        """The score with the largest of four probabilities; on an exact tie the lower one."""
+        return cls(chances.index(max(chances)))
+
+    @classmethod
     def from_label(cls, text: str) -> HER2Score:
         """Read "0", "1+", "2+", "3+" (also "1", "class_2+").
 

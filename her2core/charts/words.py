@@ -199,7 +199,7 @@ def _cells(row: PatchRow, models: Sequence[ReportModel], named: bool) -> list[Ce
         " ".join(row.warnings),
         _ASSESSABLE[row.assessable],
         *(float(f"{p:.7g}") for four in predictions for p in four),
-        *(CLASS_KEYS[four.index(max(four))] for four in predictions),
+        *(HER2Score.most_probable(four).key for four in predictions),
         *_stain_cells(row),
     ]
 

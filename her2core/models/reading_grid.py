@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from her2core.models.bundles.card import PartReading
 from her2core.preprocessing.patches import MODEL_SIDE, Patch, Square
+from her2core.scores import HER2Score
 
 _ACROSS = 2
 
@@ -35,6 +36,11 @@ class PartRead:
     square: Square
     probabilities: tuple[float, float, float, float]
     decides: bool
+
+    @property
+    def score(self) -> HER2Score:
+        """What the network says of this part alone."""
+        return HER2Score.most_probable(self.probabilities)
 
 
 def squares_read(patch: Patch, reading: PartReading | None) -> tuple[Square, ...]:

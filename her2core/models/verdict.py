@@ -43,7 +43,7 @@ class Verdict:
     @property
     def score(self) -> HER2Score:
         """The most probable class; on an exact tie the lower score."""
-        return HER2Score(self.probabilities.index(max(self.probabilities)))
+        return HER2Score.most_probable(self.probabilities)
 
     @property
     def confidence(self) -> float:

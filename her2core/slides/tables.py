@@ -137,7 +137,7 @@ def grade_of(one: RegionReading) -> HER2Score | None:
     if not one.is_assessable or not one.verdicts:
         return None
     sums = [sum(column) for column in zip(*(v.probabilities for v in one.verdicts), strict=True)]
-    return HER2Score(sums.index(max(sums)))
+    return HER2Score.most_probable(sums)
 
 
 def _reader_columns(reader: str) -> tuple[str, ...]:

@@ -170,7 +170,7 @@ def _card(verdict: Verdict, tumour: Assessability, *, disregard: bool) -> None:
 
 def _parts_line(verdict: Verdict, parts: Sequence[PartRead]) -> None:
     """In how many parts of the square the network sees what it says of the whole."""
-    scores = [HER2Score(part.probabilities.index(max(part.probabilities))) for part in parts]
+    scores = [part.score for part in parts]
     if 0 < scores.count(verdict.score) < len(scores):
         st.markdown(
             f":gray[:small[{verdict.score.label} in {scores.count(verdict.score)} of "

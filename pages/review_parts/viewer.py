@@ -152,10 +152,7 @@ def _part_label(square: Square, whole: Square, parts: Sequence[tuple[str, PartRe
             for score, share in zip(HER2Score, part.probabilities, strict=True)
         )
         lines.append(f"{name} {shares}{' – its verdict' if part.decides else ''}")
-    scores = (
-        f"{name} {HER2Score(part.probabilities.index(max(part.probabilities))).label}"
-        for name, part in parts
-    )
+    scores = (f"{name} {part.score.label}" for name, part in parts)
     return PartLabel(square, "\n".join(scores), lines, any(part.decides for _, part in parts))
 
 
